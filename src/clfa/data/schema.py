@@ -1,0 +1,82 @@
+"""The one schema every reader produces and everything downstream consumes."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+
+from datasets import ClassLabel, Dataset, DatasetDict, Features, Image, Value
+
+SPLITS = ("train", "validation", "test")
+COLUMNS = ("id", "text", "image", "knowledge", "label")
+
+
+def schema_features(label_names: list[str]) -> Features:
+    """Columns of one sample.
+
+    - ``id``: unique within the corpus.
+    - ``text``: the post, decoded to Unicode.
+    - ``image``: ``{"bytes": bytes | None, "path": str | None}``, still encoded; the path may be any fsspec
+      address. ``None`` where the data set ships no pixels.
+    - ``knowledge``: extra text about the image (OCR, caption, attribute words) or ``None``.
+    - ``label``: index into ``label_names``, or ``None`` for an unlabelled pair.
+    """
+    return Features(
+        {
+            "id": Value("string"),
+            "text": Value("string"),
+            "image": Image(decode=False),
+            "knowledge": Value("string"),
+            "label": ClassLabel(names=label_names),
+        }
+    )
+
+
+@dataclass(frozen=True)
+class Dropped:
+    """One sample that a reader or a check left out, and why.
+
+    Args:
+        id: The sample's id as far as it is known, else ``""``.
+        split: One of :data:`SPLITS`, or ``""`` where the sample belongs to none.
+        source: File (and line or row, as ``file:line``) the sample came from.
+        reason: Short machine-readable reason, for instance ``"missing image"``; counted in reports.
+        detail: What exactly was wrong, for a person.
+    """
+
+    id: str
+    split: str
+    source: str
+    reason: str
+    detail: str = ""
+
+
+@dataclass
+class Corpus:
+    """A data set as every later stage sees it.
+
+    Args:
+        name: What to call it in reports.
+        splits: Any of :data:`SPLITS`, each with :data:`COLUMNS` typed by :func:`schema_features`.
+        label_names: Class names in index order.
+        unlabelled: Pairs without a label, fit for fitting a guide; never overlaps the splits.
+        dropped: Every sample left out so far.
+    """
+
+    name: str
+    splits: DatasetDict
+    label_names: list[str]
+    unlabelled: Dataset | None = None
+    dropped: list[Dropped] = field(default_factory=list)
+
+    @property
+    def has_images(self) -> bool:
+        """Whether any sample of any split carries an image."""
+        return any(
+            any(image is not None for image in split.with_format("arrow")["image"].to_pylist()[:100])
+            for split in self.splits.values()
+        )
+
+    def dropped_counts(self) -> dict[str, int]:
+        """Number of dropped samples by reason, most frequent first."""
+        return dict(Counter(d.reason for d in self.dropped).most_common())
