@@ -1,1 +1,15 @@
+"""CLFA models and their parts."""
 
+from clfa.modeling.configuration import CLFAConfig
+from clfa.modeling.contrastive import GuidedContrastiveLoss
+from clfa.modeling.model import CLFAForClassification, CLFAModel
+from clfa.modeling.outputs import CLFAClassifierOutput, CLFAModelOutput
+
+__all__ = [
+    "CLFAClassifierOutput",
+    "CLFAConfig",
+    "CLFAForClassification",
+    "CLFAModel",
+    "CLFAModelOutput",
+    "GuidedContrastiveLoss",
+]

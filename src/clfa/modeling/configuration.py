@@ -1,0 +1,109 @@
+"""Configuration of a CLFA model: everything needed to rebuild it without its training run."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from huggingface_hub.dataclasses import strict
+from transformers import AutoConfig, PreTrainedConfig
+from transformers.configuration_utils import SubConfigSpec
+
+POOLINGS = ("mean", "cls", "max")
+
+
+@strict
+class CLFAConfig(PreTrainedConfig):
+    """Shape of a CLFA model. The defaults are the paper's (arXiv:2403.06355), with the authors' public code as tie-breaker.
+
+    Args:
+        text_config: Configuration of the text encoder (any Transformers encoder), or ``None`` for an image-only model.
+        vision_config: Configuration of the vision encoder, or ``None`` for a text-only model.
+        hidden_size: Width of the shared space (512 in the paper).
+        projection_hidden_size: Inner width of the two projections (1536 in the paper).
+        projection_dropout: Dropout on encoder features before the projections (none in the paper).
+        projection_layer_norm: LayerNorm on encoder features before the projections (none in the paper).
+        fusion: Name in :data:`clfa.modeling.fusion.FUSIONS`.
+        num_fusion_layers: Number of fusion layers (3 in the paper).
+        num_attention_heads: Heads of every attention in the fusion (8 in the paper).
+        intermediate_size: Inner width of the feed-forward sub-layers (2048 in the paper).
+        hidden_act: Activation of the feed-forward sub-layers (``gelu`` is the erf form).
+        layer_norm_eps: Epsilon of every LayerNorm in the fusion.
+        hidden_dropout_prob: Dropout on every sub-layer's output.
+        attention_probs_dropout_prob: Dropout on attention weights.
+        classifier_dropout: Dropout before the classifier.
+        pooling: ``mean`` (masked), ``cls`` ([CLS] through a tanh layer) or ``max`` (masked).
+        use_knowledge: Whether the optional knowledge stream exists. It shares the text encoder and text projection.
+        guide_dim: Width of the guide's embeddings. ``None`` or equal to ``hidden_size``: students are compared with the
+            guide directly, as in the paper. Otherwise one linear map per modality brings students to the guide's width.
+        alpha: Weight of the two alignment losses (1 in the paper; 0 is the ablation).
+        beta: Weight of the classification loss.
+        temperature: tau of the guided contrastive loss (0.1).
+        label_smoothing: Label smoothing of the classification loss (none in the paper).
+        freeze_text_encoder: ``False``, ``True`` (wholly) or the number of lower layers to freeze with the embeddings.
+        freeze_vision_encoder: The same for the vision encoder.
+
+    Raises:
+        ValueError: When neither encoder is given, or a value is out of range.
+
+    Example:
+        >>> from transformers import BertConfig, ViTConfig
+        >>> config = CLFAConfig(text_config=BertConfig().to_dict(), vision_config=ViTConfig(patch_size=32).to_dict())
+        >>> config.hidden_size, config.num_fusion_layers
+        (512, 3)
+    """
+
+    model_type = "clfa"
+    sub_configs_defaults = {  # noqa: RUF012 - read by Transformers as a class attribute
+        "text_config": SubConfigSpec(config_class=AutoConfig, model_type="bert", optional=True),
+        "vision_config": SubConfigSpec(config_class=AutoConfig, model_type="vit", optional=True),
+    }
+
+    text_config: dict[str, Any] | PreTrainedConfig | None = None
+    vision_config: dict[str, Any] | PreTrainedConfig | None = None
+    hidden_size: int = 512
+    projection_hidden_size: int = 1536
+    projection_dropout: float = 0.0
+    projection_layer_norm: bool = False
+    fusion: str = "cross_attention"
+    num_fusion_layers: int = 3
+    num_attention_heads: int = 8
+    intermediate_size: int = 2048
+    hidden_act: str = "gelu"
+    layer_norm_eps: float = 1e-12
+    hidden_dropout_prob: float = 0.1
+    attention_probs_dropout_prob: float = 0.1
+    classifier_dropout: float = 0.1
+    pooling: str = "mean"
+    use_knowledge: bool = False
+    guide_dim: int | None = None
+    alpha: float = 1.0
+    beta: float = 1.0
+    temperature: float = 0.1
+    label_smoothing: float = 0.0
+    freeze_text_encoder: bool | int = False
+    freeze_vision_encoder: bool | int = False
+
+    def __post_init__(self, **kwargs: Any) -> None:
+        super().__post_init__(**kwargs)
+        if self.pooling not in POOLINGS:
+            raise ValueError(f"pooling is {self.pooling!r}; choose one of {', '.join(POOLINGS)}.")
+        if self.hidden_size % self.num_attention_heads:
+            raise ValueError(
+                f"hidden_size {self.hidden_size} is not a multiple of num_attention_heads {self.num_attention_heads}."
+            )
+        if self.temperature <= 0:
+            raise ValueError(f"temperature is {self.temperature}; it must be above 0.")
+        if self.use_knowledge and self.text_config is None:
+            raise ValueError("use_knowledge needs a text encoder: knowledge is text.")
+
+    @property
+    def modalities(self) -> tuple[str, ...]:
+        """Modalities the model reads, of ``("text", "image")``."""
+        return tuple(
+            name
+            for name, config in (("text", self.text_config), ("image", self.vision_config))
+            if config is not None
+        )
+
+
+AutoConfig.register("clfa", CLFAConfig)

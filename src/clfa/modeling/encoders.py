@@ -1,0 +1,142 @@
+"""Any Transformers text or vision encoder behind two small functions."""
+
+from __future__ import annotations
+
+import inspect
+import os
+from typing import Any
+
+import torch
+from torch import nn
+from transformers import AutoConfig, AutoModel, PreTrainedConfig, PreTrainedModel
+from transformers.models.auto.modeling_auto import MODEL_MAPPING
+
+from clfa.errors import ModelError
+from clfa.modeling import efficientnet_lite as _efficientnet_lite  # noqa: F401 - registers its Auto classes
+from clfa.modeling.pretrained import pretrained, resolve_pretrained
+
+# Where encoders keep the width of their token features, in order of preference.
+_WIDTH_FIELDS = ("hidden_size", "d_model", "dim", "hidden_dim")
+
+
+def encoder_width(config: PreTrainedConfig) -> int:
+    """Width of an encoder's token features.
+
+    Raises:
+        ModelError: When the configuration does not tell.
+    """
+    sizes = getattr(config, "hidden_sizes", None)
+    if sizes:
+        return int(sizes[-1])
+    for field in _WIDTH_FIELDS:
+        if isinstance(getattr(config, field, None), int):
+            return int(getattr(config, field))
+    raise ModelError(f"cannot tell the feature width of a {config.model_type!r} encoder from its configuration.")
+
+
+def _unused_pooler(config: PreTrainedConfig) -> dict[str, bool]:
+    """Keyword that leaves out a pooler whose output CLFA never reads, where the architecture has one."""
+    model_class = MODEL_MAPPING.get(type(config), None)
+    if isinstance(model_class, tuple):
+        model_class = model_class[0]
+    if model_class is None or "add_pooling_layer" not in inspect.signature(model_class.__init__).parameters:
+        return {}
+    return {"add_pooling_layer": False}
+
+
+def build_encoder(config: PreTrainedConfig) -> PreTrainedModel:
+    """An encoder with random weights of the given configuration."""
+    return AutoModel.from_config(config, **_unused_pooler(config))
+
+
+def load_encoder(name: str | os.PathLike[str], tower: str) -> PreTrainedModel:
+    """Load a pretrained encoder.
+
+    Args:
+        name: Directory, hub id or ``package:NAME``. Of a CLIP-like two-tower model the named tower is taken.
+        tower: ``"text"`` or ``"vision"``.
+
+    Raises:
+        ModelError: When it cannot be loaded, or is a two-tower model without such a tower.
+    """
+    config = pretrained(AutoConfig, name)
+    if getattr(config, f"{tower}_config", None) is not None:
+        # The tower's own class, so that the configuration saved with CLFA rebuilds exactly this module.
+        tower_config = getattr(config, f"{tower}_config")
+        return pretrained(_tower_class(tower_config, name), name, use_safetensors=True)
+    return pretrained(AutoModel, name, config=config, use_safetensors=True, **_unused_pooler(config))
+
+
+def _tower_class(config: PreTrainedConfig, name: str | os.PathLike[str]) -> Any:
+    model_class = MODEL_MAPPING.get(type(config), None)
+    if model_class is None:
+        raise ModelError(f"{os.fspath(name)!r} holds a {config.model_type!r} tower that Transformers cannot load alone.")
+    return model_class[0] if isinstance(model_class, tuple) else model_class
+
+
+def load_config(name: str | os.PathLike[str]) -> PreTrainedConfig:
+    """Configuration of the model at ``name`` (directory, hub id or ``package:NAME``)."""
+    return pretrained(AutoConfig, resolve_pretrained(name))
+
+
+def tokens_of(last_hidden_state: torch.Tensor) -> torch.Tensor:
+    """Token features (B, N, D) of a transformer as they are, or of a convolutional grid (B, D, H, W) row by row."""
+    if last_hidden_state.dim() == 4:
+        return last_hidden_state.flatten(2).transpose(1, 2)
+    return last_hidden_state
+
+
+def encode_text(encoder: nn.Module, **inputs: torch.Tensor) -> torch.Tensor:
+    """Last hidden states (B, T, D) of a text encoder."""
+    hidden: torch.Tensor = encoder(**inputs).last_hidden_state
+    return hidden
+
+
+def encode_image(encoder: nn.Module, pixel_values: torch.Tensor) -> torch.Tensor:
+    """Token features (B, P, D) of a vision encoder: patch tokens incl. [CLS] after its last norm, or grid cells.
+
+    CLIP's vision tower leaves its last norm to the pooled output; it is applied to all tokens here.
+    """
+    tokens = tokens_of(encoder(pixel_values=pixel_values).last_hidden_state)
+    norm = getattr(getattr(encoder, "vision_model", encoder), "post_layernorm", None)
+    if norm is not None and getattr(encoder.config, "model_type", "") == "clip_vision_model":
+        tokens = norm(tokens)
+    return tokens
+
+
+def freeze(encoder: nn.Module, extent: bool | int) -> None:
+    """Stop gradients in an encoder.
+
+    Args:
+        encoder: The encoder.
+        extent: ``False``: nothing; ``True``: everything; a number k: embeddings and the lowest k layers.
+
+    Raises:
+        ModelError: When a number is given and the encoder has no list of layers, or fewer of them.
+    """
+    if extent is False:
+        return
+    if extent is True:
+        encoder.requires_grad_(False)
+        return
+    layers = next(
+        (
+            module
+            for name, module in encoder.named_modules()
+            if isinstance(module, nn.ModuleList) and name.rpartition(".")[2] in ("layer", "layers", "h", "block")
+        ),
+        None,
+    )
+    if layers is None or extent > len(layers):
+        found = "no layers" if layers is None else f"{len(layers)} layers"
+        raise ModelError(f"cannot freeze the lowest {extent} layers of {type(encoder).__name__}: it has {found}.")
+    for name, module in encoder.named_modules():
+        if "embeddings" in name.split("."):
+            module.requires_grad_(False)
+    for layer in layers[:extent]:
+        layer.requires_grad_(False)
+
+
+def is_frozen(encoder: nn.Module) -> bool:
+    """Whether no parameter of the encoder takes gradients."""
+    return not any(parameter.requires_grad for parameter in encoder.parameters())

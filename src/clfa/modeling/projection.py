@@ -1,0 +1,37 @@
+"""Projection of one encoder's token features into the shared space."""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+
+
+class ProjectionMLP(nn.Module):
+    """Two linear layers with ReLU between (CLFA, section 3.2; 768 -> 1536 -> 512 in the paper).
+
+    Args:
+        in_features: Width of the encoder.
+        hidden_features: Inner width.
+        out_features: Width of the shared space.
+        dropout: Dropout on the incoming features; none in the paper, useful on frozen encoders.
+        layer_norm: Normalise the incoming features; none in the paper, useful where an encoder does not end in a norm.
+    """
+
+    def __init__(
+        self,
+        in_features: int,
+        hidden_features: int,
+        out_features: int,
+        dropout: float = 0.0,
+        layer_norm: bool = False,
+    ) -> None:
+        super().__init__()
+        self.norm = nn.LayerNorm(in_features) if layer_norm else nn.Identity()
+        self.dropout = nn.Dropout(dropout)
+        self.fc1 = nn.Linear(in_features, hidden_features)
+        self.fc2 = nn.Linear(hidden_features, out_features)
+
+    def forward(self, features: torch.Tensor) -> torch.Tensor:
+        """(..., ``in_features``) -> (..., ``out_features``)."""
+        hidden: torch.Tensor = self.fc2(torch.relu(self.fc1(self.dropout(self.norm(features)))))
+        return hidden
