@@ -13,7 +13,7 @@ from transformers.models.auto.modeling_auto import MODEL_MAPPING
 
 from clfa.errors import ModelError
 from clfa.modeling import efficientnet_lite as _efficientnet_lite  # noqa: F401 - registers its Auto classes
-from clfa.modeling.pretrained import pretrained, resolve_pretrained
+from clfa.pretrained import pretrained, pretrained_model
 
 # Where encoders keep the width of their token features, in order of preference.
 _WIDTH_FIELDS = ("hidden_size", "d_model", "dim", "hidden_dim")
@@ -63,8 +63,8 @@ def load_encoder(name: str | os.PathLike[str], tower: str) -> PreTrainedModel:
     if getattr(config, f"{tower}_config", None) is not None:
         # The tower's own class, so that the configuration saved with CLFA rebuilds exactly this module.
         tower_config = getattr(config, f"{tower}_config")
-        return pretrained(_tower_class(tower_config, name), name, use_safetensors=True)
-    return pretrained(AutoModel, name, config=config, use_safetensors=True, **_unused_pooler(config))
+        return pretrained_model(_tower_class(tower_config, name), name)
+    return pretrained_model(AutoModel, name, config=config, **_unused_pooler(config))
 
 
 def _tower_class(config: PreTrainedConfig, name: str | os.PathLike[str]) -> Any:
@@ -76,7 +76,7 @@ def _tower_class(config: PreTrainedConfig, name: str | os.PathLike[str]) -> Any:
 
 def load_config(name: str | os.PathLike[str]) -> PreTrainedConfig:
     """Configuration of the model at ``name`` (directory, hub id or ``package:NAME``)."""
-    return pretrained(AutoConfig, resolve_pretrained(name))
+    return pretrained(AutoConfig, name)
 
 
 def tokens_of(last_hidden_state: torch.Tensor) -> torch.Tensor:

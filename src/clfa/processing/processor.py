@@ -1,0 +1,186 @@
+"""Texts and pictures in, tensors out: one object to save beside the model."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from transformers import AutoImageProcessor, AutoTokenizer, BatchFeature, ProcessorMixin
+from transformers.utils import cached_file
+
+from clfa.data.images import ImageSource, load_image
+from clfa.errors import ModelError
+from clfa.pretrained import pretrained, resolve_pretrained
+
+PROCESSOR_FILE = "processor_config.json"
+
+
+class CLFAProcessor(ProcessorMixin):
+    """A tokenizer and an image processor; either may be absent in a model of one modality.
+
+    Args:
+        image_processor: Any Transformers image processor.
+        tokenizer: Any Transformers tokenizer.
+        max_length: Most text tokens kept, special tokens included (77 in the paper).
+        knowledge_max_length: Most knowledge tokens kept (66 in the paper).
+
+    Example:
+        >>> processor = CLFAProcessor.from_pretrained("runs/mine/model")        # doctest: +SKIP
+        >>> batch = processor(text=["so sunny"], images=["rain.jpg"])           # doctest: +SKIP
+    """
+
+    def __init__(
+        self,
+        image_processor: Any = None,
+        tokenizer: Any = None,
+        max_length: int = 77,
+        knowledge_max_length: int = 66,
+        **kwargs: Any,
+    ) -> None:
+        self.max_length = max_length
+        self.knowledge_max_length = knowledge_max_length
+        super().__init__(image_processor, tokenizer, **kwargs)
+
+    def check_argument_for_proper_class(self, argument_name: str, argument: Any) -> Any:
+        """Let a modality be absent; anything present is checked as usual."""
+        return None if argument is None else super().check_argument_for_proper_class(argument_name, argument)
+
+    def save_pretrained(self, save_directory: str | os.PathLike[str], **kwargs: Any) -> list[str]:
+        """Write the tokenizer, the image processor and the lengths into ``save_directory``.
+
+        Args:
+            save_directory: Directory, made if absent; normally the model's.
+            kwargs: Passed on to the parts.
+
+        Returns:
+            The files written.
+        """
+        directory = Path(save_directory)
+        directory.mkdir(parents=True, exist_ok=True)
+        for part in (self.tokenizer, self.image_processor):
+            if part is not None:
+                part.save_pretrained(directory, **kwargs)
+        path = directory / PROCESSOR_FILE
+        temporary = path.with_suffix(".tmp")
+        temporary.write_text(
+            json.dumps(
+                {
+                    "processor_class": type(self).__name__,
+                    "max_length": self.max_length,
+                    "knowledge_max_length": self.knowledge_max_length,
+                    "modalities": [
+                        name
+                        for name, part in (("text", self.tokenizer), ("image", self.image_processor))
+                        if part is not None
+                    ],
+                },
+                indent=2,
+            )
+            + "\n",
+            encoding="utf-8",
+        )
+        os.replace(temporary, path)
+        return [str(file) for file in sorted(directory.iterdir())]
+
+    @classmethod
+    def from_pretrained(cls, pretrained_model_name_or_path: str | os.PathLike[str], **kwargs: Any) -> CLFAProcessor:
+        """Load what :meth:`save_pretrained` wrote, from a directory or a hub id.
+
+        Raises:
+            ModelError: When there is no CLFA processor.
+        """
+        place = pretrained_model_name_or_path
+        path = cached_file(resolve_pretrained(place), PROCESSOR_FILE, _raise_exceptions_for_missing_entries=False)
+        if path is None:
+            raise ModelError(f"{str(place)!r} holds no CLFA processor: {PROCESSOR_FILE} is missing.")
+        settings = json.loads(Path(path).read_text(encoding="utf-8"))
+        modalities = settings.get("modalities", ["text", "image"])
+        return cls(
+            pretrained(AutoImageProcessor, place) if "image" in modalities else None,
+            pretrained(AutoTokenizer, place) if "text" in modalities else None,
+            max_length=settings.get("max_length", 77),
+            knowledge_max_length=settings.get("knowledge_max_length", 66),
+        )
+
+    @classmethod
+    def from_encoders(
+        cls,
+        text_encoder: str | os.PathLike[str] | None,
+        vision_encoder: str | os.PathLike[str] | None,
+        *,
+        max_length: int = 77,
+        knowledge_max_length: int = 66,
+    ) -> CLFAProcessor:
+        """The processor that goes with pretrained encoders.
+
+        Args:
+            text_encoder: Directory, hub id or ``package:NAME``; ``None`` without text.
+            vision_encoder: The same; ``None`` without images.
+            max_length: Most text tokens kept.
+            knowledge_max_length: Most knowledge tokens kept.
+
+        Raises:
+            ModelError: When a tokenizer or image processor is not there.
+        """
+        return cls(
+            None if vision_encoder is None else pretrained(AutoImageProcessor, vision_encoder),
+            None if text_encoder is None else pretrained(AutoTokenizer, text_encoder),
+            max_length=max_length,
+            knowledge_max_length=knowledge_max_length,
+        )
+
+    def __call__(
+        self,
+        text: str | Sequence[str] | None = None,
+        images: ImageSource | Sequence[ImageSource] | None = None,
+        knowledge: Sequence[str | None] | None = None,
+        **kwargs: Any,
+    ) -> BatchFeature:
+        """Prepare a batch of B samples; texts are padded to the longest of the batch.
+
+        Args:
+            text: One text or B of them.
+            images: One picture or B of them: PIL images, paths, fsspec addresses, bytes, or the schema's dictionaries.
+            knowledge: B knowledge texts, ``None`` or empty where a sample has none.
+
+        Returns:
+            ``input_ids`` and ``attention_mask`` (B, T), ``pixel_values`` (B, 3, H, W) and, where any sample has
+            knowledge, ``knowledge_input_ids`` and ``knowledge_attention_mask`` (B, K).
+
+        Raises:
+            ImageError: Naming the picture that cannot be read.
+        """
+        batch: dict[str, Any] = {}
+        if text is not None and self.tokenizer is not None:
+            texts = [text] if isinstance(text, str) else list(text)
+            batch.update(self._tokenize(texts, self.max_length))
+        if knowledge is not None and self.tokenizer is not None and any(knowledge):
+            encoded = self._tokenize([k or "" for k in knowledge], self.knowledge_max_length)
+            absent = torch.tensor([not k for k in knowledge])
+            encoded["attention_mask"][absent] = 0
+            batch["knowledge_input_ids"] = encoded["input_ids"]
+            batch["knowledge_attention_mask"] = encoded["attention_mask"]
+        if images is not None and self.image_processor is not None:
+            sources = list(images) if isinstance(images, list | tuple) else [images]
+            batch["pixel_values"] = self.pixels([load_image(source) for source in sources])
+        return BatchFeature(batch)
+
+    def pixels(self, images: Sequence[Any]) -> torch.Tensor:
+        """Resize and normalise loaded PIL images -> (B, 3, H, W)."""
+        pixel_values: torch.Tensor = self.image_processor(images=list(images), return_tensors="pt")["pixel_values"]
+        return pixel_values
+
+    def token_ids(self, texts: Sequence[str], max_length: int | None = None) -> list[list[int]]:
+        """Token ids of each text, special tokens included, cut but not padded."""
+        encoded = self.tokenizer(list(texts), truncation=True, max_length=max_length or self.max_length)
+        ids: list[list[int]] = encoded["input_ids"]
+        return ids
+
+    def _tokenize(self, texts: list[str], max_length: int) -> dict[str, torch.Tensor]:
+        encoded = self.tokenizer(texts, truncation=True, max_length=max_length, padding=True, return_tensors="pt")
+        return {"input_ids": encoded["input_ids"], "attention_mask": encoded["attention_mask"]}
+
