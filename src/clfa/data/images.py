@@ -1,0 +1,172 @@
+"""Encoded images from files, buckets, Parquet cells or memory, decoded to one plain form: RGB."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import os
+import stat
+from collections.abc import Mapping
+from typing import Any
+
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from clfa.errors import ImageError
+
+ImageSource = Mapping[str, Any] | str | os.PathLike[str] | bytes | Image.Image
+
+MAX_BYTES = 50 * 1024 * 1024
+MAX_PIXELS = 100_000_000
+KEY_BYTES = 16
+
+_WHITE = (255, 255, 255, 255)
+
+
+def is_address(path: str) -> bool:
+    """Whether ``path`` needs fsspec (``s3://bucket/a.jpg``, ``zip://a.jpg::b.zip``) rather than ``open``."""
+    return "://" in path or "::" in path
+
+
+def image_name(image: ImageSource | None) -> str:
+    """What to call ``image`` in messages: its path where it has one."""
+    if isinstance(image, Mapping):
+        return str(image.get("path") or "<image bytes>")
+    if isinstance(image, (str, os.PathLike)):
+        return os.fspath(image)
+    if isinstance(image, Image.Image):
+        return str(getattr(image, "filename", "") or f"<{image.mode} image {image.width}x{image.height}>")
+    return "<image bytes>"
+
+
+def read_image_bytes(image: ImageSource, *, max_bytes: int = MAX_BYTES) -> bytes:
+    """The encoded content of ``image``, at most ``max_bytes`` of it.
+
+    Args:
+        image: ``{"bytes": ..., "path": ...}`` (bytes win), a path or fsspec address, encoded bytes, or a PIL image
+            (encoded as PNG, losslessly).
+        max_bytes: Largest encoded size accepted.
+
+    Raises:
+        ImageError: Missing, empty, too large or unreadable; the message names the file.
+    """
+    name = image_name(image)
+    if isinstance(image, Image.Image):
+        buffer = io.BytesIO()
+        image.save(buffer, format="PNG")
+        return buffer.getvalue()
+    content: Any = image
+    if isinstance(image, Mapping):
+        content = image.get("bytes")
+        if content is None:
+            content = image.get("path")
+    if isinstance(content, (str, os.PathLike)) and os.fspath(content):
+        content = _read_path(os.fspath(content), max_bytes)
+    if not isinstance(content, (bytes, bytearray, memoryview)):
+        raise ImageError(f"no image: expected bytes, a path or {{'bytes', 'path'}}, got {type(image).__name__}")
+    data = bytes(content)
+    if not data:
+        raise ImageError(f"{name}: image is empty (0 bytes)")
+    if len(data) > max_bytes:
+        raise ImageError(f"{name}: image is too large (more than {max_bytes:,} bytes); raise max_bytes or shrink it")
+    return data
+
+
+def _read_path(path: str, max_bytes: int) -> bytes:
+    try:
+        if is_address(path):
+            import fsspec
+
+            with fsspec.open(path, "rb") as file:
+                return bytes(file.read(max_bytes + 1))
+        # A pipe or device would block or never end.
+        if not stat.S_ISREG(os.stat(path).st_mode):
+            raise ImageError(f"{path}: not a regular file")
+        with open(path, "rb") as file:
+            return file.read(max_bytes + 1)
+    except FileNotFoundError:
+        raise ImageError(f"{path}: image file not found") from None
+    except ImageError:
+        raise
+    except ImportError as error:
+        raise ImageError(f"{path}: reading this address needs another package: {error}") from error
+    except Exception as error:  # Remote file systems raise their own types.
+        raise ImageError(f"{path}: image cannot be read: {type(error).__name__}: {error}") from error
+
+
+def load_image(image: ImageSource, *, max_bytes: int = MAX_BYTES, max_pixels: int = MAX_PIXELS) -> Image.Image:
+    """Decode ``image`` completely into an upright 8-bit RGB picture.
+
+    The EXIF orientation is applied, transparency is composited on white, palettes, CMYK, 16-bit and float pixels are
+    brought to 8-bit RGB, and of an animation the first frame is taken.
+
+    Args:
+        image: See :func:`read_image_bytes`.
+        max_bytes: Largest encoded size accepted, in bytes.
+        max_pixels: Largest width x height accepted; checked before any pixel is decoded.
+
+    Raises:
+        ImageError: Missing, empty, truncated, unreadable or larger than the limits; the message names the file.
+    """
+    name = image_name(image)
+    try:
+        if isinstance(image, Image.Image):
+            picture = image
+        else:
+            picture = Image.open(io.BytesIO(read_image_bytes(image, max_bytes=max_bytes)))
+        if picture.width * picture.height > max_pixels:
+            raise ImageError(
+                f"{name}: image is too large ({picture.width} x {picture.height} pixels, limit {max_pixels:,}); "
+                "raise max_pixels or shrink it"
+            )
+        picture.load()
+        return _to_rgb(_upright(picture))
+    except ImageError:
+        raise
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        raise ImageError(f"{name}: image is too large: {error}") from error
+    except UnidentifiedImageError:
+        raise ImageError(f"{name}: not an image in any format Pillow reads") from None
+    except Exception as error:  # Decoders raise almost anything (struct.error, SyntaxError, ...) on broken data.
+        raise ImageError(f"{name}: image is broken or truncated: {error}") from error
+
+
+def _upright(picture: Image.Image) -> Image.Image:
+    try:
+        return ImageOps.exif_transpose(picture)
+    except Exception:  # Broken metadata does not make the pixels worthless.
+        return picture
+
+
+def _to_rgb(picture: Image.Image) -> Image.Image:
+    if picture.mode.startswith(("I", "F")):
+        picture = _to_8_bit(picture)
+    if "A" in picture.mode.upper().replace("LAB", "") or "transparency" in picture.info:
+        layer = picture.convert("RGBA")
+        return Image.alpha_composite(Image.new("RGBA", layer.size, _WHITE), layer).convert("RGB")
+    return picture.convert("RGB")
+
+
+def _to_8_bit(picture: Image.Image) -> Image.Image:
+    # Pillow's own conversion clips these modes at 255, which turns 16-bit pictures white.
+    import numpy as np
+
+    values = np.nan_to_num(np.asarray(picture, dtype=np.float64), posinf=0.0, neginf=0.0)
+    low, high = float(values.min()), float(values.max())
+    if picture.mode.startswith("I;16") or (picture.mode == "I" and 255 < high <= 65535 and low >= 0):
+        values = values / 257.0
+    elif picture.mode == "F" and low >= 0 and high <= 1:
+        values = values * 255.0
+    elif low < 0 or high > 255:
+        values = (values - low) * (255.0 / (high - low))
+    return Image.fromarray(np.rint(values).astype(np.uint8))
+
+
+def image_key(image: ImageSource, *, max_bytes: int = MAX_BYTES) -> bytes:
+    """16-byte BLAKE2b of the encoded content: equal for equal files wherever they lie.
+
+    This is the key under which features and guide embeddings of an image are cached.
+
+    Raises:
+        ImageError: When the content cannot be read.
+    """
+    return hashlib.blake2b(read_image_bytes(image, max_bytes=max_bytes), digest_size=KEY_BYTES).digest()
