@@ -1,0 +1,133 @@
+"""What every guide is: a frozen pair of embedding functions into one space."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+
+from clfa.data.images import image_key
+from clfa.modeling.features import FrozenEncoder
+from clfa.processing.store import FeatureStore, text_key
+
+
+@dataclass
+class Pairs:
+    """Image-text pairs by content.
+
+    Args:
+        texts: N texts.
+        images: N pictures in the schema's form.
+        text_keys: Content keys of the texts; computed when absent.
+        image_keys: Content keys of the pictures; computed when absent.
+    """
+
+    texts: list[str]
+    images: list[Any]
+    text_keys: list[bytes] = field(default_factory=list)
+    image_keys: list[bytes] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.text_keys = self.text_keys or [text_key(text) for text in self.texts]
+        self.image_keys = self.image_keys or [image_key(image) for image in self.images]
+
+    def __len__(self) -> int:
+        return len(self.texts)
+
+    def __add__(self, other: Pairs) -> Pairs:
+        return Pairs(
+            self.texts + other.texts,
+            self.images + other.images,
+            self.text_keys + other.text_keys,
+            self.image_keys + other.image_keys,
+        )
+
+
+@dataclass
+class GuideContext:
+    """What a guide may draw on when it is made for a run.
+
+    Args:
+        cache: Directory for everything that can be made again.
+        text_encoder: Directory or id of the student's text encoder as it was before training.
+        vision_encoder: The same of the vision encoder.
+        text_features: The student's text encoder, frozen as it was before training, with its feature cache.
+        image_features: The same of the vision encoder.
+        pairs: Pairs a guide may be fitted on: training and unlabelled ones, never validation or test.
+        seed: Of everything random.
+    """
+
+    cache: Path
+    text_encoder: str | None = None
+    vision_encoder: str | None = None
+    text_features: FrozenEncoder | None = None
+    image_features: FrozenEncoder | None = None
+    pairs: Pairs | None = None
+    seed: int = 0
+
+
+class Guide(ABC):
+    """A frozen teacher: texts and pictures into one space of width ``dim``, no gradient.
+
+    Subclasses provide :meth:`embed_texts`, :meth:`embed_images`, ``dim`` and ``fingerprint``. Embeddings asked for
+    through :meth:`embed_pairs` are computed once per content and kept on disk under the guide's fingerprint.
+    """
+
+    name: ClassVar[str]
+    dim: int
+    fingerprint: str
+
+    @classmethod
+    @abstractmethod
+    def from_context(cls, context: GuideContext, **options: Any) -> Guide:
+        """Make the guide for a run: load it, or fit it on ``context.pairs``.
+
+        Args:
+            context: What the run offers.
+            options: From the recipe.
+        """
+
+    @abstractmethod
+    def embed_texts(self, texts: Sequence[str]) -> np.ndarray:
+        """Texts -> (N, ``dim``) float32."""
+
+    @abstractmethod
+    def embed_images(self, images: Sequence[Any]) -> np.ndarray:
+        """Pictures in the schema's form -> (N, ``dim``) float32."""
+
+    def save(self, directory: Path) -> None:
+        """Write what is needed to reuse the guide; guides that are named by an id have nothing to write.
+
+        Args:
+            directory: Made if absent.
+        """
+
+    def embed_pairs(self, pairs: Pairs, cache: Path) -> tuple[np.ndarray, np.ndarray]:
+        """Embeddings of both sides of the pairs, from the cache where they are known.
+
+        Args:
+            pairs: N pairs.
+            cache: Cache directory.
+
+        Returns:
+            Text embeddings and image embeddings, each (N, ``dim``) float32.
+        """
+        sides = []
+        for side, keys, contents, embed in (
+            ("text", pairs.text_keys, pairs.texts, self.embed_texts),
+            ("image", pairs.image_keys, pairs.images, self.embed_images),
+        ):
+            store = FeatureStore(cache / "guides" / f"{self.name}-{self.fingerprint}" / side, self.dim, "float32")
+            absent = store.missing(keys)
+            if absent:
+                with store.writer() as write:
+                    for start in range(0, len(absent), 1024):
+                        chunk = absent[start : start + 1024]
+                        for position, row in zip(chunk, embed([contents[i] for i in chunk]), strict=True):
+                            write(keys[position], row[None])
+            sides.append(np.concatenate([store[key] for key in keys]) if keys else np.empty((0, self.dim), np.float32))
+        return sides[0], sides[1]

@@ -1,0 +1,95 @@
+"""The paper's guide: a frozen CLIP, or any CLIP- or SigLIP-like two-tower model of Transformers."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from transformers import AutoImageProcessor, AutoModel, AutoTokenizer
+
+from clfa.data.images import load_image
+from clfa.errors import ModelError
+from clfa.guides.base import Guide, GuideContext
+from clfa.modeling.features import weights_fingerprint
+from clfa.pretrained import pretrained, pretrained_model
+from clfa.progress import track
+
+
+class CLIPGuide(Guide):
+    """Projected text and image embeddings (``text_embeds``, ``image_embeds``) of a frozen two-tower model.
+
+    Args:
+        model: Directory or hub id; ``openai/clip-vit-base-patch32`` in the paper.
+        batch_size: Samples per forward pass.
+
+    Raises:
+        ModelError: When there is no model there, or it has not both towers.
+    """
+
+    name: ClassVar[str] = "clip"
+
+    def __init__(self, model: str | os.PathLike[str] = "openai/clip-vit-base-patch32", batch_size: int = 64) -> None:
+        self.model = pretrained_model(AutoModel, model).eval().requires_grad_(False)
+        if not (hasattr(self.model, "get_text_features") and hasattr(self.model, "get_image_features")):
+            raise ModelError(
+                f"{str(model)!r} is a {type(self.model).__name__}, not a CLIP-like model: it does not embed both "
+                "texts and images. Use guide.name=fitted when you have no such model."
+            )
+        self.tokenizer = pretrained(AutoTokenizer, model)
+        self.image_processor = pretrained(AutoImageProcessor, model)
+        self.batch_size = batch_size
+        if torch.cuda.is_available():
+            self.model.to("cuda")
+        text_config = getattr(self.model.config, "text_config", self.model.config)
+        self.max_length = int(getattr(text_config, "max_position_embeddings", 77))
+        # SigLIP was trained on texts padded to full length without a mask and needs them so.
+        self.padding = "max_length" if "siglip" in self.model.config.model_type else True
+        self.fingerprint = weights_fingerprint(
+            self.model, self.image_processor.to_dict(), self.max_length, str(self.padding)
+        )
+        self.dim = self.embed_texts(["a"]).shape[1]
+
+    @classmethod
+    def from_context(cls, context: GuideContext, **options: Any) -> CLIPGuide:
+        """See :meth:`Guide.from_context`; options are the arguments of the class."""
+        return cls(**options)
+
+    @torch.inference_mode()
+    def embed_texts(self, texts: Sequence[str]) -> np.ndarray:
+        """See :meth:`Guide.embed_texts`."""
+        rows = []
+        with track(len(texts), "guide: texts") as advance:
+            for start in range(0, len(texts), self.batch_size):
+                batch = list(texts[start : start + self.batch_size])
+                inputs = self.tokenizer(
+                    batch, padding=self.padding, truncation=True, max_length=self.max_length, return_tensors="pt"
+                ).to(self.model.device)
+                rows.append(_projected(self.model.get_text_features(**inputs)))
+                advance(len(batch))
+        return np.concatenate(rows)
+
+    @torch.inference_mode()
+    def embed_images(self, images: Sequence[Any]) -> np.ndarray:
+        """See :meth:`Guide.embed_images`.
+
+        Raises:
+            ImageError: Naming a picture that cannot be read.
+        """
+        rows = []
+        with track(len(images), "guide: images") as advance:
+            for start in range(0, len(images), self.batch_size):
+                batch = [load_image(image) for image in images[start : start + self.batch_size]]
+                inputs = self.image_processor(images=batch, return_tensors="pt").to(self.model.device)
+                rows.append(_projected(self.model.get_image_features(pixel_values=inputs["pixel_values"])))
+                advance(len(batch))
+        return np.concatenate(rows)
+
+
+def _projected(output: Any) -> np.ndarray:
+    """Embeddings (B, D) of ``get_*_features``, which older releases return bare and newer ones in an output object."""
+    tensor = output if isinstance(output, torch.Tensor) else output.pooler_output
+    array: np.ndarray = tensor.float().cpu().numpy()
+    return array

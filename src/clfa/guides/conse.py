@@ -1,0 +1,96 @@
+"""A guide without any image-text pair: the image classifier's opinion, said in the text encoder's words."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from transformers import AutoImageProcessor, AutoModelForImageClassification
+
+from clfa.data.images import load_image
+from clfa.errors import ModelError, RecipeError
+from clfa.guides.base import Guide, GuideContext
+from clfa.modeling import efficientnet_lite as _efficientnet_lite  # noqa: F401 - registers its Auto classes
+from clfa.modeling.features import FrozenEncoder, weights_fingerprint
+from clfa.pretrained import pretrained, pretrained_model
+from clfa.progress import track
+
+
+class ConSEGuide(Guide):
+    """Convex combination of semantic embeddings (Norouzi et al., 2014).
+
+    A picture becomes the sum over classes of posterior probability times the text encoder's embedding of
+    "a photo of a {class}"; a text becomes its own pooled embedding. Both lie in the text encoder's space.
+
+    Args:
+        text: The frozen text encoder.
+        classifier: Directory, hub id or ``package:NAME`` of an image classifier whose configuration names its classes.
+        prompt: Template with one ``{}``.
+        batch_size: Pictures per forward pass.
+
+    Raises:
+        ModelError: When the classifier cannot be loaded or does not name its classes.
+        RecipeError: When the prompt has no ``{}``.
+    """
+
+    name: ClassVar[str] = "conse"
+
+    def __init__(
+        self, text: FrozenEncoder, classifier: str, prompt: str = "a photo of a {}", batch_size: int = 64
+    ) -> None:
+        if "{}" not in prompt:
+            raise RecipeError(f"guide.prompt is {prompt!r}; it needs a {{}} where the class name goes.")
+        self.text = text
+        self.prompt = prompt
+        self.batch_size = batch_size
+        self.classifier = pretrained_model(AutoModelForImageClassification, classifier).eval().requires_grad_(False)
+        self.image_processor = pretrained(AutoImageProcessor, classifier)
+        names = [self.classifier.config.id2label[i] for i in range(self.classifier.config.num_labels)]
+        if all(name.startswith("LABEL_") for name in names):
+            raise ModelError(f"{classifier!r} does not name its classes (config.id2label); ConSE needs the names.")
+        self.dim = text.width
+        self.class_embeds = self.embed_texts([prompt.format(name) for name in names])
+        self.fingerprint = weights_fingerprint(
+            self.classifier, self.image_processor.to_dict(), prompt, names, text.fingerprint
+        )
+
+    @classmethod
+    def from_context(cls, context: GuideContext, classifier: str | None = None, **options: Any) -> ConSEGuide:
+        """See :meth:`Guide.from_context`; the classifier is the student's vision encoder unless named.
+
+        Raises:
+            RecipeError: When the run has no text encoder or no classifier can be inferred.
+        """
+        classifier = classifier or context.vision_encoder
+        if context.text_features is None or classifier is None:
+            raise RecipeError("the conse guide needs a text encoder and an image classifier (guide.classifier).")
+        return cls(context.text_features, classifier, **options)
+
+    @torch.inference_mode()
+    def embed_texts(self, texts: Sequence[str]) -> np.ndarray:
+        """L2-normalised pooled text embeddings; see :meth:`Guide.embed_texts`."""
+        pooled = np.empty((len(texts), self.dim), np.float32)
+        for positions, arrays in self.text.encode_texts(texts, list(range(len(texts)))):
+            for position, array in zip(positions, arrays, strict=True):
+                pooled[position] = array.mean(axis=0)
+        normalised: np.ndarray = pooled / np.maximum(np.linalg.norm(pooled, axis=1, keepdims=True), 1e-12)
+        return normalised
+
+    @torch.inference_mode()
+    def embed_images(self, images: Sequence[Any]) -> np.ndarray:
+        """Posterior-weighted class embeddings; see :meth:`Guide.embed_images`.
+
+        Raises:
+            ImageError: Naming a picture that cannot be read.
+        """
+        rows = []
+        with track(len(images), "guide: class posteriors") as advance:
+            for start in range(0, len(images), self.batch_size):
+                batch = [load_image(image) for image in images[start : start + self.batch_size]]
+                pixels = self.image_processor(images=batch, return_tensors="pt")["pixel_values"]
+                posterior = self.classifier(pixels).logits.float().softmax(dim=-1).numpy()
+                rows.append((posterior @ self.class_embeds).astype(np.float32))
+                advance(len(batch))
+        return np.concatenate(rows)

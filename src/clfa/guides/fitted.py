@@ -1,0 +1,313 @@
+"""A guide fitted in seconds on unlabelled pairs, for when no CLIP is at hand or none knows the domain or language."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import os
+import shutil
+import tempfile
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from safetensors.numpy import load_file, save_file
+from torch import nn
+
+from clfa.errors import DataError, ModelError, RecipeError
+from clfa.guides.base import Guide, GuideContext, Pairs
+from clfa.guides.conse import ConSEGuide
+from clfa.guides.whitening import Whitening
+from clfa.modeling.contrastive import GuidedContrastiveLoss
+from clfa.modeling.features import FrozenEncoder
+
+logger = logging.getLogger(__name__)
+
+MIN_PAIRS = 16
+_GUIDE_FILE = "guide.json"
+_WEIGHTS_FILE = "guide.safetensors"
+
+
+@dataclass(frozen=True)
+class FittedSettings:
+    """How a :class:`FittedGuide` is fitted.
+
+    Args:
+        dim: Width of the guide's space.
+        text_components: Principal components kept of pooled text features.
+        image_components: The same of pooled image features.
+        conse: Whether pictures also enter as ConSE vectors, when the vision encoder is a classifier with class names.
+        conse_components: Principal components kept of the ConSE vectors.
+        dropout: On the whitened inputs.
+        epochs: Passes over the pairs.
+        batch_size: Pairs per step; the other pairs of the batch are the negatives.
+        learning_rate: Of AdamW.
+        weight_decay: Of AdamW.
+        temperature: Of the contrastive loss.
+    """
+
+    dim: int = 128
+    text_components: int = 256
+    image_components: int = 256
+    conse: bool = True
+    conse_components: int = 256
+    dropout: float = 0.5
+    epochs: int = 40
+    batch_size: int = 256
+    learning_rate: float = 1e-3
+    weight_decay: float = 1e-2
+    temperature: float = 0.1
+
+
+class FittedGuide(Guide):
+    """One linear map per modality over PCA-whitened pooled features of the student's own frozen encoders.
+
+    The maps are fitted with InfoNCE on pairs alone; labels play no part. Pictures enter with their pooled features and,
+    where the vision encoder is a classifier that names its classes, with their ConSE vectors.
+
+    Args:
+        text: The frozen text encoder.
+        image: The frozen vision encoder.
+        settings: How it was fitted.
+        text_whitening: Of pooled text features.
+        image_whitenings: Of pooled image features and, with ConSE, of ConSE vectors.
+        text_map: (text components, ``dim``).
+        image_map: (sum of image components, ``dim``).
+        conse: The ConSE embedder, when used.
+    """
+
+    name: ClassVar[str] = "fitted"
+
+    def __init__(
+        self,
+        text: FrozenEncoder,
+        image: FrozenEncoder,
+        settings: FittedSettings,
+        text_whitening: Whitening,
+        image_whitenings: list[Whitening],
+        text_map: np.ndarray,
+        image_map: np.ndarray,
+        conse: ConSEGuide | None = None,
+        cache: Path | None = None,
+    ) -> None:
+        self.text, self.image, self.settings, self.conse, self.cache = text, image, settings, conse, cache
+        self.text_whitening, self.image_whitenings = text_whitening, image_whitenings
+        self.text_map, self.image_map = text_map, image_map
+        self.dim = text_map.shape[1]
+        digest = hashlib.blake2b(digest_size=16)
+        digest.update("".join(self._sources()).encode())
+        for name, array in sorted(self._arrays().items()):
+            digest.update(name.encode() + np.ascontiguousarray(array).tobytes())
+        self.fingerprint = digest.hexdigest()
+
+    @classmethod
+    def from_context(cls, context: GuideContext, path: str | None = None, **options: Any) -> FittedGuide:
+        """Load the guide saved at ``path``, or fit one on ``context.pairs``; see :meth:`Guide.from_context`.
+
+        A fit is kept in the cache under the pairs, encoders, settings and seed it came from, and found again there.
+
+        Raises:
+            RecipeError: When the run lacks an encoder, or an option is unknown.
+            DataError: With fewer than 16 pairs to fit on.
+        """
+        text, image = context.text_features, context.image_features
+        if text is None or image is None:
+            raise RecipeError("the fitted guide needs both a text and a vision encoder.")
+        if path is not None:
+            return cls.load(Path(path), context)
+        unknown = set(options) - set(FittedSettings.__dataclass_fields__)
+        if unknown:
+            raise RecipeError(
+                f"unknown option of the fitted guide: {', '.join(sorted(unknown))}; "
+                f"known: path, {', '.join(FittedSettings.__dataclass_fields__)}."
+            )
+        settings = FittedSettings(**options)
+        pairs = context.pairs
+        if pairs is None or len(pairs) < MIN_PAIRS:
+            found = 0 if pairs is None else len(pairs)
+            raise DataError(f"fitting a guide needs at least {MIN_PAIRS} image-text pairs; there are {found}.")
+        conse = _conse_for(context) if settings.conse else None
+        digest = hashlib.blake2b(digest_size=16)
+        sources = [text.fingerprint, image.fingerprint, conse.fingerprint if conse else ""]
+        digest.update(json.dumps([sources, asdict(settings), context.seed], sort_keys=True).encode())
+        for keys in (pairs.text_keys, pairs.image_keys):
+            digest.update(b"".join(keys))
+        kept = context.cache / "guides" / "fitted" / digest.hexdigest()
+        if (kept / _GUIDE_FILE).is_file():
+            return cls.load(kept, context)
+        guide = cls._fit(pairs, text, image, conse, settings, context.seed, context.cache)
+        guide.save(kept)
+        return guide
+
+    @classmethod
+    def _fit(
+        cls,
+        pairs: Pairs,
+        text: FrozenEncoder,
+        image: FrozenEncoder,
+        conse: ConSEGuide | None,
+        settings: FittedSettings,
+        seed: int,
+        cache: Path,
+    ) -> FittedGuide:
+        text.ensure_pooled(pairs.texts, pairs.text_keys)
+        image.ensure_pooled(pairs.images, pairs.image_keys)
+        text_features = text.pooled_matrix(pairs.text_keys)
+        image_features = [image.pooled_matrix(pairs.image_keys)]
+        components = [settings.image_components]
+        if conse is not None:
+            image_features.append(conse.embed_pairs(pairs, cache)[1])
+            components.append(settings.conse_components)
+        text_whitening = Whitening.fit(text_features, settings.text_components)
+        image_whitenings = [Whitening.fit(f, k) for f, k in zip(image_features, components, strict=True)]
+        text_map, image_map = fit_linear_maps(
+            text_whitening(text_features),
+            np.concatenate([w(f) for w, f in zip(image_whitenings, image_features, strict=True)], axis=1),
+            settings,
+            seed,
+        )
+        return cls(text, image, settings, text_whitening, image_whitenings, text_map, image_map, conse, cache)
+
+    def embed_texts(self, texts: Sequence[str]) -> np.ndarray:
+        """See :meth:`Guide.embed_texts`."""
+        keys = [self.text.key(text) for text in texts]
+        self.text.ensure_pooled(texts, keys)
+        embeds: np.ndarray = self.text_whitening(self.text.pooled_matrix(keys)) @ self.text_map
+        return embeds
+
+    def embed_images(self, images: Sequence[Any]) -> np.ndarray:
+        """See :meth:`Guide.embed_images`.
+
+        Raises:
+            ImageError: Naming a picture that cannot be read.
+        """
+        keys = [self.image.key(image) for image in images]
+        self.image.ensure_pooled(images, keys)
+        features = [self.image.pooled_matrix(keys)]
+        if self.conse is not None:
+            assert self.cache is not None
+            pairs = Pairs([""] * len(keys), list(images), [b"\0" * 16] * len(keys), keys)
+            features.append(self.conse.embed_pairs(pairs, self.cache)[1])
+        whitened = [w(f) for w, f in zip(self.image_whitenings, features, strict=True)]
+        embeds: np.ndarray = np.concatenate(whitened, axis=1) @ self.image_map
+        return embeds
+
+    def _sources(self) -> list[str]:
+        return [self.text.fingerprint, self.image.fingerprint, self.conse.fingerprint if self.conse else ""]
+
+    def _arrays(self) -> dict[str, np.ndarray]:
+        arrays = {"text_map": self.text_map, "image_map": self.image_map}
+        for name, whitenings in (("text", [self.text_whitening]), ("image", self.image_whitenings)):
+            for number, whitening in enumerate(whitenings):
+                arrays[f"{name}_whitening.{number}.mean"] = whitening.mean
+                arrays[f"{name}_whitening.{number}.map"] = whitening.map
+        return arrays
+
+    def save(self, directory: Path) -> None:
+        """Write the maps and what they were fitted from; see :meth:`load`."""
+        directory.parent.mkdir(parents=True, exist_ok=True)
+        temporary = Path(tempfile.mkdtemp(dir=directory.parent))
+        save_file({k: np.ascontiguousarray(v) for k, v in self._arrays().items()}, temporary / _WEIGHTS_FILE)
+        description = {"guide": self.name, "sources": self._sources(), "settings": asdict(self.settings)}
+        (temporary / _GUIDE_FILE).write_text(json.dumps(description, indent=2) + "\n", encoding="utf-8")
+        if directory.exists():
+            shutil.rmtree(directory)
+        os.replace(temporary, directory)
+
+    @classmethod
+    def load(cls, directory: Path, context: GuideContext) -> FittedGuide:
+        """Read a saved guide for use with the same encoders.
+
+        Args:
+            directory: What :meth:`save` wrote.
+            context: Offers the encoders.
+
+        Raises:
+            ModelError: When there is no guide, or it was fitted on other encoders.
+        """
+        if not (directory / _GUIDE_FILE).is_file():
+            raise ModelError(f"{str(directory)!r} is not a fitted guide: {_GUIDE_FILE} is missing.")
+        description = json.loads((directory / _GUIDE_FILE).read_text(encoding="utf-8"))
+        text, image = context.text_features, context.image_features
+        if text is None or image is None:
+            raise RecipeError("the fitted guide needs both a text and a vision encoder.")
+        conse = _conse_for(context) if description["sources"][2] else None
+        sources = [text.fingerprint, image.fingerprint, conse.fingerprint if conse else ""]
+        if sources != description["sources"]:
+            raise ModelError(
+                f"the guide in {str(directory)!r} was fitted on other encoders than this run's; "
+                "use the same text and vision encoder, or fit a new guide by leaving out guide.path."
+            )
+        arrays = load_file(directory / _WEIGHTS_FILE)
+
+        def whitenings(name: str) -> list[Whitening]:
+            count = sum(key.startswith(f"{name}_whitening.") and key.endswith(".mean") for key in arrays)
+            return [
+                Whitening(arrays[f"{name}_whitening.{i}.mean"], arrays[f"{name}_whitening.{i}.map"])
+                for i in range(count)
+            ]
+
+        return cls(
+            text,
+            image,
+            FittedSettings(**description["settings"]),
+            whitenings("text")[0],
+            whitenings("image"),
+            arrays["text_map"],
+            arrays["image_map"],
+            conse,
+            context.cache,
+        )
+
+
+def _conse_for(context: GuideContext) -> ConSEGuide | None:
+    """ConSE over the student's own encoders, or ``None`` when the vision encoder is no classifier with class names."""
+    try:
+        return ConSEGuide.from_context(context)
+    except (ModelError, RecipeError) as error:
+        logger.warning("fitted guide without ConSE vectors: %s", error)
+        return None
+
+
+def fit_linear_maps(
+    texts: np.ndarray, images: np.ndarray, settings: FittedSettings, seed: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Fit one linear map per modality with symmetric InfoNCE.
+
+    Args:
+        texts: Whitened text features (N, Kt).
+        images: Whitened image features (N, Ki), row i of the same pair.
+        settings: Optimisation.
+        seed: Of initialisation, order and dropout.
+
+    Returns:
+        Text map (Kt, dim) and image map (Ki, dim).
+    """
+    generator = torch.Generator().manual_seed(seed)
+    x, y = torch.from_numpy(texts), torch.from_numpy(images)
+    maps = [
+        nn.Parameter(torch.randn(z.shape[1], settings.dim, generator=generator) * z.shape[1] ** -0.5) for z in (x, y)
+    ]
+    optimizer = torch.optim.AdamW(maps, lr=settings.learning_rate, weight_decay=settings.weight_decay)
+    loss_function = GuidedContrastiveLoss(settings.temperature)
+    keep = 1.0 - settings.dropout
+
+    def dropped(z: torch.Tensor) -> torch.Tensor:
+        return z * (torch.rand(z.shape, generator=generator) < keep) / keep
+
+    size = min(settings.batch_size, len(x))
+    for _ in range(settings.epochs):
+        order = torch.randperm(len(x), generator=generator)
+        for start in range(0, len(x) - size + 1, size):
+            batch = order[start : start + size]
+            student, teacher = dropped(x[batch]) @ maps[0], dropped(y[batch]) @ maps[1]
+            # The loss detaches its second side; swapping the sides trains both maps.
+            loss = loss_function(student, teacher) + loss_function(teacher, student)
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+    return maps[0].detach().numpy(), maps[1].detach().numpy()

@@ -1,0 +1,87 @@
+"""How good a guide is: whether a text finds its own picture among others'."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+
+import numpy as np
+
+# Median rank, as a fraction of the candidates, above which a guide is called near chance (chance is 0.5).
+NEAR_CHANCE = 0.4
+
+
+def retrieval_ranks(text_embeds: np.ndarray, image_embeds: np.ndarray) -> np.ndarray:
+    """Rank of each text's own picture by cosine similarity, 1 the best.
+
+    Args:
+        text_embeds: (N, D).
+        image_embeds: (N, D), row i of the same sample.
+
+    Returns:
+        (N,) float; of equally similar pictures the mean rank, so that a collapsed guide ranks at chance.
+    """
+
+    def normalise(x: np.ndarray) -> np.ndarray:
+        return x / np.maximum(np.linalg.norm(x, axis=1, keepdims=True), 1e-12)
+
+    texts, images = normalise(text_embeds.astype(np.float64)), normalise(image_embeds.astype(np.float64))
+    ranks = np.empty(len(texts))
+    for start in range(0, len(texts), 1024):
+        similarity = texts[start : start + 1024] @ images.T
+        own = similarity[np.arange(len(similarity)), start + np.arange(len(similarity))][:, None]
+        tolerance = 1e-12
+        better = (similarity > own + tolerance).sum(axis=1)
+        equal = (np.abs(similarity - own) <= tolerance).sum(axis=1)
+        ranks[start : start + 1024] = better + (equal + 1) / 2
+    return ranks
+
+
+@dataclass(frozen=True)
+class RetrievalReport:
+    """Text-to-image retrieval on N held-out pairs.
+
+    Args:
+        candidates: N.
+        rank1: Fraction of texts whose own picture is first; chance is 1/N.
+        rank10: Fraction whose own picture is among the first ten.
+        median_rank: Chance is (N + 1) / 2.
+    """
+
+    candidates: int
+    rank1: float
+    rank10: float
+    median_rank: float
+
+    @property
+    def near_chance(self) -> bool:
+        """Whether the guide barely knows which picture belongs to which text."""
+        return self.median_rank > NEAR_CHANCE * self.candidates
+
+    def to_dict(self) -> dict[str, float]:
+        """For JSON, with the chance level beside it."""
+        return {**asdict(self), "chance_median_rank": (self.candidates + 1) / 2, "near_chance": self.near_chance}
+
+    def __str__(self) -> str:
+        n = self.candidates
+        return (
+            f"text-to-image retrieval among {n}: rank 1 {self.rank1:.1%} (chance {1 / n:.1%}), "
+            f"rank 10 {self.rank10:.1%}, median rank {self.median_rank:.0f} (chance {(n + 1) / 2:.0f})"
+        )
+
+
+def retrieval_report(text_embeds: np.ndarray, image_embeds: np.ndarray) -> RetrievalReport:
+    """Summarise :func:`retrieval_ranks`.
+
+    Args:
+        text_embeds: (N, D), N >= 1.
+        image_embeds: (N, D).
+
+    Raises:
+        ValueError: Without any pair.
+    """
+    if not len(text_embeds):
+        raise ValueError("retrieval needs at least one held-out pair.")
+    ranks = retrieval_ranks(text_embeds, image_embeds)
+    return RetrievalReport(
+        len(ranks), float((ranks <= 1).mean()), float((ranks <= 10).mean()), float(np.median(ranks))
+    )

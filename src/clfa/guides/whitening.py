@@ -1,0 +1,41 @@
+"""PCA whitening of features: without it the fitted guide collapses to chance."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Whitening:
+    """Affine map to uncorrelated components of unit variance.
+
+    Args:
+        mean: (D,).
+        map: (D, K), the K leading principal directions, each divided by its standard deviation.
+    """
+
+    mean: np.ndarray
+    map: np.ndarray
+
+    @classmethod
+    def fit(cls, features: np.ndarray, components: int, epsilon: float = 1e-6) -> Whitening:
+        """Fit on features (N, D); keeps min(components, D, N - 1) directions of variance above ``epsilon`` times the largest.
+
+        Raises:
+            ValueError: With fewer than two rows.
+        """
+        if len(features) < 2:
+            raise ValueError("whitening needs at least two samples.")
+        x = features.astype(np.float64)
+        mean = x.mean(axis=0)
+        _, singular, directions = np.linalg.svd(x - mean, full_matrices=False)
+        deviations = singular / np.sqrt(len(x) - 1)
+        keep = min(components, len(x) - 1, int((deviations**2 > epsilon * deviations[0] ** 2).sum()))
+        return cls(mean.astype(np.float32), (directions[:keep] / deviations[:keep, None]).T.astype(np.float32))
+
+    def __call__(self, features: np.ndarray) -> np.ndarray:
+        """(N, D) -> (N, K)."""
+        whitened: np.ndarray = (features - self.mean) @ self.map
+        return whitened
