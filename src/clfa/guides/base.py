@@ -116,18 +116,27 @@ class Guide(ABC):
         Returns:
             Text embeddings and image embeddings, each (N, ``dim``) float32.
         """
-        sides = []
-        for side, keys, contents, embed in (
-            ("text", pairs.text_keys, pairs.texts, self.embed_texts),
-            ("image", pairs.image_keys, pairs.images, self.embed_images),
-        ):
-            store = FeatureStore(cache / "guides" / f"{self.name}-{self.fingerprint}" / side, self.dim, "float32")
-            absent = store.missing(keys)
-            if absent:
-                with store.writer() as write:
-                    for start in range(0, len(absent), 1024):
-                        chunk = absent[start : start + 1024]
-                        for position, row in zip(chunk, embed([contents[i] for i in chunk]), strict=True):
-                            write(keys[position], row[None])
-            sides.append(np.concatenate([store[key] for key in keys]) if keys else np.empty((0, self.dim), np.float32))
-        return sides[0], sides[1]
+        return (
+            self.embed_cached("text", pairs.texts, pairs.text_keys, cache),
+            self.embed_cached("image", pairs.images, pairs.image_keys, cache),
+        )
+
+    def embed_cached(self, side: str, contents: Sequence[Any], keys: Sequence[bytes], cache: Path) -> np.ndarray:
+        """Embeddings (N, ``dim``) of one side, from the cache where they are known.
+
+        Args:
+            side: ``"text"`` or ``"image"``.
+            contents: N texts or pictures.
+            keys: Their content keys.
+            cache: Cache directory.
+        """
+        embed = self.embed_texts if side == "text" else self.embed_images
+        store = FeatureStore(cache / "guides" / f"{self.name}-{self.fingerprint}" / side, self.dim, "float32")
+        absent = store.missing(keys)
+        if absent:
+            with store.writer() as write:
+                for start in range(0, len(absent), 1024):
+                    chunk = absent[start : start + 1024]
+                    for position, row in zip(chunk, embed([contents[i] for i in chunk]), strict=True):
+                        write(keys[position], row[None])
+        return np.concatenate([store[key] for key in keys]) if keys else np.empty((0, self.dim), np.float32)

@@ -160,7 +160,7 @@ class FittedGuide(Guide):
         image_features = [image.pooled_matrix(pairs.image_keys)]
         components = [settings.image_components]
         if conse is not None:
-            image_features.append(conse.embed_pairs(pairs, cache)[1])
+            image_features.append(conse.embed_cached("image", pairs.images, pairs.image_keys, cache))
             components.append(settings.conse_components)
         text_whitening = Whitening.fit(text_features, settings.text_components)
         image_whitenings = [Whitening.fit(f, k) for f, k in zip(image_features, components, strict=True)]
@@ -190,8 +190,7 @@ class FittedGuide(Guide):
         features = [self.image.pooled_matrix(keys)]
         if self.conse is not None:
             assert self.cache is not None
-            pairs = Pairs([""] * len(keys), list(images), [b"\0" * 16] * len(keys), keys)
-            features.append(self.conse.embed_pairs(pairs, self.cache)[1])
+            features.append(self.conse.embed_cached("image", images, keys, self.cache))
         whitened = [w(f) for w, f in zip(self.image_whitenings, features, strict=True)]
         embeds: np.ndarray = np.concatenate(whitened, axis=1) @ self.image_map
         return embeds

@@ -58,6 +58,16 @@ class CLFAConfig(PreTrainedConfig):
         "vision_config": SubConfigSpec(config_class=AutoConfig, model_type="vit", optional=True),
     }
 
+    # The Trainer gathers what is left, the logits, over an evaluation.
+    keys_to_ignore_at_inference = [  # noqa: RUF012 - read by Transformers as a class attribute
+        "loss_classification",
+        "loss_text_alignment",
+        "loss_image_alignment",
+        "text_embeds",
+        "image_embeds",
+        "pooler_output",
+    ]
+
     text_config: dict[str, Any] | PreTrainedConfig | None = None
     vision_config: dict[str, Any] | PreTrainedConfig | None = None
     hidden_size: int = 512

@@ -123,7 +123,7 @@ class FrozenEncoder:
         absent = store.missing(keys)
         if not absent:
             return
-        encode = self._encode_texts if self.modality == "text" else self._encode_images
+        encode = self.encode_texts if self.modality == "text" else self.encode_images
         with store.writer() as write, track(len(absent), f"{self.modality} features") as advance:
             for positions, arrays in encode(contents, absent):
                 for position, array in zip(positions, arrays, strict=True):
@@ -131,9 +131,10 @@ class FrozenEncoder:
                 advance(len(positions))
 
     @torch.inference_mode()
-    def _encode_texts(
+    def encode_texts(
         self, contents: Sequence[str], absent: list[int]
     ) -> Iterator[tuple[list[int], list[np.ndarray]]]:
+        """Run the encoder over ``contents[absent]``; yields positions and their token features (N, width)."""
         ids = self.processor.token_ids([contents[i] for i in absent])
         pad = self.processor.tokenizer.pad_token_id or 0
         for batch in batches_by_length([len(x) for x in ids], self.batch_size):
@@ -149,9 +150,10 @@ class FrozenEncoder:
             yield [absent[i] for i in batch], [rows[row, : len(ids[i])] for row, i in enumerate(batch)]
 
     @torch.inference_mode()
-    def _encode_images(
+    def encode_images(
         self, contents: Sequence[Any], absent: list[int]
     ) -> Iterator[tuple[list[int], list[np.ndarray]]]:
+        """The same for pictures."""
         # One thread prepares the next batch while the encoder works on this one.
         batches = [absent[start : start + self.batch_size] for start in range(0, len(absent), self.batch_size)]
 

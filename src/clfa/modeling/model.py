@@ -43,6 +43,8 @@ class CLFAPreTrainedModel(PreTrainedModel):
     base_model_prefix = "clfa"
     main_input_name = "input_ids"
     _supports_sdpa = True
+    # The forward pass takes further streams by name, not the Trainer's loss keywords.
+    accepts_loss_kwargs = False
 
     @torch.no_grad()
     def _init_weights(self, module: nn.Module) -> None:

@@ -1,0 +1,93 @@
+"""A corpus split as the trainer reads it: tokens or cached features, pictures decoded one at a time."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from datasets import Dataset
+
+from clfa.data.images import load_image
+from clfa.processing.processor import CLFAProcessor
+from clfa.processing.store import FeatureStore
+
+
+class EncodedDataset(torch.utils.data.Dataset[dict[str, Any]]):
+    """Samples of one split, ready for :class:`clfa.processing.collator.CLFACollator`.
+
+    Texts are tokenised here once; pictures stay encoded and are decoded when a sample is asked for, unless the features
+    of a frozen vision encoder are at hand.
+
+    Args:
+        split: Rows in the schema of :mod:`clfa.data.schema`.
+        processor: Tokenizer and image processor.
+        text_features: Token features of a frozen text encoder by ``text_keys``, instead of token ids.
+        image_features: Features of a frozen vision encoder by ``image_keys``, instead of pixels.
+        text_keys: Content keys of the texts, needed with ``text_features``.
+        image_keys: Content keys of the pictures, needed with ``image_features``.
+        guide_embeds: Guide embeddings of texts and pictures, each (N, D).
+        use_knowledge: Whether knowledge texts are tokenised.
+    """
+
+    def __init__(
+        self,
+        split: Dataset,
+        processor: CLFAProcessor,
+        *,
+        text_features: FeatureStore | None = None,
+        image_features: FeatureStore | None = None,
+        text_keys: list[bytes] | None = None,
+        image_keys: list[bytes] | None = None,
+        guide_embeds: tuple[np.ndarray, np.ndarray] | None = None,
+        use_knowledge: bool = False,
+    ) -> None:
+        self.split = split
+        self.processor = processor
+        self.text_features, self.text_keys = text_features, text_keys
+        self.image_features, self.image_keys = image_features, image_keys
+        self.guide_embeds = guide_embeds
+        self.labels: list[int | None] = split["label"][:]
+        reads_text = processor.tokenizer is not None
+        self.reads_images = processor.image_processor is not None
+        self.token_ids = processor.token_ids(split["text"][:]) if reads_text and text_features is None else None
+        self.knowledge_ids: list[list[int]] | None = None
+        if use_knowledge and reads_text:
+            texts = split["knowledge"][:]
+            encoded = processor.token_ids([text or "" for text in texts], processor.knowledge_max_length)
+            self.knowledge_ids = [ids if text else [] for ids, text in zip(encoded, texts, strict=True)]
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def lengths(self) -> list[int] | None:
+        """Text tokens per sample, for grouping samples of like length; ``None`` without text."""
+        if self.token_ids is not None:
+            return [len(ids) for ids in self.token_ids]
+        if self.text_features is not None and self.text_keys is not None:
+            return [len(self.text_features[key]) for key in self.text_keys]
+        return None
+
+    def __getitem__(self, index: int) -> dict[str, Any]:
+        """One sample.
+
+        Raises:
+            ImageError: Naming a picture that cannot be read.
+        """
+        sample: dict[str, Any] = {}
+        if self.token_ids is not None:
+            sample["input_ids"] = self.token_ids[index]
+        elif self.text_features is not None and self.text_keys is not None:
+            sample["text_features"] = self.text_features[self.text_keys[index]]
+        if self.image_features is not None and self.image_keys is not None:
+            sample["image_features"] = self.image_features[self.image_keys[index]]
+        elif self.reads_images:
+            sample["pixel_values"] = self.processor.pixels([load_image(self.split[index]["image"])])[0]
+        if self.knowledge_ids is not None:
+            sample["knowledge_input_ids"] = self.knowledge_ids[index]
+        if self.guide_embeds is not None:
+            sample["guide_text_embeds"] = self.guide_embeds[0][index]
+            sample["guide_image_embeds"] = self.guide_embeds[1][index]
+        if self.labels[index] is not None:
+            sample["labels"] = self.labels[index]
+        return sample

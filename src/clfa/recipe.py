@@ -1,0 +1,235 @@
+"""A run's whole configuration: YAML, validated, with ``key=value`` overrides."""
+
+from __future__ import annotations
+
+import difflib
+import os
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from clfa.errors import RecipeError
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class DataRecipe(_Section):
+    """Which samples.
+
+    Args:
+        reader: Name of a reader: ``clfa data readers`` lists them.
+        dir: Data directory, file or hub id; usually given on the command line.
+        fold: Number of a published fold, where the data set has folds.
+        limit: At most this many samples per split, stratified; for trying things out.
+        options: Further options of the reader, such as column names.
+    """
+
+    reader: str = "table"
+    dir: str | None = None
+    fold: int | None = Field(default=None, ge=1)
+    limit: int | None = Field(default=None, ge=1)
+    options: dict[str, Any] = Field(default_factory=dict)
+
+
+class ModelRecipe(_Section):
+    """Which model; everything but the encoders and lengths is a field of ``CLFAConfig``, explained there."""
+
+    text_encoder: str | None = "google-bert/bert-base-uncased"
+    vision_encoder: str | None = "google/vit-base-patch32-224-in21k"
+    max_length: int = Field(default=77, ge=4, le=8192)
+    knowledge_max_length: int = Field(default=66, ge=4, le=8192)
+    hidden_size: int = Field(default=512, ge=1)
+    projection_hidden_size: int = Field(default=1536, ge=1)
+    projection_dropout: float = Field(default=0.0, ge=0, lt=1)
+    projection_layer_norm: bool = False
+    fusion: str = "cross_attention"
+    num_fusion_layers: int = Field(default=3, ge=0)
+    num_attention_heads: int = Field(default=8, ge=1)
+    intermediate_size: int = Field(default=2048, ge=1)
+    hidden_dropout_prob: float = Field(default=0.1, ge=0, lt=1)
+    attention_probs_dropout_prob: float = Field(default=0.1, ge=0, lt=1)
+    classifier_dropout: float = Field(default=0.1, ge=0, lt=1)
+    pooling: Literal["mean", "cls", "max"] = "mean"
+    use_knowledge: bool = False
+    alpha: float = Field(default=1.0, ge=0)
+    beta: float = Field(default=1.0, ge=0)
+    temperature: float = Field(default=0.1, gt=0)
+    label_smoothing: float = Field(default=0.0, ge=0, lt=1)
+    freeze_text_encoder: bool | int = False
+    freeze_vision_encoder: bool | int = False
+
+
+class GuideRecipe(BaseModel):
+    """Which guide.
+
+    Args:
+        name: ``clip``, ``fitted``, ``conse`` or ``none``.
+        use_unlabelled: Whether pairs without a label help to fit a guide.
+
+    Further keys are options of the guide, checked by it (``model`` of ``clip``; ``path``, ``dim``, ``epochs``, ... of
+    ``fitted``; ``classifier`` and ``prompt`` of ``conse``).
+    """
+
+    model_config = ConfigDict(extra="allow")
+
+    name: str = "clip"
+    use_unlabelled: bool = True
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """Options for the guide's class."""
+        return dict(self.model_extra or {})
+
+
+class TrainingRecipe(_Section):
+    """How to train; names and meaning as in ``CLFATrainingArguments``, defaults as in the paper's scripts."""
+
+    epochs: float = Field(default=30, gt=0)
+    batch_size: int = Field(default=8, ge=1)
+    eval_batch_size: int = Field(default=64, ge=1)
+    gradient_accumulation_steps: int = Field(default=1, ge=1)
+    learning_rate: float = Field(default=1e-5, gt=0)
+    encoder_learning_rate: float | None = Field(default=None, gt=0)
+    weight_decay: float = Field(default=0.01, ge=0)
+    warmup_ratio: float = Field(default=0.05, ge=0, lt=1)
+    lr_scheduler_type: str = "linear"
+    max_grad_norm: float = Field(default=1.0, gt=0)
+    alpha_schedule: Literal["constant", "linear_decay"] = "constant"
+    early_stopping_patience: int = Field(default=0, ge=0)
+    precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
+    num_workers: int = Field(default=0, ge=0)
+    cache_features: bool = True
+
+
+class Recipe(_Section):
+    """Everything a run depends on.
+
+    Args:
+        name: What to call the run.
+        description: For people.
+        seed: Of everything random.
+        data: Which samples.
+        model: Which model.
+        guide: Which guide.
+        training: How to train.
+    """
+
+    name: str
+    description: str = ""
+    seed: int = Field(default=2022, ge=0, lt=2**32)
+    data: DataRecipe = Field(default_factory=DataRecipe)
+    model: ModelRecipe = Field(default_factory=ModelRecipe)
+    guide: GuideRecipe = Field(default_factory=GuideRecipe)
+    training: TrainingRecipe = Field(default_factory=TrainingRecipe)
+
+    @property
+    def guided(self) -> bool:
+        """Whether the run uses a guide at all; with alpha 0 its embeddings would have no effect."""
+        return self.guide.name != "none" and self.model.alpha > 0
+
+    def save(self, path: Path) -> None:
+        """Write as YAML, atomically; ``load_recipe`` reads it back."""
+        handle, temporary = tempfile.mkstemp(dir=path.parent, suffix=".tmp")
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            yaml.safe_dump(self.model_dump(), file, sort_keys=False, allow_unicode=True)
+        os.replace(temporary, path)
+
+
+def recipe_dir() -> Path:
+    """Folder of the recipes that come with the package."""
+    return Path(__file__).parent / "recipes"
+
+
+def recipe_names() -> list[str]:
+    """Names of the recipes that come with the package."""
+    return sorted(path.stem for path in recipe_dir().glob("*.yaml"))
+
+
+def load_recipe(source: str | os.PathLike[str], overrides: Sequence[str] = ()) -> Recipe:
+    """Read and validate a recipe.
+
+    Args:
+        source: A YAML file, or the name of a recipe that comes with the package.
+        overrides: ``section.key=value`` each, the value as YAML: ``model.alpha=0``, ``data.options.text=tweet``,
+            ``model.vision_encoder=null``.
+
+    Raises:
+        RecipeError: When there is no such recipe, it is not YAML, or a key or value is wrong; the message names the key
+            and the nearest one that exists.
+    """
+    path = Path(source)
+    if not path.is_file():
+        known = recipe_dir() / f"{path.name.removesuffix('.yaml')}.yaml"
+        if not known.is_file():
+            raise RecipeError(f"no recipe {str(source)!r}; give a YAML file or one of: {', '.join(recipe_names())}.")
+        path = known
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except yaml.YAMLError as error:
+        raise RecipeError(f"{path} is not valid YAML: {error}") from error
+    if not isinstance(content, dict):
+        raise RecipeError(f"{path} is not a recipe: it must be a mapping with the keys {', '.join(Recipe.model_fields)}.")
+    content.setdefault("name", path.stem)
+    for override in overrides:
+        _apply(content, override)
+    return validate_recipe(content, str(path))
+
+
+def validate_recipe(content: dict[str, Any], where: str = "recipe") -> Recipe:
+    """Validate a mapping.
+
+    Args:
+        content: As read from YAML.
+        where: Named in messages.
+
+    Raises:
+        RecipeError: Listing every wrong key and value.
+    """
+    try:
+        return Recipe.model_validate(content)
+    except ValidationError as error:
+        problems = [_explain(problem) for problem in error.errors()]
+        raise RecipeError(f"{where}: " + "; ".join(problems)) from error
+
+
+def _apply(content: dict[str, Any], override: str) -> None:
+    key, separator, value = override.partition("=")
+    if not separator or not key:
+        raise RecipeError(f"override {override!r} is not of the form section.key=value, for instance model.alpha=0.")
+    *parents, last = key.split(".")
+    section = content
+    for parent in parents:
+        if section.get(parent) is None:
+            section[parent] = {}
+        section = section[parent]
+        if not isinstance(section, dict):
+            raise RecipeError(f"override {override!r}: {parent!r} is a value, not a section.")
+    try:
+        section[last] = yaml.safe_load(value)
+    except yaml.YAMLError as error:
+        raise RecipeError(f"override {override!r}: the value is not valid YAML: {error}") from error
+    # YAML 1.1 reads 1e-4 as a string; people mean a number.
+    if isinstance(section[last], str):
+        try:
+            section[last] = float(section[last])
+        except ValueError:
+            pass
+
+
+def _explain(problem: Any) -> str:
+    *parents, last = [str(part) for part in problem["loc"]]
+    place = ".".join([*parents, last])
+    if problem["type"] != "extra_forbidden":
+        return f"{place}: {problem['msg']} (got {problem['input']!r})"
+    fields: Any = Recipe.model_fields
+    for parent in parents:
+        fields = fields[parent].annotation.model_fields
+    nearest = difflib.get_close_matches(last, fields, n=1)
+    hint = f" Did you mean {nearest[0]!r}?" if nearest else f" Known here: {', '.join(fields)}."
+    return f"unknown key {place!r}.{hint}"

@@ -1,0 +1,118 @@
+"""The Transformers Trainer with CLFA's losses, parameter groups and logs."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+from transformers import EarlyStoppingCallback, EvalPrediction, Trainer
+
+from clfa.evaluation.metrics import classification_metrics
+from clfa.processing.collator import CLFACollator
+from clfa.training.arguments import CLFATrainingArguments
+
+_LOSS_PARTS = ("loss_classification", "loss_text_alignment", "loss_image_alignment")
+
+
+def alpha_factor(schedule: str, progress: float) -> float:
+    """What ``alpha`` is multiplied by.
+
+    Args:
+        schedule: One of :data:`clfa.training.arguments.ALPHA_SCHEDULES`.
+        progress: Fraction of the training done, 0 to 1.
+    """
+    return 1.0 if schedule == "constant" else max(0.0, 1.0 - progress)
+
+
+class CLFATrainer(Trainer):
+    """Train a :class:`clfa.modeling.CLFAForClassification`.
+
+    Args:
+        model: The model.
+        args: Its :class:`CLFATrainingArguments`.
+        train_dataset: A :class:`clfa.processing.dataset.EncodedDataset` with guide embeddings where alpha is not 0.
+        eval_dataset: The validation split, on which the best epoch is chosen.
+        kwargs: As for :class:`transformers.Trainer`; collator, metrics and early stopping have defaults.
+
+    Example:
+        >>> trainer = CLFATrainer(model, args, train_dataset=train, eval_dataset=validation)  # doctest: +SKIP
+        >>> trainer.train()                                                                  # doctest: +SKIP
+    """
+
+    args: CLFATrainingArguments
+
+    def __init__(self, model: nn.Module, args: CLFATrainingArguments, **kwargs: Any) -> None:
+        processor = kwargs.get("processing_class")
+        tokenizer = getattr(processor, "tokenizer", None)
+        kwargs.setdefault("data_collator", CLFACollator(getattr(tokenizer, "pad_token_id", None) or 0))
+        kwargs.setdefault("compute_metrics", _metrics_of_logits)
+        callbacks = list(kwargs.pop("callbacks", None) or [])
+        if args.early_stopping_patience:
+            callbacks.append(EarlyStoppingCallback(args.early_stopping_patience))
+        self._parts: dict[str, list[torch.Tensor]] = defaultdict(list)
+        super().__init__(model, args, callbacks=callbacks, **kwargs)
+
+    def compute_loss(
+        self,
+        model: nn.Module,
+        inputs: dict[str, Any],
+        return_outputs: bool = False,
+        num_items_in_batch: torch.Tensor | int | None = None,
+    ) -> Any:
+        """Total loss of a batch, with alpha by its schedule; the parts are kept for the log."""
+        outputs = model(**inputs)
+        loss = outputs.loss
+        if model.training:
+            module = self.accelerator.unwrap_model(model)
+            alignment = {
+                name: outputs[f"loss_{name}_alignment"]
+                for name in ("text", "image")
+                if outputs.get(f"loss_{name}_alignment") is not None
+            }
+            progress = self.state.global_step / max(self.state.max_steps, 1)
+            alpha = module.config.alpha * alpha_factor(self.args.alpha_schedule, progress)
+            loss = module.total_loss(outputs.loss_classification, alignment, alpha)
+            for name in _LOSS_PARTS:
+                if outputs.get(name) is not None:
+                    self._parts[name].append(outputs[name].detach())
+        return (loss, outputs) if return_outputs else loss
+
+    def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
+        """Add the mean of each loss part since the last log."""
+        if "loss" in logs:
+            for name, values in self._parts.items():
+                logs[name] = torch.stack(values).mean().item()
+            self._parts.clear()
+        super().log(logs, start_time)
+
+    def create_optimizer(self, model: nn.Module | None = None) -> torch.optim.Optimizer:
+        """Four groups: encoders and the rest, each with and without weight decay (none on bias and LayerNorm)."""
+        module = self.model if model is None else model
+        if self.optimizer is None:
+            decayed = set(self.get_decay_parameter_names(module))
+            groups: dict[tuple[bool, bool], list[nn.Parameter]] = defaultdict(list)
+            for name, parameter in module.named_parameters():
+                if parameter.requires_grad:
+                    groups[("_encoder." in name, name in decayed)].append(parameter)
+            encoder_rate = self.args.encoder_learning_rate
+            optimizer_class, options = self.get_optimizer_cls_and_kwargs(self.args, module)
+            self.optimizer = optimizer_class(
+                [
+                    {
+                        "params": parameters,
+                        "weight_decay": self.args.weight_decay if decay else 0.0,
+                        "lr": encoder_rate if encoder and encoder_rate is not None else self.args.learning_rate,
+                    }
+                    for (encoder, decay), parameters in groups.items()
+                ],
+                **options,
+            )
+        return self.optimizer
+
+
+def _metrics_of_logits(prediction: EvalPrediction) -> dict[str, float]:
+    logits = prediction.predictions[0] if isinstance(prediction.predictions, tuple) else prediction.predictions
+    return classification_metrics(np.asarray(prediction.label_ids), logits.argmax(axis=-1), logits.shape[-1])
