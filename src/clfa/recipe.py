@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 import os
 import tempfile
@@ -174,7 +175,7 @@ def load_recipe(source: str | os.PathLike[str], overrides: Sequence[str] = ()) -
     except yaml.YAMLError as error:
         raise RecipeError(f"{path} is not valid YAML: {error}") from error
     if not isinstance(content, dict):
-        raise RecipeError(f"{path} is not a recipe: it must be a mapping with the keys {', '.join(Recipe.model_fields)}.")
+        raise RecipeError(f"{path} is not a recipe; its top level needs the keys {', '.join(Recipe.model_fields)}.")
     content.setdefault("name", path.stem)
     for override in overrides:
         _apply(content, override)
@@ -216,10 +217,8 @@ def _apply(content: dict[str, Any], override: str) -> None:
         raise RecipeError(f"override {override!r}: the value is not valid YAML: {error}") from error
     # YAML 1.1 reads 1e-4 as a string; people mean a number.
     if isinstance(section[last], str):
-        try:
+        with contextlib.suppress(ValueError):
             section[last] = float(section[last])
-        except ValueError:
-            pass
 
 
 def _explain(problem: Any) -> str:

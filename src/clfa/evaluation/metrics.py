@@ -35,7 +35,7 @@ def classification_metrics(labels: np.ndarray, predictions: np.ndarray, num_labe
 
 
 def classification_report(labels: np.ndarray, predictions: np.ndarray, label_names: list[str]) -> dict[str, Any]:
-    """:func:`classification_metrics` with the support, per-class figures and the confusion matrix (rows: true class)."""
+    """:func:`classification_metrics` with support, per-class figures and the confusion matrix (rows: true class)."""
     classes = list(range(len(label_names)))
     precision, recall, f1, support = precision_recall_fscore_support(
         labels, predictions, labels=classes, average=None, zero_division=0

@@ -99,7 +99,7 @@ class Guide(ABC):
     def embed_images(self, images: Sequence[Any]) -> np.ndarray:
         """Pictures in the schema's form -> (N, ``dim``) float32."""
 
-    def save(self, directory: Path) -> None:
+    def save(self, directory: Path) -> None:  # noqa: B027 - optional on purpose
         """Write what is needed to reuse the guide; guides that are named by an id have nothing to write.
 
         Args:

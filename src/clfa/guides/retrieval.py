@@ -82,6 +82,4 @@ def retrieval_report(text_embeds: np.ndarray, image_embeds: np.ndarray) -> Retri
     if not len(text_embeds):
         raise ValueError("retrieval needs at least one held-out pair.")
     ranks = retrieval_ranks(text_embeds, image_embeds)
-    return RetrievalReport(
-        len(ranks), float((ranks <= 1).mean()), float((ranks <= 10).mean()), float(np.median(ranks))
-    )
+    return RetrievalReport(len(ranks), float((ranks <= 1).mean()), float((ranks <= 10).mean()), float(np.median(ranks)))

@@ -21,7 +21,12 @@ class Whitening:
 
     @classmethod
     def fit(cls, features: np.ndarray, components: int, epsilon: float = 1e-6) -> Whitening:
-        """Fit on features (N, D); keeps min(components, D, N - 1) directions of variance above ``epsilon`` times the largest.
+        """Fit on features (N, D).
+
+        Args:
+            features: (N, D), N >= 2.
+            components: Most directions kept; at most N - 1 exist.
+            epsilon: Directions below this fraction of the largest variance are left out: whitening would blow up noise.
 
         Raises:
             ValueError: With fewer than two rows.

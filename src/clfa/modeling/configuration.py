@@ -13,7 +13,7 @@ POOLINGS = ("mean", "cls", "max")
 
 @strict
 class CLFAConfig(PreTrainedConfig):
-    """Shape of a CLFA model. The defaults are the paper's (arXiv:2403.06355), with the authors' public code as tie-breaker.
+    """Shape of a CLFA model. The defaults are the paper's (arXiv:2403.06355) as the authors' public code has them.
 
     Args:
         text_config: Configuration of the text encoder (any Transformers encoder), or ``None`` for an image-only model.
@@ -107,12 +107,16 @@ class CLFAConfig(PreTrainedConfig):
             raise ValueError("use_knowledge needs a text encoder: knowledge is text.")
 
     @property
+    def label_names(self) -> list[str]:
+        """Class names in index order."""
+        names: Any = self.id2label or {}
+        return [names[index] for index in range(len(names))]
+
+    @property
     def modalities(self) -> tuple[str, ...]:
         """Modalities the model reads, of ``("text", "image")``."""
         return tuple(
-            name
-            for name, config in (("text", self.text_config), ("image", self.vision_config))
-            if config is not None
+            name for name, config in (("text", self.text_config), ("image", self.vision_config)) if config is not None
         )
 
 

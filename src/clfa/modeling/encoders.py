@@ -34,12 +34,16 @@ def encoder_width(config: PreTrainedConfig) -> int:
     raise ModelError(f"cannot tell the feature width of a {config.model_type!r} encoder from its configuration.")
 
 
+def _model_class(config: PreTrainedConfig) -> Any:
+    """The class that ``AutoModel`` would take, or ``None``."""
+    found: Any = MODEL_MAPPING.get(type(config), None)
+    return found[0] if isinstance(found, tuple) else found
+
+
 def _unused_pooler(config: PreTrainedConfig) -> dict[str, bool]:
     """Keyword that leaves out a pooler whose output CLFA never reads, where the architecture has one."""
-    model_class = MODEL_MAPPING.get(type(config), None)
-    if isinstance(model_class, tuple):
-        model_class = model_class[0]
-    if model_class is None or "add_pooling_layer" not in inspect.signature(model_class.__init__).parameters:
+    model_class = _model_class(config)
+    if model_class is None or "add_pooling_layer" not in inspect.signature(model_class).parameters:
         return {}
     return {"add_pooling_layer": False}
 
@@ -68,10 +72,10 @@ def load_encoder(name: str | os.PathLike[str], tower: str) -> PreTrainedModel:
 
 
 def _tower_class(config: PreTrainedConfig, name: str | os.PathLike[str]) -> Any:
-    model_class = MODEL_MAPPING.get(type(config), None)
+    model_class = _model_class(config)
     if model_class is None:
-        raise ModelError(f"{os.fspath(name)!r} holds a {config.model_type!r} tower that Transformers cannot load alone.")
-    return model_class[0] if isinstance(model_class, tuple) else model_class
+        raise ModelError(f"{os.fspath(name)!r} holds a {config.model_type!r} tower, which cannot be loaded alone.")
+    return model_class
 
 
 def load_config(name: str | os.PathLike[str]) -> PreTrainedConfig:

@@ -131,9 +131,7 @@ class FrozenEncoder:
                 advance(len(positions))
 
     @torch.inference_mode()
-    def encode_texts(
-        self, contents: Sequence[str], absent: list[int]
-    ) -> Iterator[tuple[list[int], list[np.ndarray]]]:
+    def encode_texts(self, contents: Sequence[str], absent: list[int]) -> Iterator[tuple[list[int], list[np.ndarray]]]:
         """Run the encoder over ``contents[absent]``; yields positions and their token features (N, width)."""
         ids = self.processor.token_ids([contents[i] for i in absent])
         pad = self.processor.tokenizer.pad_token_id or 0
@@ -150,9 +148,7 @@ class FrozenEncoder:
             yield [absent[i] for i in batch], [rows[row, : len(ids[i])] for row, i in enumerate(batch)]
 
     @torch.inference_mode()
-    def encode_images(
-        self, contents: Sequence[Any], absent: list[int]
-    ) -> Iterator[tuple[list[int], list[np.ndarray]]]:
+    def encode_images(self, contents: Sequence[Any], absent: list[int]) -> Iterator[tuple[list[int], list[np.ndarray]]]:
         """The same for pictures."""
         # One thread prepares the next batch while the encoder works on this one.
         batches = [absent[start : start + self.batch_size] for start in range(0, len(absent), self.batch_size)]

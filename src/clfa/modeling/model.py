@@ -122,13 +122,15 @@ class CLFAModel(CLFAPreTrainedModel):
             raise ModelError("a CLFA configuration needs text_config, vision_config, or both; it has neither.")
         self.text_encoder: PreTrainedModel | None = None
         self.vision_encoder: PreTrainedModel | None = None
-        if config.text_config is not None:
-            self.text_encoder = text_encoder if text_encoder is not None else build_encoder(config.text_config)
-            self.text_projection = self._projection(encoder_width(config.text_config))
+        text_config: Any = config.text_config
+        vision_config: Any = config.vision_config
+        if text_config is not None:
+            self.text_encoder = text_encoder if text_encoder is not None else build_encoder(text_config)
+            self.text_projection = self._projection(encoder_width(text_config))
             freeze(self.text_encoder, config.freeze_text_encoder)
-        if config.vision_config is not None:
-            self.vision_encoder = vision_encoder if vision_encoder is not None else build_encoder(config.vision_config)
-            self.image_projection = self._projection(encoder_width(config.vision_config))
+        if vision_config is not None:
+            self.vision_encoder = vision_encoder if vision_encoder is not None else build_encoder(vision_config)
+            self.image_projection = self._projection(encoder_width(vision_config))
             freeze(self.vision_encoder, config.freeze_vision_encoder)
         self.fusion = FUSIONS.get(config.fusion)(config)
         self.pooling = POOLINGS[config.pooling](config.hidden_size)
@@ -192,9 +194,7 @@ class CLFAModel(CLFAPreTrainedModel):
             streams["text"] = Stream(self.text_projection(text_features), attention_mask, text_bias)
             if self.config.use_knowledge and knowledge_input_ids is not None:
                 knowledge = self._encode_text(knowledge_input_ids, knowledge_attention_mask, None)
-                streams["knowledge"] = Stream(
-                    self.text_projection(knowledge), knowledge_attention_mask, knowledge_bias
-                )
+                streams["knowledge"] = Stream(self.text_projection(knowledge), knowledge_attention_mask, knowledge_bias)
         if self.vision_encoder is not None:
             if image_features is None:
                 if pixel_values is None:
@@ -257,7 +257,7 @@ class CLFAForClassification(CLFAPreTrainedModel):
             for modality in config.modalities:
                 self.alignment[modality] = nn.Linear(config.hidden_size, config.guide_dim, bias=False)
         self.dropout = nn.Dropout(config.classifier_dropout)
-        self.classifier = nn.Linear(config.hidden_size, config.num_labels)
+        self.classifier = nn.Linear(config.hidden_size, len(config.label_names))
         self.contrastive_loss = GuidedContrastiveLoss(config.temperature)
         self.post_init()
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
-from transformers.utils import ModelOutput
+from transformers.utils.generic import ModelOutput
 
 
 @dataclass
@@ -19,15 +19,15 @@ class CLFAModelOutput(ModelOutput):
         image_embeds: Masked mean of the projected image tokens (B, D), or ``None`` without image.
     """
 
-    last_hidden_state: torch.FloatTensor | None = None
-    pooler_output: torch.FloatTensor | None = None
-    text_embeds: torch.FloatTensor | None = None
-    image_embeds: torch.FloatTensor | None = None
+    last_hidden_state: torch.Tensor | None = None
+    pooler_output: torch.Tensor | None = None
+    text_embeds: torch.Tensor | None = None
+    image_embeds: torch.Tensor | None = None
 
 
 @dataclass
 class CLFAClassifierOutput(ModelOutput):
-    """Output of :class:`clfa.modeling.CLFAForClassification`; B samples, C classes, D = width of the guide or the model.
+    """Output of :class:`clfa.modeling.CLFAForClassification`; B samples, C classes, D the width they are aligned at.
 
     Args:
         loss: ``alpha * (loss_text_alignment + loss_image_alignment) + beta * loss_classification``; scalar.
@@ -40,11 +40,11 @@ class CLFAClassifierOutput(ModelOutput):
         pooler_output: Fused vector that the classifier reads (B, ``hidden_size``).
     """
 
-    loss: torch.FloatTensor | None = None
-    logits: torch.FloatTensor | None = None
-    loss_classification: torch.FloatTensor | None = None
-    loss_text_alignment: torch.FloatTensor | None = None
-    loss_image_alignment: torch.FloatTensor | None = None
-    text_embeds: torch.FloatTensor | None = None
-    image_embeds: torch.FloatTensor | None = None
-    pooler_output: torch.FloatTensor | None = None
+    loss: torch.Tensor | None = None
+    logits: torch.Tensor | None = None
+    loss_classification: torch.Tensor | None = None
+    loss_text_alignment: torch.Tensor | None = None
+    loss_image_alignment: torch.Tensor | None = None
+    text_embeds: torch.Tensor | None = None
+    image_embeds: torch.Tensor | None = None
+    pooler_output: torch.Tensor | None = None

@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 from transformers import AutoImageProcessor, AutoTokenizer, BatchFeature, ProcessorMixin
-from transformers.utils import cached_file
+from transformers.utils.hub import cached_file
 
 from clfa.data.images import ImageSource, load_image
 from clfa.errors import ModelError
@@ -49,7 +49,9 @@ class CLFAProcessor(ProcessorMixin):
         """Let a modality be absent; anything present is checked as usual."""
         return None if argument is None else super().check_argument_for_proper_class(argument_name, argument)
 
-    def save_pretrained(self, save_directory: str | os.PathLike[str], **kwargs: Any) -> list[str]:
+    def save_pretrained(  # type: ignore[override] - its push_to_hub arrives in kwargs
+        self, save_directory: str | os.PathLike[str], **kwargs: Any
+    ) -> list[str]:
         """Write the tokenizer, the image processor and the lengths into ``save_directory``.
 
         Args:
@@ -87,7 +89,9 @@ class CLFAProcessor(ProcessorMixin):
         return [str(file) for file in sorted(directory.iterdir())]
 
     @classmethod
-    def from_pretrained(cls, pretrained_model_name_or_path: str | os.PathLike[str], **kwargs: Any) -> CLFAProcessor:
+    def from_pretrained(  # type: ignore[override] - its further options arrive in kwargs
+        cls, pretrained_model_name_or_path: str | os.PathLike[str], **kwargs: Any
+    ) -> CLFAProcessor:
         """Load what :meth:`save_pretrained` wrote, from a directory or a hub id.
 
         Raises:
@@ -165,7 +169,7 @@ class CLFAProcessor(ProcessorMixin):
             batch["knowledge_input_ids"] = encoded["input_ids"]
             batch["knowledge_attention_mask"] = encoded["attention_mask"]
         if images is not None and self.image_processor is not None:
-            sources = list(images) if isinstance(images, list | tuple) else [images]
+            sources: list[Any] = list(images) if isinstance(images, list | tuple) else [images]
             batch["pixel_values"] = self.pixels([load_image(source) for source in sources])
         return BatchFeature(batch)
 
@@ -183,4 +187,3 @@ class CLFAProcessor(ProcessorMixin):
     def _tokenize(self, texts: list[str], max_length: int) -> dict[str, torch.Tensor]:
         encoded = self.tokenizer(texts, truncation=True, max_length=max_length, padding=True, return_tensors="pt")
         return {"input_ids": encoded["input_ids"], "attention_mask": encoded["attention_mask"]}
-

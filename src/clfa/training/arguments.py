@@ -46,6 +46,4 @@ class CLFATrainingArguments(TrainingArguments):
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.alpha_schedule not in ALPHA_SCHEDULES:
-            raise ValueError(
-                f"alpha_schedule is {self.alpha_schedule!r}; choose one of {', '.join(ALPHA_SCHEDULES)}."
-            )
+            raise ValueError(f"alpha_schedule is {self.alpha_schedule!r}; choose one of {', '.join(ALPHA_SCHEDULES)}.")

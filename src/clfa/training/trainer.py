@@ -90,7 +90,7 @@ class CLFATrainer(Trainer):
 
     def create_optimizer(self, model: nn.Module | None = None) -> torch.optim.Optimizer:
         """Four groups: encoders and the rest, each with and without weight decay (none on bias and LayerNorm)."""
-        module = self.model if model is None else model
+        module: Any = self.model if model is None else model
         if self.optimizer is None:
             decayed = set(self.get_decay_parameter_names(module))
             groups: dict[tuple[bool, bool], list[nn.Parameter]] = defaultdict(list)

@@ -1,0 +1,79 @@
+"""One forward pass per batch over a data set, keeping what evaluation needs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch.utils.data import DataLoader
+
+from clfa.processing.collator import CLFACollator
+from clfa.processing.dataset import EncodedDataset
+from clfa.progress import track
+
+
+@dataclass(frozen=True)
+class Inference:
+    """Model outputs over N samples.
+
+    Args:
+        logits: (N, C) float32.
+        text_embeds: Text students (N, D), or ``None`` in an image-only model.
+        image_embeds: Image students (N, D), or ``None`` in a text-only model.
+        pooled: Fused vectors (N, ``hidden_size``).
+    """
+
+    logits: np.ndarray
+    text_embeds: np.ndarray | None
+    image_embeds: np.ndarray | None
+    pooled: np.ndarray
+
+    @property
+    def probabilities(self) -> np.ndarray:
+        """Softmax of the logits (N, C)."""
+        return softmax(self.logits)
+
+
+def softmax(logits: np.ndarray) -> np.ndarray:
+    """Softmax over the last axis."""
+    shifted = np.exp(logits.astype(np.float64) - logits.max(axis=-1, keepdims=True))
+    return shifted / shifted.sum(axis=-1, keepdims=True)
+
+
+@torch.inference_mode()
+def infer(
+    model: Any, dataset: EncodedDataset, *, batch_size: int = 64, num_workers: int = 0, description: str = "evaluation"
+) -> Inference:
+    """Run the model over a data set in evaluation mode.
+
+    Args:
+        model: A :class:`clfa.modeling.CLFAForClassification`.
+        dataset: N samples.
+        batch_size: Samples per forward pass.
+        num_workers: Loader processes.
+        description: For the progress bar.
+    """
+    model.eval()
+    tokenizer = dataset.processor.tokenizer
+    collator = CLFACollator((tokenizer.pad_token_id or 0) if tokenizer is not None else 0)
+    loader = DataLoader(dataset, batch_size=batch_size, collate_fn=collator, num_workers=num_workers)
+    outputs: dict[str, list[np.ndarray]] = {"logits": [], "text_embeds": [], "image_embeds": [], "pooler_output": []}
+    with track(len(dataset), description) as advance:
+        for batch in loader:
+            inputs = {
+                name: tensor.to(model.device)
+                for name, tensor in batch.items()
+                if name != "labels" and not name.startswith("guide_")
+            }
+            output = model(**inputs)
+            for name, arrays in outputs.items():
+                if output.get(name) is not None:
+                    arrays.append(output[name].float().cpu().numpy())
+            advance(len(output.logits))
+    joined = {name: np.concatenate(arrays) if arrays else None for name, arrays in outputs.items()}
+    if joined["logits"] is None or joined["pooler_output"] is None:
+        empty = np.empty((0, model.config.num_labels), np.float32)
+        return Inference(empty, None, None, np.empty((0, model.config.hidden_size), np.float32))
+    return Inference(joined["logits"], joined["text_embeds"], joined["image_embeds"], joined["pooler_output"])

@@ -1,0 +1,92 @@
+"""Score a finished run's model on a split of its data, or of other data."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from clfa.data import Corpus
+from clfa.errors import DataError
+from clfa.files import write_json
+from clfa.modeling import CLFAForClassification
+from clfa.pipeline.prepare import Preparation, load_corpus
+from clfa.pipeline.run_folder import RunFolder
+from clfa.pipeline.train import score_split
+from clfa.pretrained import pretrained_model
+from clfa.processing.processor import CLFAProcessor
+from clfa.recipe import Recipe, load_recipe
+
+
+def evaluate(
+    run: str | Path,
+    split: str = "test",
+    *,
+    data_dir: str | None = None,
+    output: str | Path | None = None,
+    strict: bool = False,
+    source: Any = None,
+    cache: Path | None = None,
+) -> dict[str, Any]:
+    """Evaluate on one split, as the run itself did.
+
+    Args:
+        run: Run folder.
+        split: ``train``, ``validation`` or ``test``.
+        data_dir: Other data than the run's.
+        output: Folder for metrics, predictions and plot; the run folder's ``evaluation-SPLIT`` when not given, so that
+            what the training wrote stays as it was.
+        strict: Make the first bad sample an error.
+        source: Data from memory, for readers that take it.
+        cache: Cache directory.
+
+    Returns:
+        The metrics, also written as ``metrics.json``.
+
+    Raises:
+        ModelError: When ``run`` is not a finished run.
+        DataError: When the split does not exist, or its classes are not the model's.
+    """
+    folder = RunFolder(run).finished()
+    recipe = load_recipe(folder.recipe)
+    if data_dir is not None:
+        recipe = recipe.model_copy(update={"data": recipe.data.model_copy(update={"dir": data_dir})})
+    corpus = load_corpus(recipe, strict=strict, source=source)
+    if split not in corpus.splits or not len(corpus.splits[split]):
+        raise DataError(f"{corpus.name} has no {split} samples; it has: {', '.join(corpus.splits)}.")
+    model, processor = load_trained(folder)
+    check_label_names(model, corpus)
+    target = RunFolder(output if output is not None else folder.path / f"evaluation-{split}")
+    target.path.mkdir(parents=True, exist_ok=True)
+    preparation = prepare_trained(recipe, corpus, model, processor, cache)
+    metrics = score_split(model, preparation.dataset(corpus.splits[split]), split, corpus, target, recipe)
+    target.write_dropped(corpus)
+    write_json(target.metrics, {"run": str(run), "split": split, "data": corpus.name, **metrics})
+    return metrics
+
+
+def load_trained(folder: RunFolder) -> tuple[CLFAForClassification, CLFAProcessor]:
+    """Model and processor of a run.
+
+    Raises:
+        ModelError: When they cannot be loaded.
+    """
+    return pretrained_model(CLFAForClassification, folder.model).eval(), CLFAProcessor.from_pretrained(folder.model)
+
+
+def prepare_trained(
+    recipe: Recipe, corpus: Corpus, model: CLFAForClassification, processor: CLFAProcessor, cache: Path | None = None
+) -> Preparation:
+    """Data sets for a trained model, with its own encoders; frozen ones find the training's feature caches again."""
+    encoders = (model.clfa.text_encoder, model.clfa.vision_encoder)
+    return Preparation(recipe, corpus, encoders=encoders, processor=processor, cache=cache)
+
+
+def check_label_names(model: CLFAForClassification, corpus: Corpus) -> None:
+    """Check that labels mean to the data what they mean to the model.
+
+    Raises:
+        DataError: When the class names differ.
+    """
+    names = model.config.label_names
+    if names != corpus.label_names:
+        raise DataError(f"the model's classes are {names}, the data's {corpus.label_names}; they must be the same.")

@@ -1,0 +1,217 @@
+"""From a recipe and a corpus to data sets that a model can read."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from datasets import Dataset
+
+from clfa.data import Corpus, read_corpus, validate
+from clfa.data.images import image_key
+from clfa.data.splits import subset
+from clfa.data.validate import check_classes
+from clfa.errors import DataError, RecipeError
+from clfa.guides import GUIDES, Guide, GuideContext, RetrievalReport, retrieval_report
+from clfa.guides.base import Pairs
+from clfa.modeling.encoders import load_encoder
+from clfa.modeling.features import FrozenEncoder
+from clfa.pretrained import cache_dir
+from clfa.processing.dataset import EncodedDataset
+from clfa.processing.processor import CLFAProcessor
+from clfa.processing.store import text_key
+from clfa.recipe import Recipe
+
+logger = logging.getLogger(__name__)
+
+
+def load_corpus(recipe: Recipe, *, strict: bool = False, source: Any = None) -> Corpus:
+    """Read and validate what the recipe names.
+
+    Args:
+        recipe: Its ``data`` section, and whether its model reads images.
+        strict: Whether the first bad sample is an error instead of being counted and left out.
+        source: Data instead of ``recipe.data.dir``, for readers that take tables from memory.
+
+    Raises:
+        DataError: When the data cannot be used.
+        RecipeError: When no data directory is known.
+    """
+    data = recipe.data
+    place = source if source is not None else data.dir
+    if place is None:
+        raise RecipeError("no data: give --data-dir (or data.dir in the recipe).")
+    options = dict(data.options)
+    if data.fold is not None:
+        options["fold"] = data.fold
+    corpus = read_corpus(data.reader, place, **options)
+    reads_images = recipe.model.vision_encoder is not None
+    if reads_images and not corpus.has_images:
+        raise DataError(
+            f"{corpus.name} in {place} has no images, and the recipe's model reads them. "
+            "Set model.vision_encoder=null for a text-only model."
+        )
+    corpus = validate(corpus, check_images=reads_images, strict=strict)
+    if data.limit is not None:
+        for name in corpus.splits:
+            corpus.splits[name] = subset(corpus.splits[name], data.limit, recipe.seed)
+    return corpus
+
+
+@dataclass
+class Keys:
+    """Content keys of one split's samples, empty for a modality that nothing needs keys of."""
+
+    text: list[bytes] = field(default_factory=list)
+    image: list[bytes] = field(default_factory=list)
+
+
+class Preparation:
+    """Encoders as they are before training, their feature caches, the guide, and data sets made with them.
+
+    Args:
+        recipe: The run's recipe.
+        corpus: Its data.
+        encoders: Text and vision encoder to use; loaded by the recipe when not given (a trained model's own otherwise).
+        processor: To use instead of the encoders' own.
+        cache: Cache directory.
+
+    Raises:
+        ModelError: When an encoder cannot be loaded.
+    """
+
+    def __init__(
+        self,
+        recipe: Recipe,
+        corpus: Corpus,
+        *,
+        encoders: tuple[Any, Any] | None = None,
+        processor: CLFAProcessor | None = None,
+        cache: Path | None = None,
+    ) -> None:
+        self.recipe, self.corpus = recipe, corpus
+        self.cache = cache or cache_dir()
+        model = recipe.model
+        self.processor = processor or CLFAProcessor.from_encoders(
+            model.text_encoder,
+            model.vision_encoder,
+            max_length=model.max_length,
+            knowledge_max_length=model.knowledge_max_length,
+        )
+        if encoders is None:
+            encoders = (
+                None if model.text_encoder is None else load_encoder(model.text_encoder, "text"),
+                None if model.vision_encoder is None else load_encoder(model.vision_encoder, "vision"),
+            )
+        self.text_encoder: Any = encoders[0]
+        self.vision_encoder: Any = encoders[1]
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+        self.text = self._frozen("text", self.text_encoder, device)
+        self.image = self._frozen("image", self.vision_encoder, device)
+        self._keys: dict[int, Keys] = {}
+
+    def _frozen(self, modality: str, encoder: Any, device: str) -> FrozenEncoder | None:
+        return None if encoder is None else FrozenEncoder(modality, encoder.to(device), self.processor, self.cache)
+
+    def keys(self, split: Dataset) -> Keys:
+        """Content keys of a split, computed once."""
+        if id(split) not in self._keys:
+            self._keys[id(split)] = Keys(
+                [text_key(text) for text in split["text"][:]] if self.text is not None else [],
+                [image_key(image) for image in split["image"][:]] if self.image is not None else [],
+            )
+        return self._keys[id(split)]
+
+    def pairs(self, split: Dataset) -> Pairs:
+        """A split as unlabelled pairs."""
+        keys = self.keys(split)
+        return Pairs(split["text"][:], split["image"][:], keys.text, keys.image)
+
+    def guide(self) -> Guide | None:
+        """The recipe's guide, made for this data; ``None`` for an unguided run.
+
+        Raises:
+            RecipeError: When the guide's name or options are wrong.
+            DataError: When a guide has to be fitted and there are not enough pairs.
+        """
+        if not self.recipe.guided:
+            return None
+        guide_class: type[Guide] = GUIDES.get(self.recipe.guide.name)
+        context = GuideContext(
+            cache=self.cache,
+            text_encoder=self.recipe.model.text_encoder,
+            vision_encoder=self.recipe.model.vision_encoder,
+            text_features=self.text,
+            image_features=self.image,
+            pairs=self._fitting_pairs(),
+            seed=self.recipe.seed,
+        )
+        return guide_class.from_context(context, **self.recipe.guide.options)
+
+    def _fitting_pairs(self) -> Pairs | None:
+        """Training pairs and unlabelled ones: never validation or test."""
+        if self.text is None or self.image is None:
+            return None
+        pairs = self.pairs(self.corpus.splits["train"])
+        if self.recipe.guide.use_unlabelled and self.corpus.unlabelled is not None and len(self.corpus.unlabelled):
+            pairs = pairs + self.pairs(self.corpus.unlabelled)
+        return pairs
+
+    def guide_report(self, guide: Guide) -> RetrievalReport:
+        """The guide's own retrieval on the validation pairs, which it was not fitted on; loud when near chance."""
+        report = retrieval_report(*guide.embed_pairs(self.pairs(self.corpus.splits["validation"]), self.cache))
+        if report.near_chance:
+            logger.warning(
+                "THE GUIDE IS NEAR CHANCE (%s). Aligning to it will do harm: use another guide, fit it on more pairs, "
+                "or train with model.alpha=0.",
+                report,
+            )
+        return report
+
+    def dataset(self, split: Dataset, guide: Guide | None = None) -> EncodedDataset:
+        """A split for training or evaluation, with cached features of wholly frozen encoders.
+
+        Args:
+            split: Rows in the schema.
+            guide: Adds its embeddings, for training.
+        """
+        keys = self.keys(split)
+        model = self.recipe.model
+        cache = self.recipe.training.cache_features
+        text_features = image_features = None
+        if cache and self.text is not None and model.freeze_text_encoder is True:
+            self.text.ensure_tokens(split["text"][:], keys.text)
+            text_features = self.text.tokens
+        if cache and self.image is not None and model.freeze_vision_encoder is True:
+            self.image.ensure_tokens(split["image"][:], keys.image)
+            image_features = self.image.tokens
+        embeds: tuple[np.ndarray, np.ndarray] | None = None
+        if guide is not None:
+            embeds = guide.embed_pairs(self.pairs(split), self.cache)
+        return EncodedDataset(
+            split,
+            self.processor,
+            text_features=text_features,
+            image_features=image_features,
+            text_keys=keys.text,
+            image_keys=keys.image,
+            guide_embeds=embeds,
+            use_knowledge=model.use_knowledge,
+        )
+
+
+def require_splits(corpus: Corpus) -> None:
+    """Check that a corpus can be trained on.
+
+    Raises:
+        DataError: When the training or validation split is missing or empty, or a class has no training sample.
+    """
+    for name in ("train", "validation"):
+        if name not in corpus.splits or not len(corpus.splits[name]):
+            dropped = f" Dropped so far: {corpus.dropped_counts()}." if corpus.dropped else ""
+            raise DataError(f"{corpus.name} has no {name} samples.{dropped}")
+    check_classes(corpus)
