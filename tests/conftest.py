@@ -1,9 +1,50 @@
 from __future__ import annotations
 
 import os
+import string
+from collections.abc import Iterator
 from pathlib import Path
 
+# Before anything imports a Hugging Face library: no test asks the network for anything.
+os.environ["HF_HUB_OFFLINE"] = "1"
+os.environ["HF_DATASETS_OFFLINE"] = "1"
+
 import pytest
+import torch
+from transformers import (
+    BertConfig,
+    BertModel,
+    BertTokenizerFast,
+    CLIPConfig,
+    CLIPModel,
+    CLIPTokenizerFast,
+    ViTConfig,
+    ViTModel,
+)
+from transformers.models.clip.image_processing_pil_clip import CLIPImageProcessorPil
+from transformers.models.vit.image_processing_pil_vit import ViTImageProcessorPil
+
+torch.set_num_threads(1)
+
+SPECIALS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
+WORDS = ("so", "sunny", "today", "what", "a", "lovely", "rainy", "day", "cat", "dog", "good", "bad", "great", "the")
+
+
+def tiny_vocab() -> dict[str, int]:
+    """A word-piece vocabulary that spells every word of ASCII letters and digits."""
+    characters = string.ascii_lowercase + string.digits
+    pieces = [*SPECIALS, *WORDS, *characters, *("##" + c for c in characters), *"!?.,'#@"]
+    return {piece: number for number, piece in enumerate(dict.fromkeys(pieces))}
+
+
+def tiny_bert_tokenizer() -> BertTokenizerFast:
+    return BertTokenizerFast(vocab=tiny_vocab())
+
+
+def tiny_clip_tokenizer() -> CLIPTokenizerFast:
+    pieces = [*string.printable.split()[0], *(c + "</w>" for c in string.printable.split()[0])]
+    pieces += ["<|startoftext|>", "<|endoftext|>"]
+    return CLIPTokenizerFast(vocab={piece: number for number, piece in enumerate(dict.fromkeys(pieces))}, merges=[])
 
 
 @pytest.fixture(scope="session")
@@ -13,3 +54,87 @@ def real_data_dir() -> Path:
     if not path.is_dir():
         pytest.skip(f"research data sets not found in {path}; set CLFA_DATA_DIR")
     return path
+
+
+@pytest.fixture(scope="session", autouse=True)
+def clfa_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Keeps caches made by tests out of the user's home."""
+    path = tmp_path_factory.mktemp("clfa-cache")
+    before = os.environ.get("CLFA_CACHE")
+    os.environ["CLFA_CACHE"] = str(path)
+    yield path
+    if before is None:
+        del os.environ["CLFA_CACHE"]
+    else:
+        os.environ["CLFA_CACHE"] = before
+
+
+@pytest.fixture(scope="session")
+def tiny_bert_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Directory of a random BertModel (2 layers, 16 wide) with its word-piece tokenizer."""
+    directory = tmp_path_factory.mktemp("tiny-bert")
+    tokenizer = tiny_bert_tokenizer()
+    torch.manual_seed(0)
+    config = BertConfig(
+        vocab_size=len(tokenizer),
+        hidden_size=16,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        intermediate_size=32,
+        max_position_embeddings=128,
+    )
+    BertModel(config).save_pretrained(directory)
+    tokenizer.save_pretrained(directory)
+    return directory
+
+
+@pytest.fixture(scope="session")
+def tiny_vit_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Directory of a random ViTModel (2 layers, 24 wide, 32 x 32 px, 5 tokens) with its image processor."""
+    directory = tmp_path_factory.mktemp("tiny-vit")
+    torch.manual_seed(1)
+    config = ViTConfig(
+        image_size=32,
+        patch_size=16,
+        hidden_size=24,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        intermediate_size=32,
+    )
+    ViTModel(config).save_pretrained(directory)
+    ViTImageProcessorPil(size={"height": 32, "width": 32}).save_pretrained(directory)
+    return directory
+
+
+@pytest.fixture(scope="session")
+def tiny_clip_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Directory of a random CLIPModel (text 16, vision 24, joint space 12, 32 x 32 px) with both its processors."""
+    directory = tmp_path_factory.mktemp("tiny-clip")
+    tokenizer = tiny_clip_tokenizer()
+    torch.manual_seed(2)
+    config = CLIPConfig(
+        text_config={
+            "vocab_size": len(tokenizer),
+            "hidden_size": 16,
+            "num_hidden_layers": 2,
+            "num_attention_heads": 2,
+            "intermediate_size": 32,
+            "max_position_embeddings": 77,
+            "bos_token_id": tokenizer.bos_token_id,
+            "eos_token_id": tokenizer.eos_token_id,
+            "pad_token_id": tokenizer.pad_token_id,
+        },
+        vision_config={
+            "image_size": 32,
+            "patch_size": 16,
+            "hidden_size": 24,
+            "num_hidden_layers": 2,
+            "num_attention_heads": 2,
+            "intermediate_size": 32,
+        },
+        projection_dim=12,
+    )
+    CLIPModel(config).save_pretrained(directory)
+    tokenizer.save_pretrained(directory)
+    CLIPImageProcessorPil(size={"shortest_edge": 32}, crop_size={"height": 32, "width": 32}).save_pretrained(directory)
+    return directory
