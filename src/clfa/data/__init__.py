@@ -1,1 +1,42 @@
+"""Data sets as one schema: readers, images, encodings, validation, splits.
 
+The public names are imported on first use, so that ``import clfa.data`` stays fast.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from clfa.data.images import image_key as image_key
+    from clfa.data.images import load_image as load_image
+    from clfa.data.readers import READERS as READERS
+    from clfa.data.readers import read_corpus as read_corpus
+    from clfa.data.schema import Corpus as Corpus
+    from clfa.data.schema import Dropped as Dropped
+    from clfa.data.splits import subset as subset
+    from clfa.data.validate import check_classes as check_classes
+    from clfa.data.validate import validate as validate
+
+_HOME = {
+    "Corpus": "schema",
+    "Dropped": "schema",
+    "READERS": "readers",
+    "check_classes": "validate",
+    "image_key": "images",
+    "load_image": "images",
+    "read_corpus": "readers",
+    "subset": "splits",
+    "validate": "validate",
+}
+
+__all__ = list(_HOME)
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(importlib.import_module(f"{__name__}.{_HOME[name]}"), name)
+    globals()[name] = value
+    return value

@@ -22,6 +22,10 @@ KEY_BYTES = 16
 _WHITE = (255, 255, 255, 255)
 
 
+class MissingImageError(ImageError):
+    """There is no file where the image should be."""
+
+
 def is_address(path: str) -> bool:
     """Whether ``path`` needs fsspec (``s3://bucket/a.jpg``, ``zip://a.jpg::b.zip``) rather than ``open``."""
     return "://" in path or "::" in path
@@ -84,7 +88,7 @@ def _read_path(path: str, max_bytes: int) -> bytes:
         with open(path, "rb") as file:
             return file.read(max_bytes + 1)
     except FileNotFoundError:
-        raise ImageError(f"{path}: image file not found") from None
+        raise MissingImageError(f"{path}: image file not found") from None
     except ImageError:
         raise
     except ImportError as error:

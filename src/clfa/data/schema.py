@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
+from typing import Any
 
 from datasets import ClassLabel, Dataset, DatasetDict, Features, Image, Value
 
@@ -61,6 +62,7 @@ class Corpus:
         label_names: Class names in index order.
         unlabelled: Pairs without a label, fit for fitting a guide; never overlaps the splits.
         dropped: Every sample left out so far.
+        facts: What the reader noticed, for reports; JSON-able (which split was used, text encodings).
     """
 
     name: str
@@ -68,15 +70,22 @@ class Corpus:
     label_names: list[str]
     unlabelled: Dataset | None = None
     dropped: list[Dropped] = field(default_factory=list)
+    facts: dict[str, Any] = field(default_factory=dict)
 
     @property
     def has_images(self) -> bool:
-        """Whether any sample of any split carries an image."""
-        return any(
-            any(image is not None for image in split.with_format("arrow")["image"].to_pylist()[:100])
-            for split in self.splits.values()
-        )
+        """Whether any sample of any split carries an image. Reads no further than the first that does."""
+        return any(_any_image(split) for split in self.splits.values())
 
     def dropped_counts(self) -> dict[str, int]:
         """Number of dropped samples by reason, most frequent first."""
         return dict(Counter(d.reason for d in self.dropped).most_common())
+
+
+def _any_image(split: Dataset) -> bool:
+    # Small batches: where there are images, the first batch answers, and its encoded bytes are all that is read.
+    for batch in split.select_columns(["image"]).with_format("arrow").iter(batch_size=64):
+        images = batch.column("image").combine_chunks().drop_null()
+        if any(images.field(part).null_count < len(images) for part in ("bytes", "path")):
+            return True
+    return False

@@ -1,1 +1,53 @@
+"""Readers: one file per data set layout, found by name.
 
+A new reader is a module with ``read(data_dir, **options) -> Corpus`` and one line in :data:`READERS`.
+"""
+
+from __future__ import annotations
+
+import inspect
+import os
+from typing import TYPE_CHECKING, Any
+
+from clfa.errors import RecipeError
+from clfa.registry import Registry
+
+if TYPE_CHECKING:
+    from clfa.data.schema import Corpus
+
+READERS = Registry(
+    "reader",
+    {
+        "mvsa-single": "clfa.data.readers.mvsa:read_single",
+        "mvsa-multiple": "clfa.data.readers.mvsa:read_multiple",
+        "mmsd": "clfa.data.readers.mmsd:read",
+        "mmsd2": "clfa.data.readers.mmsd2:read",
+        "hub": "clfa.data.readers.hub:read",
+        "table": "clfa.data.readers.table:read",
+        "image-folder": "clfa.data.readers.image_folder:read",
+    },
+)
+
+
+def read_corpus(name: str, data_dir: str | os.PathLike[str] | Any, **options: Any) -> Corpus:
+    """Read a data set.
+
+    Args:
+        name: One of ``READERS.names()``.
+        data_dir: Where it lies; for ``table`` a file, folder, mapping of splits, data frame or ``datasets.Dataset``,
+            for ``hub`` a name on the hub or a folder. ``~`` stands for the home directory.
+        options: What the reader takes; see its ``read`` function.
+
+    Raises:
+        RecipeError: Unknown reader, or an option it does not have.
+        DataError: The data are not what the reader expects.
+    """
+    read = READERS.get(name)
+    known = [parameter for parameter in inspect.signature(read).parameters if parameter != "data_dir"]
+    unknown = sorted(set(options) - set(known))
+    if unknown:
+        raise RecipeError(f"the {name} reader has no option {unknown[0]!r}; it takes: {', '.join(known)}")
+    if isinstance(data_dir, (str, os.PathLike)):
+        data_dir = os.path.expanduser(os.fspath(data_dir))
+    corpus: Corpus = read(data_dir, **options)
+    return corpus

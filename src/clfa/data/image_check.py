@@ -1,0 +1,89 @@
+"""Whether images decode, checked in parallel and remembered between runs."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from clfa.data.images import ImageSource, MissingImageError, is_address, load_image
+from clfa.errors import ImageError
+from clfa.files import write_json
+
+MISSING = "missing image"
+UNREADABLE = "unreadable image"
+
+_WINDOW = 256
+
+
+class ImageChecker:
+    """Decodes images in threads (Pillow releases the interpreter lock) and reports what is wrong with each.
+
+    Args:
+        threads: Number of threads; by default one per processor, at most 8.
+        cache: JSON file that remembers the outcome per local path, size and modification time, so that the next run
+            looks only at files that are new or changed. Written by :meth:`save`.
+    """
+
+    def __init__(self, threads: int | None = None, cache: str | os.PathLike[str] | None = None) -> None:
+        self.threads = threads or min(8, os.cpu_count() or 1)
+        self._cache_path = Path(cache) if cache is not None else None
+        self._known: dict[str, list[Any]] = {}
+        if self._cache_path is not None and self._cache_path.is_file():
+            try:
+                self._known = dict(json.loads(self._cache_path.read_text(encoding="utf-8")))
+            except ValueError:
+                self._known = {}  # A cache that cannot be read is made anew.
+
+    def check(self, images: Iterable[ImageSource | None]) -> Iterator[tuple[str, str] | None]:
+        """For each image, in order: ``None`` where it decodes, else reason and detail.
+
+        At most a few hundred images are held at a time.
+        """
+        stream = iter(images)
+        with ThreadPoolExecutor(self.threads) as pool:
+            while window := list(islice(stream, _WINDOW)):
+                yield from pool.map(self._check_one, window)
+
+    def save(self) -> None:
+        """Write the cache file, if there is one."""
+        if self._cache_path is not None:
+            write_json(self._cache_path, self._known)
+
+    def _check_one(self, image: ImageSource | None) -> tuple[str, str] | None:
+        stamp = _stamp(image) if self._cache_path is not None else None
+        if stamp is not None:
+            known = self._known.get(stamp[0])
+            if known is not None and known[:2] == list(stamp[1:]):
+                return (known[2], known[3]) if known[2] else None
+        problem = _problem(image)
+        if stamp is not None:
+            self._known[stamp[0]] = [*stamp[1:], *(problem or ("", ""))]
+        return problem
+
+
+def _problem(image: ImageSource | None) -> tuple[str, str] | None:
+    if image is None:
+        return MISSING, "the sample has no image"
+    try:
+        load_image(image)
+    except MissingImageError as error:
+        return MISSING, str(error)
+    except ImageError as error:
+        return UNREADABLE, str(error)
+    return None
+
+
+def _stamp(image: ImageSource | None) -> tuple[str, int, int] | None:
+    path = image.get("path") if isinstance(image, dict) and image.get("bytes") is None else None
+    if not isinstance(path, str) or is_address(path):
+        return None
+    try:
+        status = os.stat(path)
+    except OSError:
+        return None
+    return os.path.abspath(path), status.st_size, status.st_mtime_ns

@@ -1,0 +1,65 @@
+"""What lies in a directory: which reader it fits, and the message when it is the wrong one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from clfa.data.splits import split_name
+from clfa.errors import DataError
+
+IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff"})
+TABLE_SUFFIXES = frozenset({".csv", ".tsv", ".jsonl", ".ndjson", ".parquet"})
+_SHOWN = 8
+
+
+def guess_reader(path: Path) -> str | None:
+    """Name of the reader that would fit ``path``, or ``None``."""
+    if path.is_file():
+        return "table" if path.suffix.lower() in TABLE_SUFFIXES else None
+    if not path.is_dir():
+        return None
+    labels = path / "labelResultAll.txt"
+    if labels.is_file():
+        with labels.open(encoding="utf-8", errors="replace") as file:
+            return "mvsa-multiple" if file.readline(1000).count("\t") > 1 else "mvsa-single"
+    if any((path / folder / "valid2.txt").is_file() for folder in (".", "original", "text")):
+        return "mmsd"
+    if any((path / folder / "valid.json").is_file() for folder in (".", "mmsd2", "text_json_final")):
+        return "mmsd2"
+    files = [entry for entry in path.iterdir() if entry.is_file()]
+    if any(entry.name in ("metadata.csv", "metadata.jsonl") for entry in files):
+        return "image-folder"
+    if any(entry.suffix.lower() in TABLE_SUFFIXES and split_name(entry.stem) for entry in files):
+        return "table"
+    if _has_image_folders(path):
+        return "image-folder"
+    return "hub" if next(path.glob("**/*.parquet"), None) else None
+
+
+def _has_image_folders(path: Path) -> bool:
+    for folder in sorted(entry for entry in path.iterdir() if entry.is_dir())[:20]:
+        for entry in sorted(folder.iterdir())[:20]:
+            if entry.suffix.lower() in IMAGE_SUFFIXES or (entry.is_dir() and split_name(folder.name)):
+                return True
+    return False
+
+
+def layout_error(reader: str, path: Path, expected: str) -> DataError:
+    """The error for a directory in which ``reader`` does not find its files.
+
+    Args:
+        reader: Name of the reader that was asked for.
+        path: What it was given.
+        expected: What it needs there, as a phrase.
+    """
+    if not path.exists():
+        return DataError(f"{path}: no such file or directory; the {reader} reader expects {expected}")
+    if path.is_dir():
+        entries = sorted(entry.name + "/" * entry.is_dir() for entry in path.iterdir())
+        more = f", ... ({len(entries)} entries)" if len(entries) > _SHOWN else ""
+        found = (", ".join(entries[:_SHOWN]) + more) or "nothing: the directory is empty"
+    else:
+        found = "a file"
+    fitting = guess_reader(path)
+    hint = f" The {fitting} reader would fit." if fitting not in (None, reader) else ""
+    return DataError(f"{path}: the {reader} reader expects {expected}; found {found}.{hint}")

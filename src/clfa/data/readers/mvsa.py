@@ -1,0 +1,162 @@
+"""MVSA-Single and MVSA-Multiple (Niu et al. 2016): tweets with a picture, labelled for sentiment.
+
+Layout: ``data/<id>.jpg``, ``data/<id>.txt``, ``labelResultAll.txt`` with one ``text,image`` column per annotator, and
+optionally ``splits/fold_<k>/{train,val,test}.txt`` (Cheema et al. 2021).
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from pathlib import Path
+
+from clfa.data.assemble import Row, image_at, to_dataset, to_splits
+from clfa.data.encoding import clean_text, decode_bytes, decode_text, usual_encoding
+from clfa.data.labels import MVSA_LABELS, merge_annotators
+from clfa.data.layout import layout_error
+from clfa.data.schema import Corpus, Dropped
+from clfa.data.splits import fold_numbers, read_fold, stratified_split
+from clfa.errors import DataError
+
+LABEL_FILE = "labelResultAll.txt"
+
+
+def read_single(data_dir: str, *, fold: int | str = "auto", split_seed: int = 0) -> Corpus:
+    """MVSA-Single: one annotator's label for the text and one for the image.
+
+    Labels are merged by :func:`clfa.data.labels.merge_modalities`; pairs without a usable label are kept as unlabelled.
+
+    Args:
+        data_dir: Folder with ``data/`` and ``labelResultAll.txt``.
+        fold: Number of a published fold in ``splits/``; ``"auto"`` takes fold 1 where there are fold files and draws a
+            seeded stratified 8:1:1 split where there are none; ``"none"`` always draws.
+        split_seed: Of the draw.
+
+    Raises:
+        DataError: Wrong layout, a fold that does not exist, or labels of several annotators.
+    """
+    return _read("mvsa-single", 1, data_dir, fold, split_seed)
+
+
+def read_multiple(data_dir: str, *, fold: int | str = "auto", split_seed: int = 0) -> Corpus:
+    """MVSA-Multiple: three annotators; the majority per modality first, then the merge of the modalities.
+
+    Args:
+        data_dir: Folder with ``data/`` and ``labelResultAll.txt``.
+        fold: See :func:`read_single`.
+        split_seed: See :func:`read_single`.
+
+    Raises:
+        DataError: Wrong layout, a fold that does not exist, or labels of one annotator only.
+    """
+    return _read("mvsa-multiple", 3, data_dir, fold, split_seed)
+
+
+def _read(name: str, annotators: int, data_dir: str, fold: int | str, split_seed: int) -> Corpus:
+    root = Path(data_dir).resolve()
+    if not (root / LABEL_FILE).is_file() or not (root / "data").is_dir():
+        raise layout_error(name, Path(data_dir), f"{LABEL_FILE} and a folder data/ with <id>.jpg and <id>.txt")
+    dropped: list[Dropped] = []
+    labels = _read_labels(root / LABEL_FILE, name, annotators, dropped)
+    files = {path.name: path for path in (root / "data").iterdir()}
+    texts, encodings = _read_texts(files, dropped)
+
+    split_of, how = _assign_splits(root, labels, fold, split_seed, dropped)
+    rows: dict[str, list[Row]] = {"train": [], "validation": [], "test": []}
+    for id, label in labels.items():
+        if id not in split_of:
+            dropped.append(Dropped(id, "", LABEL_FILE, "not in fold files", "labelled, but in no part of the fold"))
+        elif f"{id}.txt" not in files:
+            dropped.append(Dropped(id, split_of[id], f"data/{id}.txt", "missing text", "no such file"))
+        elif id in texts:
+            rows[split_of[id]].append(_row(root, id, texts[id], MVSA_LABELS.index(label)))
+    unlabelled = [_row(root, id, texts[id], None) for id in texts if id not in labels and f"{id}.jpg" in files]
+    return Corpus(
+        name=name,
+        splits=to_splits(rows, MVSA_LABELS),
+        label_names=list(MVSA_LABELS),
+        unlabelled=to_dataset(unlabelled, MVSA_LABELS) if unlabelled else None,
+        dropped=dropped,
+        facts={"split": how, "text encodings": dict(encodings.most_common())},
+    )
+
+
+def _row(root: Path, id: str, text: str, label: int | None) -> Row:
+    image = image_at(str(root / "data" / f"{id}.jpg"))
+    return {"id": id, "text": text, "image": image, "knowledge": None, "label": label}
+
+
+def _read_labels(path: Path, name: str, annotators: int, dropped: list[Dropped]) -> dict[str, str]:
+    lines = decode_bytes(path.read_bytes())[0].splitlines()
+    columns = lines[0].count("\t") if lines else 0
+    if columns != annotators:
+        other = {1: " The mvsa-single reader would fit.", 3: " The mvsa-multiple reader would fit."}.get(columns, "")
+        raise DataError(
+            f"{path}: the header has {columns} text,image columns; {name} has {annotators} annotator(s).{other}"
+        )
+    labels: dict[str, str] = {}
+    for number, line in enumerate(lines[1:], start=2):
+        if not line.strip():
+            continue
+        source = f"{path.name}:{number}"
+        id, *votes = (field.strip() for field in line.split("\t"))
+        pairs = [tuple(vote.split(",")) for vote in votes]
+        if len(pairs) != annotators or any(len(pair) != 2 for pair in pairs):
+            dropped.append(Dropped(id, "", source, "bad label line", f"expected {annotators} text,image pair(s)"))
+        elif unknown := [label for pair in pairs for label in pair if label not in MVSA_LABELS]:
+            dropped.append(Dropped(id, "", source, "unknown label", f"{unknown[0]!r} is none of {MVSA_LABELS}"))
+        elif (merged := merge_annotators([(pair[0], pair[1]) for pair in pairs])) is None:
+            dropped.append(Dropped(id, "", source, "contradictory labels", "; ".join(votes)))
+        elif id in labels:
+            dropped.append(Dropped(id, "", source, "duplicate id", "the first line with this id is kept"))
+        else:
+            labels[id] = merged
+    return labels
+
+
+def _read_texts(files: Mapping[str, Path], dropped: list[Dropped]) -> tuple[dict[str, str], Counter[str]]:
+    raws = {name[:-4]: files[name].read_bytes() for name in sorted(files, key=_by_number) if name.endswith(".txt")}
+    counts: Counter[str] = Counter()
+    readings: dict[str, tuple[str, str]] = {}
+    for id, raw in raws.items():
+        try:
+            readings[id] = decode_bytes(raw)
+        except DataError as error:
+            dropped.append(Dropped(id, "", f"data/{id}.txt", "undecodable text", str(error)))
+            continue
+        counts[readings[id][1]] += 1
+    usual = usual_encoding(counts)
+    if usual is not None:
+        # Every text the collection's own encoding could also read gets a second look with that known.
+        for id, (_, encoding) in readings.items():
+            if encoding not in ("ascii", usual):
+                readings[id] = decode_text(raws[id], usual=usual)
+    texts = {id: clean_text(text) for id, (text, _) in readings.items()}
+    return texts, Counter(encoding for _, encoding in readings.values())
+
+
+def _by_number(name: str) -> tuple[int, str]:
+    return len(name), name
+
+
+def _assign_splits(
+    root: Path, labels: Mapping[str, str], fold: int | str, split_seed: int, dropped: list[Dropped]
+) -> tuple[dict[str, str], str]:
+    folder = root / "splits"
+    if fold == "none" or (fold == "auto" and not fold_numbers(folder)):
+        ids = list(labels)
+        parts = stratified_split([labels[id] for id in ids], seed=split_seed)
+        drawn = {ids[position]: split for split, positions in parts.items() for position in positions}
+        return drawn, f"stratified 8:1:1, seed {split_seed}"
+    if fold != "auto" and not str(fold).isdecimal():
+        raise DataError(f"fold must be a number, 'auto' or 'none', got {fold!r}")
+    number = fold_numbers(folder)[0] if fold == "auto" else int(fold)
+    split_of = {}
+    for split, ids in read_fold(folder, number).items():
+        for id in ids:
+            if id in labels:
+                split_of[id] = split
+            else:
+                source = f"splits/fold_{number}"
+                dropped.append(Dropped(id, split, source, "missing sample", f"no usable line in {LABEL_FILE}"))
+    return split_of, f"published fold {number} of {len(fold_numbers(folder))}"

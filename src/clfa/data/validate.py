@@ -1,0 +1,149 @@
+"""Leaving out the samples that cannot be used, and saying which and why."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any
+
+from datasets import Dataset, DatasetDict
+
+from clfa.data.image_check import ImageChecker
+from clfa.data.schema import Corpus, Dropped
+from clfa.errors import DataError
+
+logger = logging.getLogger(__name__)
+
+UNLABELLED = "unlabelled"
+
+
+def validate(
+    corpus: Corpus,
+    *,
+    check_images: bool = True,
+    strict: bool = False,
+    threads: int | None = None,
+    cache: str | os.PathLike[str] | None = None,
+    progress: bool = True,
+) -> Corpus:
+    """``corpus`` without the samples that cannot be used.
+
+    Left out are samples with an id seen before (in the same split or an earlier one; the first is kept), with empty
+    text, without a known label, and, where the corpus has images at all, with an image that is missing, unreadable,
+    truncated or too large. The unlabelled pairs are checked alike, their labels excepted.
+
+    Args:
+        corpus: As a reader returned it.
+        check_images: Decode every image; without it only texts, labels and ids are looked at.
+        strict: Raise at the first such sample instead of leaving it out.
+        threads: Number of decoding threads; by default one per processor, at most 8.
+        cache: JSON file that remembers which local image files decode, by path, size and modification time.
+        progress: Show a progress bar on a terminal.
+
+    Returns:
+        A corpus whose ``dropped`` also lists what was left out here. Nothing is copied where nothing is wrong.
+
+    Raises:
+        DataError: With ``strict``, at the first unusable sample.
+    """
+    parts: dict[str, Dataset] = dict(corpus.splits)
+    if corpus.unlabelled is not None:
+        parts[UNLABELLED] = corpus.unlabelled
+    with_images = check_images and corpus.has_images
+    checker = ImageChecker(threads, cache)
+    dropped: list[Dropped] = []
+    kept: dict[str, Dataset] = {}
+    seen: dict[str, str] = {}
+    with _progress(progress and with_images, sum(map(len, parts.values()))) as advance:
+        for name, part in parts.items():
+            problems: list[tuple[str, str] | None] = []
+            for problem in _problems(part, name, len(corpus.label_names), seen, checker if with_images else None):
+                if problem is not None:
+                    sample = _describe(part, len(problems), name, problem)
+                    if strict:
+                        where = f"sample {sample.id!r} ({name}, row {len(problems)})"
+                        raise DataError(f"{corpus.name}: {where}: {sample.reason}: {sample.detail}")
+                    dropped.append(sample)
+                problems.append(problem)
+                advance()
+            good = [position for position, problem in enumerate(problems) if problem is None]
+            kept[name] = part if len(good) == len(part) else part.select(good)
+    if with_images:
+        checker.save()
+    unlabelled = kept.pop(UNLABELLED, None)
+    return replace(corpus, splits=DatasetDict(kept), unlabelled=unlabelled, dropped=[*corpus.dropped, *dropped])
+
+
+def check_classes(corpus: Corpus) -> None:
+    """Make sure every class can be learnt; classes absent from validation or test only get a warning.
+
+    Raises:
+        DataError: A class without a training sample; the message names it.
+    """
+    for name, split in corpus.splits.items():
+        present = Counter(split["label"])
+        absent = [label for index, label in enumerate(corpus.label_names) if not present[index]]
+        if absent and name == "train":
+            raise DataError(
+                f"{corpus.name}: no training sample of class {', '.join(map(repr, absent))}; "
+                "add some, or leave the class out of label_names"
+            )
+        if absent:
+            logger.warning("%s: no %s sample of class %s", corpus.name, name, ", ".join(map(repr, absent)))
+
+
+def _problems(
+    part: Dataset, name: str, classes: int, seen: dict[str, str], checker: ImageChecker | None
+) -> Iterator[tuple[str, str] | None]:
+    # Light columns first: a sample that is out anyway needs no decoding.
+    quick: list[tuple[str, str] | None] = []
+    light = part.select_columns(["id", "text", "label"])
+    for id, text, label in zip(light["id"], light["text"], light["label"], strict=True):
+        quick.append(_quick_problem(id, text, label, name, classes, seen))
+    if checker is None:
+        yield from quick
+        return
+    good = [position for position, problem in enumerate(quick) if problem is None]
+    images = part.select(good).select_columns(["image"]) if len(good) < len(part) else part.select_columns(["image"])
+    checked = checker.check(row["image"] for row in images)
+    for problem in quick:
+        yield problem or next(checked)
+
+
+def _quick_problem(
+    id: str | None, text: str | None, label: int | None, name: str, classes: int, seen: dict[str, str]
+) -> tuple[str, str] | None:
+    if not id:
+        return "missing id", "the sample has no id"
+    if not text or not text.strip():
+        return "empty text", "the text is empty"
+    if name != UNLABELLED and (label is None or not 0 <= label < classes):
+        return "unknown label", f"label {label} is not one of {classes} classes"
+    if id in seen:
+        return "duplicate id", f"the first one, in {seen[id]}, is kept"
+    seen[id] = name
+    return None
+
+
+def _describe(part: Dataset, position: int, name: str, problem: tuple[str, str]) -> Dropped:
+    row = part.select_columns(["id", "image"])[position]
+    source = (row["image"] or {}).get("path") or f"row {position}"
+    return Dropped(row["id"] or "", "" if name == UNLABELLED else name, str(source), *problem)
+
+
+@contextmanager
+def _progress(show: bool, total: int) -> Iterator[Any]:
+    if not show:
+        yield lambda: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("checking images", total=total)
+        yield lambda: bar.advance(task)
