@@ -1,0 +1,264 @@
+"""A table with any column names and types, brought to the schema."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from datasets import ClassLabel, Dataset, DatasetDict, Features, Image, Value, concatenate_datasets
+
+from clfa.data.encoding import clean_text
+from clfa.data.images import is_address
+from clfa.data.label_names import LabelIndex
+from clfa.data.schema import COLUMNS, SPLITS, Corpus, Dropped, schema_features
+from clfa.data.splits import RATIOS, split_name, stratified_split
+from clfa.errors import DataError
+
+USUAL_NAMES = {
+    "id": ("id", "image_id", "tweet_id", "post_id", "uid"),
+    "text": ("text", "tweet", "sentence", "caption", "content", "post", "title"),
+    "image": ("image", "image_path", "img", "img_path", "image_file", "file_name", "filename", "picture", "photo"),
+    "knowledge": ("knowledge",),
+    "label": ("label", "labels", "class", "target", "sentiment", "sarcasm", "category"),
+    "split": ("split", "set", "fold", "partition"),
+}
+UNLABELLED = "unlabelled"
+
+
+@dataclass(frozen=True)
+class Part:
+    """One table, or one split of one.
+
+    Args:
+        split: Split it is known to be, ``None`` where a column or a draw decides.
+        source: File or place, for messages.
+        data: Its rows.
+        image_root: Folder or address that relative image paths start from.
+    """
+
+    split: str | None
+    source: str
+    data: Dataset
+    image_root: str = ""
+
+
+@dataclass
+class ColumnMap:
+    """Which column holds what; ``None`` means: found by its usual name.
+
+    Args:
+        names: Column by field (id, text, image, knowledge, label, split), as the user gave them.
+    """
+
+    names: Mapping[str, str | None] = field(default_factory=dict)
+
+    def find(self, part: Part) -> dict[str, str | None]:
+        """The column of every field in ``part``.
+
+        Raises:
+            DataError: A column asked for is absent, or there is none for the text.
+        """
+        present = part.data.column_names
+        by_lower = {name.strip().lower(): name for name in reversed(present)}
+        found: dict[str, str | None] = {}
+        for wanted, usual in USUAL_NAMES.items():
+            given = self.names.get(wanted)
+            if given is not None and given not in present:
+                raise DataError(
+                    f"{part.source}: no column {given!r} (given as {wanted}=...); columns there: {', '.join(present)}"
+                )
+            found[wanted] = given or next((by_lower[name] for name in usual if name in by_lower), None)
+        if found["text"] is None:
+            raise DataError(
+                f"{part.source}: no text column; name it with text=...; columns there: {', '.join(present)}"
+            )
+        return found
+
+
+def to_corpus(
+    name: str,
+    parts: list[Part],
+    columns: ColumnMap,
+    *,
+    label_names: list[str] | None = None,
+    ratios: tuple[float, float, float] = RATIOS,
+    split_seed: int = 0,
+    complete: bool = True,
+) -> Corpus:
+    """Bring ``parts`` to the schema; the rules are those of :func:`clfa.data.readers.table.read`.
+
+    Args:
+        name: Of the corpus.
+        parts: Its tables.
+        columns: Which column holds what.
+        label_names: Class names in index order; found in the data by default.
+        ratios: Shares of train, validation and test where splits are drawn.
+        split_seed: Of the draw.
+        complete: Where the data have only a train split, deal it to all three; where only validation is absent, take
+            its share from train.
+
+    Raises:
+        DataError: Absent columns, labels that cannot be classes.
+    """
+    found = [columns.find(part) for part in parts]
+    label_columns = [(part, names["label"]) for part, names in zip(parts, found, strict=True) if names["label"]]
+    features = [part.data.features[column] for part, column in label_columns]
+    class_names = next((feature.names for feature in features if isinstance(feature, ClassLabel)), None)
+    values = (value for part, column in label_columns for value in part.data[column])
+    try:
+        labels = LabelIndex(values, label_names, class_names)
+    except DataError as error:
+        raise DataError(f"{', '.join(part.source for part in parts)}: {error}") from None
+
+    dropped: list[Dropped] = []
+    taken: dict[str, list[Dataset]] = {split: [] for split in (*SPLITS, UNLABELLED)}
+    undecided: list[Dataset] = []
+    for part, names in zip(parts, found, strict=True):
+        for split, rows in _sort_rows(part, names, labels, dropped).items():
+            data = _to_schema(part, names, rows, labels.names)
+            (taken[split] if split else undecided).append(data)
+    how = _deal(taken, undecided, ratios, split_seed, complete)
+    splits = DatasetDict({split: _concatenate(taken[split]) for split in SPLITS if any(map(len, taken[split]))})
+    unlabelled = _concatenate(taken[UNLABELLED]) if any(map(len, taken[UNLABELLED])) else None
+    return Corpus(name, splits, labels.names, unlabelled, dropped, {"split": how})
+
+
+def _deal(
+    taken: dict[str, list[Dataset]],
+    undecided: list[Dataset],
+    ratios: tuple[float, float, float],
+    seed: int,
+    complete: bool,
+) -> str:
+    """Add the samples without a split to ``taken``, stratified by label; returns how, in words."""
+    present = {split for split in SPLITS if any(map(len, taken[split]))}
+    shares, how = ratios, f"stratified {':'.join(f'{ratio:g}' for ratio in ratios)}, seed {seed}"
+    if not undecided:
+        if complete and present == {"train"}:
+            undecided, taken["train"] = taken["train"], []
+        elif complete and present == {"train", "test"} and ratios[1] > 0:
+            undecided, taken["train"] = taken["train"], []
+            share = ratios[1] / (ratios[0] + ratios[1])
+            shares, how = (
+                (1 - share, share, 0.0),
+                f"as given, validation a stratified {share:.1%} of train, seed {seed}",
+            )
+        else:
+            return "as given"
+    pool = _concatenate(undecided)
+    for split, positions in stratified_split(list(pool["label"]), ratios=shares, seed=seed).items():
+        taken[split].append(pool.select(positions))
+    return how
+
+
+@dataclass
+class _Rows:
+    positions: list[int] = field(default_factory=list)
+    ids: list[str] = field(default_factory=list)
+    texts: list[str] = field(default_factory=list)
+    labels: list[int | None] = field(default_factory=list)
+
+
+def _sort_rows(
+    part: Part, names: Mapping[str, str | None], labels: LabelIndex, dropped: list[Dropped]
+) -> dict[str | None, _Rows]:
+    """Rows by split (``None``: still to be drawn), those that cannot be used left out."""
+    size = len(part.data)
+
+    def column(field: str) -> list[Any]:
+        name = names[field]
+        return list(part.data[name]) if name is not None else [None] * size
+
+    # Row numbers of two files must not collide.
+    prefix = f"{part.split}-" if part.split else ""
+    sorted_rows: dict[str | None, _Rows] = {}
+    cells = zip(column("id"), column("text"), column("label"), column("split"), strict=True)
+    for position, (raw_id, text, label, split_cell) in enumerate(cells):
+        id = str(raw_id).strip() if raw_id is not None else ""
+        id = id or f"{prefix}{position}"
+        source = f"{part.source}:row {position}"
+        try:
+            index = labels.of(label)
+        except KeyError as error:
+            detail = f"{error.args[0]!r} is none of {', '.join(labels.names)}"
+            dropped.append(Dropped(id, part.split or "", source, "unknown label", detail))
+            continue
+        split = part.split
+        if split is None and names["split"] is not None:
+            cell = str(split_cell or "").strip()
+            split = UNLABELLED if index is None or cell.lower() == UNLABELLED else split_name(cell)
+            if split is None:
+                dropped.append(Dropped(id, "", source, "unknown split", f"{cell!r} is no name of a split"))
+                continue
+        split = UNLABELLED if index is None else split
+        rows = sorted_rows.setdefault(split, _Rows())
+        rows.positions.append(position)
+        rows.ids.append(id)
+        rows.texts.append(clean_text(str(text)) if text is not None else "")
+        rows.labels.append(None if split == UNLABELLED else index)
+    return sorted_rows
+
+
+def _to_schema(part: Part, names: Mapping[str, str | None], rows: _Rows, label_names: list[str]) -> Dataset:
+    features = schema_features(label_names)
+    fresh = Dataset.from_dict(
+        {"id": rows.ids, "text": rows.texts, "label": rows.labels},
+        features=Features({column: features[column] for column in ("id", "text", "label")}),
+    )
+    kept = part.data.select(rows.positions)
+    images = _image_column(kept, names["image"], part)
+    knowledge = _knowledge_column(kept, names["knowledge"])
+    whole = concatenate_datasets([fresh, images, knowledge], axis=1).select_columns(list(COLUMNS))
+    return whole.cast(features) if whole.features != features else whole
+
+
+def _image_column(kept: Dataset, column: str | None, part: Part) -> Dataset:
+    feature = Image(decode=False)
+    features = Features({"image": feature})
+    if column is None:
+        return Dataset.from_dict({"image": [None] * len(kept)}, features=features)
+    only = kept.select_columns([column])
+    if column != "image":
+        only = only.rename_column(column, "image")
+    kind = only.features["image"]
+    if isinstance(kind, Image):
+        only = only.cast_column("image", feature)
+        has_paths = any(image and image["bytes"] is None and image["path"] for image in only["image"])
+        if not has_paths:
+            return only
+    values = [_encoded(cell, part.image_root) for cell in only["image"]]
+    return Dataset.from_dict({"image": values}, features=features)
+
+
+def _encoded(cell: Any, root: str) -> dict[str, Any] | None:
+    if isinstance(cell, Mapping):
+        content, path = cell.get("bytes"), cell.get("path")
+        if content is None:
+            return {"bytes": None, "path": resolve_path(path, root)} if path else None
+        return {"bytes": content, "path": path}
+    if isinstance(cell, bytes):
+        return {"bytes": cell, "path": None} if cell else None
+    text = str(cell).strip() if cell is not None and cell == cell else ""
+    return {"bytes": None, "path": resolve_path(text, root)} if text else None
+
+
+def resolve_path(path: str, root: str) -> str:
+    """``path`` as it stands where it is absolute or an address, else below ``root`` (a folder or an address)."""
+    if is_address(path) or os.path.isabs(path) or not root:
+        return path
+    return f"{root.rstrip('/')}/{path}" if is_address(root) else os.path.normpath(os.path.join(root, path))
+
+
+def _knowledge_column(kept: Dataset, column: str | None) -> Dataset:
+    if column is None:
+        values: list[str | None] = [None] * len(kept)
+    else:
+        values = [clean_text(str(cell)) or None if cell is not None else None for cell in kept[column]]
+    return Dataset.from_dict({"knowledge": values}, features=Features({"knowledge": Value("string")}))
+
+
+def _concatenate(parts: list[Dataset]) -> Dataset:
+    parts = [part for part in parts if len(part)] or parts[:1]
+    return parts[0] if len(parts) == 1 else concatenate_datasets(parts)

@@ -1,0 +1,86 @@
+"""Data sets of the Hugging Face hub, or a local folder in the hub's layout (Parquet files)."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import datasets
+from datasets import Dataset, IterableDataset
+
+from clfa.data.columns import ColumnMap, Part, to_corpus
+from clfa.data.layout import layout_error
+from clfa.data.schema import Corpus
+from clfa.data.splits import RATIOS, split_name
+from clfa.errors import DataError
+
+
+def read(
+    data_dir: str,
+    *,
+    config: str | None = None,
+    revision: str | None = None,
+    text: str | None = None,
+    image: str | None = None,
+    label: str | None = None,
+    id: str | None = None,
+    knowledge: str | None = None,
+    label_names: list[str] | None = None,
+    ratios: tuple[float, float, float] = RATIOS,
+    split_seed: int = 0,
+    cache_dir: str | None = None,
+) -> Corpus:
+    """Read a data set with ``datasets.load_dataset``; no code from the repository is ever run.
+
+    Images stay encoded and, like everything else, on disk until they are needed.
+
+    Args:
+        data_dir: Name on the hub, for instance ``coderchen01/MMSD2.0``, or a local folder in the same layout.
+        config: Configuration, for instance ``mmsd-v2``.
+        revision: Branch, tag or commit on the hub.
+        text: Column of the text; this and the next ones are found by their usual names by default.
+        image: Column of the image.
+        label: Column of the label.
+        id: Column of the id.
+        knowledge: Column of extra text about the image.
+        label_names: Class names in index order; by default those the data set declares, else the sorted values.
+        ratios: Shares of splits that the data set does not have.
+        split_seed: Of their draw.
+        cache_dir: Where ``datasets`` keeps its files.
+
+    Raises:
+        DataError: The data set cannot be loaded (the message says what to do without a network), or lacks a column.
+    """
+    local = os.path.exists(data_dir) or os.path.isabs(data_dir)
+    if local and not os.path.isdir(data_dir):
+        raise layout_error("hub", Path(data_dir), "a name on the hub or a folder of Parquet files in its layout")
+    safety: dict[str, Any] = {"trust_remote_code": False} if int(datasets.__version__.split(".")[0]) < 4 else {}
+    try:
+        loaded = datasets.load_dataset(data_dir, config, revision=revision, cache_dir=cache_dir, **safety)
+    except Exception as error:  # Network, hub and builder errors have no common base.
+        advice = "" if local else "; without a network, download it elsewhere and pass the folder"
+        raise DataError(f"{data_dir}: cannot be loaded: {type(error).__name__}: {error}{advice}") from error
+    parts = []
+    for key, data in loaded.items():
+        if isinstance(data, IterableDataset) or (split := split_name(str(key))) is None:
+            continue
+        parts.append(Part(split, f"{data_dir}[{key}]", _encoded_images(data), data_dir if local else ""))
+    if not parts:
+        raise DataError(f"{data_dir}: no split train, validation or test; it has {', '.join(map(str, loaded))}")
+    names = {"text": text, "image": image, "label": label, "id": id, "knowledge": knowledge}
+    return to_corpus(
+        f"{data_dir}/{config}" if config else data_dir,
+        parts,
+        ColumnMap(names),
+        label_names=list(label_names) if label_names is not None else None,
+        ratios=ratios,
+        split_seed=split_seed,
+    )
+
+
+def _encoded_images(data: Dataset) -> Dataset:
+    for column, feature in data.features.items():
+        if isinstance(feature, datasets.Image):
+            data = data.cast_column(column, datasets.Image(decode=False))
+    return data

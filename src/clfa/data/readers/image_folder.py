@@ -1,0 +1,96 @@
+"""Folders of images, each with its text next to it, sorted into classes by folder or described by a metadata file."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from clfa.data.assemble import image_at
+from clfa.data.columns import ColumnMap, Part, to_corpus
+from clfa.data.encoding import decode_text
+from clfa.data.layout import IMAGE_SUFFIXES, layout_error
+from clfa.data.schema import Corpus, Dropped
+from clfa.data.splits import RATIOS, split_name
+from clfa.data.tables import from_columns, read_table
+from clfa.errors import DataError
+
+METADATA = ("metadata.csv", "metadata.jsonl", "metadata.parquet")
+
+
+def read(
+    data_dir: str,
+    *,
+    label_names: list[str] | None = None,
+    ratios: tuple[float, float, float] = RATIOS,
+    split_seed: int = 0,
+    name: str | None = None,
+) -> Corpus:
+    """Read a folder of images.
+
+    Either ``<class>/<name>.jpg`` with ``<class>/<name>.txt``, or images with a ``metadata.csv`` (or ``.jsonl``,
+    ``.parquet``) of columns ``file_name``, ``text`` and ``label``; both may lie in ``train/``, ``validation/`` and
+    ``test/``. Without such folders the samples are dealt to splits, stratified by label. Texts may be in any encoding.
+
+    Args:
+        data_dir: The folder.
+        label_names: Class names in index order; by default the sorted class folders or labels.
+        ratios: Shares of train, validation and test where splits are drawn.
+        split_seed: Of the draw.
+        name: What to call the corpus; by default the folder's name.
+
+    Raises:
+        DataError: No such layout.
+    """
+    root = Path(data_dir)
+    expected = "class folders with <name>.jpg and <name>.txt, or images with metadata.csv (file_name, text, label)"
+    if not root.is_dir():
+        raise layout_error("image-folder", root, expected)
+    dropped: list[Dropped] = []
+    folders = {entry: split_name(entry.name) for entry in sorted(root.iterdir()) if entry.is_dir()}
+    folders = {entry: split for entry, split in folders.items() if split is not None}
+    parts = [
+        part
+        for folder, split in (folders or {root: None}).items()
+        if (part := _part(root, folder, split, dropped)) is not None
+    ]
+    if not parts:
+        raise layout_error("image-folder", root, expected)
+    corpus = to_corpus(
+        name or root.resolve().name,
+        parts,
+        ColumnMap({}),
+        label_names=list(label_names) if label_names is not None else None,
+        ratios=ratios,
+        split_seed=split_seed,
+    )
+    corpus.dropped[:0] = dropped
+    return corpus
+
+
+def _part(root: Path, folder: Path, split: str | None, dropped: list[Dropped]) -> Part | None:
+    metadata = next((folder / name for name in METADATA if (folder / name).is_file()), None)
+    if metadata is not None:
+        return Part(split, str(metadata), read_table(str(metadata), dropped), str(folder.resolve()))
+    samples = list(_samples(root, folder, split or "", dropped))
+    if not samples:
+        return None
+    ids, texts, images, labels = (list(column) for column in zip(*samples, strict=True))
+    data = from_columns({"id": ids, "text": texts, "image": [image_at(str(path)) for path in images], "label": labels})
+    return Part(split, str(folder), data)
+
+
+def _samples(root: Path, folder: Path, split: str, dropped: list[Dropped]) -> Iterator[tuple[str, str, Path, str]]:
+    for class_folder in sorted(entry for entry in folder.iterdir() if entry.is_dir()):
+        for image in sorted(class_folder.iterdir()):
+            if image.suffix.lower() not in IMAGE_SUFFIXES:
+                continue
+            id = image.relative_to(root).with_suffix("").as_posix()
+            text = image.with_suffix(".txt")
+            source = text.relative_to(root).as_posix()
+            if not text.is_file():
+                dropped.append(Dropped(id, split, source, "missing text", "no such file"))
+                continue
+            try:
+                yield id, decode_text(text.read_bytes())[0], image.resolve(), class_folder.name
+            except DataError as error:
+                dropped.append(Dropped(id, split, source, "undecodable text", str(error)))

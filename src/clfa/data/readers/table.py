@@ -1,0 +1,141 @@
+"""Any table: CSV, TSV, JSON lines, Parquet, a data frame or a ``datasets.Dataset``."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from datasets import Dataset
+
+from clfa.data.columns import ColumnMap, Part, to_corpus
+from clfa.data.images import is_address
+from clfa.data.layout import layout_error
+from clfa.data.schema import SPLITS, Corpus, Dropped
+from clfa.data.splits import RATIOS, split_name
+from clfa.data.tables import SUFFIXES, read_table
+from clfa.errors import DataError
+
+
+def read(
+    data_dir: Any,
+    *,
+    text: str | None = None,
+    image: str | None = None,
+    label: str | None = None,
+    id: str | None = None,
+    knowledge: str | None = None,
+    split: str | None = None,
+    image_root: str | None = None,
+    label_names: list[str] | None = None,
+    ratios: tuple[float, float, float] = RATIOS,
+    split_seed: int = 0,
+    as_split: str | None = None,
+    name: str | None = None,
+) -> Corpus:
+    """Read a table.
+
+    Columns are found by their usual names (``text``, ``image``, ``label``, ``id``, ``split``, ...) or named by options.
+    Images are paths (relative ones start from the table's folder), addresses, bytes or ``{"bytes", "path"}``. A row
+    without a label becomes an unlabelled pair. A ``split`` column is honoured, value ``unlabelled`` included; without
+    one the rows are dealt to splits, stratified by label. Rows without an id get their number.
+
+    Args:
+        data_dir: A file, an fsspec address of one, a folder with files named train, validation (val, dev) and test, a
+            mapping of splits to any of these, a pandas ``DataFrame`` or a ``datasets.Dataset``.
+        text: Column of the text.
+        image: Column of the image.
+        label: Column of the label: names or numbers.
+        id: Column of the id.
+        knowledge: Column of extra text about the image.
+        split: Column with the split's name.
+        image_root: Folder or address that relative image paths start from.
+        label_names: Class names in index order. By default those the file declares, else the sorted values.
+        ratios: Shares of train, validation and test where splits are drawn.
+        split_seed: Of the draw.
+        as_split: Put every row into this split, for instance ``"test"``.
+        name: What to call the corpus; by default the file's name.
+
+    Raises:
+        DataError: Missing or broken file, absent column (with those present), or labels that cannot be classes.
+    """
+    if as_split is not None and as_split not in SPLITS:
+        raise DataError(f"as_split must be one of {', '.join(SPLITS)}, got {as_split!r}")
+    dropped: list[Dropped] = []
+    parts = [
+        Part(as_split or part.split, part.source, part.data, image_root if image_root is not None else part.image_root)
+        for part in _parts(data_dir, None, dropped)
+    ]
+    names = {"text": text, "image": image, "label": label, "id": id, "knowledge": knowledge, "split": split}
+    corpus = to_corpus(
+        name or _name(data_dir),
+        parts,
+        ColumnMap(names),
+        label_names=list(label_names) if label_names is not None else None,
+        ratios=ratios,
+        split_seed=split_seed,
+        complete=as_split is None,
+    )
+    corpus.dropped[:0] = dropped
+    return corpus
+
+
+def _parts(source: Any, split: str | None, dropped: list[Dropped]) -> list[Part]:
+    if isinstance(source, Mapping):
+        parts = []
+        for key, value in source.items():
+            if (known := split_name(str(key))) is None:
+                raise DataError(f"{key!r} is no name of a split; use train, validation and test")
+            parts += _parts(value, known, dropped)
+        return parts
+    if isinstance(source, Dataset):
+        return [Part(split, "<dataset>", source)]
+    if isinstance(source, (str, os.PathLike)):
+        path = os.fspath(source)
+        if not is_address(path) and os.path.isdir(path):
+            return [_file(str(file), known, dropped) for file, known in _files(Path(path))]
+        if not is_address(path) and not os.path.exists(path):
+            raise layout_error("table", Path(path), f"a file ending in one of {', '.join(SUFFIXES)}")
+        return [_file(path, split, dropped)]
+    return [Part(split, "<data frame>", _from_frame(source))]
+
+
+def _from_frame(frame: Any) -> Dataset:
+    import pandas as pd
+
+    if not isinstance(frame, pd.DataFrame):
+        kinds = "a path, a mapping of splits, a pandas DataFrame or a datasets.Dataset"
+        raise DataError(f"a table is {kinds}, got {type(frame).__name__}")
+    try:
+        return Dataset.from_pandas(frame, preserve_index=False)
+    except Exception as error:
+        raise DataError(f"<data frame>: a column mixes types: {error}") from error
+
+
+def _files(folder: Path) -> list[tuple[Path, str | None]]:
+    tables = sorted(file for file in folder.iterdir() if file.suffix.lower() in SUFFIXES and file.is_file())
+    by_split: dict[str, list[Path]] = {}
+    for file in tables:
+        # train.csv, train-00000-of-00002.parquet
+        known = split_name(file.stem) or split_name(file.stem.split("-")[0])
+        if known is not None:
+            by_split.setdefault(known, []).append(file)
+    for known, files in by_split.items():
+        if len(files) > 1 and not all("-of-" in file.name for file in files):
+            raise DataError(f"{folder}: {' and '.join(file.name for file in files)} are both {known}; keep one of them")
+    if by_split:
+        return [(file, known) for known in SPLITS for file in by_split.get(known, [])]
+    if len(tables) == 1:
+        return [(tables[0], None)]
+    expected = "a table file, or files named train, validation and test"
+    raise layout_error("table", folder, f"{expected} ({', '.join(SUFFIXES)})")
+
+
+def _file(path: str, split: str | None, dropped: list[Dropped]) -> Part:
+    root = path.rpartition("/")[0] if is_address(path) else os.path.dirname(os.path.abspath(path))
+    return Part(split, path, read_table(path, dropped), root)
+
+
+def _name(source: Any) -> str:
+    return PurePosixPath(os.fspath(source)).stem if isinstance(source, (str, os.PathLike)) else "table"
