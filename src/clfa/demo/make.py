@@ -1,0 +1,182 @@
+"""Writes the synthetic data set behind ``make demo`` into a directory."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.progress import track
+
+from clfa.demo.concepts import CONCEPTS
+from clfa.demo.design import Post, plan_posts
+from clfa.demo.pictures import SIDE, Painter
+from clfa.errors import DataError
+
+MANIFEST = "demo.json"
+"""Names what the directory was made from; only a directory with this file is ever replaced."""
+
+_FORMAT = 1
+
+
+@dataclass(frozen=True)
+class DemoSummary:
+    """What :func:`make_demo_data` left on disk.
+
+    Args:
+        directory: Where it lies.
+        seed: The seed it was made from.
+        posts: Number of posts by split; half of each is sarcastic.
+        pictures: Number of distinct pictures; each stands in one sincere and one sarcastic post.
+        concepts: Number of things that are claimed and shown.
+        reused: Whether an identical data set was there already, so that nothing was drawn.
+    """
+
+    directory: Path
+    seed: int
+    posts: dict[str, int]
+    pictures: int
+    concepts: int
+    reused: bool
+
+
+def make_demo_data(
+    directory: str | os.PathLike[str],
+    *,
+    seed: int = 0,
+    train: int = 2880,
+    validation: int = 432,
+    test: int = 720,
+    overwrite: bool = False,
+    progress: bool = True,
+) -> DemoSummary:
+    """Make the synthetic sarcasm data set: drawn pictures, written texts, labels that only the two together tell.
+
+    Writes ``images/*.jpg``, one ``{train,validation,test}.jsonl`` each (``id``, ``text``, ``image`` relative to the
+    directory, ``label`` ``sincere`` or ``sarcastic``), ``design.csv`` (what every post claims and shows), ``README.md``
+    (says that it is synthetic), ``ATTRIBUTION.txt`` (OpenMoji, CC BY-SA 4.0) and ``demo.json``. The texts are
+    byte-identical for equal arguments; the pictures are too under equal versions of Pillow, NumPy, resvg and OpenMoji.
+    The directory appears complete or not at all. :mod:`clfa.demo.design` documents balance and held-out combinations.
+
+    Args:
+        directory: Where to write. A data set made earlier from equal arguments is kept as it is.
+        seed: Decides everything random.
+        train: Posts to make for training: a positive multiple of four, like the next two. The defaults let every
+            concept pair of a split occur equally often.
+        validation: Posts for choosing epochs and settings.
+        test: Posts for the final number.
+        overwrite: Replace a demo data set made from other arguments. Nothing else is ever replaced.
+        progress: Show a progress bar on the terminal.
+
+    Returns:
+        What was written.
+
+    Raises:
+        DataError: The extra ``demo`` is not installed, a size is impossible, or ``directory`` holds something else.
+    """
+    target = Path(directory)
+    splits = plan_posts(seed=seed, train=train, validation=validation, test=test)
+    shots = {post.shot.name: post.shot for posts in splits.values() for post in posts}
+    manifest = {"format": _FORMAT, "synthetic": True, "seed": seed, "posts": {s: len(p) for s, p in splits.items()}}
+    summary = DemoSummary(target, seed, {s: len(p) for s, p in splits.items()}, len(shots), len(CONCEPTS), reused=False)
+    if _already_there(target, manifest, overwrite):
+        return DemoSummary(**{**vars(summary), "reused": True})
+    painter = Painter()
+    target.parent.mkdir(parents=True, exist_ok=True)
+    scratch = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
+    try:
+        work = scratch / "new"
+        (work / "images").mkdir(parents=True)
+        bar = track(shots.values(), description="Drawing synthetic pictures", transient=True, disable=not progress)
+        for shot in bar:
+            (work / "images" / f"{shot.name}.jpg").write_bytes(painter.paint(shot.hexcode, seed=f"{seed}/{shot.name}"))
+        for split, posts in splits.items():
+            _write_posts(work / f"{split}.jsonl", posts)
+        _write_design(work / "design.csv", splits)
+        (work / "README.md").write_text(_readme(summary), encoding="utf-8")
+        (work / "ATTRIBUTION.txt").write_text(_attribution(painter.source), encoding="utf-8")
+        (work / MANIFEST).write_text(json.dumps(manifest, indent=1) + "\n", encoding="utf-8")
+        if target.exists():
+            os.rename(target, scratch / "old")
+        os.rename(work, target)
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+    return summary
+
+
+def _already_there(target: Path, manifest: dict[str, object], overwrite: bool) -> bool:
+    if not target.exists() or (target.is_dir() and not any(target.iterdir())):
+        return False
+    try:
+        found = json.loads((target / MANIFEST).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        raise DataError(
+            f"{target} exists and is no demo data set (no readable {MANIFEST}); choose another directory"
+        ) from None
+    if found == manifest:
+        return True
+    if not overwrite:
+        raise DataError(f"{target} holds a demo data set made from other settings; pass overwrite or another directory")
+    return False
+
+
+def _write_posts(file: Path, posts: Sequence[Post]) -> None:
+    with file.open("w", encoding="utf-8", newline="\n") as out:
+        for post in posts:
+            row = {
+                "id": post.id,
+                "text": post.claim.text,
+                "image": f"images/{post.shot.name}.jpg",
+                "label": post.label,
+            }
+            out.write(json.dumps(row, ensure_ascii=False) + "\n")
+
+
+def _write_design(file: Path, splits: dict[str, list[Post]]) -> None:
+    with file.open("w", encoding="utf-8", newline="") as out:
+        writer = csv.writer(out, lineterminator="\n")
+        writer.writerow(["id", "split", "label", "claimed", "wording", "template", "shown", "openmoji", "image"])
+        for split, posts in splits.items():
+            for post in posts:
+                claimed, shown = CONCEPTS[post.claim.concept], CONCEPTS[post.shot.concept]
+                wording = claimed.wordings[post.claim.wording]
+                said = (claimed.name, wording, post.claim.template)
+                drawn = (shown.name, post.shot.hexcode, f"images/{post.shot.name}.jpg")
+                writer.writerow([post.id, split, post.label, *said, *drawn])
+
+
+def _readme(summary: DemoSummary) -> str:
+    counts = ", ".join(f"{split} {count}" for split, count in summary.posts.items())
+    return f"""# SYNTHETIC data: a demonstration, not a benchmark
+
+Nobody wrote or posted any of this. A program filled {summary.concepts} concepts into sentence templates and drew emoji
+on coloured grounds ({SIDE} x {SIDE} pixels), seed {summary.seed}. Scores on it show that the code works; they say
+nothing about sarcasm among people and must not be compared with scores on MMSD or MVSA.
+
+- A post claims something ("My view this morning: fresh snow."). The picture shows that thing: *sincere*. It shows
+  another thing: *sarcastic*.
+- Every text and every picture stands in exactly one sincere and one sarcastic post of its split. A model that sees one
+  of the two only is right half of the time, by construction.
+- Concept pairs of sarcastic posts, combinations of wording and emoji of sincere ones, and whole texts of the test split
+  never occur in train or validation; the concepts, wordings and emoji themselves do.
+- Posts: {counts}. Pictures: {summary.pictures}. `design.csv` lists what each post claims and shows; it is for
+  checking the above, never an input to a model.
+
+The pictures are adapted from OpenMoji under CC BY-SA 4.0: see ATTRIBUTION.txt, which must stay with them.
+"""
+
+
+def _attribution(source: str) -> str:
+    return f"""The pictures in images/ are adapted from:
+
+{source}
+
+Changes made: single emoji were rasterised, resized, rotated, mirrored and pasted, some with a second small emoji, on
+generated backgrounds with noise, changes of brightness and blur; saved as JPEG.
+The pictures, being adaptations, are under the same license: CC BY-SA 4.0.
+"""
