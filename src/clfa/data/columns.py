@@ -122,7 +122,7 @@ def to_corpus(
     how = _deal(taken, undecided, ratios, split_seed, complete)
     splits = DatasetDict({split: _concatenate(taken[split]) for split in SPLITS if any(map(len, taken[split]))})
     unlabelled = _concatenate(taken[UNLABELLED]) if any(map(len, taken[UNLABELLED])) else None
-    return Corpus(name, splits, labels.names, unlabelled, dropped, {"split": how})
+    return Corpus(name, splits, labels.names, unlabelled, dropped, {"split": how, "lines": _lines(parts)})
 
 
 def _deal(
@@ -151,6 +151,14 @@ def _deal(
     for split, positions in stratified_split(list(pool["label"]), ratios=shares, seed=seed).items():
         taken[split].append(pool.select(positions))
     return how
+
+
+def _lines(parts: list[Part]) -> dict[str, int]:
+    lines: dict[str, int] = {}
+    for part in parts:
+        key = part.split or "all"
+        lines[key] = lines.get(key, 0) + len(part.data)
+    return lines
 
 
 @dataclass

@@ -53,13 +53,15 @@ def read(
     dropped: list[Dropped] = []
     extra = read_knowledge(root, knowledge, dropped)
     rows: dict[str, list[Row]] = {}
+    lines: dict[str, int] = {}
     for split, name in _FILES.items():
-        rows[split] = []
+        rows[split], lines[split] = [], 0
         with (texts / name).open(encoding="utf-8-sig", errors="replace") as file:
             for number, line in enumerate(file, start=1):
                 source = f"{name}:{number}"
                 if not line.strip():
                     continue
+                lines[split] += 1
                 try:
                     id, text, label = _parse(line)
                 except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError) as error:
@@ -77,7 +79,7 @@ def read(
                         "label": label,
                     }
                 )
-    facts = {"split": "published files", "cue words filtered": filter_cues}
+    facts = {"split": "published files", "cue words filtered": filter_cues, "lines": lines}
     return Corpus("mmsd", to_splits(rows, LABELS), list(LABELS), None, dropped, facts)
 
 

@@ -44,9 +44,12 @@ def read(
     dropped: list[Dropped] = []
     extra = read_knowledge(root, knowledge, dropped)
     rows: dict[str, list[Row]] = {}
+    lines: dict[str, int] = {}
     for split, name in _FILES.items():
         rows[split] = []
-        for number, record in enumerate(_load(texts / name)):
+        records = _load(texts / name)
+        lines[split] = len(records)
+        for number, record in enumerate(records):
             problem = _problem(record)
             if problem:
                 dropped.append(Dropped("", split, f"{name}:{number}", "bad record", problem))
@@ -61,7 +64,8 @@ def read(
                     "label": int(record["label"]),
                 }
             )
-    return Corpus("mmsd2", to_splits(rows, LABELS), list(LABELS), None, dropped, {"split": "published files"})
+    facts = {"split": "published files", "lines": lines}
+    return Corpus("mmsd2", to_splits(rows, LABELS), list(LABELS), None, dropped, facts)
 
 
 def _load(path: Path) -> list[Any]:

@@ -58,6 +58,7 @@ def _read(name: str, annotators: int, data_dir: str, fold: int | str, split_seed
         raise layout_error(name, Path(data_dir), f"{LABEL_FILE} and a folder data/ with <id>.jpg and <id>.txt")
     dropped: list[Dropped] = []
     labels = _read_labels(root / LABEL_FILE, name, annotators, dropped)
+    lines = len(labels) + len(dropped)
     files = {path.name: path for path in (root / "data").iterdir()}
     texts, encodings = _read_texts(files, dropped)
 
@@ -77,7 +78,7 @@ def _read(name: str, annotators: int, data_dir: str, fold: int | str, split_seed
         label_names=list(MVSA_LABELS),
         unlabelled=to_dataset(unlabelled, MVSA_LABELS) if unlabelled else None,
         dropped=dropped,
-        facts={"split": how, "text encodings": dict(encodings.most_common())},
+        facts={"split": how, "lines": {"all": lines}, "text encodings": dict(encodings.most_common())},
     )
 
 

@@ -1,0 +1,92 @@
+"""``clfa data``: look at data sets."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+app = typer.Typer(no_args_is_help=True, help="Look at data sets: counts, dropped samples, duplicates.")
+
+
+@app.command()
+def check(
+    name: Annotated[str, typer.Argument(help="Reader; `clfa data readers` lists them.")],
+    data_dir: Annotated[str, typer.Argument(help="Data directory, table file, or hub id.")],
+    output: Annotated[
+        Path | None, typer.Option(help="Write the cleaned samples to this Parquet file, which the table reader reads.")
+    ] = None,
+    dropped: Annotated[Path | None, typer.Option(help="Write every sample left out to this CSV file.")] = None,
+    report: Annotated[Path | None, typer.Option(help="Write the whole report to this JSON file.")] = None,
+    option: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--option", "-o", metavar="KEY=VALUE", help="Option of the reader, for instance fold=3; repeatable."
+        ),
+    ] = None,
+    images: Annotated[bool, typer.Option(help="Decode every image and look for duplicate ones.")] = True,
+    embed_images: Annotated[bool, typer.Option(help="Put the images into --output instead of their paths.")] = False,
+    strict: Annotated[bool, typer.Option("--strict", help="Stop at the first bad sample.")] = False,
+    threads: Annotated[int | None, typer.Option(help="Decoding threads.", min=1, show_default="processors")] = None,
+) -> None:
+    """Count, validate and hold against the published counts; write a cleaned copy if asked.
+
+    Examples:
+
+        clfa data check mmsd mmsd/ -o knowledge=[attributes,ocr]
+
+        clfa data check table posts.csv --output clean.parquet --dropped dropped.csv
+    """
+    from rich.console import Console
+
+    from clfa.data.check import check_corpus
+    from clfa.data.check_view import render
+    from clfa.data.export import write_dropped, write_parquet
+    from clfa.files import write_json
+
+    found = check_corpus(name, data_dir, check_images=images, strict=strict, threads=threads, **_options(option or []))
+    Console().print(render(found))
+    if report is not None:
+        write_json(report, found.to_dict())
+        typer.echo(f"Report: {report}")
+    if dropped is not None:
+        write_dropped(found.corpus.dropped, dropped)
+        typer.echo(f"{len(found.corpus.dropped):,} samples left out -> {dropped}")
+    if output is not None:
+        rows = write_parquet(found.corpus, output, embed_images=embed_images)
+        typer.echo(f"{rows:,} samples -> {output}")
+
+
+@app.command()
+def readers() -> None:
+    """List the readers, each with what it reads and its options."""
+    import inspect
+
+    from clfa.data.readers import READERS
+
+    for name in READERS.names():
+        read = READERS.get(name)
+        options = [parameter for parameter in inspect.signature(read).parameters if parameter != "data_dir"]
+        summary = inspect.getmodule(read).__doc__ or ""  # type: ignore[union-attr]
+        if name.startswith("mvsa"):
+            summary = read.__doc__ or ""
+        typer.echo(f"{name:14} {summary.splitlines()[0]}")
+        typer.echo(f"{'':14} options: {', '.join(options)}")
+
+
+def _options(pairs: list[str]) -> dict[str, Any]:
+    import yaml
+
+    from clfa.errors import RecipeError
+
+    options: dict[str, Any] = {}
+    for pair in pairs:
+        key, equals, value = pair.partition("=")
+        if not equals or not key:
+            raise RecipeError(f"--option {pair!r}: expected KEY=VALUE, for instance fold=3")
+        try:
+            options[key] = yaml.safe_load(value)
+        except yaml.YAMLError as error:
+            raise RecipeError(f"--option {pair!r}: the value is not valid YAML: {error}") from error
+    return options

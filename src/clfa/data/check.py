@@ -1,0 +1,235 @@
+"""Everything worth knowing about a copy of a data set before training on it."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from datasets import Dataset
+
+from clfa.data.duplicates import Duplicates, find_duplicates
+from clfa.data.published import ALL, PUBLISHED, Published
+from clfa.data.readers import read_corpus
+from clfa.data.schema import Corpus
+from clfa.data.validate import validate
+
+
+@dataclass(frozen=True)
+class SplitReport:
+    """One split.
+
+    Args:
+        lines: Lines of the distributed file, or ``None`` where splits have no file of their own.
+        kept: Samples that can be used.
+        published: Samples that papers report, or ``None``.
+        classes: Samples per class.
+        words: Words per text: mean, median, 95th percentile, largest.
+        images: Samples with an image.
+        knowledge: Samples with knowledge text.
+    """
+
+    lines: int | None
+    kept: int
+    published: int | None
+    classes: dict[str, int]
+    words: dict[str, float]
+    images: int
+    knowledge: int
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """One published count held against this copy.
+
+    Args:
+        what: What was counted, for instance ``"train samples"``.
+        published: Count in the literature.
+        found: Count here.
+        reason: Why they differ; empty where they agree.
+    """
+
+    what: str
+    published: int
+    found: int
+    reason: str = ""
+
+    @property
+    def reproduced(self) -> bool:
+        """Whether the two counts agree."""
+        return self.published == self.found
+
+    def __str__(self) -> str:
+        if self.reproduced:
+            return f"{self.what}: {self.found:,}, as published: reproduced"
+        difference = f"differs by {self.found - self.published:+,}"
+        return f"{self.what}: {self.found:,} of {self.published:,} published: {difference}: {self.reason}"
+
+
+@dataclass(frozen=True)
+class CheckReport:
+    """What :func:`check_corpus` found.
+
+    Args:
+        name: Reader.
+        data_dir: What was read.
+        splits: By split name.
+        verdicts: Published counts against this copy; empty for data sets that are not known.
+        source: Publication of those counts.
+        unlabelled: Number of pairs without a label.
+        dropped: Number of samples left out, by reason.
+        duplicates: Same contents, within and across splits; empty where not looked for.
+        facts: What the reader noticed: which split, which text encodings.
+        corpus: The validated corpus, with every dropped sample.
+    """
+
+    name: str
+    data_dir: str
+    splits: dict[str, SplitReport]
+    verdicts: list[Verdict]
+    source: str
+    unlabelled: int
+    dropped: dict[str, int]
+    duplicates: list[Duplicates]
+    facts: dict[str, Any]
+    corpus: Corpus
+
+    def to_dict(self) -> dict[str, Any]:
+        """The report as JSON-able values, every dropped sample included, the samples themselves left out."""
+        return {
+            "name": self.name,
+            "data_dir": self.data_dir,
+            "label_names": self.corpus.label_names,
+            "splits": {split: asdict(report) for split, report in self.splits.items()},
+            "verdicts": [{**asdict(verdict), "reproduced": verdict.reproduced} for verdict in self.verdicts],
+            "published": self.source,
+            "unlabelled": self.unlabelled,
+            "dropped_counts": self.dropped,
+            "dropped": [asdict(sample) for sample in self.corpus.dropped],
+            "duplicates": [asdict(duplicates) for duplicates in self.duplicates],
+            "facts": self.facts,
+        }
+
+
+def check_corpus(
+    name: str,
+    data_dir: str | os.PathLike[str] | Any,
+    *,
+    check_images: bool = True,
+    strict: bool = False,
+    threads: int | None = None,
+    cache: str | os.PathLike[str] | None = None,
+    progress: bool = True,
+    **options: Any,
+) -> CheckReport:
+    """Read a data set, validate it and hold it against the published counts.
+
+    Args:
+        name: Reader.
+        data_dir: Where the data lie.
+        check_images: Decode every image and look for duplicate images.
+        strict: Raise at the first unusable sample.
+        threads: Number of threads that read and decode images.
+        cache: See :func:`clfa.data.validate.validate`.
+        progress: Show a progress bar on a terminal.
+        options: Of the reader.
+
+    Raises:
+        DataError: The data cannot be read, or ``strict`` and a sample cannot be used.
+        RecipeError: Unknown reader or option.
+    """
+    corpus = validate(
+        read_corpus(name, data_dir, **options),
+        check_images=check_images,
+        strict=strict,
+        threads=threads,
+        cache=cache,
+        progress=progress,
+    )
+    published = PUBLISHED.get(name)
+    lines = corpus.facts.get("lines", {})
+    splits = {
+        split: _split_report(
+            data, corpus.label_names, lines.get(split), published.kept.get(split) if published else None
+        )
+        for split, data in corpus.splits.items()
+    }
+    return CheckReport(
+        name=name,
+        data_dir=str(data_dir),
+        splits=splits,
+        verdicts=_verdicts(published, splits, corpus, lines) if published else [],
+        source=published.source if published else "",
+        unlabelled=len(corpus.unlabelled) if corpus.unlabelled is not None else 0,
+        dropped=corpus.dropped_counts(),
+        duplicates=find_duplicates(
+            corpus.splits, images=check_images and corpus.has_images, threads=threads or min(8, os.cpu_count() or 1)
+        ),
+        facts=corpus.facts,
+        corpus=corpus,
+    )
+
+
+def _split_report(data: Dataset, label_names: list[str], lines: int | None, published: int | None) -> SplitReport:
+    labels = Counter(data["label"])
+    words = np.array([len(text.split()) for text in data["text"]] or [0])
+    return SplitReport(
+        lines=lines,
+        kept=len(data),
+        published=published,
+        classes={label: labels[index] for index, label in enumerate(label_names)},
+        words={
+            "mean": round(float(words.mean()), 1),
+            "median": float(np.median(words)),
+            "95 %": float(np.percentile(words, 95)),
+            "largest": int(words.max()),
+        },
+        images=_count_valid(data, "image"),
+        knowledge=_count_valid(data, "knowledge"),
+    )
+
+
+def _count_valid(data: Dataset, column: str) -> int:
+    batches = data.select_columns([column]).with_format("arrow").iter(batch_size=256)
+    return sum(len(batch) - batch.column(column).null_count for batch in batches)
+
+
+def _verdicts(
+    published: Published, splits: Mapping[str, SplitReport], corpus: Corpus, lines: Mapping[str, int]
+) -> list[Verdict]:
+    verdicts = []
+    for part, count in published.lines.items():
+        if part in lines:
+            reason = "this copy is incomplete" if lines[part] < count else "this copy has more; is it another release?"
+            verdicts.append(Verdict(_title(part, "lines"), count, lines[part], reason * (lines[part] != count)))
+    for part, count in published.kept.items():
+        reports = list(splits.values()) if part == ALL else [splits[part]] if part in splits else []
+        found = sum(report.kept for report in reports)
+        reason = _reason(part, found - count, published, corpus, lines) if found != count else ""
+        verdicts.append(Verdict(_title(part, "samples"), count, found, reason))
+        for label, expected in published.classes.get(part, {}).items():
+            here = sum(report.classes.get(label, 0) for report in reports)
+            why = "follows from the number of samples" if reason else "labels differ; is it another release?"
+            verdicts.append(Verdict(_title(part, label), expected, here, why * (here != expected)))
+    return verdicts
+
+
+def _title(part: str, what: str) -> str:
+    return what if part == ALL else f"{part} {what}"
+
+
+def _reason(part: str, difference: int, published: Published, corpus: Corpus, lines: Mapping[str, int]) -> str:
+    if difference > 0:
+        return "more than published: unfiltered, or another release?"
+    reasons = []
+    missing = published.lines.get(part, 0) - lines.get(part, 0)
+    if part in lines and missing > 0:
+        reasons.append(f"this copy is incomplete, {missing:,} of {published.lines[part]:,} lines are absent")
+    if corpus.unlabelled is not None and len(corpus.unlabelled):
+        reasons.append(f"{len(corpus.unlabelled):,} pairs have no usable label")
+    dropped = Counter(sample.reason for sample in corpus.dropped if part == ALL or sample.split == part)
+    reasons += [f"{count:,} left out: {reason}" for reason, count in dropped.most_common()]
+    return "; ".join(reasons) or "samples are absent from this copy"
