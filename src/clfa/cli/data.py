@@ -68,10 +68,7 @@ def readers() -> None:
     for name in READERS.names():
         read = READERS.get(name)
         options = [parameter for parameter in inspect.signature(read).parameters if parameter != "data_dir"]
-        summary = inspect.getmodule(read).__doc__ or ""  # type: ignore[union-attr]
-        if name.startswith("mvsa"):
-            summary = read.__doc__ or ""
-        typer.echo(f"{name:14} {summary.splitlines()[0]}")
+        typer.echo(f"{name:14} {(inspect.getdoc(read) or '').splitlines()[0]}")
         typer.echo(f"{'':14} options: {', '.join(options)}")
 
 

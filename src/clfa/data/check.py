@@ -152,10 +152,7 @@ def check_corpus(
     published = PUBLISHED.get(name)
     lines = corpus.facts.get("lines", {})
     splits = {
-        split: _split_report(
-            data, corpus.label_names, lines.get(split), published.kept.get(split) if published else None
-        )
-        for split, data in corpus.splits.items()
+        split: _split_report(split, data, corpus.label_names, lines, published) for split, data in corpus.splits.items()
     }
     return CheckReport(
         name=name,
@@ -173,13 +170,15 @@ def check_corpus(
     )
 
 
-def _split_report(data: Dataset, label_names: list[str], lines: int | None, published: int | None) -> SplitReport:
+def _split_report(
+    split: str, data: Dataset, label_names: list[str], lines: Mapping[str, int], published: Published | None
+) -> SplitReport:
     labels = Counter(data["label"])
     words = np.array([len(text.split()) for text in data["text"]] or [0])
     return SplitReport(
-        lines=lines,
+        lines=lines.get(split),
         kept=len(data),
-        published=published,
+        published=published.kept.get(split) if published is not None else None,
         classes={label: labels[index] for index, label in enumerate(label_names)},
         words={
             "mean": round(float(words.mean()), 1),

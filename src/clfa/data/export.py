@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import os
-import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -44,10 +43,10 @@ def write_parquet(corpus: Corpus, path: str | os.PathLike[str], *, embed_images:
     parts = dict(corpus.splits)
     if corpus.unlabelled is not None:
         parts[UNLABELLED] = corpus.unlabelled
-    handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.", suffix=".tmp")
+    temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
     rows = 0
     try:
-        with os.fdopen(handle, "wb") as file, pq.ParquetWriter(file, schema) as writer:
+        with temporary.open("wb") as file, pq.ParquetWriter(file, schema) as writer:
             for name, part in parts.items():
                 for start in range(0, len(part), _BATCH):
                     batch: dict[str, list[Any]] = dict(part[start : start + _BATCH])
@@ -57,7 +56,7 @@ def write_parquet(corpus: Corpus, path: str | os.PathLike[str], *, embed_images:
                     rows += len(batch["id"])
         os.replace(temporary, target)
     except BaseException:
-        Path(temporary).unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
         raise
     return rows
 

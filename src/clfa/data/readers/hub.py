@@ -31,9 +31,9 @@ def read(
     split_seed: int = 0,
     cache_dir: str | None = None,
 ) -> Corpus:
-    """Read a data set with ``datasets.load_dataset``; no code from the repository is ever run.
+    """A data set of the Hugging Face hub, or a local folder of Parquet files in its layout.
 
-    Images stay encoded and, like everything else, on disk until they are needed.
+    No code from the repository is ever run. Images stay encoded and, like everything else, on disk until they are needed.
 
     Args:
         data_dir: Name on the hub, for instance ``coderchen01/MMSD2.0``, or a local folder in the same layout.

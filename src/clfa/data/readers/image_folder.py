@@ -25,7 +25,7 @@ def read(
     split_seed: int = 0,
     name: str | None = None,
 ) -> Corpus:
-    """Read a folder of images.
+    """Folders of images with a text next to each, by class or described by a metadata file.
 
     Either ``<class>/<name>.jpg`` with ``<class>/<name>.txt``, or images with a ``metadata.csv`` (or ``.jsonl``,
     ``.parquet``) of columns ``file_name``, ``text`` and ``label``; both may lie in ``train/``, ``validation/`` and

@@ -33,7 +33,7 @@ def read(
     require_images: bool = False,
     filter_cues: bool = True,
 ) -> Corpus:
-    """Read MMSD.
+    """MMSD: tweets with a picture, sarcastic or not; drops tweets with cue words, as papers do.
 
     Args:
         data_dir: Folder of the data set, or its ``original/`` (``text/`` in the authors' release).

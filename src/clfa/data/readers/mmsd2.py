@@ -25,7 +25,7 @@ def read(
     images_dir: str | None = None,
     require_images: bool = False,
 ) -> Corpus:
-    """Read MMSD2.0.
+    """MMSD2.0: the same tweets and images, without cue words, labels corrected.
 
     Args:
         data_dir: Folder of the data set, or its ``mmsd2/`` (``text_json_final/`` in the authors' release).

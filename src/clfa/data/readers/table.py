@@ -34,7 +34,7 @@ def read(
     as_split: str | None = None,
     name: str | None = None,
 ) -> Corpus:
-    """Read a table.
+    """A CSV, TSV, JSON lines or Parquet file, a folder of them, a data frame or a datasets.Dataset.
 
     Columns are found by their usual names (``text``, ``image``, ``label``, ``id``, ``split``, ...) or named by options.
     Images are paths (relative ones start from the table's folder), addresses, bytes or ``{"bytes", "path"}``. A row
