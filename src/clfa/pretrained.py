@@ -11,6 +11,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from huggingface_hub.errors import StrictDataclassError
+from safetensors import SafetensorError
+
 from clfa.errors import ModelError
 from clfa.registry import Registry
 
@@ -40,7 +43,8 @@ def resolve_pretrained(name: str | os.PathLike[str]) -> str:
         A directory or hub id.
 
     Raises:
-        ModelError: For a directory that is not a model, or a package that is unknown or not installed.
+        ModelError: For a directory that is not a model, or a package that is not installed.
+        RecipeError: For a package that is not known.
     """
     name = os.fspath(name)
     if name.startswith(PACKAGE_PREFIX):
@@ -74,7 +78,7 @@ def _quiet() -> Iterator[None]:
 
 
 def pretrained_model(loader: Any, name: str | os.PathLike[str], **kwargs: Any) -> Any:
-    """:func:`pretrained` for weights: safetensors only, and none of the model's own may be missing.
+    """:func:`pretrained` for weights: safetensors only, and each of the model's own must be there in its shape.
 
     Args:
         loader: Any model class with ``from_pretrained``.
@@ -84,12 +88,21 @@ def pretrained_model(loader: Any, name: str | os.PathLike[str], **kwargs: Any) -
     Raises:
         ModelError: When nothing can be loaded from there, or the weights there are another model's.
     """
-    model, report = pretrained(loader, name, use_safetensors=True, output_loading_info=True, **kwargs)
+    # Mismatched shapes are let through to be named below; Transformers' own error only points to its silenced report.
+    model, report = pretrained(
+        loader, name, use_safetensors=True, output_loading_info=True, ignore_mismatched_sizes=True, **kwargs
+    )
     missing = sorted(report["missing_keys"])
-    if missing:
+    mismatched = sorted(key for key, *_ in report["mismatched_keys"])
+    if missing or mismatched:
+        problems = [
+            f"{len(keys)} tensors {what}, {keys[0]!r} first"
+            for keys, what in ((missing, "are missing"), (mismatched, "have another shape"))
+            if keys
+        ]
         raise ModelError(
-            f"the weights in {str(name)!r} are not those of a {type(model).__name__}: {len(missing)} tensors are "
-            f"missing, {missing[0]!r} first. Check the model id or directory."
+            f"the weights in {str(name)!r} are not those of a {type(model).__name__}: {'; '.join(problems)}. "
+            "Check the model id or directory."
         )
     return model
 
@@ -109,7 +122,7 @@ def pretrained(loader: Any, name: str | os.PathLike[str], **kwargs: Any) -> Any:
     try:
         with _quiet():
             return loader.from_pretrained(resolved, trust_remote_code=False, **kwargs)
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RuntimeError, StrictDataclassError, SafetensorError) as error:
         raise ModelError(
             f"cannot load {getattr(loader, '__name__', loader)} from {str(name)!r}: {str(error).strip()} "
             "Give a hub id (with network access), a local directory holding config.json and model.safetensors, "

@@ -1,7 +1,6 @@
 """Configuration of a CLFA model: everything needed to rebuild it without its training run."""
 
-from __future__ import annotations
-
+# No `from __future__ import annotations` here: @strict checks values against the annotations and skips strings.
 from typing import Any
 
 from huggingface_hub.dataclasses import strict
@@ -72,24 +71,24 @@ class CLFAConfig(PreTrainedConfig):
     vision_config: dict[str, Any] | PreTrainedConfig | None = None
     hidden_size: int = 512
     projection_hidden_size: int = 1536
-    projection_dropout: float = 0.0
+    projection_dropout: float | int = 0.0
     projection_layer_norm: bool = False
     fusion: str = "cross_attention"
     num_fusion_layers: int = 3
     num_attention_heads: int = 8
     intermediate_size: int = 2048
     hidden_act: str = "gelu"
-    layer_norm_eps: float = 1e-12
-    hidden_dropout_prob: float = 0.1
-    attention_probs_dropout_prob: float = 0.1
-    classifier_dropout: float = 0.1
+    layer_norm_eps: float | int = 1e-12
+    hidden_dropout_prob: float | int = 0.1
+    attention_probs_dropout_prob: float | int = 0.1
+    classifier_dropout: float | int = 0.1
     pooling: str = "mean"
     use_knowledge: bool = False
     guide_dim: int | None = None
-    alpha: float = 1.0
-    beta: float = 1.0
-    temperature: float = 0.1
-    label_smoothing: float = 0.0
+    alpha: float | int = 1.0
+    beta: float | int = 1.0
+    temperature: float | int = 0.1
+    label_smoothing: float | int = 0.0
     freeze_text_encoder: bool | int = False
     freeze_vision_encoder: bool | int = False
 

@@ -4,8 +4,7 @@ The architecture is that of the package ``efficientnet-lite-pytorch``: Efficient
 squeeze-and-excitation and with ReLU6.
 """
 
-from __future__ import annotations
-
+# No `from __future__ import annotations` here: @strict checks values against the annotations and skips strings.
 from typing import Any
 
 import torch

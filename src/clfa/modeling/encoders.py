@@ -127,11 +127,14 @@ def freeze(encoder: nn.Module, extent: bool | int) -> None:
         (
             module
             for name, module in encoder.named_modules()
-            if isinstance(module, nn.ModuleList) and name.rpartition(".")[2] in ("layer", "layers", "h", "block")
+            # A list inside another list is one stage of a convolutional encoder, not its layers.
+            if isinstance(module, nn.ModuleList)
+            and name.rpartition(".")[2] in ("layer", "layers", "h", "block")
+            and not any(part.isdigit() for part in name.split("."))
         ),
         None,
     )
-    if layers is None or extent > len(layers):
+    if layers is None or not 0 <= extent <= len(layers):
         found = "no layers" if layers is None else f"{len(layers)} layers"
         raise ModelError(f"cannot freeze the lowest {extent} layers of {type(encoder).__name__}: it has {found}.")
     for name, module in encoder.named_modules():
