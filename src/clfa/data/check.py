@@ -117,6 +117,7 @@ class CheckReport:
 def check_corpus(
     name: str,
     data_dir: str | os.PathLike[str] | Any,
+    /,
     *,
     check_images: bool = True,
     strict: bool = False,
@@ -156,7 +157,7 @@ def check_corpus(
     }
     return CheckReport(
         name=name,
-        data_dir=str(data_dir),
+        data_dir=os.fspath(data_dir) if isinstance(data_dir, (str, os.PathLike)) else f"<{type(data_dir).__name__}>",
         splits=splits,
         verdicts=_verdicts(published, splits, corpus, lines) if published else [],
         source=published.source if published else "",
@@ -228,7 +229,7 @@ def _reason(part: str, difference: int, published: Published, corpus: Corpus, li
     if part in lines and missing > 0:
         reasons.append(f"this copy is incomplete, {missing:,} of {published.lines[part]:,} lines are absent")
     if corpus.unlabelled is not None and len(corpus.unlabelled):
-        reasons.append(f"{len(corpus.unlabelled):,} pairs have no usable label")
+        reasons.append(f"pairs without a usable label: {len(corpus.unlabelled):,}")
     dropped = Counter(sample.reason for sample in corpus.dropped if part == ALL or sample.split == part)
     reasons += [f"{count:,} left out: {reason}" for reason, count in dropped.most_common()]
     return "; ".join(reasons) or "samples are absent from this copy"

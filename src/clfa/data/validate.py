@@ -137,13 +137,15 @@ def _describe(part: Dataset, position: int, name: str, problem: tuple[str, str])
 
 @contextmanager
 def _progress(show: bool, total: int) -> Iterator[Any]:
-    if not show:
+    from rich.console import Console
+
+    console = Console(stderr=True)
+    if not show or not console.is_terminal:
         yield lambda: None
         return
-    from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+    with Progress(*columns, console=console, transient=True) as bar:
         task = bar.add_task("checking images", total=total)
         yield lambda: bar.advance(task)

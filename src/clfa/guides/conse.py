@@ -29,6 +29,8 @@ class ConSEGuide(Guide):
         classifier: Directory, hub id or ``package:NAME`` of an image classifier whose configuration names its classes.
         prompt: Template with one ``{}``.
         batch_size: Pictures per forward pass.
+        image: The student's frozen vision encoder; where it is the classifier's own backbone, its cached features are
+            classified instead of running the network again.
 
     Raises:
         ModelError: When the classifier cannot be loaded or does not name its classes.
@@ -38,7 +40,12 @@ class ConSEGuide(Guide):
     name: ClassVar[str] = "conse"
 
     def __init__(
-        self, text: FrozenEncoder, classifier: str, prompt: str = "a photo of a {}", batch_size: int = 64
+        self,
+        text: FrozenEncoder,
+        classifier: str,
+        prompt: str = "a photo of a {}",
+        batch_size: int = 8,
+        image: FrozenEncoder | None = None,
     ) -> None:
         if "{}" not in prompt:
             raise RecipeError(f"guide.prompt is {prompt!r}; it needs a {{}} where the class name goes.")
@@ -50,6 +57,7 @@ class ConSEGuide(Guide):
         names = [self.classifier.config.id2label[i] for i in range(self.classifier.config.num_labels)]
         if all(name.startswith("LABEL_") for name in names):
             raise ModelError(f"{classifier!r} does not name its classes (config.id2label); ConSE needs the names.")
+        self.image = image if image is not None and self._is_backbone(image) else None
         self.dim = text.width
         self.class_embeds = self.embed_texts([prompt.format(name) for name in names])
         self.fingerprint = weights_fingerprint(
@@ -66,7 +74,13 @@ class ConSEGuide(Guide):
         classifier = classifier or context.vision_encoder
         if context.text_features is None or classifier is None:
             raise RecipeError("the conse guide needs a text encoder and an image classifier (guide.classifier).")
-        return cls(context.text_features, classifier, **options)
+        return cls(context.text_features, classifier, image=context.image_features, **options)
+
+    def _is_backbone(self, image: FrozenEncoder) -> bool:
+        """Whether the classifier can be applied to the pooled features of ``image``."""
+        return hasattr(self.classifier, "classify_pooled") and weights_fingerprint(
+            self.classifier.base_model, self.image_processor.to_dict()
+        ) == weights_fingerprint(image.encoder, image.processor.image_processor.to_dict())
 
     @torch.inference_mode()
     def embed_texts(self, texts: Sequence[str]) -> np.ndarray:
@@ -85,12 +99,19 @@ class ConSEGuide(Guide):
         Raises:
             ImageError: Naming a picture that cannot be read.
         """
+        if self.image is not None:
+            keys = [self.image.key(image) for image in images]
+            self.image.ensure_pooled(images, keys)
+            return self._embed_logits(self.classifier.classify_pooled(torch.from_numpy(self.image.pooled_matrix(keys))))
         rows = []
         with track(len(images), "guide: class posteriors") as advance:
             for start in range(0, len(images), self.batch_size):
                 batch = [load_image(image) for image in images[start : start + self.batch_size]]
                 pixels = self.image_processor(images=batch, return_tensors="pt")["pixel_values"]
-                posterior = self.classifier(pixels).logits.float().softmax(dim=-1).numpy()
-                rows.append((posterior @ self.class_embeds).astype(np.float32))
+                rows.append(self._embed_logits(self.classifier(pixels).logits))
                 advance(len(batch))
         return np.concatenate(rows)
+
+    def _embed_logits(self, logits: torch.Tensor) -> np.ndarray:
+        embeds: np.ndarray = logits.float().softmax(dim=-1).numpy() @ self.class_embeds
+        return embeds.astype(np.float32)

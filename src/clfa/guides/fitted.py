@@ -51,10 +51,10 @@ class FittedSettings:
     """
 
     dim: int = 128
-    text_components: int = 256
-    image_components: int = 256
+    text_components: int = 128
+    image_components: int = 128
     conse: bool = True
-    conse_components: int = 256
+    conse_components: int = 64
     dropout: float = 0.5
     epochs: int = 40
     batch_size: int = 256

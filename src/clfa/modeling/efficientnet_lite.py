@@ -78,12 +78,17 @@ class EfficientNetLiteForImageClassification(EfficientNetLitePreTrainedModel):
     def __init__(self, config: EfficientNetLiteConfig) -> None:
         super().__init__(config)
         self.efficientnet = EfficientNetLiteModel(config)
-        self.classifier = nn.Linear(config.hidden_size, config.num_labels)
+        self.classifier = nn.Linear(config.hidden_size, config.num_labels or 1000)
         self.post_init()
 
     def forward(self, pixel_values: torch.Tensor, **kwargs: Any) -> ImageClassifierOutput:
         """(B, 3, H, W) -> ``logits`` (B, classes)."""
-        return ImageClassifierOutput(logits=self.classifier(self.efficientnet(pixel_values).pooler_output))
+        return ImageClassifierOutput(logits=self.classify_pooled(self.efficientnet(pixel_values).pooler_output))
+
+    def classify_pooled(self, pooled: torch.Tensor) -> torch.Tensor:
+        """Mean grid features (B, 1280) -> logits (B, classes), for whoever has the features already."""
+        logits: torch.Tensor = self.classifier(pooled)
+        return logits
 
     def load_package_weights(self, weights: dict[str, torch.Tensor]) -> None:
         """Take the state dict of ``efficientnet-lite-pytorch``'s own model.

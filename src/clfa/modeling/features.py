@@ -53,7 +53,8 @@ class FrozenEncoder:
         encoder: The encoder; put into evaluation mode here.
         processor: Its tokenizer or image processor.
         cache: Directory for the caches.
-        batch_size: Samples per forward pass.
+        batch_size: Samples per forward pass; by default few pictures on a CPU, where the large activations of big
+            batches cost more time in memory traffic than they save.
         dtype: Of stored token features.
 
     Attributes:
@@ -69,13 +70,14 @@ class FrozenEncoder:
         encoder: Any,
         processor: CLFAProcessor,
         cache: Path,
-        batch_size: int = 64,
+        batch_size: int | None = None,
         dtype: str = "float16",
     ) -> None:
         self.modality = modality
         self.encoder = encoder.eval()
         self.processor = processor
-        self.batch_size = batch_size
+        on_cpu = next(encoder.parameters()).device.type == "cpu"
+        self.batch_size = batch_size or (8 if modality == "image" and on_cpu else 64)
         self.width = encoder_width(encoder.config)
         part = processor.tokenizer if modality == "text" else processor.image_processor
         settings: list[Any] = [modality, type(encoder).__name__, dtype]
@@ -163,5 +165,7 @@ class FrozenEncoder:
                 if number + 1 < len(batches):
                     upcoming = pool.submit(prepare, batches[number + 1])
                 device = next(self.encoder.parameters()).device
-                rows = encode_image(self.encoder, pixels.to(device)).float().cpu().numpy()
+                # Convolutions run up to a quarter faster with channels last; transformers do not mind.
+                pixels = pixels.to(device, memory_format=torch.channels_last)
+                rows = encode_image(self.encoder, pixels).float().cpu().numpy()
                 yield positions, list(rows)

@@ -23,7 +23,7 @@ from clfa.modeling.features import FrozenEncoder
 from clfa.pretrained import cache_dir
 from clfa.processing.dataset import EncodedDataset
 from clfa.processing.processor import CLFAProcessor
-from clfa.processing.store import text_key
+from clfa.processing.store import FeatureStore, text_key
 from clfa.recipe import Recipe
 
 logger = logging.getLogger(__name__)
@@ -55,10 +55,9 @@ def load_corpus(recipe: Recipe, *, strict: bool = False, source: Any = None) -> 
             f"{corpus.name} in {place} has no images, and the recipe's model reads them. "
             "Set model.vision_encoder=null for a text-only model."
         )
-    corpus = validate(corpus, check_images=reads_images, strict=strict)
+    corpus = validate(corpus, check_images=reads_images, strict=strict, cache=cache_dir() / "decodable-images.json")
     if data.limit is not None:
-        for name in corpus.splits:
-            corpus.splits[name] = subset(corpus.splits[name], data.limit, recipe.seed)
+        corpus = subset(corpus, data.limit, recipe.seed)
     return corpus
 
 
@@ -172,6 +171,27 @@ class Preparation:
             )
         return report
 
+    def cache_features(self) -> None:
+        """Compute the token features of wholly frozen encoders for all splits, so that no encoder runs twice."""
+        for name in self.corpus.splits:
+            self._cached_features(self.corpus.splits[name])
+
+    def _cached_features(self, split: Dataset) -> tuple[FeatureStore | None, FeatureStore | None]:
+        """Text and image token features with those of the split in them; ``None`` where the encoder itself must run."""
+        model = self.recipe.model
+        keys = self.keys(split)
+        stores: list[FeatureStore | None] = []
+        for encoder, frozen, column, content_keys in (
+            (self.text, model.freeze_text_encoder, "text", keys.text),
+            (self.image, model.freeze_vision_encoder, "image", keys.image),
+        ):
+            if encoder is None or frozen is not True or not self.recipe.training.cache_features:
+                stores.append(None)
+                continue
+            encoder.ensure_tokens(split[column][:], content_keys)
+            stores.append(encoder.tokens)
+        return stores[0], stores[1]
+
     def dataset(self, split: Dataset, guide: Guide | None = None) -> EncodedDataset:
         """A split for training or evaluation, with cached features of wholly frozen encoders.
 
@@ -180,15 +200,7 @@ class Preparation:
             guide: Adds its embeddings, for training.
         """
         keys = self.keys(split)
-        model = self.recipe.model
-        cache = self.recipe.training.cache_features
-        text_features = image_features = None
-        if cache and self.text is not None and model.freeze_text_encoder is True:
-            self.text.ensure_tokens(split["text"][:], keys.text)
-            text_features = self.text.tokens
-        if cache and self.image is not None and model.freeze_vision_encoder is True:
-            self.image.ensure_tokens(split["image"][:], keys.image)
-            image_features = self.image.tokens
+        text_features, image_features = self._cached_features(split)
         embeds: tuple[np.ndarray, np.ndarray] | None = None
         if guide is not None:
             embeds = guide.embed_pairs(self.pairs(split), self.cache)
@@ -200,7 +212,7 @@ class Preparation:
             text_keys=keys.text,
             image_keys=keys.image,
             guide_embeds=embeds,
-            use_knowledge=model.use_knowledge,
+            use_knowledge=self.recipe.model.use_knowledge,
         )
 
 

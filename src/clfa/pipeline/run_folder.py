@@ -22,7 +22,7 @@ class RunFolder:
 
     ``recipe.yaml`` (resolved), ``model/`` (safetensors, configuration, processor), ``metrics.json`` (written last: a
     folder without it is an unfinished run), ``predictions-SPLIT.jsonl``, ``dropped.jsonl``, ``confusion-SPLIT.png``,
-    ``learning-curves.png``, ``history.json``, ``guide/`` (a fitted guide) and ``checkpoints/`` (with TensorBoard's logs).
+    ``learning-curves.png``, ``history.json``, ``guide/`` (a fitted guide), ``checkpoints/`` (with TensorBoard's logs).
 
     Args:
         path: The folder.

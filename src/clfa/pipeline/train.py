@@ -84,6 +84,7 @@ def train(
     folder.prepare(recipe, resume)
     folder.write_dropped(corpus)
     preparation = Preparation(recipe, corpus, cache=cache)
+    preparation.cache_features()
     guide = preparation.guide()
     guide_metrics = None if guide is None else _describe_guide(preparation, guide, folder)
 

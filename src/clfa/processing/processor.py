@@ -49,7 +49,7 @@ class CLFAProcessor(ProcessorMixin):
         """Let a modality be absent; anything present is checked as usual."""
         return None if argument is None else super().check_argument_for_proper_class(argument_name, argument)
 
-    def save_pretrained(  # type: ignore[override] - its push_to_hub arrives in kwargs
+    def save_pretrained(  # type: ignore[override]
         self, save_directory: str | os.PathLike[str], **kwargs: Any
     ) -> list[str]:
         """Write the tokenizer, the image processor and the lengths into ``save_directory``.
@@ -89,25 +89,31 @@ class CLFAProcessor(ProcessorMixin):
         return [str(file) for file in sorted(directory.iterdir())]
 
     @classmethod
-    def from_pretrained(  # type: ignore[override] - its further options arrive in kwargs
+    def from_pretrained(  # type: ignore[override]
         cls, pretrained_model_name_or_path: str | os.PathLike[str], **kwargs: Any
     ) -> CLFAProcessor:
         """Load what :meth:`save_pretrained` wrote, from a directory or a hub id.
 
         Raises:
-            ModelError: When there is no CLFA processor.
+            ModelError: When there is no CLFA processor, or a damaged one.
         """
         place = pretrained_model_name_or_path
         path = cached_file(resolve_pretrained(place), PROCESSOR_FILE, _raise_exceptions_for_missing_entries=False)
         if path is None:
             raise ModelError(f"{str(place)!r} holds no CLFA processor: {PROCESSOR_FILE} is missing.")
-        settings = json.loads(Path(path).read_text(encoding="utf-8"))
-        modalities = settings.get("modalities", ["text", "image"])
+        try:
+            settings = json.loads(Path(path).read_text(encoding="utf-8"))
+            modalities = settings.get("modalities", ["text", "image"])
+            lengths = {
+                name: int(settings.get(name, default))
+                for name, default in (("max_length", 77), ("knowledge_max_length", 66))
+            }
+        except (ValueError, TypeError, AttributeError) as error:
+            raise ModelError(f"{path} is damaged ({error}); save the processor anew.") from error
         return cls(
             pretrained(AutoImageProcessor, place) if "image" in modalities else None,
             pretrained(AutoTokenizer, place) if "text" in modalities else None,
-            max_length=settings.get("max_length", 77),
-            knowledge_max_length=settings.get("knowledge_max_length", 66),
+            **lengths,
         )
 
     @classmethod
@@ -180,6 +186,9 @@ class CLFAProcessor(ProcessorMixin):
 
     def token_ids(self, texts: Sequence[str], max_length: int | None = None) -> list[list[int]]:
         """Token ids of each text, special tokens included, cut but not padded."""
+        # Tokenizers fail on an empty list.
+        if not texts:
+            return []
         encoded = self.tokenizer(list(texts), truncation=True, max_length=max_length or self.max_length)
         ids: list[list[int]] = encoded["input_ids"]
         return ids

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import tempfile
+import zipfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -35,7 +36,7 @@ class FeatureStore:
         dtype: On disk; ``float16`` halves the space of token features.
 
     Raises:
-        DataError: When the directory holds a store of another width or type.
+        DataError: When the directory holds a store of another width or type, or a damaged one.
 
     Example:
         >>> store = FeatureStore(tempfile.mkdtemp(), width=2, dtype="float32")
@@ -63,20 +64,30 @@ class FeatureStore:
         return self.directory / "data.bin"
 
     def _read_index(self) -> None:
+        self._positions, self._used, self._rows = {}, 0, None
         if not self._index_path.is_file():
             return
-        with np.load(self._index_path, allow_pickle=False) as index:
-            if int(index["width"]) != self.width or str(index["dtype"]) != self.dtype.name:
-                raise DataError(
-                    f"feature cache {self.directory} holds {index['dtype']} rows of width {index['width']}, not "
-                    f"{self.dtype.name} rows of width {self.width}; delete that directory to make it anew."
-                )
-            keys, starts, lengths = index["keys"], index["starts"].tolist(), index["lengths"].tolist()
+        try:
+            with np.load(self._index_path, allow_pickle=False) as index:
+                width, dtype = int(index["width"]), str(index["dtype"])
+                keys, starts, lengths = index["keys"], index["starts"].tolist(), index["lengths"].tolist()
+        except (OSError, EOFError, KeyError, ValueError, zipfile.BadZipFile) as error:
+            raise self._damaged(f"index.npz cannot be read ({error})") from error
+        if width != self.width or dtype != self.dtype.name:
+            raise DataError(
+                f"feature cache {self.directory} holds {dtype} rows of width {width}, not "
+                f"{self.dtype.name} rows of width {self.width}; delete that directory to make it anew."
+            )
         self._positions = {
             key.tobytes(): (start, length) for key, start, length in zip(keys, starts, lengths, strict=True)
         }
         self._used = max((start + length for start, length in self._positions.values()), default=0)
-        self._rows = None
+        present = self._data_path.stat().st_size if self._data_path.is_file() else 0
+        if present < self._used * self.width * self.dtype.itemsize:
+            raise self._damaged(f"data.bin lacks rows that the index names ({present} bytes)")
+
+    def _damaged(self, what: str) -> DataError:
+        return DataError(f"feature cache {self.directory} is damaged: {what}; delete that directory to make it anew.")
 
     def __len__(self) -> int:
         return len(self._positions)
@@ -114,7 +125,7 @@ class FeatureStore:
             items: Pairs of a 16-byte key and an array (n, width).
 
         Raises:
-            ValueError: When an array has another width.
+            ValueError: When an array has another width or a key another length.
         """
         with self.writer() as write:
             for key, array in items:
@@ -151,6 +162,8 @@ class FeatureStore:
                 width=np.int64(self.width),
                 dtype=np.str_(self.dtype.name),
             )
+            file.flush()
+            os.fsync(file.fileno())
         os.replace(temporary, self._index_path)
         self._rows = None
 
@@ -164,6 +177,8 @@ class _Writer:
         store = self._store
         if key in store._positions:
             return
+        if len(key) != KEY_BYTES:
+            raise ValueError(f"expected a key of {KEY_BYTES} bytes, got {len(key)}.")
         if array.ndim != 2 or array.shape[1] != store.width:
             raise ValueError(f"expected an array (n, {store.width}), got shape {array.shape}.")
         self._data.write(np.ascontiguousarray(array, store.dtype).tobytes())  # type: ignore[attr-defined]

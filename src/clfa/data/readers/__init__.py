@@ -29,7 +29,7 @@ READERS = Registry(
 )
 
 
-def read_corpus(name: str, data_dir: str | os.PathLike[str] | Any, **options: Any) -> Corpus:
+def read_corpus(name: str, data_dir: str | os.PathLike[str] | Any, /, **options: Any) -> Corpus:
     """Read a data set.
 
     Args:

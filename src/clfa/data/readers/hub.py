@@ -33,7 +33,7 @@ def read(
 ) -> Corpus:
     """A data set of the Hugging Face hub, or a local folder of Parquet files in its layout.
 
-    No code from the repository is ever run. Images stay encoded and, like everything else, on disk until they are needed.
+    No code from the repository is ever run. Images stay encoded and, like the rest, on disk until they are needed.
 
     Args:
         data_dir: Name on the hub, for instance ``coderchen01/MMSD2.0``, or a local folder in the same layout.

@@ -1,0 +1,234 @@
+"""``clfa``: train, evaluate, predict, and look at data. Heavy imports wait until a command runs."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from clfa.cli.data import app as data_app
+from clfa.errors import CLFAError
+from clfa.version import __version__
+
+app = typer.Typer(
+    name="clfa",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_show_locals=False,
+    rich_markup_mode="markdown",
+    help="""
+What people mean when they post a picture with a text: sarcasm, sentiment, attacks.
+
+Train CLFA (CLIP-guided contrastive feature alignment) on labelled image-text pairs, evaluate it, and run it on new
+posts.
+
+A first run, with your own table of posts (columns text, image, label):
+
+    clfa train offline --data-dir posts.csv --output runs/mine
+
+    clfa evaluate runs/mine --split test
+
+    clfa predict runs/mine new.jsonl --output predictions.jsonl
+""",
+)
+app.add_typer(data_app, name="data", help="Look at data sets: counts, dropped samples, duplicates.")
+
+Overrides = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="[KEY=VALUE]...",
+        help="Overrides, for instance `model.alpha=0`, `model.vision_encoder=null`, `training.epochs=5`.",
+        show_default=False,
+    ),
+]
+DataDir = Annotated[str | None, typer.Option(help="Data directory, table file, or hub id.", show_default=False)]
+Strict = Annotated[bool, typer.Option("--strict", help="Stop at the first bad sample instead of leaving it out.")]
+
+
+@app.command()
+def train(
+    recipe: Annotated[str, typer.Argument(help="A recipe's name (`clfa recipes` lists them) or YAML file.")],
+    overrides: Overrides = None,
+    data_dir: DataDir = None,
+    output: Annotated[Path | None, typer.Option(help="Run folder to make. Default: runs/RECIPE.")] = None,
+    fold: Annotated[int | None, typer.Option(help="Published fold, for data sets that have folds.", min=1)] = None,
+    seed: Annotated[int | None, typer.Option(help="Seed; the recipe's own when not given.", min=0)] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Continue the unfinished run in --output.")] = False,
+    strict: Strict = False,
+) -> None:
+    """Train by a recipe; the test split is scored once, at the end.
+
+    The run folder holds the resolved recipe, the model, metrics.json, per-sample predictions, the list of dropped
+    samples, a confusion matrix and learning curves.
+    """
+    from clfa.pipeline.train import train as run
+    from clfa.recipe import load_recipe
+
+    changes = list(overrides or [])
+    changes += [f"data.dir={data_dir}"] if data_dir is not None else []
+    changes += [f"data.fold={fold}"] if fold is not None else []
+    changes += [f"seed={seed}"] if seed is not None else []
+    settings = load_recipe(recipe, changes)
+    target = output or Path("runs") / settings.name
+    result = run(settings, target, resume=resume, strict=strict)
+    _show_run(result.metrics, target)
+
+
+@app.command()
+def evaluate(
+    run: Annotated[Path, typer.Argument(help="Run folder.")],
+    split: Annotated[str, typer.Option(help="train, validation or test.")] = "test",
+    data_dir: DataDir = None,
+    output: Annotated[
+        Path | None, typer.Option(help="Folder for metrics, predictions and plot. Default: RUN/evaluation-SPLIT.")
+    ] = None,
+    strict: Strict = False,
+) -> None:
+    """Score a finished run's model on a split of its data, or of other data (--data-dir)."""
+    from clfa.pipeline.evaluate import evaluate as score
+
+    metrics = score(run, split, data_dir=data_dir, output=output, strict=strict)
+    _show_scores({split: metrics})
+    typer.echo(f"Details: {output or run / f'evaluation-{split}'}")
+
+
+@app.command()
+def predict(
+    run: Annotated[str, typer.Argument(help="Run folder, model directory or hub id.")],
+    source: Annotated[
+        Path | None, typer.Argument(metavar="[INPUT]", help="JSONL, CSV, TSV or Parquet file of posts.")
+    ] = None,
+    output: Annotated[Path | None, typer.Option(help="JSONL file to write. Default: INPUT.predictions.jsonl.")] = None,
+    text: Annotated[str | None, typer.Option(help="One post's text, instead of a file.")] = None,
+    image: Annotated[str | None, typer.Option(help="One post's picture: a path or fsspec address.")] = None,
+    text_column: Annotated[str, typer.Option(help="Text column of INPUT.")] = "text",
+    image_column: Annotated[str, typer.Option(help="Image column of INPUT.")] = "image",
+    id_column: Annotated[str, typer.Option(help="Id column of INPUT; row numbers where absent.")] = "id",
+    batch_size: Annotated[int, typer.Option(help="Posts per forward pass.", min=1)] = 32,
+    strict: Strict = False,
+) -> None:
+    """Predict on a file of posts, in constant memory, or on one post given with --image and --text.
+
+    A row that cannot be read keeps its place in the output, with the reason under "error".
+    """
+    from clfa.pipeline.predict import Post, Predictor, predict_file
+
+    if source is None and text is None and image is None:
+        raise typer.BadParameter("give an INPUT file, or one post with --image and --text.")
+    if source is not None and (text is not None or image is not None):
+        raise typer.BadParameter("give either an INPUT file or one post with --image and --text, not both.")
+    predictor = Predictor.load(run, batch_size)
+    if source is None:
+        prediction = predictor([Post(text, image)])[0]
+        if prediction.error is not None:
+            raise CLFAError(f"cannot predict on this post: {prediction.error}")
+        _show_prediction(prediction.label, prediction.probabilities)
+        return
+    target = output or source.with_name(f"{source.stem}.predictions.jsonl")
+    summary = predict_file(
+        predictor,
+        source,
+        target,
+        text=text_column,
+        image=image_column,
+        identifier=id_column,
+        strict=strict,
+    )
+    counts = ", ".join(f"{label} {count:,}" for label, count in summary.labels.most_common())
+    typer.echo(f"{summary.rows:,} rows -> {target}" + (f": {counts}" if counts else ""))
+    failed = sum(summary.failures.values())
+    if failed:
+        typer.echo(f"{failed:,} rows failed and carry an error:")
+        for reason, count in summary.failures.most_common():
+            typer.echo(f"  {count:,} x {reason}")
+        for example in summary.examples:
+            typer.echo(f"    {example}")
+
+
+@app.command()
+def recipes(
+    name: Annotated[str | None, typer.Argument(help="Print this recipe instead of the list.")] = None,
+) -> None:
+    """List the recipes that come with the package, or print one."""
+    import yaml
+
+    from clfa.recipe import load_recipe, recipe_dir, recipe_names
+
+    if name is not None:
+        load_recipe(name)
+        typer.echo((recipe_dir() / f"{name}.yaml").read_text(encoding="utf-8").rstrip())
+        return
+    for known in recipe_names():
+        content = yaml.safe_load((recipe_dir() / f"{known}.yaml").read_text(encoding="utf-8"))
+        typer.echo(f"{known:24} {content.get('description', '')}")
+
+
+@app.callback(invoke_without_command=True)
+def _options(
+    context: typer.Context,
+    version: Annotated[bool, typer.Option("--version", help="Print the version and exit.")] = False,
+) -> None:
+    if version:
+        typer.echo(f"clfa {__version__}")
+        raise typer.Exit
+    del context
+
+
+def _show_run(metrics: dict[str, Any], target: Path) -> None:
+    data = metrics["data"]
+    sizes = ", ".join(f"{name} {count:,}" for name, count in data["samples"].items())
+    typer.echo(f"\n{metrics['recipe']} on {data['name']}: {sizes}")
+    for reason, count in data["dropped"].items():
+        typer.echo(f"  left out: {count:,} x {reason}")
+    if metrics["guide"] is not None:
+        retrieval = metrics["guide"]["validation_retrieval"]
+        typer.echo(
+            f"Guide {metrics['guide']['name']}: on {retrieval['candidates']} held-out pairs rank 1 "
+            f"{retrieval['rank1']:.1%}, median rank {retrieval['median_rank']:.0f} "
+            f"(chance {retrieval['chance_median_rank']:.0f})"
+        )
+    _show_scores({name: metrics[name] for name in ("validation", "test") if name in metrics})
+    cost = metrics["resources"]
+    typer.echo(
+        f"Best epoch {metrics['training']['best_epoch']:g}; {cost['seconds_total']:.0f} s, "
+        f"peak memory {cost['peak_memory_mb'] / 1000:.1f} GB. Everything is in {target}."
+    )
+
+
+def _show_scores(scores: dict[str, dict[str, Any]]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table("split", "samples", "accuracy", "macro-F1", "weighted F1")
+    for name, metrics in scores.items():
+        row = [f"{100 * metrics[key]:.1f}" for key in ("accuracy", "macro_f1", "weighted_f1")]
+        table.add_row(name, f"{metrics['samples']:,}", *row)
+    Console().print(table)
+
+
+def _show_prediction(label: str | None, probabilities: dict[str, float]) -> None:
+    typer.echo(label)
+    for name, probability in sorted(probabilities.items(), key=lambda item: -item[1]):
+        typer.echo(f"  {probability:6.1%}  {name}")
+
+
+def main() -> None:
+    """Entry point: errors meant for people are printed without a traceback, with exit code 1."""
+    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
+    for noisy in ("httpx", "datasets", "fsspec", "matplotlib", "absl"):
+        logging.getLogger(noisy).setLevel(logging.WARNING)
+    try:
+        app(standalone_mode=True)
+    except CLFAError as error:
+        typer.secho(f"Error: {error}", fg=typer.colors.RED, err=True)
+        sys.exit(1)
+    except KeyboardInterrupt:
+        typer.secho("Interrupted.", err=True)
+        sys.exit(130)
+
+
+if __name__ == "__main__":
+    main()

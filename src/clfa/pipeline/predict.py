@@ -1,0 +1,279 @@
+"""Predictions on new pairs: in memory, or streamed from a file of any size."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from clfa.data.images import load_image
+from clfa.errors import DataError, ImageError
+from clfa.evaluation.inference import softmax
+from clfa.files import atomic_write
+from clfa.modeling import CLFAForClassification
+from clfa.pipeline.evaluate import load_trained
+from clfa.pipeline.run_folder import RunFolder, is_run_folder
+from clfa.pipeline.tables import Row, iter_rows
+from clfa.pretrained import pretrained_model
+from clfa.processing.processor import CLFAProcessor
+from clfa.progress import track
+
+# Characters of a text that are looked at; far beyond any tokenizer limit, and a bound on memory.
+MAX_CHARACTERS = 100_000
+
+
+@dataclass(frozen=True)
+class Post:
+    """One image-text pair to predict on.
+
+    Args:
+        text: The post, or ``None``.
+        image: The picture in any form that ``load_image`` takes, or ``None``.
+        knowledge: Extra text about the picture, or ``None``.
+    """
+
+    text: str | None = None
+    image: Any = None
+    knowledge: str | None = None
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What the model makes of one post, or why it could not.
+
+    Args:
+        label: Most probable class, ``None`` on failure.
+        probabilities: By class name; empty on failure.
+        embedding: Fused vector (``hidden_size``,), ``None`` on failure.
+        error: Why there is no prediction, or ``None``.
+    """
+
+    label: str | None
+    probabilities: dict[str, float]
+    embedding: np.ndarray | None = field(default=None, repr=False)
+    error: str | None = None
+
+
+@dataclass
+class PredictionSummary:
+    """Counts over a file.
+
+    Args:
+        rows: Rows read.
+        labels: Predictions by class.
+        failures: Failed rows by reason.
+        examples: The first failures, as ``row N (id): reason``.
+    """
+
+    rows: int = 0
+    labels: Counter[str] = field(default_factory=Counter)
+    failures: Counter[str] = field(default_factory=Counter)
+    examples: list[str] = field(default_factory=list)
+
+
+class Predictor:
+    """A trained model and its processor, ready for new posts.
+
+    Args:
+        model: The model; moved to the GPU when there is one.
+        processor: Its processor.
+        batch_size: Posts per forward pass.
+
+    Example:
+        >>> Predictor.load("runs/mine")([Post("so sunny", "rain.jpg")])[0].label    # doctest: +SKIP
+        'sarcastic'
+    """
+
+    def __init__(self, model: CLFAForClassification, processor: CLFAProcessor, batch_size: int = 32) -> None:
+        self.model: Any = model.eval().to("cuda" if torch.cuda.is_available() else "cpu")
+        self.processor = processor
+        self.batch_size = batch_size
+        self.label_names = model.config.label_names
+
+    @classmethod
+    def load(cls, path: str | Path, batch_size: int = 32) -> Predictor:
+        """Load from a run folder, a model directory or a hub id.
+
+        Raises:
+            ModelError: When there is no trained model.
+        """
+        if is_run_folder(Path(path)):
+            return cls(*load_trained(RunFolder(path).finished()), batch_size=batch_size)
+        return cls(pretrained_model(CLFAForClassification, path), CLFAProcessor.from_pretrained(path), batch_size)
+
+    def __call__(self, posts: Sequence[Post]) -> list[Prediction]:
+        """Predict; a post that cannot be read gets a prediction with ``error`` set, and the others go on."""
+        return [prediction for batch in _chunks(posts, self.batch_size) for prediction in self._predict(batch)]
+
+    @torch.inference_mode()
+    def _predict(self, posts: Sequence[Post]) -> list[Prediction]:
+        results: list[Prediction | None] = [None] * len(posts)
+        texts: list[str] = []
+        images: list[Any] = []
+        knowledge: list[str | None] = []
+        kept: list[int] = []
+        for position, post in enumerate(posts):
+            try:
+                text, image = self._read(post)
+            except DataError as error:
+                results[position] = Prediction(None, {}, error=str(error))
+                continue
+            kept.append(position)
+            texts.append(text)
+            images.append(image)
+            knowledge.append(post.knowledge)
+        if kept:
+            reads_images = self.processor.image_processor is not None
+            inputs = self.processor(
+                text=texts,
+                images=images if reads_images else None,
+                knowledge=knowledge if self.model.config.use_knowledge else None,
+            ).to(self.model.device)
+            output = self.model(**inputs)
+            probabilities = softmax(output.logits.float().cpu().numpy())
+            embeddings = output.pooler_output.float().cpu().numpy()
+            for position, row, embedding in zip(kept, probabilities, embeddings, strict=True):
+                named = {name: float(p) for name, p in zip(self.label_names, row, strict=True)}
+                results[position] = Prediction(self.label_names[int(row.argmax())], named, embedding)
+        return [result for result in results if result is not None]
+
+    def _read(self, post: Post) -> tuple[str, Any]:
+        """Checked text and loaded image.
+
+        Raises:
+            DataError: Saying what is missing or unreadable.
+        """
+        text = ""
+        if self.processor.tokenizer is not None:
+            if not isinstance(post.text, str) or not post.text.strip():
+                raise DataError("empty text")
+            text = post.text[:MAX_CHARACTERS]
+        image = None
+        if self.processor.image_processor is not None:
+            if post.image is None or post.image == "":
+                raise ImageError("missing image")
+            image = load_image(post.image)
+        return text, image
+
+
+def predict_file(
+    predictor: Predictor,
+    source: str | Path,
+    output: str | Path,
+    *,
+    text: str = "text",
+    image: str = "image",
+    identifier: str = "id",
+    knowledge: str = "knowledge",
+    strict: bool = False,
+) -> PredictionSummary:
+    """Predict on every row of a JSONL, CSV, TSV or Parquet file, in constant memory and in order.
+
+    Args:
+        predictor: The model.
+        source: Input file. Relative image paths are relative to its folder.
+        output: JSONL file to write: the row's id, ``prediction``, ``probabilities`` and, for a row that failed,
+            ``error``. It appears when it is whole.
+        text: Text column.
+        image: Image column: paths, fsspec addresses, or encoded bytes.
+        identifier: Id column; the row number where it is absent.
+        knowledge: Knowledge column, for models that read it.
+        strict: Make the first failing row an error.
+
+    Returns:
+        Counts.
+
+    Raises:
+        DataError: When the file cannot be read, lacks a column that the model needs, or, when strict, a row fails.
+    """
+    source = Path(source)
+    summary = PredictionSummary()
+    with atomic_write(output) as file, track(_row_count(source), "predicting") as advance:
+        for rows in _chunked(iter_rows(source), predictor.batch_size):
+            if summary.rows == 0:
+                _require_columns(predictor, rows, source, text, image)
+            posts = [
+                Post(row.values.get(text), located(row.values.get(image), source.parent), row.values.get(knowledge))
+                for row in rows
+            ]
+            predictions = predictor([post for post, row in zip(posts, rows, strict=True) if row.error is None])
+            remaining = iter(predictions)
+            for row in rows:
+                result = Prediction(None, {}, error=row.error) if row.error is not None else next(remaining)
+                row_id = row.values.get(identifier, row.number)
+                record: dict[str, Any] = {"id": row_id, "prediction": result.label}
+                if result.error is None:
+                    record["probabilities"] = {name: round(p, 6) for name, p in result.probabilities.items()}
+                    summary.labels[str(result.label)] += 1
+                else:
+                    if strict:
+                        raise DataError(f"{source} row {row.number} (id {row_id}): {result.error}")
+                    record["error"] = result.error
+                    _note_failure(summary, row, row_id, result.error)
+                file.write(json.dumps(record, ensure_ascii=False) + "\n")
+            summary.rows += len(rows)
+            advance(len(rows))
+    return summary
+
+
+def _note_failure(summary: PredictionSummary, row: Row, row_id: Any, error: str) -> None:
+    # Messages name the file; the count is by kind.
+    summary.failures[error.split(":")[0] if ":" in error else error] += 1
+    if len(summary.examples) < 10:
+        summary.examples.append(f"row {row.number} (id {row_id}): {error}")
+
+
+def _require_columns(predictor: Predictor, rows: list[Row], source: Path, text: str, image: str) -> None:
+    columns = {name for row in rows for name in row.values}
+    needed = [
+        (name, option)
+        for name, option, part in (
+            (text, "--text-column", predictor.processor.tokenizer),
+            (image, "--image-column", predictor.processor.image_processor),
+        )
+        if part is not None
+    ]
+    for name, option in needed:
+        if columns and name not in columns:
+            raise DataError(
+                f"{source} has no column {name!r}; it has {', '.join(sorted(columns))}. Name it with {option}."
+            )
+
+
+def located(image: Any, folder: Path) -> Any:
+    """A relative path becomes relative to the table's folder; everything else stays."""
+    if isinstance(image, dict):
+        return {**image, "path": located(image["path"], folder)} if image.get("path") else image
+    if isinstance(image, str) and image and "://" not in image and not Path(image).is_absolute():
+        return str(folder / image)
+    return image
+
+
+def _row_count(source: Path) -> int:
+    """Rows for the progress bar; 0 where counting would cost a pass over the file."""
+    if source.suffix == ".parquet" and source.is_file():
+        import pyarrow.parquet as pq
+
+        try:
+            return int(pq.read_metadata(source).num_rows)
+        except (OSError, ValueError):
+            return 0
+    return 0
+
+
+def _chunks(posts: Sequence[Post], size: int) -> Iterator[Sequence[Post]]:
+    for start in range(0, len(posts), size):
+        yield posts[start : start + size]
+
+
+def _chunked(rows: Iterable[Row], size: int) -> Iterator[list[Row]]:
+    iterator = iter(rows)
+    while chunk := list(islice(iterator, size)):
+        yield chunk

@@ -1,0 +1,179 @@
+"""Three lines from a table of image paths, texts and labels to a trained model."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from clfa.errors import DataError, ModelError
+from clfa.pipeline.evaluate import evaluate
+from clfa.pipeline.predict import Post, Prediction, Predictor, located
+from clfa.pipeline.run_folder import RunFolder
+from clfa.pipeline.tables import iter_rows
+from clfa.pipeline.train import train
+from clfa.recipe import load_recipe
+
+
+class CLFAPredictor:
+    """Fit, predict, embed and evaluate on tables.
+
+    A table is a pandas DataFrame, a Datasets ``Dataset``, or the path of a CSV, JSONL or Parquet file, with a column of
+    texts, one of pictures (paths, fsspec addresses or bytes) and one of labels.
+
+    Args:
+        recipe: Name or file of a recipe. The default trains on frozen small encoders in minutes on a CPU and needs the
+            extra ``offline``; ``paper-mmsd`` and its siblings are the paper's.
+        path: Run folder to make; a temporary one, removed with the object, when not given.
+        text: Text column.
+        image: Image column.
+        label: Label column.
+        image_root: Folder that relative image paths are relative to; the table file's own, or the working directory.
+        overrides: Further ``section.key=value`` overrides of the recipe.
+
+    Example:
+        >>> predictor = CLFAPredictor().fit("posts.csv")                        # doctest: +SKIP
+        >>> predictor.predict(new_posts)                                        # doctest: +SKIP
+        ['sarcastic', 'sincere']
+    """
+
+    def __init__(
+        self,
+        recipe: str = "offline",
+        path: str | Path | None = None,
+        *,
+        text: str = "text",
+        image: str = "image",
+        label: str = "label",
+        image_root: str | Path | None = None,
+        overrides: Sequence[str] = (),
+    ) -> None:
+        self.recipe = load_recipe(recipe, overrides)
+        self._temporary = None if path is not None else tempfile.mkdtemp(prefix="clfa-")
+        self.path = Path(path) if path is not None else Path(str(self._temporary)) / "run"
+        self.columns = {"text": text, "image": image, "label": label}
+        self.image_root = image_root
+        self._predictor: Predictor | None = None
+
+    def __del__(self) -> None:
+        if getattr(self, "_temporary", None) is not None:
+            shutil.rmtree(str(self._temporary), ignore_errors=True)
+
+    @classmethod
+    def load(cls, path: str | Path) -> CLFAPredictor:
+        """A predictor over a finished run folder.
+
+        Raises:
+            ModelError: When ``path`` is not one.
+        """
+        folder = RunFolder(path).finished()
+        predictor = cls.__new__(cls)
+        predictor.recipe = load_recipe(folder.recipe)
+        predictor._temporary = None
+        predictor.path = folder.path
+        options = predictor.recipe.data.options
+        predictor.columns = {name: options.get(name, name) for name in ("text", "image", "label")}
+        predictor.image_root = options.get("image_root")
+        predictor._predictor = Predictor.load(path)
+        return predictor
+
+    def fit(self, table: Any, validation: Any = None, test: Any = None) -> CLFAPredictor:
+        """Train on a table; without a validation table, a stratified tenth of it is held out for model selection.
+
+        Args:
+            table: Labelled posts.
+            validation: Labelled posts for choosing the best epoch.
+            test: Labelled posts scored once, at the end.
+
+        Returns:
+            Itself.
+
+        Raises:
+            CLFAError: Naming what is wrong with the table or recipe.
+        """
+        source: Any = table
+        if validation is not None or test is not None:
+            source = {"train": table, "validation": validation, "test": test}
+            source = {name: part for name, part in source.items() if part is not None}
+        options = dict(self.recipe.data.options)
+        options.update({name: column for name, column in self.columns.items() if column != name})
+        if self.image_root is not None:
+            options["image_root"] = str(self.image_root)
+        data = self.recipe.data.model_copy(update={"reader": "table", "options": options})
+        train(self.recipe.model_copy(update={"data": data}), self.path, source=source)
+        self._predictor = Predictor.load(self.path)
+        return self
+
+    @property
+    def label_names(self) -> list[str]:
+        """Class names in index order."""
+        return self._trained().label_names
+
+    def predict(self, table: Any) -> list[str | None]:
+        """Most probable class of each post; ``None`` where a post cannot be read."""
+        return [prediction.label for prediction in self.predictions(table)]
+
+    def predict_proba(self, table: Any) -> pd.DataFrame:
+        """Class probabilities, one row per post; missing values where a post cannot be read."""
+        rows = [prediction.probabilities for prediction in self.predictions(table)]
+        return pd.DataFrame(rows, columns=self.label_names, dtype=float)
+
+    def embed(self, table: Any) -> np.ndarray:
+        """Fused vectors (N, ``hidden_size``); NaN where a post cannot be read."""
+        width = self._trained().model.config.hidden_size
+        empty = np.full(width, np.nan, np.float32)
+        predictions = self.predictions(table)
+        return np.stack([empty if p.embedding is None else p.embedding for p in predictions] or [empty])[
+            : len(predictions)
+        ]
+
+    def evaluate(self, table: Any) -> dict[str, Any]:
+        """Metrics on labelled posts, as a run's own test split is scored."""
+        return evaluate(self.path, "test", source={"test": table})
+
+    def predictions(self, table: Any) -> list[Prediction]:
+        """Full predictions, with the reason where a post cannot be read."""
+        return self._trained()(self._posts(table))
+
+    def save(self, path: str | Path) -> Path:
+        """Copy the run folder, without its checkpoints, to ``path``.
+
+        Raises:
+            DataError: When ``path`` exists.
+        """
+        self._trained()
+        target = Path(path)
+        if target.exists():
+            raise DataError(f"{target} exists already; give another path.")
+        temporary = target.with_name(f".{target.name}.tmp")
+        shutil.copytree(self.path, temporary, ignore=shutil.ignore_patterns("checkpoints"))
+        temporary.rename(target)
+        return target
+
+    def _trained(self) -> Predictor:
+        if self._predictor is None:
+            raise ModelError("this predictor is not trained yet; call fit() first.")
+        return self._predictor
+
+    def _posts(self, table: Any) -> list[Post]:
+        folder = Path(self.image_root or ".")
+        if isinstance(table, str | Path):
+            folder = Path(self.image_root or Path(table).parent)
+            rows: list[dict[str, Any]] = [row.values for row in iter_rows(table)]
+        elif isinstance(table, pd.DataFrame):
+            rows = [{str(name): value for name, value in row.items()} for row in table.to_dict("records")]
+        else:
+            rows = list(table)
+        return [
+            Post(
+                row.get(self.columns["text"]),
+                located(row.get(self.columns["image"]), folder),
+                row.get("knowledge"),
+            )
+            for row in rows
+        ]
