@@ -1,0 +1,159 @@
+from __future__ import annotations
+
+import io
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from datasets import Dataset
+from PIL import Image
+
+from clfa.data.images import image_key
+from clfa.data.schema import schema_features
+from clfa.errors import ImageError
+from clfa.processing.collator import CLFACollator
+from clfa.processing.dataset import EncodedDataset
+from clfa.processing.processor import CLFAProcessor
+from clfa.processing.store import FeatureStore, text_key
+
+TEXTS = ["so sunny today", "so", "what a lovely rainy day"]
+
+
+def png(color: str) -> bytes:
+    buffer = io.BytesIO()
+    Image.new("RGB", (20, 20), color).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+@pytest.fixture(scope="module")
+def processor(tiny_bert_dir: Path, tiny_vit_dir: Path) -> CLFAProcessor:
+    return CLFAProcessor.from_encoders(tiny_bert_dir, tiny_vit_dir)
+
+
+@pytest.fixture(scope="module")
+def split(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
+    path = tmp_path_factory.mktemp("pictures") / "green.png"
+    path.write_bytes(png("green"))
+    return Dataset.from_list(
+        [
+            {"id": str(i), "text": text, "image": image, "knowledge": knowledge, "label": label}
+            for i, (text, image, knowledge, label) in enumerate(
+                zip(
+                    TEXTS,
+                    [
+                        {"bytes": png("red"), "path": None},
+                        {"bytes": None, "path": str(path)},
+                        {"bytes": None, "path": str(path.with_name("missing.png"))},
+                    ],
+                    ["a cat", None, ""],
+                    [1, 0, None],
+                    strict=True,
+                )
+            )
+        ],
+        features=schema_features(["no", "yes"]),
+    )
+
+
+def test_ids_pixels_and_labels(split: Dataset, processor: CLFAProcessor) -> None:
+    dataset = EncodedDataset(split, processor)
+    assert len(dataset) == 3
+    sample = dataset[0]
+    assert set(sample) == {"input_ids", "pixel_values", "labels"}
+    assert sample["input_ids"] == processor.token_ids(TEXTS[:1])[0]
+    assert sample["labels"] == 1
+    expected = processor(images=[{"bytes": png("red"), "path": None}])["pixel_values"][0]
+    assert torch.equal(sample["pixel_values"], expected)
+    assert dataset[1]["labels"] == 0
+
+
+def test_pictures_are_read_when_asked_for_and_named_when_missing(split: Dataset, processor: CLFAProcessor) -> None:
+    dataset = EncodedDataset(split, processor)
+    with pytest.raises(ImageError, match=r"missing\.png: image file not found"):
+        dataset[2]
+
+
+def test_an_unlabelled_sample_has_no_label(split: Dataset, processor: CLFAProcessor) -> None:
+    assert "labels" not in EncodedDataset(split, CLFAProcessor(None, processor.tokenizer))[2]
+
+
+@pytest.mark.parametrize("modality", ["text", "image"])
+def test_one_modality(split: Dataset, processor: CLFAProcessor, modality: str) -> None:
+    part = (None, processor.tokenizer) if modality == "text" else (processor.image_processor, None)
+    dataset = EncodedDataset(split, CLFAProcessor(*part), use_knowledge=True)
+    names = {"input_ids", "knowledge_input_ids"} if modality == "text" else {"pixel_values"}
+    assert set(dataset[0]) == names | {"labels"}
+    assert dataset.lengths() == ([len(ids) for ids in processor.token_ids(TEXTS)] if modality == "text" else None)
+
+
+def test_knowledge_is_empty_where_a_sample_has_none(split: Dataset, processor: CLFAProcessor) -> None:
+    dataset = EncodedDataset(split, CLFAProcessor(None, processor.tokenizer), use_knowledge=True)
+    assert dataset[0]["knowledge_input_ids"] == processor.token_ids(["a cat"])[0]
+    assert dataset[1]["knowledge_input_ids"] == []
+    assert dataset[2]["knowledge_input_ids"] == []
+    assert "knowledge_input_ids" not in EncodedDataset(split, CLFAProcessor(None, processor.tokenizer))[0]
+
+
+def test_knowledge_is_cut_at_its_own_length(split: Dataset, processor: CLFAProcessor) -> None:
+    short = CLFAProcessor(None, processor.tokenizer, knowledge_max_length=3)
+    assert len(EncodedDataset(split, short, use_knowledge=True)[0]["knowledge_input_ids"]) == 3
+
+
+def stores(split: Dataset, directory: Path) -> dict[str, Any]:
+    text_keys = [text_key(text) for text in TEXTS]
+    image_keys = [image_key(split[i]["image"]) for i in range(2)]
+    texts, images = FeatureStore(directory / "t", 4), FeatureStore(directory / "i", 5)
+    texts.add((key, np.full((n + 1, 4), n)) for n, key in enumerate(text_keys))
+    images.add((key, np.full((7, 5), n)) for n, key in enumerate(image_keys))
+    return {
+        "text_features": texts,
+        "image_features": images,
+        "text_keys": text_keys,
+        "image_keys": [*image_keys, image_keys[0]],
+    }
+
+
+def test_features_stand_in_for_ids_and_pixels(split: Dataset, processor: CLFAProcessor, tmp_path: Path) -> None:
+    dataset = EncodedDataset(split, processor, **stores(split, tmp_path))
+    sample = dataset[1]
+    assert set(sample) == {"text_features", "image_features", "labels"}
+    np.testing.assert_array_equal(sample["text_features"], np.ones((2, 4)))
+    np.testing.assert_array_equal(sample["image_features"], np.ones((7, 5)))
+    assert dataset.lengths() == [1, 2, 3]
+    # The picture itself is not opened any more.
+    assert "image_features" in dataset[2]
+
+
+def test_guides_go_with_their_sample(split: Dataset, processor: CLFAProcessor) -> None:
+    embeds = np.arange(6.0).reshape(3, 2), -np.arange(6.0).reshape(3, 2)
+    sample = EncodedDataset(split, CLFAProcessor(None, processor.tokenizer), guide_embeds=embeds)[1]
+    assert sample["guide_text_embeds"].tolist() == [2, 3]
+    assert sample["guide_image_embeds"].tolist() == [-2, -3]
+
+
+def test_samples_make_a_batch(split: Dataset, processor: CLFAProcessor, tmp_path: Path) -> None:
+    guides = np.ones((3, 2), np.float32), np.ones((3, 2), np.float32)
+    plain = EncodedDataset(split, processor, guide_embeds=guides, use_knowledge=True)
+    batch = CLFACollator(processor.tokenizer.pad_token_id)([plain[0], plain[1]])
+    assert {name: tuple(tensor.shape) for name, tensor in batch.items()} == {
+        "input_ids": (2, 5),
+        "attention_mask": (2, 5),
+        "pixel_values": (2, 3, 32, 32),
+        "knowledge_input_ids": (2, 4),
+        "knowledge_attention_mask": (2, 4),
+        "guide_text_embeds": (2, 2),
+        "guide_image_embeds": (2, 2),
+        "labels": (2,),
+    }
+    cached = EncodedDataset(split, processor, **stores(split, tmp_path))
+    batch = CLFACollator()([cached[0], cached[1]])
+    assert batch["text_features"].shape == (2, 2, 4)
+    assert batch["attention_mask"].tolist() == [[1, 0], [1, 1]]
+
+
+def test_an_empty_split(split: Dataset, processor: CLFAProcessor) -> None:
+    dataset = EncodedDataset(split.select([]), processor, use_knowledge=True)
+    assert len(dataset) == 0
+    assert dataset.lengths() == []

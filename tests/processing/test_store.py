@@ -1,0 +1,216 @@
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from clfa.errors import DataError
+from clfa.processing.store import KEY_BYTES, FeatureStore, text_key
+
+
+def rows(length: int, width: int = 3, seed: int = 0) -> np.ndarray:
+    return np.random.default_rng(seed).standard_normal((length, width)).astype(np.float32)
+
+
+def open_store(directory: Path, width: int = 3, dtype: str = "float32") -> FeatureStore:
+    return FeatureStore(directory, width, dtype)
+
+
+A, B, C = text_key("a"), text_key("b"), text_key("c")
+
+
+def test_text_keys_are_of_the_content() -> None:
+    assert text_key("ü") == hashlib.blake2b("ü".encode(), digest_size=16).digest()
+    assert len(text_key("")) == KEY_BYTES
+    assert text_key("a") != text_key("a ")
+    # A lone surrogate, as broken files yield, is no reason to stop.
+    assert len(text_key("\ud83d")) == KEY_BYTES
+
+
+def test_round_trip_and_reopening(tmp_path: Path) -> None:
+    store = open_store(tmp_path)
+    store.add([(A, rows(2)), (B, rows(5, seed=1))])
+    for handle in (store, open_store(tmp_path)):
+        assert len(handle) == 2
+        assert A in handle
+        assert C not in handle
+        np.testing.assert_array_equal(handle[A], rows(2))
+        np.testing.assert_array_equal(handle[B], rows(5, seed=1))
+        with pytest.raises(KeyError):
+            handle[C]
+
+
+def test_a_store_is_appended_to(tmp_path: Path) -> None:
+    open_store(tmp_path).add([(A, rows(2))])
+    store = open_store(tmp_path)
+    np.testing.assert_array_equal(store[A], rows(2))
+    store.add([(B, rows(3, seed=1))])
+    np.testing.assert_array_equal(store[A], rows(2))
+    np.testing.assert_array_equal(store[B], rows(3, seed=1))
+
+
+def test_views_are_read_only(tmp_path: Path) -> None:
+    store = open_store(tmp_path)
+    store.add([(A, rows(2))])
+    with pytest.raises(ValueError, match="read-only"):
+        store[A][0, 0] = 1
+
+
+def test_half_precision_on_disk(tmp_path: Path) -> None:
+    store = FeatureStore(tmp_path, width=3)
+    store.add([(A, rows(4))])
+    assert store[A].dtype == np.float16
+    np.testing.assert_array_equal(store[A], rows(4).astype(np.float16))
+    assert (tmp_path / "data.bin").stat().st_size == 4 * 3 * 2
+
+
+def test_a_key_that_is_there_is_left_as_it_is(tmp_path: Path) -> None:
+    store = open_store(tmp_path)
+    store.add([(A, rows(2)), (A, rows(2, seed=1))])
+    store.add([(A, rows(7, seed=2))])
+    np.testing.assert_array_equal(store[A], rows(2))
+    assert (tmp_path / "data.bin").stat().st_size == 2 * 3 * 4
+
+
+def test_missing_names_each_absent_key_once(tmp_path: Path) -> None:
+    store = open_store(tmp_path)
+    store.add([(A, rows(1))])
+    assert store.missing([B, A, B, C, A]) == [0, 3]
+    assert store.missing([]) == []
+
+
+def test_an_empty_store(tmp_path: Path) -> None:
+    store = open_store(tmp_path / "made" / "here")
+    store.add([])
+    assert len(open_store(tmp_path / "made" / "here")) == 0
+    store.add([(A, np.empty((0, 3)))])
+    assert open_store(tmp_path / "made" / "here")[A].shape == (0, 3)
+
+
+@pytest.mark.parametrize("array", [np.zeros((2, 4)), np.zeros(3), np.zeros((1, 2, 3))])
+def test_an_array_of_another_shape_is_refused(tmp_path: Path, array: np.ndarray) -> None:
+    store = open_store(tmp_path)
+    with pytest.raises(ValueError, match=r"expected an array \(n, 3\), got shape \("):
+        store.add([(A, rows(2)), (B, array)])
+    assert A in open_store(tmp_path)
+    assert B not in open_store(tmp_path)
+
+
+def test_a_key_of_another_length_is_refused(tmp_path: Path) -> None:
+    store = open_store(tmp_path)
+    with pytest.raises(ValueError, match="expected a key of 16 bytes, got 5"):
+        store.add([(A, rows(2)), (b"short", rows(2))])
+    np.testing.assert_array_equal(open_store(tmp_path)[A], rows(2))
+
+
+@pytest.mark.parametrize(("width", "dtype"), [(4, "float32"), (3, "float16")])
+def test_another_width_or_type_is_refused(tmp_path: Path, width: int, dtype: str) -> None:
+    open_store(tmp_path).add([(A, rows(2))])
+    message = f"{tmp_path} holds float32 rows of width 3, not {dtype} rows of width {width}; delete that directory"
+    with pytest.raises(DataError, match=message):
+        open_store(tmp_path, width, dtype)
+
+
+def test_an_error_in_the_writer_keeps_what_was_written(tmp_path: Path) -> None:
+    store = open_store(tmp_path)
+
+    def stopped() -> Iterator[tuple[bytes, np.ndarray]]:
+        yield A, rows(2)
+        yield B, rows(3, seed=1)
+        raise RuntimeError("stop")
+
+    with pytest.raises(RuntimeError, match="stop"):
+        store.add(stopped())
+    for handle in (store, open_store(tmp_path)):
+        np.testing.assert_array_equal(handle[A], rows(2))
+        np.testing.assert_array_equal(handle[B], rows(3, seed=1))
+
+
+def test_rows_that_a_killed_writer_left_behind_are_overwritten(tmp_path: Path) -> None:
+    open_store(tmp_path).add([(A, rows(2))])
+    with open(tmp_path / "data.bin", "ab") as data:
+        data.write(b"\x07" * 29)
+    store = open_store(tmp_path)
+    np.testing.assert_array_equal(store[A], rows(2))
+    store.add([(B, rows(1, seed=1))])
+    np.testing.assert_array_equal(store[B], rows(1, seed=1))
+    np.testing.assert_array_equal(open_store(tmp_path)[A], rows(2))
+    assert (tmp_path / "data.bin").stat().st_size == 3 * 3 * 4
+
+
+def test_a_writer_killed_before_the_first_index(tmp_path: Path) -> None:
+    (tmp_path / "data.bin").write_bytes(b"\x07" * 100)
+    store = open_store(tmp_path)
+    assert len(store) == 0
+    store.add([(A, rows(1))])
+    np.testing.assert_array_equal(open_store(tmp_path)[A], rows(1))
+
+
+def test_no_temporary_files_remain(tmp_path: Path) -> None:
+    open_store(tmp_path).add([(A, rows(2))])
+    assert {path.name for path in tmp_path.iterdir()} == {"data.bin", "index.npz", "lock"}
+
+
+def test_two_handles_write_in_turn(tmp_path: Path) -> None:
+    first, second = open_store(tmp_path), open_store(tmp_path)
+    first.add([(A, rows(2))])
+    second.add([(B, rows(3, seed=1)), (A, rows(9, seed=3))])
+    first.add([(C, rows(1, seed=2))])
+    for handle in (first, open_store(tmp_path)):
+        np.testing.assert_array_equal(handle[A], rows(2))
+        np.testing.assert_array_equal(handle[B], rows(3, seed=1))
+        np.testing.assert_array_equal(handle[C], rows(1, seed=2))
+    np.testing.assert_array_equal(second[B], rows(3, seed=1))
+
+
+def test_a_store_deleted_under_a_handle_is_made_anew(tmp_path: Path) -> None:
+    store = open_store(tmp_path)
+    store.add([(A, rows(2))])
+    for name in ("data.bin", "index.npz"):
+        (tmp_path / name).unlink()
+    store.add([(A, rows(2)), (B, rows(1, seed=1))])
+    np.testing.assert_array_equal(open_store(tmp_path)[A], rows(2))
+
+
+def test_lost_rows_are_noticed(tmp_path: Path) -> None:
+    open_store(tmp_path).add([(A, rows(4))])
+    with open(tmp_path / "data.bin", "r+b") as data:
+        data.truncate(17)
+    with pytest.raises(DataError, match=f"{tmp_path} is damaged: .*delete that directory"):
+        open_store(tmp_path)
+
+
+@pytest.mark.parametrize("content", [b"", b"garbage", b"PK\x03\x04 half a zip"])
+def test_a_damaged_index_is_noticed(tmp_path: Path, content: bytes) -> None:
+    open_store(tmp_path).add([(A, rows(4))])
+    (tmp_path / "index.npz").write_bytes(content)
+    with pytest.raises(DataError, match=f"{tmp_path} is damaged: .*delete that directory"):
+        open_store(tmp_path)
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    batches=st.lists(st.lists(st.tuples(st.integers(0, 12), st.integers(0, 6)), max_size=6), max_size=4),
+    width=st.integers(1, 4),
+    dtype=st.sampled_from(["float16", "float32", "float64"]),
+)
+def test_any_sequence_of_writes_comes_back(
+    tmp_path_factory: pytest.TempPathFactory, batches: list[list[tuple[int, int]]], width: int, dtype: str
+) -> None:
+    directory = tmp_path_factory.mktemp("store")
+    expected: dict[bytes, np.ndarray] = {}
+    store = FeatureStore(directory, width, dtype)
+    for number, batch in enumerate(batches):
+        items = [(text_key(str(name)), rows(length, width, seed=number)) for name, length in batch]
+        for key, array in items:
+            expected.setdefault(key, array.astype(dtype))
+        store.add(items)
+    for handle in (store, FeatureStore(directory, width, dtype)):
+        assert len(handle) == len(expected)
+        for key, array in expected.items():
+            np.testing.assert_array_equal(handle[key], array)
