@@ -1,0 +1,69 @@
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from typer.testing import CliRunner
+
+from clfa.cli.data import app
+from clfa.data import read_corpus
+from clfa.errors import RecipeError
+
+runner = CliRunner()
+
+
+@pytest.fixture
+def posts(tmp_path: Path) -> Path:
+    texts = [f"post {n}" for n in range(20)] + [""]
+    pd.DataFrame({"text": texts, "label": ["a", "b"] * 10 + ["a"]}).to_csv(tmp_path / "posts.csv", index=False)
+    return tmp_path / "posts.csv"
+
+
+def test_check_writes_clean_samples_dropped_samples_and_report(posts: Path, tmp_path: Path) -> None:
+    outputs = [tmp_path / "out" / name for name in ("clean.parquet", "dropped.csv", "report.json")]
+    arguments = ["check", "table", str(posts), "-o", "split_seed=5"]
+    for flag, path in zip(("--output", "--dropped", "--report"), outputs, strict=True):
+        arguments += [flag, str(path)]
+    result = runner.invoke(app, arguments)
+    assert result.exit_code == 0, result.output
+    assert "empty text" in result.output
+    assert sum(map(len, read_corpus("table", outputs[0]).splits.values())) == 20
+    assert len(outputs[1].read_text().splitlines()) == 2
+    report = json.loads(outputs[2].read_text())
+    assert report["facts"]["split"].endswith("seed 5")
+    assert report["dropped_counts"] == {"empty text": 1}
+
+
+@pytest.mark.parametrize("option", ["fold", "=3", "fold=[1"])
+def test_bad_options(posts: Path, option: str) -> None:
+    result = runner.invoke(app, ["check", "table", str(posts), "-o", option])
+    assert isinstance(result.exception, RecipeError)
+    assert f"--option {option!r}" in str(result.exception)
+
+
+def test_readers_are_listed_with_their_options() -> None:
+    result = runner.invoke(app, ["readers"])
+    assert result.exit_code == 0
+    lines = result.output.splitlines()
+    assert lines[0].startswith("mvsa-single    MVSA-Single: one annotator")
+    assert "options: fold, split_seed" in lines[1]
+    assert len(lines) == 14
+
+
+def test_help_imports_nothing_heavy() -> None:
+    code = "import sys, clfa.cli.data, clfa.data; sys.exit(bool({'torch', 'datasets', 'pandas'} & set(sys.modules)))"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_reading_data_imports_no_torch(posts: Path) -> None:
+    code = f"""
+import sys
+from clfa.data import read_corpus, validate
+validate(read_corpus("table", {str(posts)!r}))
+sys.exit(bool({{"torch", "transformers"}} & set(sys.modules)))
+"""
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

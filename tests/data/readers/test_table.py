@@ -1,0 +1,286 @@
+from __future__ import annotations
+
+import json
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import datasets
+import fsspec
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from clfa.data import read_corpus
+from clfa.errors import DataError
+
+
+def frame(size: int = 20) -> pd.DataFrame:
+    return pd.DataFrame(
+        {
+            "id": [f"p{n}" for n in range(size)],
+            "text": [f"post {n}" for n in range(size)],
+            "image": [f"img/{n}.jpg" for n in range(size)],
+            "label": ["odd" if n % 2 else "plain" for n in range(size)],
+        }
+    )
+
+
+def write(data: pd.DataFrame, path: Path) -> Path:
+    if path.suffix == ".jsonl":
+        data.to_json(path, orient="records", lines=True)
+    elif path.suffix == ".json":
+        data.to_json(path, orient="records")
+    elif path.suffix == ".parquet":
+        data.to_parquet(path)
+    else:
+        data.to_csv(path, index=False, sep="\t" if path.suffix == ".tsv" else ",")
+    return path
+
+
+def rows(corpus: Any) -> dict[str, dict[str, Any]]:
+    return {row["id"]: {**row, "split": name} for name, split in corpus.splits.items() for row in split}
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".tsv", ".jsonl", ".json", ".parquet"])
+def test_every_format_gives_the_same_corpus(tmp_path: Path, suffix: str) -> None:
+    corpus = read_corpus("table", write(frame(), tmp_path / f"posts{suffix}"))
+    assert corpus.name == "posts"
+    assert corpus.label_names == ["odd", "plain"]
+    assert {name: Counter(split["label"]) for name, split in corpus.splits.items()} == {
+        "train": {0: 8, 1: 8},
+        "validation": {0: 1, 1: 1},
+        "test": {0: 1, 1: 1},
+    }
+    sample = rows(corpus)["p3"]
+    assert sample["text"] == "post 3"
+    assert sample["label"] == 0
+    assert sample["image"] == {"bytes": None, "path": str(tmp_path / "img" / "3.jpg")}
+    assert corpus.facts == {"split": "stratified 0.8:0.1:0.1, seed 0", "lines": {"all": 20}}
+
+
+def test_frames_and_datasets_are_taken_as_they_are() -> None:
+    of_frame = read_corpus("table", frame(), as_split="test", name="mine")
+    of_dataset = read_corpus("table", datasets.Dataset.from_pandas(frame()), as_split="test")
+    assert of_frame.name == "mine"
+    assert of_frame.splits["test"][:] == of_dataset.splits["test"][:]
+    assert list(of_frame.splits) == ["test"]
+
+
+def test_address(tmp_path: Path) -> None:
+    with fsspec.open("memory://clfa-table/posts.csv", "w") as file:
+        frame(4).to_csv(file, index=False)
+    corpus = read_corpus("table", "memory://clfa-table/posts.csv", as_split="test")
+    assert corpus.splits["test"][0]["image"]["path"] == "memory://clfa-table/img/0.jpg"
+
+
+def test_columns_by_option_and_by_usual_name(tmp_path: Path) -> None:
+    data = frame(4).rename(columns={"text": "Tweet", "label": "mood", "id": "key"}).assign(ocr=["a", "", "c", None])
+    path = write(data, tmp_path / "x.csv")
+    corpus = read_corpus("table", path, label="mood", id="key", knowledge="ocr", as_split="test")
+    split = corpus.splits["test"]
+    assert split["text"][:] == ["post 0", "post 1", "post 2", "post 3"]
+    assert split["knowledge"][:] == ["a", None, "c", None]
+    assert split["id"][:] == ["p0", "p1", "p2", "p3"]
+
+
+def test_absent_columns_are_named_with_those_present(tmp_path: Path) -> None:
+    path = write(frame(2), tmp_path / "x.csv")
+    with pytest.raises(
+        DataError, match=r"x\.csv: no column 'tweet' \(given as text=\.\.\.\); .* id, text, image, label"
+    ):
+        read_corpus("table", path, text="tweet")
+    with pytest.raises(DataError, match=r"<data frame>: no text column; name it with text=\.\.\.; columns there: a"):
+        read_corpus("table", pd.DataFrame({"a": [1]}))
+
+
+def test_ids_are_row_numbers_where_missing(tmp_path: Path) -> None:
+    data = frame(4)
+    data.loc[1, "id"] = None
+    corpus = read_corpus("table", data, as_split="test")
+    assert corpus.splits["test"]["id"][:] == ["p0", "test-1", "p2", "p3"]
+    parts = {"train": frame(2).drop(columns="id"), "test": frame(2).drop(columns="id"), "val": frame(2)}
+    corpus = read_corpus("table", parts)
+    assert corpus.splits["train"]["id"][:] == ["train-0", "train-1"]
+    assert corpus.splits["test"]["id"][:] == ["test-0", "test-1"]
+
+
+def test_label_names_integers_and_unknown_labels() -> None:
+    data = frame(4).assign(label=[1, 0, 7, 1])
+    corpus = read_corpus("table", data, label_names=["plain", "odd"], as_split="train")
+    assert corpus.splits["train"]["label"][:] == [1, 0, 1]
+    assert [(d.id, d.split, d.source, d.reason, d.detail) for d in corpus.dropped] == [
+        ("p2", "train", "<data frame>:row 2", "unknown label", "'7' is none of plain, odd")
+    ]
+
+
+def test_rows_without_label_are_unlabelled_pairs() -> None:
+    data = frame(6).assign(label=["a", "b", None, "a", float("nan"), ""])
+    corpus = read_corpus("table", data, as_split="train")
+    assert corpus.unlabelled is not None
+    assert corpus.unlabelled["id"][:] == ["p2", "p4", "p5"]
+    assert corpus.splits["train"]["id"][:] == ["p0", "p1", "p3"]
+    only = read_corpus("table", frame(3).drop(columns="label"), label_names=["a", "b"])
+    assert only.unlabelled is not None
+    assert len(only.unlabelled) == 3
+    assert len(only.splits) == 0
+    with pytest.raises(DataError, match=r"<data frame>: the data have no labels and label_names is not given"):
+        read_corpus("table", frame(3).drop(columns="label"))
+
+
+def test_split_column_is_honoured() -> None:
+    data = frame(6).assign(split=["train", "dev", "test", "unlabelled", "holdout", None])
+    corpus = read_corpus("table", data)
+    assert {name: split["id"][:] for name, split in corpus.splits.items()} == {
+        "train": ["p0"],
+        "validation": ["p1"],
+        "test": ["p2"],
+    }
+    assert corpus.unlabelled is not None
+    assert corpus.unlabelled[0]["id"] == "p3"
+    assert corpus.unlabelled[0]["label"] is None
+    assert [(d.id, d.reason, d.detail) for d in corpus.dropped] == [
+        ("p4", "unknown split", "'holdout' is no name of a split"),
+        ("p5", "unknown split", "'' is no name of a split"),
+    ]
+    assert corpus.facts["split"] == "as given"
+
+
+def test_missing_splits_are_dealt_from_train() -> None:
+    corpus = read_corpus("table", {"train": frame(90), "test": frame(4).assign(id=list("abcd"))}, split_seed=3)
+    assert {name: len(split) for name, split in corpus.splits.items()} == {"train": 80, "validation": 10, "test": 4}
+    assert corpus.splits["test"]["id"][:] == list("abcd")
+    assert corpus.facts["split"] == "as given, validation a stratified 11.1% of train, seed 3"
+    lone = read_corpus("table", {"train": frame(20)}, ratios=(0.5, 0.25, 0.25))
+    assert {name: len(split) for name, split in lone.splits.items()} == {"train": 12, "validation": 4, "test": 4}
+
+
+def test_folder_of_splits(tmp_path: Path) -> None:
+    write(frame(4), tmp_path / "train.csv")
+    write(frame(2), tmp_path / "dev.jsonl")
+    write(frame(2), tmp_path / "test.parquet")
+    corpus = read_corpus("table", tmp_path)
+    assert {name: len(split) for name, split in corpus.splits.items()} == {"train": 4, "validation": 2, "test": 2}
+    write(frame(2), tmp_path / "valid.csv")
+    with pytest.raises(DataError, match=r"dev\.jsonl and valid\.csv are both validation; keep one"):
+        read_corpus("table", tmp_path)
+
+
+def test_folder_with_one_table_and_folder_with_none(tmp_path: Path) -> None:
+    write(frame(), tmp_path / "anything.csv")
+    assert sum(map(len, read_corpus("table", tmp_path).splits.values())) == 20
+    write(frame(), tmp_path / "more.csv")
+    with pytest.raises(DataError, match=r"expects a table file, or files named train.*found anything\.csv, more\.csv"):
+        read_corpus("table", tmp_path)
+    with pytest.raises(DataError, match="no such file or directory; the table reader expects a file ending in"):
+        read_corpus("table", tmp_path / "gone.csv")
+
+
+def test_image_columns_of_bytes_and_structs() -> None:
+    table = pa.table(
+        {
+            "text": ["a", "b", "c"],
+            "label": ["x", "y", "x"],
+            "image": [{"bytes": b"1", "path": "1.png"}, {"bytes": None, "path": "2.png"}, None],
+        }
+    )
+    data = datasets.Dataset(datasets.table.InMemoryTable(table))
+    split = read_corpus("table", data, as_split="test", image_root="/root").splits["test"]
+    assert split["image"][:] == [
+        {"bytes": b"1", "path": "1.png"},
+        {"bytes": None, "path": "/root/2.png"},
+        None,
+    ]
+    raw = datasets.Dataset.from_dict({"text": ["a", "b"], "label": ["x", "y"], "image": [b"1", b""]})
+    assert read_corpus("table", raw, as_split="test").splits["test"]["image"][:] == [
+        {"bytes": b"1", "path": None},
+        None,
+    ]
+
+
+def test_image_root_and_absolute_paths() -> None:
+    data = frame(3).assign(image=["a.jpg", "/abs/b.jpg", "s3://bucket/c.jpg"])
+    found = read_corpus("table", data, as_split="test", image_root="s3://mine/").splits["test"]["image"]
+    assert [image["path"] for image in found] == ["s3://mine/a.jpg", "/abs/b.jpg", "s3://bucket/c.jpg"]
+
+
+def test_mixed_encodings_line_by_line(tmp_path: Path) -> None:
+    path = tmp_path / "x.csv"
+    path.write_bytes(b"text,label\n" + "café,a\n".encode() + "d\u00e9j\u00e0 vu,b\n".encode("cp1252"))
+    assert read_corpus("table", path, as_split="test").splits["test"]["text"][:] == ["café", "déjà vu"]
+    path.write_bytes("text,label\nné,a\nb,b\n".encode("utf-16"))
+    assert read_corpus("table", path, as_split="test").splits["test"]["text"][:] == ["né", "b"]
+
+
+def test_tsv_with_bare_quotes(tmp_path: Path) -> None:
+    path = tmp_path / "x.tsv"
+    path.write_text('text\tlabel\n"so it begins\ta\nfine\tb\nsaid "no\ta\n')
+    assert read_corpus("table", path, as_split="test").splits["test"]["text"][:] == [
+        '"so it begins',
+        "fine",
+        'said "no',
+    ]
+
+
+def test_bad_lines_are_dropped_with_their_number(tmp_path: Path) -> None:
+    path = tmp_path / "x.csv"
+    path.write_text("text,label\na,x\nb\nc,y\nd,x,extra\n\n")
+    corpus = read_corpus("table", path, as_split="test")
+    assert corpus.splits["test"]["text"][:] == ["a", "c"]
+    assert [(d.source, d.detail) for d in corpus.dropped] == [
+        (f"{path}:3", "1 fields instead of 2: b"),
+        (f"{path}:5", "3 fields instead of 2: d | x | extra"),
+    ]
+    path = tmp_path / "y.jsonl"
+    path.write_text('{"text": "a", "label": 0}\n{broken\n[1]\n\n{"text": "b", "label": "1"}\n')
+    corpus = read_corpus("table", path, as_split="test")
+    assert corpus.splits["test"]["label"][:] == [0, 1]
+    assert [(d.source, d.reason) for d in corpus.dropped] == [(f"{path}:2", "bad line"), (f"{path}:3", "bad line")]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("x.csv", "", "the file is empty"),
+        ("x.csv", "text,text\na,b\n", "a column name occurs twice"),
+        ("x.json", "{}", "expected a list of objects"),
+        ("x.json", "{broken", "cannot be read as a table: JSONDecodeError"),
+        ("x.jsonl", "\n", "no objects in it"),
+        ("x.parquet", "no parquet", "cannot be read as a table"),
+        ("x.xlsx", "", "unknown kind of table"),
+    ],
+)
+def test_broken_files(tmp_path: Path, name: str, content: str, message: str) -> None:
+    (tmp_path / name).write_text(content)
+    with pytest.raises(DataError, match=rf"{name}: {message}"):
+        read_corpus("table", tmp_path / name)
+
+
+def test_bad_arguments() -> None:
+    with pytest.raises(DataError, match="as_split must be one of train, validation, test, got 'dev'"):
+        read_corpus("table", frame(), as_split="dev")
+    with pytest.raises(DataError, match="'holdout' is no name of a split"):
+        read_corpus("table", {"holdout": frame()})
+    with pytest.raises(DataError, match=r"a table is a path, a mapping .* got list"):
+        read_corpus("table", [1])
+    with pytest.raises(DataError, match="a column mixes types"):
+        read_corpus("table", pd.DataFrame({"text": ["a", "b"], "label": [np.array([1]), 2]}))
+
+
+posts = st.text(
+    st.characters(codec="utf-8", exclude_categories=["Cc", "Cs", "Co", "Zl", "Zp"]), min_size=1, max_size=30
+)
+
+
+@given(st.lists(posts, min_size=1, max_size=10))
+def test_jsonl_keeps_texts(texts: list[str]) -> None:
+    from clfa.data.encoding import clean_text
+
+    content = "\n".join(json.dumps({"text": text, "label": "a", "id": str(n)}) for n, text in enumerate(texts))
+    with fsspec.open("memory://clfa-table/h.jsonl", "w") as file:
+        file.write(content)
+    corpus = read_corpus("table", "memory://clfa-table/h.jsonl", as_split="test")
+    assert corpus.splits["test"]["text"][:] == [clean_text(text) for text in texts]

@@ -1,0 +1,105 @@
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from clfa.data.schema import Corpus
+from clfa.data.splits import fold_numbers, read_fold, split_name, stratified_split, subset
+from clfa.errors import DataError
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [("train", "train"), ("Val", "validation"), (" DEV ", "validation"), ("test2", "test"), ("holdout", None)],
+)
+def test_split_name(name: str, expected: str | None) -> None:
+    assert split_name(name) == expected
+
+
+@given(st.lists(st.sampled_from(["a", "b", None]), max_size=200), st.integers(0, 5))
+def test_split_is_a_partition_with_class_shares_right_to_one(labels: list[str | None], seed: int) -> None:
+    parts = stratified_split(labels, seed=seed)
+    assert sorted(position for positions in parts.values() for position in positions) == list(range(len(labels)))
+    assert all(positions == sorted(positions) for positions in parts.values())
+    for label, size in Counter(labels).items():
+        for split, ratio in (("validation", 0.1), ("test", 0.1), ("train", 0.8)):
+            count = sum(labels[position] == label for position in parts[split])
+            assert abs(count - ratio * size) <= 1
+    assert parts == stratified_split(labels, seed=seed)
+
+
+def test_the_draw_is_the_same_for_ever() -> None:
+    parts = stratified_split([0, 1] * 10, seed=2022)
+    assert (parts["validation"], parts["test"]) == ([5, 8], [14, 17])
+
+
+def test_a_single_sample_lands_in_train() -> None:
+    assert stratified_split(["only"])["train"] == [0]
+
+
+@pytest.mark.parametrize("ratios", [(0.5, 0.1, 0.1), (1.2, -0.1, -0.1)])
+def test_ratios_are_checked(ratios: tuple[float, float, float]) -> None:
+    with pytest.raises(DataError, match=r"must not be negative and must add up to 1"):
+        stratified_split([0, 1], ratios=ratios)
+
+
+def write_fold(folder: Path, **parts: str) -> None:
+    folder.mkdir(parents=True)
+    for name, ids in parts.items():
+        (folder / f"{name}.txt").write_text(ids)
+
+
+def test_read_fold(tmp_path: Path) -> None:
+    write_fold(tmp_path / "fold_2", train="1\n2\n", val="3", test="\ufeff4\r\n5\r\n")
+    write_fold(tmp_path / "fold10", train="1", val="2", test="3")
+    (tmp_path / "other").mkdir()
+    assert fold_numbers(tmp_path) == [2, 10]
+    assert read_fold(tmp_path, 2) == {"train": ["1", "2"], "validation": ["3"], "test": ["4", "5"]}
+    assert read_fold(tmp_path, 10)["test"] == ["3"]
+    assert fold_numbers(tmp_path / "gone") == []
+
+
+def test_broken_folds(tmp_path: Path) -> None:
+    write_fold(tmp_path / "fold_1", train="1", val="2")
+    with pytest.raises(DataError, match=r"test\.txt: fold file not found"):
+        read_fold(tmp_path, 1)
+    write_fold(tmp_path / "fold_2", train="1", val="2", test="1")
+    with pytest.raises(DataError, match=r"test\.txt: id 1 is also in the train part"):
+        read_fold(tmp_path, 2)
+    with pytest.raises(DataError, match=r"no fold 7; folds there: 1, 2"):
+        read_fold(tmp_path, 7)
+
+
+def test_subset_keeps_class_shares(make_corpus: Callable[..., Corpus]) -> None:
+    corpus = make_corpus(train=20, validation=3, test=10, unlabelled=6, images=False)
+    small = subset(corpus, 4, seed=1)
+    assert {name: len(split) for name, split in small.splits.items()} == {"train": 4, "validation": 3, "test": 4}
+    assert Counter(small.splits["train"]["label"]) == {0: 2, 1: 2}
+    assert small.unlabelled is not None
+    assert len(small.unlabelled) == 4
+    assert small.facts["subset"] == {"n": 4, "seed": 1}
+    assert small.splits["train"]["id"][:] == subset(corpus, 4, seed=1).splits["train"]["id"][:]
+    assert small.splits["train"]["id"][:] != subset(corpus, 4, seed=2).splits["train"]["id"][:]
+    assert len(corpus.splits["train"]) == 20
+
+
+def test_subset_of_nothing(make_corpus: Callable[..., Corpus]) -> None:
+    with pytest.raises(DataError, match="at least 1 sample per split, got 0"):
+        subset(make_corpus(images=False), 0)
+
+
+@given(st.lists(st.integers(1, 50), min_size=1, max_size=5), st.integers(1, 60))
+def test_quota_adds_up_and_serves_every_class(sizes: list[int], n: int) -> None:
+    from clfa.data.splits import _quota
+
+    n = min(n, sum(sizes))
+    quota = _quota(dict(enumerate(sizes)), n)
+    assert sum(quota.values()) == n
+    assert all(0 <= quota[label] <= size for label, size in enumerate(sizes))
+    if n >= len(sizes):
+        assert min(quota.values()) >= 1
