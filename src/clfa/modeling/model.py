@@ -58,6 +58,15 @@ class CLFAPreTrainedModel(PreTrainedModel):
             super()._init_weights(module)
 
     @classmethod
+    def from_pretrained(cls, *args: Any, **kwargs: Any) -> Any:
+        """See Transformers; what the configuration freezes is frozen in the loaded model, too."""
+        loaded = super().from_pretrained(*args, **kwargs)
+        # Loading puts new parameters in the place of those that were frozen when the model was built.
+        body: Any = (loaded[0] if isinstance(loaded, tuple) else loaded).base_model
+        body.freeze_encoders()
+        return loaded
+
+    @classmethod
     def from_encoders(
         cls,
         text_encoder: str | os.PathLike[str] | PreTrainedModel | None,
@@ -88,7 +97,7 @@ class CLFAPreTrainedModel(PreTrainedModel):
         if label_names:
             config["id2label"] = dict(enumerate(label_names))
             config["label2id"] = {name: index for index, name in enumerate(label_names)}
-        return cls(
+        model = cls(
             CLFAConfig(
                 text_config=None if text is None else _encoder_config(text),
                 vision_config=None if vision is None else _encoder_config(vision),
@@ -97,6 +106,8 @@ class CLFAPreTrainedModel(PreTrainedModel):
             text_encoder=text,
             vision_encoder=vision,
         )
+        # Loaded encoders come in evaluation mode.
+        return model.train()
 
 
 class CLFAModel(CLFAPreTrainedModel):
@@ -127,14 +138,26 @@ class CLFAModel(CLFAPreTrainedModel):
         if text_config is not None:
             self.text_encoder = text_encoder if text_encoder is not None else build_encoder(text_config)
             self.text_projection = self._projection(encoder_width(text_config))
-            freeze(self.text_encoder, config.freeze_text_encoder)
         if vision_config is not None:
             self.vision_encoder = vision_encoder if vision_encoder is not None else build_encoder(vision_config)
             self.image_projection = self._projection(encoder_width(vision_config))
-            freeze(self.vision_encoder, config.freeze_vision_encoder)
         self.fusion = FUSIONS.get(config.fusion)(config)
         self.pooling = POOLINGS[config.pooling](config.hidden_size)
         self.post_init()
+        self.freeze_encoders()
+
+    def freeze_encoders(self) -> None:
+        """Stop gradients in the encoders as far as the configuration says.
+
+        Raises:
+            ModelError: When more layers are to be frozen than an encoder has.
+        """
+        for encoder, extent in (
+            (self.text_encoder, self.config.freeze_text_encoder),
+            (self.vision_encoder, self.config.freeze_vision_encoder),
+        ):
+            if encoder is not None:
+                freeze(encoder, extent)
 
     def _projection(self, width: int) -> ProjectionMLP:
         c = self.config
