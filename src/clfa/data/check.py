@@ -174,8 +174,8 @@ def check_corpus(
 def _split_report(
     split: str, data: Dataset, label_names: list[str], lines: Mapping[str, int], published: Published | None
 ) -> SplitReport:
-    labels = Counter(data["label"])
-    words = np.array([len(text.split()) for text in data["text"]] or [0])
+    labels = Counter(data["label"][:])
+    words = np.array([len(text.split()) for text in data["text"][:]] or [0])
     return SplitReport(
         lines=lines.get(split),
         kept=len(data),

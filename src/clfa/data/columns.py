@@ -106,7 +106,7 @@ def to_corpus(
     label_columns = [(part, names["label"]) for part, names in zip(parts, found, strict=True) if names["label"]]
     features = [part.data.features[column] for part, column in label_columns]
     class_names = next((feature.names for feature in features if isinstance(feature, ClassLabel)), None)
-    values = (value for part, column in label_columns for value in part.data[column])
+    values = (value for part, column in label_columns for value in part.data[column][:])
     try:
         labels = LabelIndex(values, label_names, class_names)
     except DataError as error:
@@ -148,7 +148,7 @@ def _deal(
         else:
             return "as given"
     pool = _concatenate(undecided)
-    for split, positions in stratified_split(list(pool["label"]), ratios=shares, seed=seed).items():
+    for split, positions in stratified_split(pool["label"][:], ratios=shares, seed=seed).items():
         taken[split].append(pool.select(positions))
     return how
 
@@ -177,7 +177,7 @@ def _sort_rows(
 
     def column(field: str) -> list[Any]:
         name = names[field]
-        return list(part.data[name]) if name is not None else [None] * size
+        return list(part.data[name][:]) if name is not None else [None] * size
 
     # Row numbers of two files must not collide.
     prefix = f"{part.split}-" if part.split else ""
@@ -233,11 +233,19 @@ def _image_column(kept: Dataset, column: str | None, part: Part) -> Dataset:
     kind = only.features["image"]
     if isinstance(kind, Image):
         only = only.cast_column("image", feature)
-        has_paths = any(image and image["bytes"] is None and image["path"] for image in only["image"])
-        if not has_paths:
+        if not _names_files(only):
             return only
-    values = [_encoded(cell, part.image_root) for cell in only["image"]]
+    values = [_encoded(cell, part.image_root) for cell in only["image"][:]]
     return Dataset.from_dict({"image": values}, features=features)
+
+
+def _names_files(images: Dataset) -> bool:
+    """Whether any image is only a path. Looks at Arrow's validity bitmaps, never at the encoded bytes."""
+    for batch in images.with_format("arrow").iter(batch_size=1000):
+        present = batch.column("image").combine_chunks().drop_null()
+        if present.field("bytes").null_count:
+            return True
+    return False
 
 
 def _encoded(cell: Any, root: str) -> dict[str, Any] | None:
@@ -263,7 +271,7 @@ def _knowledge_column(kept: Dataset, column: str | None) -> Dataset:
     if column is None:
         values: list[str | None] = [None] * len(kept)
     else:
-        values = [clean_text(str(cell)) or None if cell is not None else None for cell in kept[column]]
+        values = [clean_text(str(cell)) or None if cell is not None else None for cell in kept[column][:]]
     return Dataset.from_dict({"knowledge": values}, features=Features({"knowledge": Value("string")}))
 
 

@@ -127,7 +127,7 @@ def subset(corpus: Corpus, n: int, seed: int = 0) -> Corpus:
 def _draw(split: Dataset, n: int, seed: int) -> Dataset:
     if len(split) <= n:
         return split
-    labels = list(split["label"])
+    labels = split["label"][:]
     members: dict[Hashable, list[int]] = {}
     for position, label in enumerate(labels):
         members.setdefault(label, []).append(position)

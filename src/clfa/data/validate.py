@@ -85,7 +85,7 @@ def check_classes(corpus: Corpus) -> None:
         DataError: A class without a training sample; the message names it.
     """
     for name, split in corpus.splits.items():
-        present = Counter(split["label"])
+        present = Counter(split["label"][:])
         absent = [label for index, label in enumerate(corpus.label_names) if not present[index]]
         if absent and name == "train":
             raise DataError(
@@ -102,7 +102,7 @@ def _problems(
     # Light columns first: a sample that is out anyway needs no decoding.
     quick: list[tuple[str, str] | None] = []
     light = part.select_columns(["id", "text", "label"])
-    for id, text, label in zip(light["id"], light["text"], light["label"], strict=True):
+    for id, text, label in zip(light["id"][:], light["text"][:], light["label"][:], strict=True):
         quick.append(_quick_problem(id, text, label, name, classes, seen))
     if checker is None:
         yield from quick
