@@ -12,7 +12,7 @@ import pytest
 from clfa.demo import make, make_demo_data
 from clfa.errors import DataError
 
-SMALL = {"train": 16, "validation": 8, "test": 12, "progress": False}
+SMALL = {"train": 192, "validation": 96, "test": 96, "progress": False}
 
 
 @pytest.fixture(autouse=True)
@@ -32,8 +32,8 @@ def contents(directory: Path) -> dict[str, bytes]:
 def test_counts_columns_and_images(tmp_path: Path) -> None:
     summary = make_demo_data(tmp_path / "demo", seed=3, **SMALL)
     assert (summary.directory, summary.seed, summary.reused) == (tmp_path / "demo", 3, False)
-    assert summary.posts == {"train": 16, "validation": 8, "test": 12}
-    assert summary.pictures == len(list((tmp_path / "demo/images").iterdir())) == 18
+    assert summary.posts == {"train": 192, "validation": 96, "test": 96}
+    assert summary.pictures == len(list((tmp_path / "demo/images").iterdir())) == 144
     used = set()
     for split, count in summary.posts.items():
         posts = rows(tmp_path / "demo" / f"{split}.jsonl")
@@ -75,7 +75,7 @@ def test_equal_arguments_give_equal_bytes(tmp_path: Path) -> None:
     a, b, c = (contents(tmp_path / name) for name in "abc")
     assert a == b
     assert a["train.jsonl"] != c["train.jsonl"]
-    assert a["images/train-00000a.jpg"] != c["images/train-00000a.jpg"]
+    assert a["images/train-00000.jpg"] != c["images/train-00000.jpg"]
 
 
 def test_same_again_is_kept_and_other_settings_need_overwrite(tmp_path: Path) -> None:

@@ -7,19 +7,34 @@ concept), and the four posts are all their combinations::
     text claims i    sincere            sarcastic
     text claims j    sarcastic          sincere
 
-So every single text, and every single picture, stands in exactly one sincere and one sarcastic post of the same split
-(the balanced-pairs idea of Goyal et al. 2017, VQA v2). Whatever looks at one modality only is right exactly half of the
-time, in every split; so is every wording, template and emoji.
+So every single text, and every single picture, stands in as many sincere as sarcastic posts of its split (the idea of
+balanced pairs, Goyal et al. 2017). Whatever looks at one modality only is right exactly half of the time, in every
+split; the same follows for every wording, template, emoji and concept, all of which occur equally often.
 
-What the test split holds back from training (and likewise validation, from both):
+i and j always belong to different families (animals, vehicles, food): a sarcastic post shows something altogether
+different from what it claims. That makes the relation coarse enough to be learnt in minutes on a CPU.
 
-- **Concept pairs.** The concepts meet like teams of a round-robin tournament (circle method); every round matches each
-  concept with one other. Rounds, and with them all {i, j} of sarcastic posts, belong to one split only: about 65 % to
-  train, 15 % to validation, 20 % to test. Each concept has the same number of partners in a split.
-- **Wording with emoji.** In sincere posts, wording w of a concept meets its emoji e in train when (w - e) mod 4 is 0 or
-  1, in validation when it is 2, in test when it is 3. Each wording and each emoji occurs in every split; a
-  combination of the two occurs in one split only (for sarcastic posts that follows from the concept pairs).
-- **Texts.** A text (template and wording) is written once and so belongs to one split.
+A split is made of one or two *passes*; each pass uses every text and every picture of the split in exactly one four.
+
+=========== ====== ======== =============
+split       pass   offset   shift
+=========== ====== ======== =============
+train       1      0        s0
+train       2      1        s1
+validation  1      2        s2
+test        1      3        s3
+=========== ====== ======== =============
+
+- The *offset* o says which texts and pictures go together in sincere posts: wording w of a concept meets its emoji e
+  where (w - e) mod 4 = o.
+- The *shift* s says which concepts go together in sarcastic posts: number k of one family meets number (k + s) mod 4 of
+  another, where (s0, s1, s2, s3) is a random order of 0 to 3 for each two families, over randomly numbered concepts.
+
+What the test split therefore holds back from train and validation (and validation from the other two):
+
+- every sarcastic pair {claimed concept, shown concept}: of the 48 pairs train has 24, validation 12, test 12;
+- every sincere combination of a wording with an emoji: of the 192 train has 96, validation 48, test 48;
+- every text (template and wording) and every picture: each belongs to one split only.
 
 Not held out: concepts, wordings, templates and emoji themselves. A model must have met a thing to know its name here.
 """
@@ -27,27 +42,28 @@ Not held out: concepts, wordings, templates and emoji themselves. A model must h
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TypeVar
+from itertools import combinations
 
 from clfa.data.schema import SPLITS
-from clfa.demo.concepts import CONCEPTS, TEMPLATES, VARIANTS
+from clfa.demo.concepts import CONCEPTS, FAMILIES, ORDER, TEMPLATES
 from clfa.errors import DataError
 
 SINCERE = "sincere"
 SARCASTIC = "sarcastic"
 LABELS = (SINCERE, SARCASTIC)
-POSTS_PER_FOUR = 4
 
-_Card = TypeVar("_Card")
-_OFFSETS = {"train": (0, 1), "validation": (2,), "test": (3,)}
-_ROUND_SHARES = {"validation": 0.15, "test": 0.2}
+PASSES = {"train": (0, 1), "validation": (2,), "test": (3,)}
+"""Numbers of the passes of each split; a pass's offset is its number, its shift stands at that place of the order."""
+
+# A pass over one text and one picture per wording of each concept: every text makes two posts of its four.
+_POSTS_PER_PASS = 2 * len(CONCEPTS) * ORDER
 
 
 @dataclass(frozen=True)
 class Claim:
-    """The text of two posts: template number ``template`` filled with wording ``wording`` of concept ``concept``."""
+    """A text: template number ``template`` filled with wording number ``wording`` of concept ``concept``."""
 
     concept: int
     wording: int
@@ -61,7 +77,7 @@ class Claim:
 
 @dataclass(frozen=True)
 class Shot:
-    """The picture of two posts: emoji number ``emoji`` of concept ``concept``, drawn once under the name ``name``."""
+    """A picture: emoji number ``emoji`` of concept ``concept``, drawn once under the name ``name``."""
 
     concept: int
     emoji: int
@@ -92,87 +108,84 @@ def plan_posts(*, seed: int, train: int, validation: int, test: int) -> dict[str
 
     Args:
         seed: Any integer.
-        train: Posts in the training split; like the other two a multiple of four and at least four.
-        validation: Posts in the validation split.
-        test: Posts in the test split.
+        train: Posts in the training split, a positive multiple of 192.
+        validation: Posts in the validation split, a positive multiple of 96.
+        test: Posts in the test split, a positive multiple of 96.
 
     Returns:
         Posts by split, keys in the order of :data:`clfa.data.schema.SPLITS`.
 
     Raises:
-        DataError: A size is no positive multiple of four, or the sizes together need more distinct texts than
-            templates and wordings give.
+        DataError: A size is no such multiple, or the sizes together need more distinct texts than there are.
     """
     sizes = {"train": train, "validation": validation, "test": test}
+    texts_per_wording = {}
     for split, size in sizes.items():
-        if size < POSTS_PER_FOUR or size % POSTS_PER_FOUR:
-            raise DataError(
-                f"demo data, {split}={size}: posts come in balanced fours; give a positive multiple of {POSTS_PER_FOUR}"
-            )
+        unit = _POSTS_PER_PASS * len(PASSES[split])
+        if size < unit or size % unit:
+            raise DataError(f"demo data, {split}={size}: only a positive multiple of {unit} posts can be balanced")
+        texts_per_wording[split] = size // unit
+    if sum(texts_per_wording.values()) > len(TEMPLATES):
+        raise DataError(
+            f"demo data, train={train}, validation={validation}, test={test}: needs "
+            f"{sum(texts_per_wording.values())} texts per wording and there are {len(TEMPLATES)} templates; "
+            "ask for fewer posts"
+        )
     rng = random.Random(seed)
-    texts = _TextSupply(rng)
+    templates = [rng.sample(range(len(TEMPLATES)), len(TEMPLATES)) for _ in range(len(CONCEPTS) * ORDER)]
     meetings = _meetings(rng)
-    return {split: _plan_split(split, sizes[split], meetings[split], texts, rng) for split in SPLITS}
+    return {
+        split: _plan_split(split, texts_per_wording[split], templates, [meetings[p] for p in PASSES[split]], rng)
+        for split in SPLITS
+    }
 
 
 def _plan_split(
-    split: str, size: int, meetings: Sequence[tuple[int, int]], texts: _TextSupply, rng: random.Random
+    split: str,
+    repeats: int,
+    templates: Sequence[list[int]],
+    meetings: Sequence[Sequence[tuple[int, int]]],
+    rng: random.Random,
 ) -> list[Post]:
-    combinations = [(w, (w - o) % VARIANTS) for w in range(VARIANTS) for o in _OFFSETS[split]]
-    variants = [_deck(combinations, rng) for _ in CONCEPTS]
-    pairs = _deck(meetings, rng)
+    """Posts of one split with ``repeats`` texts per wording and pictures per emoji; uses up ``templates``."""
+    everything = range(len(CONCEPTS))
+    claims = [
+        [[Claim(c, w, templates[c * ORDER + w].pop()) for _ in range(repeats)] for w in range(ORDER)]
+        for c in everything
+    ]
+    # Names tell nothing about what is shown.
+    names = iter(rng.sample(range(len(CONCEPTS) * ORDER * repeats), len(CONCEPTS) * ORDER * repeats))
+    shots = [
+        [[Shot(c, e, f"{split}-{next(names):05d}") for _ in range(repeats)] for e in range(ORDER)] for c in everything
+    ]
     cells: list[tuple[Claim, Shot]] = []
-    for four in range(size // POSTS_PER_FOUR):
-        claims, shots = [], []
-        for side, concept in zip("ab", next(pairs), strict=True):
-            wording, emoji = next(variants[concept])
-            claims.append(Claim(concept, wording, texts.draw(concept, wording)))
-            shots.append(Shot(concept, emoji, f"{split}-{four:05d}{side}"))
-        cells += [(claim, shot) for claim in claims for shot in shots]
+    for offset, pairs in zip(PASSES[split], meetings, strict=True):
+        couples = [_couples(claims[c], shots[c], offset, rng) for c in everything]
+        while any(couples):
+            for pair in pairs:
+                said, shown = zip(*(couples[concept].pop() for concept in pair), strict=True)
+                cells += [(claim, shot) for claim in said for shot in shown]
     rng.shuffle(cells)
     return [Post(f"{split}-{number:05d}", claim, shot) for number, (claim, shot) in enumerate(cells)]
 
 
-def _meetings(rng: random.Random) -> dict[str, list[tuple[int, int]]]:
-    """Unordered concept pairs by split, from whole rounds of a round-robin tournament (circle method)."""
-    teams = list(range(len(CONCEPTS)))
-    rng.shuffle(teams)
-    first, circle = teams[0], teams[1:]
-    rounds = []
-    for turn in range(len(circle)):
-        table = [first, *circle[turn:], *circle[:turn]]
-        rounds.append([(table[k], table[-1 - k]) for k in range(len(table) // 2)])
-    rng.shuffle(rounds)
-    cuts = {split: round(share * len(rounds)) for split, share in _ROUND_SHARES.items()}
-    test, validation = rounds[: cuts["test"]], rounds[cuts["test"] :][: cuts["validation"]]
-    train = rounds[cuts["test"] + cuts["validation"] :]
-    shares = {"train": train, "validation": validation, "test": test}
-    return {split: [pair for one in share for pair in one] for split, share in shares.items()}
+def _couples(
+    claims: Sequence[Sequence[Claim]], shots: Sequence[Sequence[Shot]], offset: int, rng: random.Random
+) -> list[tuple[Claim, Shot]]:
+    """Every text of a concept with one picture of it, wording and emoji ``offset`` apart, in random order."""
+    couples = []
+    for wording, said in enumerate(claims):
+        shown = shots[(wording - offset) % ORDER]
+        couples += list(zip(said, rng.sample(shown, len(shown)), strict=True))
+    rng.shuffle(couples)
+    return couples
 
 
-def _deck(cards: Sequence[_Card], rng: random.Random) -> Iterator[_Card]:
-    """Endless draws that use every card once before any card again."""
-    while True:
-        yield from rng.sample(cards, len(cards))
-
-
-class _TextSupply:
-    """Hands out each (concept, wording, template) once; all splits draw from the same supply."""
-
-    def __init__(self, rng: random.Random) -> None:
-        everything = range(len(TEMPLATES))
-        self._left = {
-            (concept, wording): rng.sample(everything, len(TEMPLATES))
-            for concept in range(len(CONCEPTS))
-            for wording in range(VARIANTS)
-        }
-
-    def draw(self, concept: int, wording: int) -> int:
-        left = self._left[concept, wording]
-        if not left:
-            most = 2 * len(self._left) * len(TEMPLATES)
-            raise DataError(
-                f"demo data: no unused text about {CONCEPTS[concept].name!r} is left; ask for fewer posts "
-                f"(all splits together must stay well below {most})"
-            )
-        return left.pop()
+def _meetings(rng: random.Random) -> list[list[tuple[int, int]]]:
+    """For each pass, the pairs of concepts that meet; every concept is in as many of them as any other."""
+    numbered = [rng.sample(range(first, first + ORDER), ORDER) for first in range(0, len(CONCEPTS), ORDER)]
+    passes: list[list[tuple[int, int]]] = [[] for _ in range(ORDER)]
+    for one, other in combinations(range(len(FAMILIES)), 2):
+        for pairs, shift in zip(passes, rng.sample(range(ORDER), ORDER), strict=True):
+            pairs += [(numbered[one][k], numbered[other][(k + shift) % ORDER]) for k in range(ORDER)]
+    return passes

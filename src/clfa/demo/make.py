@@ -32,7 +32,7 @@ class DemoSummary:
         directory: Where it lies.
         seed: The seed it was made from.
         posts: Number of posts by split; half of each is sarcastic.
-        pictures: Number of distinct pictures; each stands in one sincere and one sarcastic post.
+        pictures: Number of distinct pictures; each stands in as many sincere as sarcastic posts.
         concepts: Number of things that are claimed and shown.
         reused: Whether an identical data set was there already, so that nothing was drawn.
     """
@@ -49,9 +49,9 @@ def make_demo_data(
     directory: str | os.PathLike[str],
     *,
     seed: int = 0,
-    train: int = 2880,
-    validation: int = 432,
-    test: int = 720,
+    train: int = 2688,
+    validation: int = 288,
+    test: int = 480,
     overwrite: bool = False,
     progress: bool = True,
 ) -> DemoSummary:
@@ -66,10 +66,9 @@ def make_demo_data(
     Args:
         directory: Where to write. A data set made earlier from equal arguments is kept as it is.
         seed: Decides everything random.
-        train: Posts to make for training: a positive multiple of four, like the next two. The defaults let every
-            concept pair of a split occur equally often.
-        validation: Posts for choosing epochs and settings.
-        test: Posts for the final number.
+        train: Posts to train on, a positive multiple of 192.
+        validation: Posts for choosing epochs and settings, a positive multiple of 96.
+        test: Posts for the final number, a positive multiple of 96.
         overwrite: Replace a demo data set made from other arguments. Nothing else is ever replaced.
         progress: Show a progress bar on the terminal.
 
@@ -158,12 +157,12 @@ Nobody wrote or posted any of this. A program filled {summary.concepts} concepts
 on coloured grounds ({SIDE} x {SIDE} pixels), seed {summary.seed}. Scores on it show that the code works; they say
 nothing about sarcasm among people and must not be compared with scores on MMSD or MVSA.
 
-- A post claims something ("My view this morning: fresh snow."). The picture shows that thing: *sincere*. It shows
-  another thing: *sarcastic*.
-- Every text and every picture stands in exactly one sincere and one sarcastic post of its split. A model that sees one
-  of the two only is right half of the time, by construction.
-- Concept pairs of sarcastic posts, combinations of wording and emoji of sincere ones, and whole texts of the test split
-  never occur in train or validation; the concepts, wordings and emoji themselves do.
+- A post claims something ("My view this morning: a ship on the sea."). The picture shows that thing: *sincere*. It
+  shows something altogether different, such as a cake: *sarcastic*.
+- Every text and every picture stands in as many sincere as sarcastic posts of its split. A model that sees one of the
+  two only is right half of the time, by construction.
+- Held out: the concept pairs of the sarcastic posts in test, the combinations of wording and emoji of its sincere ones,
+  its texts and its pictures never occur in train or validation. The concepts, wordings and emoji themselves do.
 - Posts: {counts}. Pictures: {summary.pictures}. `design.csv` lists what each post claims and shows; it is for
   checking the above, never an input to a model.
 
