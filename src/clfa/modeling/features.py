@@ -38,6 +38,13 @@ def weights_fingerprint(module: nn.Module, *settings: Any) -> str:
     return digest.hexdigest()
 
 
+def _tokenizer_digest(tokenizer: Any) -> str:
+    content = json.loads(tokenizer.backend_tokenizer.to_str())
+    # What the last call cut and padded to, not a property of the tokenizer.
+    content = {name: value for name, value in content.items() if name not in ("truncation", "padding")}
+    return hashlib.blake2b(json.dumps(content, sort_keys=True).encode(), digest_size=16).hexdigest()
+
+
 def batches_by_length(lengths: Sequence[int], batch_size: int) -> Iterator[list[int]]:
     """Positions grouped so that each batch holds samples of like length: little padding."""
     order = sorted(range(len(lengths)), key=lengths.__getitem__)
@@ -83,7 +90,7 @@ class FrozenEncoder:
         settings: list[Any] = [modality, type(encoder).__name__, dtype]
         settings.append(processor.max_length if modality == "text" else part.to_dict())
         if modality == "text":
-            settings.append(hashlib.blake2b(part.backend_tokenizer.to_str().encode(), digest_size=16).hexdigest())
+            settings.append(_tokenizer_digest(part))
         self.fingerprint = weights_fingerprint(encoder, *settings)
         folder = cache / "features" / f"{modality}-{self.fingerprint}"
         self.tokens = FeatureStore(folder / "tokens", self.width, dtype)
