@@ -34,11 +34,11 @@ class CLFATrainingArguments(TrainingArguments):
     eval_strategy: str = "epoch"
     save_strategy: str = "epoch"
     save_total_limit: int | None = 1
-    load_best_model_at_end: bool | None = True
+    load_best_model_at_end: bool = True
     metric_for_best_model: str | None = "macro_f1"
     greater_is_better: bool | None = True
     logging_strategy: str = "epoch"
-    remove_unused_columns: bool | None = False
+    remove_unused_columns: bool = False
     encoder_learning_rate: float | None = field(default=None, metadata={"help": "Learning rate of the encoders."})
     alpha_schedule: str = field(default="constant", metadata={"help": "constant or linear_decay."})
     early_stopping_patience: int = field(default=0, metadata={"help": "Evaluations without progress; 0: never stop."})
