@@ -47,8 +47,10 @@ class ModelRecipe(_Section):
     knowledge_max_length: int = Field(default=66, ge=4, le=8192)
     hidden_size: int = Field(default=512, ge=1)
     projection_hidden_size: int = Field(default=1536, ge=1)
-    projection_dropout: float = Field(default=0.0, ge=0, lt=1)
+    text_feature_dropout: float = Field(default=0.0, ge=0, lt=1)
+    image_feature_dropout: float = Field(default=0.0, ge=0, lt=1)
     projection_layer_norm: bool = False
+    image_grid_size: int | None = Field(default=None, ge=1)
     fusion: str = "cross_attention"
     num_fusion_layers: int = Field(default=3, ge=0)
     num_attention_heads: int = Field(default=8, ge=1)

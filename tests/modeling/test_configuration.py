@@ -69,7 +69,7 @@ def changed() -> CLFAConfig:
         **IMAGE,
         hidden_size=64,
         projection_hidden_size=96,
-        projection_dropout=0.2,
+        text_feature_dropout=0.2,
         projection_layer_norm=True,
         num_fusion_layers=1,
         num_attention_heads=4,

@@ -57,6 +57,9 @@ def train(
     fold: Annotated[int | None, typer.Option(help="Published fold, for data sets that have folds.", min=1)] = None,
     seed: Annotated[int | None, typer.Option(help="Seed; the recipe's own when not given.", min=0)] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Continue the unfinished run in --output.")] = False,
+    no_test: Annotated[
+        bool, typer.Option("--no-test", help="Leave the test split alone, while settings are being chosen.")
+    ] = False,
     strict: Strict = False,
 ) -> None:
     """Train by a recipe; the test split is scored once, at the end.
@@ -73,7 +76,7 @@ def train(
     changes += [f"seed={seed}"] if seed is not None else []
     settings = load_recipe(recipe, changes)
     target = output or Path("runs") / settings.name
-    result = run(settings, target, resume=resume, strict=strict)
+    result = run(settings, target, resume=resume, strict=strict, score_test=not no_test)
     _show_run(result.metrics, target)
 
 

@@ -19,8 +19,11 @@ class CLFAConfig(PreTrainedConfig):
         vision_config: Configuration of the vision encoder, or ``None`` for a text-only model.
         hidden_size: Width of the shared space (512 in the paper).
         projection_hidden_size: Inner width of the two projections (1536 in the paper).
-        projection_dropout: Dropout on encoder features before the projections (none in the paper).
+        text_feature_dropout: Dropout on text features before their projection (none in the paper).
+        image_feature_dropout: The same for image features.
         projection_layer_norm: LayerNorm on encoder features before the projections (none in the paper).
+        image_grid_size: Average-pool a convolutional encoder's grid to so many cells a side before the projection;
+            ``None`` keeps every cell. Not for encoders with patch tokens.
         fusion: Name in :data:`clfa.modeling.fusion.FUSIONS`.
         num_fusion_layers: Number of fusion layers (3 in the paper).
         num_attention_heads: Heads of every attention in the fusion (8 in the paper).
@@ -71,8 +74,10 @@ class CLFAConfig(PreTrainedConfig):
     vision_config: dict[str, Any] | PreTrainedConfig | None = None
     hidden_size: int = 512
     projection_hidden_size: int = 1536
-    projection_dropout: float | int = 0.0
+    text_feature_dropout: float | int = 0.0
+    image_feature_dropout: float | int = 0.0
     projection_layer_norm: bool = False
+    image_grid_size: int | None = None
     fusion: str = "cross_attention"
     num_fusion_layers: int = 3
     num_attention_heads: int = 8

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import inspect
+import math
 import os
 from typing import Any
 
 import torch
 from torch import nn
+from torch.nn import functional as F
 from transformers import AutoConfig, AutoModel, PreTrainedConfig, PreTrainedModel
 from transformers.models.auto.modeling_auto import MODEL_MAPPING
 
@@ -106,6 +108,28 @@ def encode_image(encoder: nn.Module, pixel_values: torch.Tensor) -> torch.Tensor
     if norm is not None and getattr(encoder.config, "model_type", "") == "clip_vision_model":
         tokens = norm(tokens)
     return tokens
+
+
+def pool_grid(tokens: torch.Tensor, size: int | None) -> torch.Tensor:
+    """Average-pool a square grid of cells.
+
+    Args:
+        tokens: Grid cells row by row (B, G * G, D).
+        size: Cells a side afterwards; ``None`` or G leaves the tokens as they are.
+
+    Returns:
+        (B, size * size, D).
+
+    Raises:
+        ModelError: When the tokens are not a square grid, as those of a transformer with [CLS].
+    """
+    if size is None or tokens.shape[1] == size * size:
+        return tokens
+    side = math.isqrt(tokens.shape[1])
+    if side * side != tokens.shape[1] or size > side:
+        raise ModelError(f"image_grid_size={size} does not fit {tokens.shape[1]} image tokens; leave it out.")
+    grid = tokens.transpose(1, 2).unflatten(2, (side, side))
+    return F.adaptive_avg_pool2d(grid, size).flatten(2).transpose(1, 2)
 
 
 def freeze(encoder: nn.Module, extent: bool | int) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ import torch
 from torch import nn
 
 from clfa.data.images import image_key, load_image
-from clfa.modeling.encoders import encode_image, encode_text, encoder_width
+from clfa.modeling.encoders import encode_image, encode_text, encoder_width, pool_grid
 from clfa.processing.processor import CLFAProcessor
 from clfa.processing.store import FeatureStore, text_key
 from clfa.progress import track
@@ -63,12 +63,13 @@ class FrozenEncoder:
         batch_size: Samples per forward pass; by default few pictures on a CPU, where the large activations of big
             batches cost more time in memory traffic than they save.
         dtype: Of stored token features.
+        grid_size: Image grids are pooled to so many cells a side before they are stored (``pool_grid``).
 
     Attributes:
         width: Feature width.
         fingerprint: Identifies weights and preprocessing; caches are named after it.
         tokens: Token features (N, width) by content key.
-        pooled: Their mean (1, width) by content key, in float32.
+        pooled: Their mean before any pooling of the grid (1, width) by content key, in float32.
     """
 
     def __init__(
@@ -79,8 +80,10 @@ class FrozenEncoder:
         cache: Path,
         batch_size: int | None = None,
         dtype: str = "float16",
+        grid_size: int | None = None,
     ) -> None:
         self.modality = modality
+        self.grid_size = grid_size
         self.encoder = encoder.eval()
         self.processor = processor
         on_cpu = next(encoder.parameters()).device.type == "cpu"
@@ -93,7 +96,7 @@ class FrozenEncoder:
             settings.append(_tokenizer_digest(part))
         self.fingerprint = weights_fingerprint(encoder, *settings)
         folder = cache / "features" / f"{modality}-{self.fingerprint}"
-        self.tokens = FeatureStore(folder / "tokens", self.width, dtype)
+        self.tokens = FeatureStore(folder / (f"tokens-{grid_size}" if grid_size else "tokens"), self.width, dtype)
         self.pooled = FeatureStore(folder / "pooled", self.width, "float32")
 
     def key(self, content: Any) -> bytes:
@@ -101,7 +104,7 @@ class FrozenEncoder:
         return text_key(content) if self.modality == "text" else image_key(content)
 
     def ensure_tokens(self, contents: Sequence[Any], keys: Sequence[bytes]) -> None:
-        """Compute and keep the token features that are not there yet.
+        """Compute and keep the token and pooled features that are not there yet.
 
         Args:
             contents: Texts, or pictures in the schema's form.
@@ -110,33 +113,32 @@ class FrozenEncoder:
         Raises:
             ImageError: Naming a picture that cannot be read.
         """
-        self._fill(self.tokens, contents, keys, lambda array: array)
+        absent = self.tokens.missing(keys)
+        if absent:
+            with self.tokens.writer() as write_tokens, self.pooled.writer() as write_pooled:
+                for key, array in self._encoded(contents, keys, absent):
+                    write_tokens(key, pool_grid(torch.from_numpy(array)[None], self.grid_size)[0].numpy())
+                    write_pooled(key, array.mean(axis=0, keepdims=True))
 
     def ensure_pooled(self, contents: Sequence[Any], keys: Sequence[bytes]) -> None:
-        """The same for pooled features; taken from the token features where those are known."""
-        known = [i for i in self.pooled.missing(keys) if keys[i] in self.tokens]
-        self.pooled.add((keys[i], self.tokens[keys[i]].astype(np.float32).mean(axis=0, keepdims=True)) for i in known)
-        self._fill(self.pooled, contents, keys, lambda array: array.mean(axis=0, keepdims=True))
+        """The same for pooled features alone, which take little space."""
+        absent = self.pooled.missing(keys)
+        if absent:
+            with self.pooled.writer() as write:
+                for key, array in self._encoded(contents, keys, absent):
+                    write(key, array.mean(axis=0, keepdims=True))
 
     def pooled_matrix(self, keys: Sequence[bytes]) -> np.ndarray:
         """Pooled features (len(keys), width) in float32."""
         return np.concatenate([self.pooled[key] for key in keys]) if keys else np.empty((0, self.width), np.float32)
 
-    def _fill(
-        self,
-        store: FeatureStore,
-        contents: Sequence[Any],
-        keys: Sequence[bytes],
-        reduce: Callable[[np.ndarray], np.ndarray],
-    ) -> None:
-        absent = store.missing(keys)
-        if not absent:
-            return
+    def _encoded(
+        self, contents: Sequence[Any], keys: Sequence[bytes], absent: list[int]
+    ) -> Iterator[tuple[bytes, np.ndarray]]:
         encode = self.encode_texts if self.modality == "text" else self.encode_images
-        with store.writer() as write, track(len(absent), f"{self.modality} features") as advance:
+        with track(len(absent), f"{self.modality} features") as advance:
             for positions, arrays in encode(contents, absent):
-                for position, array in zip(positions, arrays, strict=True):
-                    write(keys[position], reduce(array))
+                yield from ((keys[position], array) for position, array in zip(positions, arrays, strict=True))
                 advance(len(positions))
 
     @torch.inference_mode()

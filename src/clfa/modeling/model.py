@@ -23,6 +23,7 @@ from clfa.modeling.encoders import (
     freeze,
     is_frozen,
     load_encoder,
+    pool_grid,
 )
 from clfa.modeling.fusion import FUSIONS, Stream
 from clfa.modeling.outputs import CLFAClassifierOutput, CLFAModelOutput
@@ -137,10 +138,10 @@ class CLFAModel(CLFAPreTrainedModel):
         vision_config: Any = config.vision_config
         if text_config is not None:
             self.text_encoder = text_encoder if text_encoder is not None else build_encoder(text_config)
-            self.text_projection = self._projection(encoder_width(text_config))
+            self.text_projection = self._projection(encoder_width(text_config), config.text_feature_dropout)
         if vision_config is not None:
             self.vision_encoder = vision_encoder if vision_encoder is not None else build_encoder(vision_config)
-            self.image_projection = self._projection(encoder_width(vision_config))
+            self.image_projection = self._projection(encoder_width(vision_config), config.image_feature_dropout)
         self.fusion = FUSIONS.get(config.fusion)(config)
         self.pooling = POOLINGS[config.pooling](config.hidden_size)
         self.post_init()
@@ -159,11 +160,9 @@ class CLFAModel(CLFAPreTrainedModel):
             if encoder is not None:
                 freeze(encoder, extent)
 
-    def _projection(self, width: int) -> ProjectionMLP:
+    def _projection(self, width: int, dropout: float) -> ProjectionMLP:
         c = self.config
-        return ProjectionMLP(
-            width, c.projection_hidden_size, c.hidden_size, c.projection_dropout, c.projection_layer_norm
-        )
+        return ProjectionMLP(width, c.projection_hidden_size, c.hidden_size, dropout, c.projection_layer_norm)
 
     def train(self, mode: bool = True) -> CLFAModel:
         """Training mode, except for wholly frozen encoders: their dropout and batch statistics stay off."""
@@ -198,7 +197,7 @@ class CLFAModel(CLFAPreTrainedModel):
             knowledge_input_ids: Knowledge token ids (B, K); a sample without knowledge has an all-zero mask.
             knowledge_attention_mask: 1 where a knowledge token exists (B, K).
             text_features: The text encoder's output (B, T, width), instead of ``input_ids``.
-            image_features: The vision encoder's output (B, P, width), instead of ``pixel_values``.
+            image_features: The vision encoder's output (B, P, width), its grid pooled already, instead of ``pixel_values``.
             text_bias: Word-pair graph, added to the text self-attention scores (B, T, T).
             knowledge_bias: Word-pair graph, added to the text-knowledge attention scores (B, T, K).
 
@@ -223,7 +222,8 @@ class CLFAModel(CLFAPreTrainedModel):
                 if pixel_values is None:
                     raise ValueError("this model reads images: pass pixel_values (or image_features).")
                 with torch.set_grad_enabled(torch.is_grad_enabled() and not is_frozen(self.vision_encoder)):
-                    image_features = encode_image(self.vision_encoder, pixel_values)
+                    tokens = encode_image(self.vision_encoder, pixel_values)
+                    image_features = pool_grid(tokens, self.config.image_grid_size)
             streams["image"] = Stream(self.image_projection(image_features), image_attention_mask)
         fused = self.fusion(streams)
         students = {

@@ -114,7 +114,10 @@ class Preparation:
         self._keys: dict[int, Keys] = {}
 
     def _frozen(self, modality: str, encoder: Any, device: str) -> FrozenEncoder | None:
-        return None if encoder is None else FrozenEncoder(modality, encoder.to(device), self.processor, self.cache)
+        if encoder is None:
+            return None
+        grid_size = self.recipe.model.image_grid_size if modality == "image" else None
+        return FrozenEncoder(modality, encoder.to(device), self.processor, self.cache, grid_size=grid_size)
 
     def keys(self, split: Dataset) -> Keys:
         """Content keys of a split, computed once."""

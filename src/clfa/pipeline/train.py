@@ -52,6 +52,7 @@ def train(
     *,
     resume: bool = False,
     strict: bool = False,
+    score_test: bool = True,
     source: Any = None,
     cache: Path | None = None,
 ) -> RunResult:
@@ -65,6 +66,7 @@ def train(
         output: Run folder to make.
         resume: Continue the unfinished run in ``output``.
         strict: Make the first bad sample an error instead of leaving it out.
+        score_test: Score the test split at the end; leave it alone while settings are still being chosen.
         source: Data instead of ``recipe.data.dir``: whatever the recipe's reader takes, for instance a table.
         cache: Cache directory; the default is ``$CLFA_CACHE`` or ``~/.cache/clfa``.
 
@@ -129,7 +131,7 @@ def train(
             "trained_parameters": sum(p.numel() for p in model.parameters() if p.requires_grad),
         },
     }
-    for name in ("validation", "test"):
+    for name in ("validation", "test") if score_test else ("validation",):
         if name in corpus.splits and len(corpus.splits[name]):
             data = validation_set if name == "validation" else preparation.dataset(corpus.splits[name])
             metrics[name] = score_split(model, data, name, corpus, folder, recipe)
