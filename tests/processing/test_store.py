@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -166,6 +167,21 @@ def test_two_handles_write_in_turn(tmp_path: Path) -> None:
         np.testing.assert_array_equal(handle[B], rows(3, seed=1))
         np.testing.assert_array_equal(handle[C], rows(1, seed=2))
     np.testing.assert_array_equal(second[B], rows(3, seed=1))
+
+
+def test_two_writers_at_once(tmp_path: Path) -> None:
+    def write(worker: int) -> None:
+        store = open_store(tmp_path)
+        for number in range(10):
+            store.add([(text_key(f"{worker} {number}"), rows(number, seed=worker))])
+
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(write, range(2)))
+    store = open_store(tmp_path)
+    assert len(store) == 20
+    for worker in range(2):
+        for number in range(10):
+            np.testing.assert_array_equal(store[text_key(f"{worker} {number}")], rows(number, seed=worker))
 
 
 def test_a_store_deleted_under_a_handle_is_made_anew(tmp_path: Path) -> None:
