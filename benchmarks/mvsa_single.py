@@ -50,7 +50,8 @@ def main() -> None:
         for fold in options.folds:
             for row in options.rows:
                 results[row].append(run(row, fold, seed, options))
-                print(f"{row:14} fold {fold} seed {seed}: {_line(results[row][-1], split)}", file=sys.stderr, flush=True)
+                line = _line(results[row][-1], split)
+                print(f"{row:14} fold {fold} seed {seed}: {line}", file=sys.stderr, flush=True)
     table = render(results, split, options)
     print(table)
     with atomic_write(options.output / f"table-{split}.md") as file:

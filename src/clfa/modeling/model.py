@@ -197,7 +197,7 @@ class CLFAModel(CLFAPreTrainedModel):
             knowledge_input_ids: Knowledge token ids (B, K); a sample without knowledge has an all-zero mask.
             knowledge_attention_mask: 1 where a knowledge token exists (B, K).
             text_features: The text encoder's output (B, T, width), instead of ``input_ids``.
-            image_features: The vision encoder's output (B, P, width), its grid pooled already, instead of ``pixel_values``.
+            image_features: The vision encoder's output (B, P, width), grid pooled, instead of ``pixel_values``.
             text_bias: Word-pair graph, added to the text self-attention scores (B, T, T).
             knowledge_bias: Word-pair graph, added to the text-knowledge attention scores (B, T, K).
 

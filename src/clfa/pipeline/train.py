@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -194,6 +195,7 @@ def training_arguments(recipe: Recipe, folder: RunFolder, model: CLFAForClassifi
         dataloader_num_workers=t.num_workers,
         dataloader_pin_memory=torch.cuda.is_available(),
         report_to=["tensorboard"],
+        disable_tqdm=not sys.stderr.isatty(),
     )
 
 

@@ -1,0 +1,45 @@
+# `make demo` and `make test` do all set-up on a fresh machine with Python 3.10+ and make.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+# A CPU build on machines without a GPU; set TORCH= to keep a PyTorch that is installed already.
+TORCH ?= torch==2.13.0
+DATA ?= ../shared/data/mvsa-single
+
+.PHONY: help install demo test test-all check format results clean
+
+help:  ## What there is to make
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+$(BIN)/.installed: pyproject.toml
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(if $(TORCH),$(BIN)/python -m pip install --quiet $(TORCH))
+	$(BIN)/python -m pip install --quiet -e '.[offline,demo,dev]'
+	touch $@
+
+install: $(BIN)/.installed  ## Environment in .venv, with everything
+
+demo: $(BIN)/.installed  ## Synthetic posts: train text-only, image-only, CLFA without and with guide; predict
+	$(BIN)/python -m clfa.demo.run --output demo
+
+test: $(BIN)/.installed  ## Fast tests
+	$(BIN)/python -m pytest -m "not slow"
+
+test-all: $(BIN)/.installed  ## All tests, also slow ones and those on real data
+	$(BIN)/python -m pytest
+
+check: $(BIN)/.installed  ## ruff and mypy
+	$(BIN)/ruff check src tests benchmarks
+	$(BIN)/ruff format --check src tests benchmarks
+	$(BIN)/mypy
+
+format: $(BIN)/.installed  ## Let ruff format
+	$(BIN)/ruff check --fix src tests benchmarks
+	$(BIN)/ruff format src tests benchmarks
+
+results: $(BIN)/.installed  ## The README's MVSA-Single tables (DATA=directory); about two hours on 2 cores
+	$(BIN)/python benchmarks/mvsa_single.py --data-dir $(DATA) --recipe mvsa-single-offline --output runs/results-frozen
+	$(BIN)/python benchmarks/mvsa_single.py --data-dir $(DATA) --recipe mvsa-single-offline-tuned --output runs/results-tuned
+
+clean:  ## Remove what make and the tools made
+	rm -rf $(VENV) demo build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
