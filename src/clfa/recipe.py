@@ -217,10 +217,10 @@ def _apply(content: dict[str, Any], override: str) -> None:
         section[last] = yaml.safe_load(value)
     except yaml.YAMLError as error:
         raise RecipeError(f"override {override!r}: the value is not valid YAML: {error}") from error
-    # YAML 1.1 reads 1e-4 as a string; people mean a number.
-    if isinstance(section[last], str):
+    # YAML 1.1 reads 1e-4 as a string; people mean a number. Quoted, it stays a string.
+    if isinstance(section[last], str) and any(character.isdigit() for character in value):
         with contextlib.suppress(ValueError):
-            section[last] = float(section[last])
+            section[last] = float(value)
 
 
 def _explain(problem: Any) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import sys
 from pathlib import Path
@@ -71,7 +72,8 @@ def train(
     from clfa.recipe import load_recipe
 
     changes = list(overrides or [])
-    changes += [f"data.dir={data_dir}"] if data_dir is not None else []
+    # Quoted, so that a folder named 2024 stays a name.
+    changes += [f"data.dir={json.dumps(data_dir)}"] if data_dir is not None else []
     changes += [f"data.fold={fold}"] if fold is not None else []
     changes += [f"seed={seed}"] if seed is not None else []
     settings = load_recipe(recipe, changes)

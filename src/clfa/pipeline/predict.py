@@ -13,7 +13,9 @@ from typing import Any
 import numpy as np
 import torch
 
-from clfa.data.images import load_image
+from clfa.data.encoding import clean_text
+from clfa.data.image_check import MISSING, UNREADABLE
+from clfa.data.images import MissingImageError, is_address, load_image
 from clfa.errors import DataError, ImageError
 from clfa.evaluation.inference import softmax
 from clfa.files import atomic_write
@@ -27,6 +29,8 @@ from clfa.progress import track
 
 # Characters of a text that are looked at; far beyond any tokenizer limit, and a bound on memory.
 MAX_CHARACTERS = 100_000
+# Failed rows that a summary quotes.
+MAX_EXAMPLES = 10
 
 
 @dataclass(frozen=True)
@@ -53,12 +57,14 @@ class Prediction:
         probabilities: By class name; empty on failure.
         embedding: Fused vector (``hidden_size``,), ``None`` on failure.
         error: Why there is no prediction, or ``None``.
+        reason: The kind of failure in two words, as data checks name it: for counting.
     """
 
     label: str | None
     probabilities: dict[str, float]
     embedding: np.ndarray | None = field(default=None, repr=False)
     error: str | None = None
+    reason: str | None = None
 
 
 @dataclass
@@ -123,12 +129,12 @@ class Predictor:
             try:
                 text, image = self._read(post)
             except DataError as error:
-                results[position] = Prediction(None, {}, error=str(error))
+                results[position] = Prediction(None, {}, error=str(error), reason=_reason(error))
                 continue
             kept.append(position)
             texts.append(text)
             images.append(image)
-            knowledge.append(post.knowledge)
+            knowledge.append(_text_of(post.knowledge))
         if kept:
             reads_images = self.processor.image_processor is not None
             inputs = self.processor(
@@ -152,13 +158,13 @@ class Predictor:
         """
         text = ""
         if self.processor.tokenizer is not None:
-            if not isinstance(post.text, str) or not post.text.strip():
+            text = _text_of(post.text)
+            if not text:
                 raise DataError("empty text")
-            text = post.text[:MAX_CHARACTERS]
         image = None
         if self.processor.image_processor is not None:
             if post.image is None or post.image == "":
-                raise ImageError("missing image")
+                raise MissingImageError(MISSING)
             image = load_image(post.image)
         return text, image
 
@@ -206,7 +212,8 @@ def predict_file(
             predictions = predictor([post for post, row in zip(posts, rows, strict=True) if row.error is None])
             remaining = iter(predictions)
             for row in rows:
-                result = Prediction(None, {}, error=row.error) if row.error is not None else next(remaining)
+                unreadable = Prediction(None, {}, error=row.error, reason="unreadable row")
+                result = unreadable if row.error is not None else next(remaining)
                 row_id = row.values.get(identifier, row.number)
                 record: dict[str, Any] = {"id": row_id, "prediction": result.label}
                 if result.error is None:
@@ -216,18 +223,38 @@ def predict_file(
                     if strict:
                         raise DataError(f"{source} row {row.number} (id {row_id}): {result.error}")
                     record["error"] = result.error
-                    _note_failure(summary, row, row_id, result.error)
-                file.write(json.dumps(record, ensure_ascii=False) + "\n")
+                    summary.failures[str(result.reason)] += 1
+                    if len(summary.examples) < MAX_EXAMPLES:
+                        summary.examples.append(f"row {row.number} (id {row_id}): {result.error}")
+                file.write(_json_line(record))
             summary.rows += len(rows)
             advance(len(rows))
     return summary
 
 
-def _note_failure(summary: PredictionSummary, row: Row, row_id: Any, error: str) -> None:
-    # Messages name the file; the count is by kind.
-    summary.failures[error.split(":")[0] if ":" in error else error] += 1
-    if len(summary.examples) < 10:
-        summary.examples.append(f"row {row.number} (id {row_id}): {error}")
+def _text_of(value: Any) -> str:
+    """A text as the data readers clean it; empty for whatever is not a text."""
+    if not isinstance(value, str):
+        return ""
+    # JSON may hold half an emoji, which no tokenizer takes; whole ones written as two halves are joined.
+    whole = value[:MAX_CHARACTERS].encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    return clean_text(whole)
+
+
+def _reason(error: DataError) -> str:
+    if isinstance(error, MissingImageError):
+        return MISSING
+    return UNREADABLE if isinstance(error, ImageError) else str(error)
+
+
+def _json_line(record: dict[str, Any]) -> str:
+    line = json.dumps(record, ensure_ascii=False, default=str)
+    try:
+        line.encode()
+    except UnicodeEncodeError:
+        # Half an emoji in an id has a JSON escape and no UTF-8 form.
+        line = json.dumps(record, default=str)
+    return line + "\n"
 
 
 def _require_columns(predictor: Predictor, rows: list[Row], source: Path, text: str, image: str) -> None:
@@ -251,7 +278,7 @@ def located(image: Any, folder: Path) -> Any:
     """A relative path becomes relative to the table's folder; everything else stays."""
     if isinstance(image, dict):
         return {**image, "path": located(image["path"], folder)} if image.get("path") else image
-    if isinstance(image, str) and image and "://" not in image and not Path(image).is_absolute():
+    if isinstance(image, str) and image and not is_address(image) and not Path(image).is_absolute():
         return str(folder / image)
     return image
 

@@ -56,13 +56,17 @@ def _jsonl_rows(path: Path) -> Iterator[Row]:
     with open(path, "rb") as file:
         number = 0
         while line := file.readline(MAX_LINE):
-            number += 1
             if not line.strip():
-                number -= 1
+                continue
+            number += 1
+            if len(line) == MAX_LINE and not line.endswith(b"\n"):
+                while (rest := file.readline(MAX_LINE)) and not rest.endswith(b"\n"):
+                    pass
+                yield Row(number, {}, f"the line is longer than {MAX_LINE:,} bytes")
                 continue
             try:
                 values = json.loads(line)
-            except ValueError as error:
+            except (ValueError, RecursionError) as error:
                 yield Row(number, {}, f"not valid JSON: {error}")
                 continue
             if isinstance(values, dict):
@@ -91,7 +95,10 @@ def _parquet_rows(path: Path) -> Iterator[Row]:
         raise DataError(f"{path} is not a Parquet file: {error}") from error
     number = 0
     with file:
-        for batch in file.iter_batches(batch_size=256):
-            for values in batch.to_pylist():
-                number += 1
-                yield Row(number, values)
+        try:
+            for batch in file.iter_batches(batch_size=256):
+                for values in batch.to_pylist():
+                    number += 1
+                    yield Row(number, values)
+        except (pa.ArrowException, OSError) as error:
+            raise DataError(f"{path} is damaged after row {number}: {error}") from error
