@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from datasets import Dataset, Image
 
 from clfa.errors import DataError, ModelError
 from clfa.pipeline.evaluate import evaluate
@@ -160,6 +161,15 @@ class CLFAPredictor:
             raise ModelError("this predictor is not trained yet; call fit() first.")
         return self._predictor
 
+    def _require_columns(self, rows: list[dict[str, Any]]) -> None:
+        present = {name for row in rows for name in row}
+        processor = self._trained().processor
+        for field, part in (("text", processor.tokenizer), ("image", processor.image_processor)):
+            column = self.columns[field]
+            if rows and part is not None and column not in present:
+                found = ", ".join(sorted(present))
+                raise DataError(f"the table has no column {column!r}; it has {found}. Name it with {field}=... .")
+
     def _posts(self, table: Any) -> list[Post]:
         folder = Path(self.image_root or ".")
         if isinstance(table, str | Path):
@@ -167,8 +177,16 @@ class CLFAPredictor:
             rows: list[dict[str, Any]] = [row.values for row in iter_rows(table)]
         elif isinstance(table, pd.DataFrame):
             rows = [{str(name): value for name, value in row.items()} for row in table.to_dict("records")]
+        elif isinstance(table, Dataset):
+            # A picture that cannot be decoded must fail alone, where it is read.
+            for name, feature in table.features.items():
+                if isinstance(feature, Image):
+                    table = table.cast_column(name, Image(decode=False))
+            rows = list(table.with_format(None))
         else:
-            rows = list(table)
+            kinds = "a pandas DataFrame, a datasets.Dataset or the path of a table file"
+            raise DataError(f"a table is {kinds}, got {type(table).__name__}.")
+        self._require_columns(rows)
         return [
             Post(
                 row.get(self.columns["text"]),

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from clfa.errors import RecipeError
 
@@ -67,6 +67,17 @@ class ModelRecipe(_Section):
     freeze_text_encoder: bool | int = False
     freeze_vision_encoder: bool | int = False
 
+    @model_validator(mode="after")
+    def _possible(self) -> ModelRecipe:
+        if self.hidden_size % self.num_attention_heads:
+            heads = self.num_attention_heads
+            raise ValueError(f"hidden_size {self.hidden_size} is not a multiple of num_attention_heads {heads}")
+        if self.text_encoder is None and self.vision_encoder is None:
+            raise ValueError("text_encoder and vision_encoder are both null; a model needs one of them")
+        if self.use_knowledge and self.text_encoder is None:
+            raise ValueError("use_knowledge needs a text encoder: knowledge is text")
+        return self
+
 
 class GuideRecipe(BaseModel):
     """Which guide.
@@ -101,7 +112,9 @@ class TrainingRecipe(_Section):
     encoder_learning_rate: float | None = Field(default=None, gt=0)
     weight_decay: float = Field(default=0.01, ge=0)
     warmup_ratio: float = Field(default=0.05, ge=0, lt=1)
-    lr_scheduler_type: str = "linear"
+    lr_scheduler_type: Literal["linear", "cosine", "polynomial", "inverse_sqrt", "constant", "constant_with_warmup"] = (
+        "linear"
+    )
     max_grad_norm: float = Field(default=1.0, gt=0)
     alpha_schedule: Literal["constant", "linear_decay"] = "constant"
     early_stopping_patience: int = Field(default=0, ge=0)
@@ -133,8 +146,9 @@ class Recipe(_Section):
 
     @property
     def guided(self) -> bool:
-        """Whether the run uses a guide at all; with alpha 0 its embeddings would have no effect."""
-        return self.guide.name != "none" and self.model.alpha > 0
+        """Whether the run uses a guide: with alpha 0 it would have no effect, one modality has nothing to align with."""
+        both = self.model.text_encoder is not None and self.model.vision_encoder is not None
+        return self.guide.name != "none" and self.model.alpha > 0 and both
 
     def save(self, path: Path) -> None:
         """Write as YAML, atomically; ``load_recipe`` reads it back."""
@@ -227,7 +241,8 @@ def _explain(problem: Any) -> str:
     *parents, last = [str(part) for part in problem["loc"]]
     place = ".".join([*parents, last])
     if problem["type"] != "extra_forbidden":
-        return f"{place}: {problem['msg']} (got {problem['input']!r})"
+        got = "" if isinstance(problem["input"], dict) else f" (got {problem['input']!r})"
+        return f"{place}: {problem['msg']}{got}"
     fields: Any = Recipe.model_fields
     for parent in parents:
         fields = fields[parent].annotation.model_fields

@@ -73,7 +73,7 @@ def train(
 
     changes = list(overrides or [])
     # Quoted, so that a folder named 2024 stays a name.
-    changes += [f"data.dir={json.dumps(data_dir)}"] if data_dir is not None else []
+    changes += [f"data.dir={json.dumps(data_dir, ensure_ascii=False)}"] if data_dir is not None else []
     changes += [f"data.fold={fold}"] if fold is not None else []
     changes += [f"seed={seed}"] if seed is not None else []
     settings = load_recipe(recipe, changes)

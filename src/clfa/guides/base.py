@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import difflib
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
@@ -11,6 +12,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from clfa.data.images import image_key
+from clfa.errors import RecipeError
 from clfa.modeling.features import FrozenEncoder
 from clfa.processing.store import FeatureStore, text_key
 
@@ -68,6 +70,23 @@ class GuideContext:
     image_features: FrozenEncoder | None = None
     pairs: Pairs | None = None
     seed: int = 0
+
+
+def check_options(guide: str, options: Mapping[str, Any], known: Sequence[str]) -> None:
+    """Check the names of a recipe's guide options.
+
+    Args:
+        guide: Name of the guide.
+        options: As given.
+        known: Names it takes.
+
+    Raises:
+        RecipeError: Naming the unknown option and the nearest known one.
+    """
+    for option in sorted(set(options) - set(known)):
+        nearest = difflib.get_close_matches(option, known, n=1)
+        hint = f" Did you mean {nearest[0]!r}?" if nearest else ""
+        raise RecipeError(f"unknown key 'guide.{option}'; the {guide} guide takes: {', '.join(known)}.{hint}")
 
 
 class Guide(ABC):

@@ -12,7 +12,7 @@ from transformers import AutoImageProcessor, AutoModel, AutoTokenizer
 
 from clfa.data.images import load_image
 from clfa.errors import ModelError
-from clfa.guides.base import Guide, GuideContext
+from clfa.guides.base import Guide, GuideContext, check_options
 from clfa.modeling.features import weights_fingerprint
 from clfa.pretrained import pretrained, pretrained_model
 from clfa.progress import track
@@ -54,7 +54,12 @@ class CLIPGuide(Guide):
 
     @classmethod
     def from_context(cls, context: GuideContext, **options: Any) -> CLIPGuide:
-        """See :meth:`Guide.from_context`; options are the arguments of the class."""
+        """See :meth:`Guide.from_context`; options are the arguments of the class.
+
+        Raises:
+            RecipeError: When an option is unknown.
+        """
+        check_options(cls.name, options, ("model", "batch_size"))
         return cls(**options)
 
     @torch.inference_mode()

@@ -11,7 +11,7 @@ from transformers import AutoImageProcessor, AutoModelForImageClassification
 
 from clfa.data.images import load_image
 from clfa.errors import ModelError, RecipeError
-from clfa.guides.base import Guide, GuideContext
+from clfa.guides.base import Guide, GuideContext, check_options
 from clfa.modeling import efficientnet_lite as _efficientnet_lite  # noqa: F401 - registers its Auto classes
 from clfa.modeling.features import FrozenEncoder, weights_fingerprint
 from clfa.pretrained import pretrained, pretrained_model
@@ -59,7 +59,7 @@ class ConSEGuide(Guide):
             raise ModelError(f"{classifier!r} does not name its classes (config.id2label); ConSE needs the names.")
         self.image = image if image is not None and self._is_backbone(image) else None
         self.dim = text.width
-        self.class_embeds = self.embed_texts([prompt.format(name) for name in names])
+        self.class_embeds = self.embed_texts([prompt.replace("{}", name) for name in names])
         self.fingerprint = weights_fingerprint(
             self.classifier, self.image_processor.to_dict(), prompt, names, text.fingerprint
         )
@@ -69,8 +69,9 @@ class ConSEGuide(Guide):
         """See :meth:`Guide.from_context`; the classifier is the student's vision encoder unless named.
 
         Raises:
-            RecipeError: When the run has no text encoder or no classifier can be inferred.
+            RecipeError: When an option is unknown, or the run has no text encoder or no classifier can be inferred.
         """
+        check_options(cls.name, options, ("classifier", "prompt", "batch_size"))
         classifier = classifier or context.vision_encoder
         if context.text_features is None or classifier is None:
             raise RecipeError("the conse guide needs a text encoder and an image classifier (guide.classifier).")

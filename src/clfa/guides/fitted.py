@@ -11,15 +11,16 @@ import tempfile
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
 import numpy as np
 import torch
+from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt, TypeAdapter, ValidationError
 from safetensors.numpy import load_file, save_file
 from torch import nn
 
 from clfa.errors import DataError, ModelError, RecipeError
-from clfa.guides.base import Guide, GuideContext, Pairs
+from clfa.guides.base import Guide, GuideContext, Pairs, check_options
 from clfa.guides.conse import ConSEGuide
 from clfa.guides.whitening import Whitening
 from clfa.modeling.contrastive import GuidedContrastiveLoss
@@ -50,17 +51,17 @@ class FittedSettings:
         temperature: Of the contrastive loss.
     """
 
-    dim: int = 128
-    text_components: int = 128
-    image_components: int = 128
+    dim: PositiveInt = 128
+    text_components: PositiveInt = 128
+    image_components: PositiveInt = 128
     conse: bool = True
-    conse_components: int = 64
-    dropout: float = 0.5
-    epochs: int = 40
-    batch_size: int = 256
-    learning_rate: float = 1e-3
-    weight_decay: float = 1e-2
-    temperature: float = 0.1
+    conse_components: PositiveInt = 64
+    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.5
+    epochs: PositiveInt = 40
+    batch_size: Annotated[int, Field(ge=2)] = 256
+    learning_rate: PositiveFloat = 1e-3
+    weight_decay: NonNegativeFloat = 1e-2
+    temperature: PositiveFloat = 0.1
 
 
 class FittedGuide(Guide):
@@ -111,21 +112,16 @@ class FittedGuide(Guide):
         A fit is kept in the cache under the pairs, encoders, settings and seed it came from, and found again there.
 
         Raises:
-            RecipeError: When the run lacks an encoder, or an option is unknown.
-            DataError: With fewer than 16 pairs to fit on.
+            RecipeError: When the run lacks an encoder, or an option is unknown or out of range.
+            DataError: With fewer than 16 pairs to fit on, or pairs that are all alike.
         """
         text, image = context.text_features, context.image_features
         if text is None or image is None:
             raise RecipeError("the fitted guide needs both a text and a vision encoder.")
+        check_options(cls.name, options, ("path", *FittedSettings.__dataclass_fields__))
         if path is not None:
             return cls.load(Path(path), context)
-        unknown = set(options) - set(FittedSettings.__dataclass_fields__)
-        if unknown:
-            raise RecipeError(
-                f"unknown option of the fitted guide: {', '.join(sorted(unknown))}; "
-                f"known: path, {', '.join(FittedSettings.__dataclass_fields__)}."
-            )
-        settings = FittedSettings(**options)
+        settings = _settings(options)
         pairs = context.pairs
         if pairs is None or len(pairs) < MIN_PAIRS:
             found = 0 if pairs is None else len(pairs)
@@ -164,6 +160,9 @@ class FittedGuide(Guide):
             components.append(settings.conse_components)
         text_whitening = Whitening.fit(text_features, settings.text_components)
         image_whitenings = [Whitening.fit(f, k) for f, k in zip(image_features, components, strict=True)]
+        for side, whitening in (("texts", text_whitening), ("pictures", image_whitenings[0])):
+            if not whitening.map.shape[1]:
+                raise DataError(f"a guide cannot be fitted: the {side} of all {len(pairs)} pairs are alike.")
         text_map, image_map = fit_linear_maps(
             text_whitening(text_features),
             np.concatenate([w(f) for w, f in zip(image_whitenings, image_features, strict=True)], axis=1),
@@ -261,6 +260,16 @@ class FittedGuide(Guide):
             conse,
             context.cache,
         )
+
+
+def _settings(options: dict[str, Any]) -> FittedSettings:
+    try:
+        return TypeAdapter(FittedSettings).validate_python(options)
+    except ValidationError as error:
+        problems = (
+            f"guide.{problem['loc'][0]}: {problem['msg']} (got {problem['input']!r})" for problem in error.errors()
+        )
+        raise RecipeError("; ".join(problems)) from error
 
 
 def _conse_for(context: GuideContext) -> ConSEGuide | None:

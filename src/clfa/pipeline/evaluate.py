@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from clfa.data import Corpus
-from clfa.errors import DataError
+from clfa.errors import DataError, RecipeError
 from clfa.files import write_json
 from clfa.modeling import CLFAForClassification
 from clfa.pipeline.prepare import Preparation, load_corpus
@@ -45,17 +45,20 @@ def evaluate(
     Raises:
         ModelError: When ``run`` is not a finished run.
         DataError: When the split does not exist, or its classes are not the model's.
+        RecipeError: When ``output`` is a run folder.
     """
     folder = RunFolder(run).finished()
     recipe = load_recipe(folder.recipe)
     if data_dir is not None:
         recipe = recipe.model_copy(update={"data": recipe.data.model_copy(update={"dir": data_dir})})
-    corpus = load_corpus(recipe, strict=strict, source=source)
+    target = RunFolder(output if output is not None else folder.path / f"evaluation-{split}")
+    if target.recipe.exists():
+        raise RecipeError(f"{target.path} holds a run, whose own metrics would be lost; give another --output.")
+    model, processor = load_trained(folder)
+    corpus = load_corpus(recipe, strict=strict, source=source, label_names=model.config.label_names)
     if split not in corpus.splits or not len(corpus.splits[split]):
         raise DataError(f"{corpus.name} has no {split} samples; it has: {', '.join(corpus.splits)}.")
-    model, processor = load_trained(folder)
     check_label_names(model, corpus)
-    target = RunFolder(output if output is not None else folder.path / f"evaluation-{split}")
     target.path.mkdir(parents=True, exist_ok=True)
     preparation = prepare_trained(recipe, corpus, model, processor, cache)
     metrics = score_split(model, preparation.dataset(corpus.splits[split]), split, corpus, target, recipe)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import logging
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,7 +12,7 @@ import numpy as np
 import torch
 from datasets import Dataset
 
-from clfa.data import Corpus, read_corpus, validate
+from clfa.data import READERS, Corpus, read_corpus, validate
 from clfa.data.images import image_key
 from clfa.data.splits import subset
 from clfa.data.validate import check_classes
@@ -20,6 +21,7 @@ from clfa.guides import GUIDES, Guide, GuideContext, RetrievalReport, retrieval_
 from clfa.guides.base import Pairs
 from clfa.modeling.encoders import load_encoder
 from clfa.modeling.features import FrozenEncoder
+from clfa.modeling.fusion import FUSIONS
 from clfa.pretrained import cache_dir
 from clfa.processing.dataset import EncodedDataset
 from clfa.processing.processor import CLFAProcessor
@@ -29,13 +31,16 @@ from clfa.recipe import Recipe
 logger = logging.getLogger(__name__)
 
 
-def load_corpus(recipe: Recipe, *, strict: bool = False, source: Any = None) -> Corpus:
+def load_corpus(
+    recipe: Recipe, *, strict: bool = False, source: Any = None, label_names: list[str] | None = None
+) -> Corpus:
     """Read and validate what the recipe names.
 
     Args:
         recipe: Its ``data`` section, and whether its model reads images.
         strict: Whether the first bad sample is an error instead of being counted and left out.
         source: Data instead of ``recipe.data.dir``, for readers that take tables from memory.
+        label_names: Classes of a trained model, for readers that would otherwise infer them from the data at hand.
 
     Raises:
         DataError: When the data cannot be used.
@@ -48,6 +53,8 @@ def load_corpus(recipe: Recipe, *, strict: bool = False, source: Any = None) -> 
     options = dict(data.options)
     if data.fold is not None:
         options["fold"] = data.fold
+    if label_names is not None and "label_names" in inspect.signature(READERS.get(data.reader)).parameters:
+        options.setdefault("label_names", label_names)
     corpus = read_corpus(data.reader, place, **options)
     reads_images = recipe.model.vision_encoder is not None
     if reads_images and not corpus.has_images:
@@ -59,6 +66,18 @@ def load_corpus(recipe: Recipe, *, strict: bool = False, source: Any = None) -> 
     if data.limit is not None:
         corpus = subset(corpus, data.limit, recipe.seed)
     return corpus
+
+
+def check_names(recipe: Recipe) -> None:
+    """Check what the recipe calls by name, before any work is done.
+
+    Raises:
+        RecipeError: When a reader, fusion or guide of that name does not exist.
+    """
+    READERS.get(recipe.data.reader)
+    FUSIONS.get(recipe.model.fusion)
+    if recipe.guide.name != "none":
+        GUIDES.get(recipe.guide.name)
 
 
 @dataclass

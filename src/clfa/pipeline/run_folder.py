@@ -47,8 +47,8 @@ class RunFolder:
         """Confusion matrix of a split."""
         return self.path / f"confusion-{split}.png"
 
-    def prepare(self, recipe: Recipe, resume: bool) -> None:
-        """Make the folder ready for a run.
+    def check(self, recipe: Recipe, resume: bool) -> None:
+        """Check that a run may be written here.
 
         Raises:
             RecipeError: When it already holds a run and ``resume`` is false, or holds a run of another recipe.
@@ -61,6 +61,9 @@ class RunFolder:
                 raise RecipeError(f"{self.path} holds a run of another recipe; --resume needs the same one.")
         elif self.path.exists() and any(self.path.iterdir()):
             raise RecipeError(f"{self.path} is not empty and not a run folder; give another --output.")
+
+    def begin(self, recipe: Recipe) -> None:
+        """Make the folder, with the resolved recipe in it."""
         self.path.mkdir(parents=True, exist_ok=True)
         recipe.save(self.recipe)
 

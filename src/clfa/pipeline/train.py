@@ -21,7 +21,7 @@ from clfa.files import write_json
 from clfa.guides import Guide, retrieval_report
 from clfa.modeling import CLFAForClassification
 from clfa.modeling.encoders import is_frozen
-from clfa.pipeline.prepare import Preparation, load_corpus, require_splits
+from clfa.pipeline.prepare import Preparation, check_names, load_corpus, require_splits
 from clfa.pipeline.resources import peak_memory_mb, versions
 from clfa.pipeline.run_folder import RunFolder
 from clfa.processing.dataset import EncodedDataset
@@ -79,16 +79,19 @@ def train(
     """
     started = time.perf_counter()
     folder = RunFolder(output)
+    folder.check(recipe, resume)
+    check_names(recipe)
     if resume and folder.metrics.is_file():
         logger.info("%s is finished already.", folder.path)
         return RunResult(folder, folder.read_metrics())
     corpus = load_corpus(recipe, strict=strict, source=source)
     require_splits(corpus)
-    folder.prepare(recipe, resume)
-    folder.write_dropped(corpus)
     preparation = Preparation(recipe, corpus, cache=cache)
     preparation.cache_features()
     guide = preparation.guide()
+    # Only now: what fails before leaves no folder in the way of the next try, and its work is cached.
+    folder.begin(recipe)
+    folder.write_dropped(corpus)
     guide_metrics = None if guide is None else _describe_guide(preparation, guide, folder)
 
     train_split, validation_split = corpus.splits["train"], corpus.splits["validation"]
@@ -190,6 +193,7 @@ def training_arguments(recipe: Recipe, folder: RunFolder, model: CLFAForClassifi
         max_grad_norm=t.max_grad_norm,
         alpha_schedule=t.alpha_schedule,
         early_stopping_patience=t.early_stopping_patience,
+        use_cpu=not has_accelerator(),
         bf16=precision == "bf16",
         fp16=precision == "fp16",
         dataloader_num_workers=t.num_workers,
@@ -197,6 +201,11 @@ def training_arguments(recipe: Recipe, folder: RunFolder, model: CLFAForClassifi
         report_to=["tensorboard"],
         disable_tqdm=not sys.stderr.isatty(),
     )
+
+
+def has_accelerator() -> bool:
+    """Whether there is anything but a CPU to train on."""
+    return torch.cuda.is_available() or torch.backends.mps.is_available()
 
 
 def resolve_precision(wanted: str, trains_encoder: bool) -> str:
@@ -211,6 +220,8 @@ def resolve_precision(wanted: str, trains_encoder: bool) -> str:
         return wanted
     if torch.cuda.is_available():
         return "bf16" if torch.cuda.is_bf16_supported() else "fp16"
+    if has_accelerator():
+        return "fp32"
     return "bf16" if trains_encoder and torch.ops.mkldnn._is_mkldnn_bf16_supported() else "fp32"
 
 
