@@ -146,7 +146,7 @@ class Recipe(_Section):
 
     @property
     def guided(self) -> bool:
-        """Whether the run uses a guide: with alpha 0 it would have no effect, one modality has nothing to align with."""
+        """Whether the run uses a guide: alpha 0 gives it no effect, and one modality alone nothing to align."""
         both = self.model.text_encoder is not None and self.model.vision_encoder is not None
         return self.guide.name != "none" and self.model.alpha > 0 and both
 
