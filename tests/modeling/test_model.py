@@ -91,6 +91,11 @@ def test_alpha_0_ignores_the_guides() -> None:
     assert without_guides.loss_text_alignment is None
     with_guides.loss.backward()
     assert all(torch.isfinite(p.grad).all() for p in model.parameters() if p.grad is not None)
+    # Guides gone wrong do no harm, either.
+    spoiled = make_batch() | {
+        name: torch.full((4, 12), torch.nan) for name in ("guide_text_embeds", "guide_image_embeds")
+    }
+    assert torch.equal(model(**spoiled).loss, without_guides.loss)
 
 
 def test_beta_0_leaves_the_alignment() -> None:
@@ -114,10 +119,7 @@ def test_without_labels_there_is_no_loss() -> None:
 
 
 def test_label_smoothing_in_training_only() -> None:
-    model = build(
-        label_smoothing=0.3, hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0, classifier_dropout=0.0
-    )
-    model.clfa.text_encoder.config.hidden_dropout_prob = 0.0
+    model = build(label_smoothing=0.3)
     batch = make_batch()
     output = model.eval()(**batch)
     torch.testing.assert_close(output.loss, F.cross_entropy(output.logits, batch["labels"]))
@@ -299,11 +301,17 @@ def test_from_encoders_keeps_weights_and_class_names(tiny_bert_dir: Path, tiny_v
     assert model.config.label2id == {"calm": 0, "sarcastic": 1}
     assert model.classifier.out_features == 2
     bert, vit = BertModel.from_pretrained(tiny_bert_dir), ViTModel.from_pretrained(tiny_vit_dir)
-    assert torch.equal(
-        model.clfa.text_encoder.encoder.layer[1].output.dense.weight, bert.encoder.layer[1].output.dense.weight
-    )
+    weights = model.clfa.text_encoder.state_dict()
+    assert all(torch.equal(tensor, bert.state_dict()[name]) for name, tensor in weights.items())
     assert torch.equal(model.clfa.vision_encoder.embeddings.cls_token, vit.embeddings.cls_token)
     assert model.config.text_config.hidden_size == 16
+
+
+def test_from_encoders_trains_what_is_not_frozen(tiny_bert_dir: Path, tiny_vit_dir: Path) -> None:
+    model = CLFAForClassification.from_encoders(tiny_bert_dir, tiny_vit_dir, freeze_vision_encoder=True, **HEAD)
+    assert model.training
+    assert model.clfa.text_encoder.training
+    assert not model.clfa.vision_encoder.training
 
 
 def test_from_encoders_takes_loaded_encoders_as_they_are() -> None:
