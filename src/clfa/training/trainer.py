@@ -11,6 +11,7 @@ from torch import nn
 from transformers import EarlyStoppingCallback, EvalPrediction, Trainer
 
 from clfa.evaluation.metrics import classification_metrics
+from clfa.pretrained import pretrained_model
 from clfa.processing.collator import CLFACollator
 from clfa.training.arguments import CLFATrainingArguments
 
@@ -47,6 +48,9 @@ class CLFATrainer(Trainer):
     def __init__(self, model: nn.Module, args: CLFATrainingArguments, **kwargs: Any) -> None:
         processor = kwargs.get("processing_class")
         tokenizer = getattr(processor, "tokenizer", None)
+        if processor is not None and tokenizer is None and hasattr(processor, "image_processor"):
+            # The Trainer asks a processor for its tokenizer; that of an image-only model has none.
+            kwargs["processing_class"] = processor.image_processor
         kwargs.setdefault("data_collator", CLFACollator(getattr(tokenizer, "pad_token_id", None) or 0))
         kwargs.setdefault("compute_metrics", _metrics_of_logits)
         callbacks = list(kwargs.pop("callbacks", None) or [])
@@ -87,6 +91,18 @@ class CLFATrainer(Trainer):
                 logs[name] = torch.stack(values).mean().item()
             self._parts.clear()
         super().log(logs, start_time)
+
+    def _load_best_model(self) -> None:
+        self._load_weights(str(self.state.best_model_checkpoint))
+
+    def _load_from_checkpoint(self, resume_from_checkpoint: str, model: nn.Module | None = None) -> None:
+        self._load_weights(resume_from_checkpoint)
+
+    def _load_weights(self, checkpoint: str) -> None:
+        # Transformers saves the tensors of some encoders under other names than the module's. Only `from_pretrained`
+        # maps them back; the Trainer's own loading would warn and leave such an encoder as it is.
+        module: Any = self.accelerator.unwrap_model(self.model)
+        module.load_state_dict(pretrained_model(type(module), checkpoint).state_dict())
 
     def create_optimizer(self, model: nn.Module | None = None) -> torch.optim.Optimizer:
         """Four groups: encoders and the rest, each with and without weight decay (none on bias and LayerNorm)."""
