@@ -90,6 +90,13 @@ def test_weights_of_another_architecture(bert_dir: Path, tiny_vit_dir: Path) -> 
         pretrained_model(AutoModel, bert_dir)
 
 
+def test_weights_that_lack_a_layer(bert_dir: Path) -> None:
+    config = json.loads((bert_dir / "config.json").read_text(encoding="utf-8"))
+    (bert_dir / "config.json").write_text(json.dumps(config | {"num_hidden_layers": 3}), encoding="utf-8")
+    with pytest.raises(ModelError, match=r"BertModel: 16 tensors are missing, 'encoder\.layer\.2\..* Check the model"):
+        pretrained_model(AutoModel, bert_dir)
+
+
 def test_weights_of_another_size(bert_dir: Path) -> None:
     config = json.loads((bert_dir / "config.json").read_text(encoding="utf-8"))
     (bert_dir / "config.json").write_text(json.dumps(config | {"intermediate_size": 48}), encoding="utf-8")
