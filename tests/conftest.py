@@ -24,6 +24,8 @@ from transformers import (
 from transformers.models.clip.image_processing_pil_clip import CLIPImageProcessorPil
 from transformers.models.vit.image_processing_pil_vit import ViTImageProcessorPil
 
+from posts import make_posts, write_csv
+
 torch.set_num_threads(1)
 
 SPECIALS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
@@ -138,3 +140,46 @@ def tiny_clip_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
     tokenizer.save_pretrained(directory)
     CLIPImageProcessorPil(size={"shortest_edge": 32}, crop_size={"height": 32, "width": 32}).save_pretrained(directory)
     return directory
+
+
+@pytest.fixture(scope="session")
+def tiny_overrides(tiny_bert_dir: Path, tiny_vit_dir: Path, tiny_clip_dir: Path) -> list[str]:
+    """Overrides that make any recipe tiny: random encoders, a narrow head, two epochs, the CLIP guide."""
+    return [
+        f"model.text_encoder={tiny_bert_dir}",
+        f"model.vision_encoder={tiny_vit_dir}",
+        "model.image_grid_size=null",
+        "model.hidden_size=16",
+        "model.projection_hidden_size=16",
+        "model.intermediate_size=16",
+        "model.num_attention_heads=2",
+        "model.num_fusion_layers=1",
+        f"guide={{name: clip, model: {tiny_clip_dir}}}",
+        "model.hidden_dropout_prob=0",
+        "model.attention_probs_dropout_prob=0",
+        "model.classifier_dropout=0",
+        "model.text_feature_dropout=0",
+        "model.image_feature_dropout=0",
+        "training.epochs=2",
+        "training.batch_size=8",
+        "training.learning_rate=1e-2",
+        "training.precision=fp32",
+    ]
+
+
+@pytest.fixture(scope="session")
+def posts_csv(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Table of 64 synthetic posts (32 train, 16 validation, 16 test) beside their pictures."""
+    folder = tmp_path_factory.mktemp("posts")
+    return write_csv(folder / "posts.csv", make_posts(folder))
+
+
+@pytest.fixture(scope="session")
+def tiny_run(tmp_path_factory: pytest.TempPathFactory, tiny_overrides: list[str], posts_csv: Path) -> Path:
+    """Run folder of a finished tiny training with guide on ``posts_csv``; not to be changed."""
+    from clfa.pipeline.train import train
+    from clfa.recipe import load_recipe
+
+    path = tmp_path_factory.mktemp("runs") / "tiny"
+    train(load_recipe("offline", [*tiny_overrides, f"data.dir={posts_csv}"]), path)
+    return path

@@ -67,6 +67,12 @@ class RunFolder:
         self.path.mkdir(parents=True, exist_ok=True)
         recipe.save(self.recipe)
 
+    def last_checkpoint(self) -> str | None:
+        """The newest whole checkpoint; a killed run may have left half of a newer one."""
+        # The Trainer writes its state last.
+        whole = [state.parent for state in self.checkpoints.glob("checkpoint-*/trainer_state.json")]
+        return str(max(whole, key=lambda path: int(path.name.rpartition("-")[2]))) if whole else None
+
     def finished(self) -> RunFolder:
         """This folder, checked to hold a finished run.
 

@@ -11,7 +11,6 @@ from typing import Any
 
 import torch
 from transformers import set_seed
-from transformers.trainer_utils import get_last_checkpoint
 
 from clfa.data import Corpus
 from clfa.evaluation.inference import Inference, infer
@@ -107,7 +106,7 @@ def train(
         eval_dataset=validation_set,
         processing_class=preparation.processor,
     )
-    checkpoint = get_last_checkpoint(str(folder.checkpoints)) if resume and folder.checkpoints.is_dir() else None
+    checkpoint = folder.last_checkpoint() if resume else None
     trainer.train(resume_from_checkpoint=checkpoint)
     trained = time.perf_counter()
 

@@ -1,0 +1,313 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from datasets import Dataset
+from transformers import TrainerCallback, set_seed
+
+from clfa.data.assemble import image_at, to_dataset
+from clfa.modeling import CLFAForClassification
+from clfa.pretrained import pretrained_model
+from clfa.processing.dataset import EncodedDataset
+from clfa.processing.processor import CLFAProcessor
+from clfa.training import CLFATrainer, CLFATrainingArguments
+from clfa.training.trainer import alpha_factor
+from posts import make_posts
+
+HEAD = {
+    "hidden_size": 8,
+    "projection_hidden_size": 8,
+    "intermediate_size": 8,
+    "num_attention_heads": 2,
+    "num_fusion_layers": 1,
+    "hidden_dropout_prob": 0.0,
+    "attention_probs_dropout_prob": 0.0,
+    "classifier_dropout": 0.0,
+}
+GUIDE_DIM = 8
+
+
+@pytest.fixture(scope="module")
+def split(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
+    folder = tmp_path_factory.mktemp("pictures")
+    return to_dataset(
+        [
+            {
+                "id": post["id"],
+                "text": post["text"],
+                "image": image_at(str(folder / post["image"])),
+                "knowledge": None,
+                "label": number % 2,
+            }
+            for number, post in enumerate(make_posts(folder, 16))
+        ],
+        ["bad", "good"],
+    )
+
+
+@pytest.fixture
+def processor(tiny_bert_dir: Path, tiny_vit_dir: Path) -> CLFAProcessor:
+    return CLFAProcessor.from_encoders(tiny_bert_dir, tiny_vit_dir)
+
+
+@pytest.fixture
+def model(tiny_bert_dir: Path, tiny_vit_dir: Path) -> CLFAForClassification:
+    torch.manual_seed(0)
+    found: CLFAForClassification = CLFAForClassification.from_encoders(
+        tiny_bert_dir, tiny_vit_dir, ["bad", "good"], guide_dim=GUIDE_DIM, alpha=0.5, beta=2.0, **HEAD
+    )
+    return found
+
+
+def guided(split: Dataset, processor: CLFAProcessor) -> EncodedDataset:
+    embeds = np.random.default_rng(0).normal(size=(2, len(split), GUIDE_DIM)).astype(np.float32)
+    return EncodedDataset(split, processor, guide_embeds=(embeds[0], embeds[1]))
+
+
+def trainer_for(
+    model: CLFAForClassification, split: Dataset, processor: CLFAProcessor, output: Path, **options: Any
+) -> CLFATrainer:
+    extra = {name: options.pop(name) for name in ("compute_metrics", "callbacks") if name in options}
+    arguments = {"num_train_epochs": 2, "per_device_train_batch_size": 4, "learning_rate": 1e-3, **options}
+    return CLFATrainer(
+        model,
+        CLFATrainingArguments(output_dir=str(output), report_to=[], disable_tqdm=True, **arguments),
+        train_dataset=guided(split, processor),
+        eval_dataset=EncodedDataset(split, processor),
+        processing_class=processor,
+        **extra,
+    )
+
+
+class Scripted:
+    """Validation scores by evaluation, instead of the model's own."""
+
+    def __init__(self, *scores: float) -> None:
+        self.scores = list(scores)
+
+    def __call__(self, prediction: Any) -> dict[str, float]:
+        return {"macro_f1": self.scores.pop(0)}
+
+
+def test_loss_parts_are_logged_apart_and_add_up(
+    model: CLFAForClassification, split: Dataset, processor: CLFAProcessor, tmp_path: Path
+) -> None:
+    trainer = trainer_for(model, split, processor, tmp_path, num_train_epochs=1)
+    trainer.train()
+    (log,) = [entry for entry in trainer.state.log_history if "loss" in entry]
+    alignment = log["loss_text_alignment"] + log["loss_image_alignment"]
+    assert log["loss"] == pytest.approx(2.0 * log["loss_classification"] + 0.5 * alignment, abs=1e-5)
+    assert log["loss_text_alignment"] > 0.1
+    (evaluation,) = [entry for entry in trainer.state.log_history if "eval_loss" in entry]
+    # Validation samples carry no guide embeddings: their loss is the weighted classification loss alone.
+    assert {"eval_accuracy", "eval_macro_f1", "eval_weighted_f1", "eval_binary_f1"} <= set(evaluation)
+    assert not any("alignment" in name for name in evaluation)
+
+
+def test_each_log_covers_the_steps_since_the_last(
+    model: CLFAForClassification, split: Dataset, processor: CLFAProcessor, tmp_path: Path
+) -> None:
+    seen: list[float] = []
+    trainer = trainer_for(model, split, processor, tmp_path, num_train_epochs=1, logging_strategy="steps")
+    trainer.args.logging_steps = trainer.state.logging_steps = 2
+    compute = trainer.compute_loss
+
+    def spy(*args: Any, **kwargs: Any) -> Any:
+        result = compute(*args, **kwargs)
+        if args[0].training:
+            seen.append(trainer._parts["loss_text_alignment"][-1].item())
+        return result
+
+    trainer.compute_loss = spy
+    trainer.train()
+    logs = [entry["loss_text_alignment"] for entry in trainer.state.log_history if "loss" in entry]
+    assert logs == pytest.approx([np.mean(seen[:2]), np.mean(seen[2:4])], abs=1e-6)
+
+
+def test_alpha_factor() -> None:
+    assert [alpha_factor("constant", progress) for progress in (0.0, 0.5, 1.0)] == [1.0, 1.0, 1.0]
+    assert [alpha_factor("linear_decay", progress) for progress in (0.0, 0.25, 1.0, 1.5)] == [1.0, 0.75, 0.0, 0.0]
+
+
+@pytest.mark.parametrize(("schedule", "factor"), [("constant", 1.0), ("linear_decay", 0.75)])
+def test_alpha_follows_its_schedule(
+    model: CLFAForClassification,
+    split: Dataset,
+    processor: CLFAProcessor,
+    tmp_path: Path,
+    schedule: str,
+    factor: float,
+) -> None:
+    trainer = trainer_for(model, split, processor, tmp_path, alpha_schedule=schedule)
+    trainer.state.max_steps, trainer.state.global_step = 8, 2
+    batch = trainer.data_collator([trainer.train_dataset[i] for i in range(4)])
+    loss, outputs = trainer.compute_loss(model.train(), batch, return_outputs=True)
+    alignment = outputs.loss_text_alignment + outputs.loss_image_alignment
+    expected = 2.0 * outputs.loss_classification + 0.5 * factor * alignment
+    assert loss.item() == pytest.approx(expected.item(), abs=1e-6)
+    # Evaluation knows no schedule.
+    trainer.state.global_step = 8
+    loss, outputs = trainer.compute_loss(model.eval(), batch, return_outputs=True)
+    assert loss.item() == pytest.approx(outputs.loss.item(), abs=1e-6)
+
+
+def test_parameter_groups(
+    model: CLFAForClassification, split: Dataset, processor: CLFAProcessor, tmp_path: Path
+) -> None:
+    trainer = trainer_for(model, split, processor, tmp_path, encoder_learning_rate=2e-5, weight_decay=0.05)
+    optimizer = trainer.create_optimizer()
+    assert isinstance(optimizer, torch.optim.AdamW)
+    settings = {
+        id(parameter): (group["lr"], group["weight_decay"])
+        for group in optimizer.param_groups
+        for parameter in group["params"]
+    }
+    named = dict(model.named_parameters())
+    assert len(settings) == len(named)
+    for name, parameter in named.items():
+        rate = 2e-5 if name.startswith(("clfa.text_encoder.", "clfa.vision_encoder.")) else 1e-3
+        norm_or_bias = name.endswith(".bias") or "norm" in name.lower()
+        assert settings[id(parameter)] == (rate, 0.0 if norm_or_bias else 0.05), name
+    assert sum("norm" in name.lower() and name.endswith("weight") for name in named) > 5
+
+
+def test_frozen_parameters_are_not_given_to_the_optimizer(
+    tiny_bert_dir: Path, tiny_vit_dir: Path, split: Dataset, processor: CLFAProcessor, tmp_path: Path
+) -> None:
+    model = CLFAForClassification.from_encoders(
+        tiny_bert_dir, tiny_vit_dir, ["a", "b"], freeze_text_encoder=True, freeze_vision_encoder=1, **HEAD
+    )
+    trainer = trainer_for(model, split, processor, tmp_path)
+    given = {id(p) for group in trainer.create_optimizer().param_groups for p in group["params"]}
+    names = {name for name, parameter in model.named_parameters() if id(parameter) in given}
+    assert not any(name.startswith("clfa.text_encoder.") for name in names)
+    vision = {name for name in names if name.startswith("clfa.vision_encoder.")}
+    assert vision
+    assert not any("embeddings" in name or ".0." in name for name in vision)
+    assert all(group["lr"] == 1e-3 for group in trainer.create_optimizer().param_groups)
+
+
+class Rates(TrainerCallback):
+    def __init__(self) -> None:
+        self.rates: list[list[float]] = []
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        self.rates.append(kwargs["lr_scheduler"].get_last_lr())
+
+
+def test_linear_warm_up_over_5_percent_then_linear_decay(
+    model: CLFAForClassification, split: Dataset, processor: CLFAProcessor, tmp_path: Path
+) -> None:
+    rates = Rates()
+    trainer = trainer_for(
+        model,
+        split,
+        processor,
+        tmp_path,
+        num_train_epochs=10,  # 4 steps each: 40 steps, 2 of them warm-up
+        encoder_learning_rate=1e-4,
+        eval_strategy="no",
+        save_strategy="no",
+        load_best_model_at_end=False,
+        callbacks=[rates],
+    )
+    trainer.train()
+    head = trainer.optimizer.param_groups.index(
+        next(group for group in trainer.optimizer.param_groups if group["initial_lr"] == 1e-3)
+    )
+    encoder = trainer.optimizer.param_groups.index(
+        next(group for group in trainer.optimizer.param_groups if group["initial_lr"] == 1e-4)
+    )
+    after = [step[head] for step in rates.rates]  # the rate of the step that follows
+    assert after[0] == pytest.approx(0.5e-3)
+    assert after[1] == pytest.approx(1e-3)
+    assert after[20] == pytest.approx(1e-3 * (40 - 21) / 38)
+    assert after[38] == pytest.approx(1e-3 / 38)
+    assert after[39] == 0.0
+    assert rates.rates[20][encoder] == pytest.approx(1e-4 * (40 - 21) / 38)
+
+
+def test_the_best_epoch_is_kept_whole(
+    model: CLFAForClassification, split: Dataset, processor: CLFAProcessor, tmp_path: Path
+) -> None:
+    """Encoders included: some are saved under other tensor names than their module's."""
+    trainer = trainer_for(
+        model,
+        split,
+        processor,
+        tmp_path,
+        num_train_epochs=3,
+        save_total_limit=None,
+        compute_metrics=Scripted(0.4, 0.6, 0.5),
+    )
+    trainer.train()
+    assert trainer.state.best_metric == 0.6
+    kept = model.state_dict()
+    best = pretrained_model(CLFAForClassification, tmp_path / "checkpoint-8").state_dict()
+    last = pretrained_model(CLFAForClassification, tmp_path / "checkpoint-12").state_dict()
+    assert kept.keys() == best.keys()
+    for name, tensor in kept.items():
+        assert torch.equal(tensor, best[name]), name
+    for part in ("text_encoder", "vision_encoder", "text_projection", "fusion"):
+        changed = [name for name in kept if part in name and not torch.equal(kept[name], last[name])]
+        assert changed, part
+
+
+@pytest.mark.parametrize(("patience", "epochs"), [(2, 4), (0, 6)])
+def test_early_stopping(
+    model: CLFAForClassification,
+    split: Dataset,
+    processor: CLFAProcessor,
+    tmp_path: Path,
+    patience: int,
+    epochs: int,
+) -> None:
+    trainer = trainer_for(
+        model,
+        split,
+        processor,
+        tmp_path,
+        num_train_epochs=6,
+        early_stopping_patience=patience,
+        compute_metrics=Scripted(0.5, 0.6, 0.6, 0.55, 0.5, 0.4),
+    )
+    trainer.train()
+    assert trainer.state.epoch == epochs
+    assert trainer.state.best_metric == 0.6
+    assert trainer.state.best_model_checkpoint.endswith("checkpoint-8")
+
+
+def test_gradient_accumulation_equals_one_large_batch(
+    tiny_bert_dir: Path, tiny_vit_dir: Path, split: Dataset, processor: CLFAProcessor, tmp_path: Path
+) -> None:
+    weights = []
+    for size, steps in ((8, 1), (4, 2)):
+        torch.manual_seed(0)
+        model = CLFAForClassification.from_encoders(
+            tiny_bert_dir, tiny_vit_dir, ["bad", "good"], alpha=0.0, guide_dim=GUIDE_DIM, **HEAD
+        )
+        for module in model.modules():
+            if isinstance(module, torch.nn.Dropout):
+                module.p = 0.0
+        for encoder in (model.clfa.text_encoder, model.clfa.vision_encoder):
+            encoder.requires_grad_(False)
+        trainer = trainer_for(
+            model,
+            split,
+            processor,
+            tmp_path / str(size),
+            num_train_epochs=1,
+            per_device_train_batch_size=size,
+            gradient_accumulation_steps=steps,
+            load_best_model_at_end=False,
+            eval_strategy="no",
+            save_strategy="no",
+        )
+        set_seed(3)
+        trainer.train()
+        weights.append(model.classifier.weight.detach())
+    torch.testing.assert_close(weights[0], weights[1], atol=1e-6, rtol=0)
