@@ -38,7 +38,9 @@ class Whitening:
         _, singular, directions = np.linalg.svd(x - mean, full_matrices=False)
         deviations = singular / np.sqrt(len(x) - 1)
         keep = min(components, len(x) - 1, int((deviations**2 > epsilon * deviations[0] ** 2).sum()))
-        return cls(mean.astype(np.float32), (directions[:keep] / deviations[:keep, None]).T.astype(np.float32))
+        # Contiguous as a loaded one is, so that both round alike.
+        scaled = np.ascontiguousarray((directions[:keep] / deviations[:keep, None]).T, np.float32)
+        return cls(mean.astype(np.float32), scaled)
 
     def __call__(self, features: np.ndarray) -> np.ndarray:
         """(N, D) -> (N, K)."""

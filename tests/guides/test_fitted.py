@@ -1,0 +1,270 @@
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from transformers import ViTConfig, ViTForImageClassification
+from transformers.models.vit.image_processing_pil_vit import ViTImageProcessorPil
+
+from clfa.data.images import image_key
+from clfa.errors import DataError, ModelError, RecipeError
+from clfa.guides import GuideContext, fitted, retrieval_report
+from clfa.guides.base import Pairs
+from clfa.guides.fitted import FittedGuide
+from clfa.modeling.encoders import load_encoder
+from clfa.modeling.features import FrozenEncoder
+from clfa.processing.processor import CLFAProcessor
+from clfa.processing.store import text_key
+from posts import COLOURS, picture
+
+FIT, HELD_OUT, LATENT = 400, 200, 8
+OPTIONS: dict[str, Any] = {
+    "dim": 16,
+    "text_components": 20,
+    "image_components": 20,
+    "epochs": 20,
+    "batch_size": 50,
+    "dropout": 0.3,
+    "learning_rate": 0.01,
+}
+
+
+class TableEncoder:
+    """Stands for a FrozenEncoder: the pooled feature of content number n is row n of a matrix."""
+
+    def __init__(self, modality: str, features: np.ndarray, fingerprint: str) -> None:
+        self.modality, self.features, self.fingerprint = modality, features, fingerprint
+        self.width = features.shape[1]
+        make = text_key if modality == "text" else image_key
+        self.rows = {make(self.content(n)): n for n in range(len(features))}
+
+    def content(self, number: int) -> Any:
+        return str(number) if self.modality == "text" else str(number).encode()
+
+    def key(self, content: Any) -> bytes:
+        return text_key(content) if self.modality == "text" else image_key(content)
+
+    def ensure_pooled(self, contents: Sequence[Any], keys: Sequence[bytes]) -> None:
+        assert all(key in self.rows for key in keys)
+
+    def pooled_matrix(self, keys: Sequence[bytes]) -> np.ndarray:
+        return self.features[[self.rows[key] for key in keys]]
+
+
+def numbered(numbers: Sequence[int], image_numbers: Sequence[int] | None = None) -> Pairs:
+    images = numbers if image_numbers is None else image_numbers
+    return Pairs([str(n) for n in numbers], [str(n).encode() for n in images])
+
+
+@pytest.fixture(scope="module")
+def encoders() -> tuple[TableEncoder, TableEncoder]:
+    """Two views of one latent cause, each drowned in strong directions of its own and far from the origin."""
+    random = np.random.default_rng(0)
+    latent = random.normal(size=(FIT + HELD_OUT, LATENT))
+    views = []
+    for width in (24, 32):
+        nuisance = 10 * random.normal(size=(len(latent), 4)) @ random.normal(size=(4, width))
+        noise = 0.2 * random.normal(size=(len(latent), width))
+        views.append((latent @ random.normal(size=(LATENT, width)) + nuisance + noise + 30).astype(np.float32))
+    return TableEncoder("text", views[0], "t"), TableEncoder("image", views[1], "i")
+
+
+@pytest.fixture
+def context(encoders: Any, tmp_path: Path) -> GuideContext:
+    return GuideContext(
+        cache=tmp_path / "cache",
+        text_features=encoders[0],
+        image_features=encoders[1],
+        pairs=numbered(range(FIT)),
+        seed=7,
+    )
+
+
+held_out = numbered(range(FIT, FIT + HELD_OUT))
+
+
+def test_held_out_pairs_are_retrieved(context: GuideContext) -> None:
+    guide = FittedGuide.from_context(context, **OPTIONS)
+    texts, images = guide.embed_pairs(held_out, context.cache)
+    assert texts.shape == images.shape == (HELD_OUT, guide.dim) == (HELD_OUT, 16)
+    report = retrieval_report(texts, images)
+    assert report.rank1 > 0.3  # chance is 0.005
+    assert report.median_rank < 6  # chance is 100.5
+    assert not report.near_chance
+
+
+def test_shuffled_pairs_teach_nothing(context: GuideContext) -> None:
+    shuffled = np.random.default_rng(1).permutation(FIT).tolist()
+    guide = FittedGuide.from_context(replace(context, pairs=numbered(range(FIT), shuffled)), **OPTIONS)
+    report = retrieval_report(*guide.embed_pairs(held_out, context.cache))
+    assert report.near_chance
+    assert report.rank1 < 0.04
+
+
+def test_embeddings_are_the_maps_on_whitened_features(context: GuideContext, encoders: Any) -> None:
+    guide = FittedGuide.from_context(context, **OPTIONS)
+    text, image = (encoder.features[FIT:] for encoder in encoders)
+    whitened = guide.image_whitenings[0]
+    assert guide.text_map.shape == (20, 16)
+    np.testing.assert_allclose(
+        guide.embed_texts(held_out.texts),
+        (text - guide.text_whitening.mean) @ guide.text_whitening.map @ guide.text_map,
+        atol=1e-4,
+    )
+    np.testing.assert_allclose(
+        guide.embed_images(held_out.images), (image - whitened.mean) @ whitened.map @ guide.image_map, atol=1e-4
+    )
+
+
+def test_the_seed_decides(context: GuideContext, tmp_path: Path) -> None:
+    options = {**OPTIONS, "epochs": 2}
+    places = [replace(context, cache=tmp_path / str(n), seed=seed) for n, seed in enumerate((7, 7, 8))]
+    first, same, other = (FittedGuide.from_context(place, **options) for place in places)
+    assert np.array_equal(first.text_map, same.text_map)
+    assert np.array_equal(first.image_map, same.image_map)
+    assert first.fingerprint == same.fingerprint
+    assert not np.allclose(first.text_map, other.text_map)
+    assert first.fingerprint != other.fingerprint
+
+
+def test_a_guide_is_fitted_once(context: GuideContext, monkeypatch: pytest.MonkeyPatch) -> None:
+    fits = []
+    fit = fitted.fit_linear_maps
+
+    def counted(*args: Any) -> Any:
+        fits.append(args)
+        return fit(*args)
+
+    monkeypatch.setattr(fitted, "fit_linear_maps", counted)
+    options = {**OPTIONS, "epochs": 1}
+    first = FittedGuide.from_context(context, **options)
+    again = FittedGuide.from_context(context, **options)
+    assert len(fits) == 1
+    assert again.fingerprint == first.fingerprint
+    assert np.array_equal(again.embed_texts(held_out.texts), first.embed_texts(held_out.texts))
+    # Whatever a fit depends on makes another one.
+    image: Any = context.image_features
+    FittedGuide.from_context(replace(context, pairs=numbered(range(FIT - 1))), **options)
+    FittedGuide.from_context(replace(context, seed=8), **options)
+    FittedGuide.from_context(context, **{**options, "temperature": 0.2})
+    FittedGuide.from_context(
+        replace(context, image_features=TableEncoder("image", image.features, "another")),  # type: ignore[arg-type]
+        **options,
+    )
+    assert len(fits) == 5
+
+
+def test_save_and_load(context: GuideContext, tmp_path: Path) -> None:
+    guide = FittedGuide.from_context(context, **{**OPTIONS, "epochs": 1})
+    guide.save(tmp_path / "saved")
+    assert sorted(path.name for path in (tmp_path / "saved").iterdir()) == ["guide.json", "guide.safetensors"]
+    loaded = FittedGuide.from_context(replace(context, pairs=None), path=str(tmp_path / "saved"))
+    assert loaded.settings == guide.settings
+    assert loaded.fingerprint == guide.fingerprint
+    assert np.array_equal(loaded.embed_texts(held_out.texts), guide.embed_texts(held_out.texts))
+    assert np.array_equal(loaded.embed_images(held_out.images), guide.embed_images(held_out.images))
+    guide.save(tmp_path / "saved")  # over an earlier one
+    assert json.loads((tmp_path / "saved" / "guide.json").read_text())["sources"] == ["t", "i", ""]
+
+
+def test_a_guide_of_other_encoders_is_refused(context: GuideContext, tmp_path: Path) -> None:
+    FittedGuide.from_context(context, **{**OPTIONS, "epochs": 1}).save(tmp_path / "saved")
+    text: Any = context.text_features
+    other: Any = TableEncoder("text", text.features, "another")
+    with pytest.raises(ModelError, match="was fitted on other encoders than this run's; use the same text and vision"):
+        FittedGuide.from_context(replace(context, text_features=other), path=str(tmp_path / "saved"))
+
+
+def test_a_directory_without_a_guide_is_refused(context: GuideContext, tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match=r"is not a fitted guide: guide.json is missing"):
+        FittedGuide.from_context(context, path=str(tmp_path))
+
+
+def test_an_encoder_is_lacking(context: GuideContext, tmp_path: Path) -> None:
+    lacking = replace(context, text_features=None)
+    with pytest.raises(RecipeError, match="needs both a text and a vision encoder"):
+        FittedGuide.from_context(lacking)
+    FittedGuide.from_context(context, **{**OPTIONS, "epochs": 1}).save(tmp_path / "saved")
+    with pytest.raises(RecipeError, match="needs both a text and a vision encoder"):
+        FittedGuide.load(tmp_path / "saved", lacking)
+
+
+def test_wrong_options(context: GuideContext) -> None:
+    with pytest.raises(
+        RecipeError, match=r"unknown key 'guide.epoch'; the fitted guide takes: path, .*mean 'epochs'\?"
+    ):
+        FittedGuide.from_context(context, epoch=3)
+    with pytest.raises(RecipeError, match=r"guide.dropout: .*less than 1 \(got 1.5\); guide.epochs: .*valid integer"):
+        FittedGuide.from_context(context, epochs="many", dropout=1.5)
+
+
+@pytest.mark.parametrize("pairs", [None, numbered(range(15))])
+def test_too_few_pairs(context: GuideContext, pairs: Pairs | None) -> None:
+    found = 0 if pairs is None else 15
+    with pytest.raises(DataError, match=f"at least 16 image-text pairs; there are {found}"):
+        FittedGuide.from_context(replace(context, pairs=pairs))
+
+
+def test_the_fewest_pairs_suffice(context: GuideContext) -> None:
+    guide = FittedGuide.from_context(replace(context, pairs=numbered(range(16))), epochs=1)
+    assert guide.text_map.shape == (15, 128)
+    assert np.isfinite(guide.embed_texts(held_out.texts)).all()
+
+
+def test_pairs_that_are_all_alike(context: GuideContext) -> None:
+    with pytest.raises(DataError, match="the texts of all 20 pairs are alike"):
+        FittedGuide.from_context(replace(context, pairs=numbered([3] * 20, range(20))), epochs=1)
+
+
+def test_class_names_enter_where_the_vision_encoder_has_them(
+    tiny_bert_dir: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    torch.manual_seed(0)
+    names = ["cat", "dog", "day"]
+    config = ViTConfig(
+        image_size=32,
+        patch_size=16,
+        hidden_size=12,
+        num_hidden_layers=1,
+        num_attention_heads=2,
+        intermediate_size=8,
+        id2label=dict(enumerate(names)),
+        label2id={name: i for i, name in enumerate(names)},
+    )
+    ViTForImageClassification(config).save_pretrained(tmp_path / "vit")
+    ViTImageProcessorPil(size={"height": 32, "width": 32}).save_pretrained(tmp_path / "vit")
+    processor = CLFAProcessor.from_encoders(tiny_bert_dir, tmp_path / "vit")
+    cache = tmp_path / "cache"
+    images = [str(picture(tmp_path / f"{n}.png", list(COLOURS)[n % 4], n)) for n in range(20)]
+    context = GuideContext(
+        cache=cache,
+        vision_encoder=str(tmp_path / "vit"),
+        text_features=FrozenEncoder("text", load_encoder(tiny_bert_dir, "text"), processor, cache),
+        image_features=FrozenEncoder("image", load_encoder(tmp_path / "vit", "vision"), processor, cache),
+        pairs=Pairs([f"what a {list(COLOURS)[n % 4]} day {n}" for n in range(20)], images),
+    )
+    guide = FittedGuide.from_context(context, epochs=1)
+    assert guide.conse is not None
+    # 12 pooled features and, of 3 posteriors that add up to 1, two directions.
+    pooled, vectors = guide.image_whitenings
+    assert vectors.mean.shape == (16,)
+    assert guide.image_map.shape == (pooled.map.shape[1] + vectors.map.shape[1], 128)
+    loaded = FittedGuide.from_context(context, epochs=1)
+    assert np.array_equal(loaded.embed_images(images), guide.embed_images(images))
+    assert loaded.fingerprint == guide.fingerprint
+    without = FittedGuide.from_context(context, epochs=1, conse=False)
+    assert without.conse is None
+    assert len(without.image_whitenings) == 1
+    # An encoder that is no classifier leaves them out, and says so.
+    with caplog.at_level(logging.WARNING):
+        plain = FittedGuide.from_context(replace(context, vision_encoder=None), epochs=1)
+    assert plain.conse is None
+    assert "fitted guide without ConSE vectors" in caplog.text
+    assert plain.fingerprint == without.fingerprint
