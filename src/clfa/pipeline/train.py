@@ -192,6 +192,7 @@ def training_arguments(recipe: Recipe, folder: RunFolder, model: CLFAForClassifi
         max_grad_norm=t.max_grad_norm,
         alpha_schedule=t.alpha_schedule,
         early_stopping_patience=t.early_stopping_patience,
+        ema_decay=t.ema_decay,
         use_cpu=not has_accelerator(),
         bf16=precision == "bf16",
         fp16=precision == "fp16",

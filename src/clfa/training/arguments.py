@@ -21,6 +21,8 @@ class CLFATrainingArguments(TrainingArguments):
         encoder_learning_rate: Learning rate of the encoders where it differs from the rest.
         alpha_schedule: ``constant`` as in the paper, or ``linear_decay`` from ``alpha`` to 0 over the training.
         early_stopping_patience: Evaluations without a better validation score before training stops; 0 never stops.
+        ema_decay: Decay per step of an exponential moving average of the weights, which is then what is evaluated and
+            kept (none in the paper); 0 for none.
     """
 
     learning_rate: float = 1e-5
@@ -43,7 +45,13 @@ class CLFATrainingArguments(TrainingArguments):
     alpha_schedule: str = field(default="constant", metadata={"help": "constant or linear_decay."})
     early_stopping_patience: int = field(default=0, metadata={"help": "Evaluations without progress; 0: never stop."})
 
+    ema_decay: float = field(default=0.0, metadata={"help": "Moving average of the weights; 0: none."})
+
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.alpha_schedule not in ALPHA_SCHEDULES:
             raise ValueError(f"alpha_schedule is {self.alpha_schedule!r}; choose one of {', '.join(ALPHA_SCHEDULES)}.")
+        if not 0 <= self.ema_decay < 1:
+            raise ValueError(f"ema_decay is {self.ema_decay}; it must be at least 0 and below 1.")
+        if self.ema_decay and not self.load_best_model_at_end:
+            raise ValueError("ema_decay needs load_best_model_at_end: averaged weights live in the checkpoints.")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,6 +16,7 @@ from clfa.evaluation.metrics import classification_metrics
 from clfa.pretrained import pretrained_model
 from clfa.processing.collator import CLFACollator
 from clfa.training.arguments import CLFATrainingArguments
+from clfa.training.averaging import WeightAverage
 
 _LOSS_PARTS = ("loss_classification", "loss_text_alignment", "loss_image_alignment")
 
@@ -56,6 +59,9 @@ class CLFATrainer(Trainer):
         callbacks = list(kwargs.pop("callbacks", None) or [])
         if args.early_stopping_patience:
             callbacks.append(EarlyStoppingCallback(args.early_stopping_patience))
+        self.average = WeightAverage(args.ema_decay) if args.ema_decay else None
+        if self.average is not None:
+            callbacks.append(self.average)
         self._parts: dict[str, list[torch.Tensor]] = defaultdict(list)
         super().__init__(model, args, callbacks=callbacks, **kwargs)
 
@@ -92,11 +98,32 @@ class CLFATrainer(Trainer):
             self._parts.clear()
         super().log(logs, start_time)
 
+    def evaluate(self, *args: Any, **kwargs: Any) -> dict[str, float]:
+        """Evaluate, with averaged weights where there are any."""
+        with self._averaged():
+            metrics: dict[str, float] = super().evaluate(*args, **kwargs)
+        return metrics
+
+    def _averaged(self) -> AbstractContextManager[None]:
+        return (
+            nullcontext() if self.average is None else self.average.applied(self.accelerator.unwrap_model(self.model))
+        )
+
+    def _save_checkpoint(self, model: nn.Module, trial: Any) -> None:
+        # A checkpoint's model is the one that was evaluated; what training goes on from lies beside it.
+        with self._averaged():
+            super()._save_checkpoint(model, trial)
+            checkpoint = Path(self._get_output_dir(trial)) / f"checkpoint-{self.state.global_step}"
+            if self.average is not None and checkpoint.is_dir():
+                self.average.save_trained(checkpoint)
+
     def _load_best_model(self) -> None:
         self._load_weights(str(self.state.best_model_checkpoint))
 
     def _load_from_checkpoint(self, resume_from_checkpoint: str, model: nn.Module | None = None) -> None:
         self._load_weights(resume_from_checkpoint)
+        if self.average is not None:
+            self.average.resume(self.accelerator.unwrap_model(self.model), Path(resume_from_checkpoint))
 
     def _load_weights(self, checkpoint: str) -> None:
         # Transformers saves the tensors of some encoders under other names than the module's. Only `from_pretrained`
