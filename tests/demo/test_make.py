@@ -13,7 +13,7 @@ from clfa.demo import DemoSummary, make, make_demo_data
 from clfa.demo.pictures import Painter
 from clfa.errors import DataError
 
-SMALL = {"train": 192, "validation": 96, "test": 96, "progress": False}
+SMALL = {"train": 192, "validation": 96, "test": 96}
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -11,12 +11,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from rich.progress import track
-
 from clfa.demo.concepts import CONCEPTS
 from clfa.demo.design import Post, plan_posts
 from clfa.demo.pictures import SIDE, Painter
 from clfa.errors import DataError
+from clfa.progress import track
 
 MANIFEST = "demo.json"
 """Names what the directory was made from; only a directory with this file is ever replaced."""
@@ -53,7 +52,6 @@ def make_demo_data(
     validation: int = 288,
     test: int = 480,
     overwrite: bool = False,
-    progress: bool = True,
 ) -> DemoSummary:
     """Make the synthetic sarcasm data set: drawn pictures, written texts, labels that only the two together tell.
 
@@ -70,7 +68,6 @@ def make_demo_data(
         validation: Posts for choosing epochs and settings, a positive multiple of 96.
         test: Posts for the final number, a positive multiple of 96.
         overwrite: Replace a demo data set made from other arguments. Nothing else is ever replaced.
-        progress: Show a progress bar on the terminal.
 
     Returns:
         What was written.
@@ -91,9 +88,11 @@ def make_demo_data(
     try:
         work = scratch / "new"
         (work / "images").mkdir(parents=True)
-        bar = track(shots.values(), description="Drawing synthetic pictures", transient=True, disable=not progress)
-        for shot in bar:
-            (work / "images" / f"{shot.name}.jpg").write_bytes(painter.paint(shot.hexcode, seed=f"{seed}/{shot.name}"))
+        with track(len(shots), "Drawing synthetic pictures") as advance:
+            for shot in shots.values():
+                picture = painter.paint(shot.hexcode, seed=f"{seed}/{shot.name}")
+                (work / "images" / f"{shot.name}.jpg").write_bytes(picture)
+                advance(1)
         for split, posts in splits.items():
             _write_posts(work / f"{split}.jsonl", posts)
         _write_design(work / "design.csv", splits)
