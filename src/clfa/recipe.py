@@ -189,7 +189,7 @@ def load_recipe(source: str | os.PathLike[str], overrides: Sequence[str] = ()) -
         path = known
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise RecipeError(f"{path} is not valid YAML: {error}") from error
     if not isinstance(content, dict):
         raise RecipeError(f"{path} is not a recipe; its top level needs the keys {', '.join(Recipe.model_fields)}.")
