@@ -1,0 +1,77 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from datasets import Dataset
+
+from clfa.data.assemble import image_at, to_dataset
+from clfa.evaluation.inference import infer, softmax
+from clfa.modeling import CLFAForClassification
+from clfa.processing.dataset import EncodedDataset
+from clfa.processing.processor import CLFAProcessor
+from posts import make_posts
+
+SHAPE = {
+    "hidden_size": 8,
+    "projection_hidden_size": 8,
+    "intermediate_size": 8,
+    "num_attention_heads": 2,
+    "num_fusion_layers": 1,
+}
+
+
+def split_of(folder: Path, count: int) -> Dataset:
+    rows: list[Any] = [
+        {"id": p["id"], "text": p["text"], "image": image_at(str(folder / p["image"])), "knowledge": None, "label": 0}
+        for p in make_posts(folder, count)
+    ]
+    return to_dataset(rows, ["a", "b", "c"])
+
+
+def test_softmax() -> None:
+    np.testing.assert_allclose(softmax(np.log([[0.2, 0.3, 0.5]])), [[0.2, 0.3, 0.5]])
+    np.testing.assert_allclose(softmax(np.array([[1e4, 0.0], [-1e4, -1e4]], np.float32)), [[1, 0], [0.5, 0.5]])
+
+
+@pytest.mark.parametrize("batch_size", [1, 4, 64])
+def test_every_sample_once_in_order_and_without_dropout(
+    tiny_bert_dir: Path, tiny_vit_dir: Path, tmp_path: Path, batch_size: int
+) -> None:
+    torch.manual_seed(0)
+    model = CLFAForClassification.from_encoders(tiny_bert_dir, tiny_vit_dir, ["a", "b", "c"], guide_dim=5, **SHAPE)
+    processor = CLFAProcessor.from_encoders(tiny_bert_dir, tiny_vit_dir)
+    split = split_of(tmp_path, 6)
+    batches = []
+    model.register_forward_hook(
+        lambda module, args, kwargs, output: batches.append(len(output.logits)), with_kwargs=True
+    )
+    inference = infer(model.train(), EncodedDataset(split, processor), batch_size=batch_size)
+    assert batches == ([6] if batch_size == 64 else [1] * 6 if batch_size == 1 else [4, 2])
+    assert inference.logits.shape == (6, 3)
+    assert inference.text_embeds is not None
+    assert inference.image_embeds is not None
+    assert inference.text_embeds.shape == inference.image_embeds.shape == (6, 5)
+    assert inference.pooled.shape == (6, 8)
+    for position, row in enumerate(split):
+        with torch.no_grad():
+            output = model(**processor(text=row["text"], images=row["image"]))
+        np.testing.assert_allclose(inference.logits[position], output.logits[0], atol=1e-5)
+        np.testing.assert_allclose(inference.image_embeds[position], output.image_embeds[0], atol=1e-5)
+        np.testing.assert_allclose(inference.pooled[position], output.pooler_output[0], atol=1e-5)
+    np.testing.assert_allclose(inference.probabilities.sum(axis=1), 1.0)
+    np.testing.assert_allclose(inference.probabilities, softmax(inference.logits))
+
+
+def test_one_modality_and_no_sample(tiny_bert_dir: Path, tmp_path: Path) -> None:
+    model = CLFAForClassification.from_encoders(tiny_bert_dir, None, ["a", "b", "c"], **SHAPE)
+    processor = CLFAProcessor.from_encoders(tiny_bert_dir, None)
+    split = split_of(tmp_path, 2)
+    inference = infer(model, EncodedDataset(split, processor))
+    assert inference.image_embeds is None
+    assert inference.text_embeds is not None
+    empty = infer(model, EncodedDataset(split.select([]), processor))
+    assert (empty.logits.shape, empty.pooled.shape, empty.text_embeds) == ((0, 3), (0, 8), None)
