@@ -62,8 +62,8 @@ def resolve_pretrained(name: str | os.PathLike[str]) -> str:
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
-    """Without Transformers' loading bars and reports; what matters of them becomes an error of ours."""
+def quiet_transformers() -> Iterator[None]:
+    """Without Transformers' own bars and reports; what matters of them becomes an error of ours."""
     from transformers.utils import logging
 
     verbosity, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
@@ -120,7 +120,7 @@ def pretrained(loader: Any, name: str | os.PathLike[str], **kwargs: Any) -> Any:
     """
     resolved = resolve_pretrained(name)
     try:
-        with _quiet():
+        with quiet_transformers():
             return loader.from_pretrained(resolved, trust_remote_code=False, **kwargs)
     except (OSError, ValueError, KeyError, TypeError, RuntimeError, StrictDataclassError, SafetensorError) as error:
         raise ModelError(

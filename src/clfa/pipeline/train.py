@@ -23,6 +23,7 @@ from clfa.modeling.encoders import is_frozen
 from clfa.pipeline.prepare import Preparation, check_names, load_corpus, require_splits
 from clfa.pipeline.resources import peak_memory_mb, versions
 from clfa.pipeline.run_folder import RunFolder
+from clfa.pretrained import quiet_transformers
 from clfa.processing.dataset import EncodedDataset
 from clfa.recipe import ModelRecipe, Recipe
 from clfa.training import CLFATrainer, CLFATrainingArguments
@@ -107,10 +108,12 @@ def train(
         processing_class=preparation.processor,
     )
     checkpoint = folder.last_checkpoint() if resume else None
-    trainer.train(resume_from_checkpoint=checkpoint)
+    with quiet_transformers():
+        trainer.train(resume_from_checkpoint=checkpoint)
     trained = time.perf_counter()
 
-    model.save_pretrained(folder.model)
+    with quiet_transformers():
+        model.save_pretrained(folder.model)
     preparation.processor.save_pretrained(folder.model)
     write_json(folder.history, trainer.state.log_history)
     best_epoch = _best_epoch(trainer)

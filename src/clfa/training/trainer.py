@@ -11,12 +11,14 @@ import numpy as np
 import torch
 from torch import nn
 from transformers import EarlyStoppingCallback, EvalPrediction, Trainer
+from transformers.trainer_callback import PrinterCallback, ProgressCallback
 
 from clfa.evaluation.metrics import classification_metrics
 from clfa.pretrained import pretrained_model
 from clfa.processing.collator import CLFACollator
 from clfa.training.arguments import CLFATrainingArguments
 from clfa.training.averaging import WeightAverage
+from clfa.training.progress import EvaluationLines, QuietProgress
 
 _LOSS_PARTS = ("loss_classification", "loss_text_alignment", "loss_image_alignment")
 
@@ -63,7 +65,11 @@ class CLFATrainer(Trainer):
         if self.average is not None:
             callbacks.append(self.average)
         self._parts: dict[str, list[torch.Tensor]] = defaultdict(list)
-        super().__init__(model, args, callbacks=callbacks, **kwargs)
+        super().__init__(model, args, callbacks=[*callbacks, EvaluationLines()], **kwargs)
+        for printer in (PrinterCallback, ProgressCallback):
+            self.remove_callback(printer)
+        if not args.disable_tqdm:
+            self.add_callback(QuietProgress())
 
     def compute_loss(
         self,

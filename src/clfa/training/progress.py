@@ -1,0 +1,55 @@
+"""What a person sees of a training: a bar on a terminal, and one line per evaluation anywhere."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+from transformers.trainer_callback import ProgressCallback
+
+logger = logging.getLogger(__name__)
+
+
+class QuietProgress(ProgressCallback):
+    """The Trainer's progress bar without the dictionaries it prints between."""
+
+    def on_log(self, *args: Any, **kwargs: Any) -> None:
+        """Nothing; :class:`EvaluationLines` says it shorter."""
+
+
+class EvaluationLines(TrainerCallback):
+    """One log line per evaluation: epoch, training loss, validation scores."""
+
+    def __init__(self) -> None:
+        self.loss = float("nan")
+
+    def on_log(
+        self,
+        args: TrainingArguments,
+        state: TrainerState,
+        control: TrainerControl,
+        logs: dict[str, float] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        """Keep the training loss for the next line."""
+        self.loss = (logs or {}).get("loss", self.loss)
+
+    def on_evaluate(
+        self,
+        args: TrainingArguments,
+        state: TrainerState,
+        control: TrainerControl,
+        metrics: dict[str, float] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        """Log the line."""
+        scores = metrics or {}
+        logger.info(
+            "epoch %g of %g: loss %.3f; validation accuracy %.1f %%, macro-F1 %.1f %%",
+            state.epoch or 0,
+            args.num_train_epochs,
+            self.loss,
+            100 * scores.get("eval_accuracy", float("nan")),
+            100 * scores.get("eval_macro_f1", float("nan")),
+        )
