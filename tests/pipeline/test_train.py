@@ -425,6 +425,28 @@ def test_fitted_guide_is_kept_with_the_run(tiny_recipe: MakeRecipe, posts_csv: P
     assert again["test"] == metrics["test"]
 
 
+def test_knowledge_is_read_in_training_evaluation_and_prediction(tiny_recipe: MakeRecipe, tmp_path: Path) -> None:
+    from clfa.pipeline.predict import Predictor, predict_file
+
+    rows = [{**row, "knowledge": "" if n % 3 else f"good dog {n}"} for n, row in enumerate(make_posts(tmp_path))]
+    table = write_csv(tmp_path / "posts.csv", rows)
+    recipe = tiny_recipe(table, "model.use_knowledge=true", "model.alpha=0")
+    train(recipe, tmp_path / "run")
+    scored = {row["id"]: row for row in read_jsonl(tmp_path / "run" / "predictions-test.jsonl")}
+    predictor = Predictor.load(tmp_path / "run")
+    predict_file(predictor, table, tmp_path / "with.jsonl")
+    predict_file(predictor, table, tmp_path / "without.jsonl", knowledge="absent")
+    found, without = (
+        {row["id"]: row["probabilities"] for row in read_jsonl(tmp_path / name)}
+        for name in ("with.jsonl", "without.jsonl")
+    )
+    for number, row in enumerate(rows):
+        if row["id"] in scored:
+            assert found[row["id"]] == pytest.approx(scored[row["id"]]["probabilities"], abs=2e-3)
+        # Knowledge moves the posts that have some, and no others.
+        assert (found[row["id"]] == pytest.approx(without[row["id"]], abs=1e-5)) == (number % 3 != 0)
+
+
 def test_limit_and_pictures_at_an_address(tiny_recipe: MakeRecipe, tmp_path: Path) -> None:
     import fsspec
 

@@ -40,7 +40,7 @@ app.add_typer(data_app, name="data", help="Look at data sets: counts, dropped sa
 Overrides = Annotated[
     list[str] | None,
     typer.Argument(
-        metavar="[KEY=VALUE]...",
+        metavar="KEY=VALUE",
         help="Overrides, for instance `model.alpha=0`, `model.vision_encoder=null`, `training.epochs=5`.",
         show_default=False,
     ),
@@ -104,7 +104,7 @@ def evaluate(
 def predict(
     run: Annotated[str, typer.Argument(help="Run folder, model directory or hub id.")],
     source: Annotated[
-        Path | None, typer.Argument(metavar="[INPUT]", help="JSONL, CSV, TSV or Parquet file of posts.")
+        Path | None, typer.Argument(metavar="INPUT", help="JSONL, CSV, TSV or Parquet file of posts.")
     ] = None,
     output: Annotated[Path | None, typer.Option(help="JSONL file to write. Default: INPUT.predictions.jsonl.")] = None,
     text: Annotated[str | None, typer.Option(help="One post's text, instead of a file.")] = None,
