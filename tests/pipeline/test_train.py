@@ -369,6 +369,12 @@ def test_an_output_in_use(tiny_recipe: MakeRecipe, posts_csv: Path, tmp_path: Pa
         ("guide.modle=x", RecipeError, r"unknown key 'guide.modle'.*Did you mean 'model'\?"),
         ("guide.name=clipp", RecipeError, r"unknown guide 'clipp'; known: clip, fitted, conse. Did you mean 'clip'\?"),
         ("model.fusion=cross_atention", RecipeError, "unknown fusion 'cross_atention'"),
+        (
+            "model.freeze_text_encoder=99",
+            ModelError,
+            "cannot freeze the lowest 99 layers of BertModel: it has 2 ",
+        ),
+        ("model.image_grid_size=7", ModelError, "image_grid_size=7 does not fit 5 image tokens; leave it out"),
         ("data.reader=tabel", RecipeError, r"unknown reader 'tabel'.*Did you mean 'table'\?"),
     ],
 )

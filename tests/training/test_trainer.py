@@ -75,7 +75,7 @@ def trainer_for(
     arguments = {"num_train_epochs": 2, "per_device_train_batch_size": 4, "learning_rate": 1e-3, **options}
     return CLFATrainer(
         model,
-        CLFATrainingArguments(output_dir=str(output), report_to=[], disable_tqdm=True, **arguments),
+        CLFATrainingArguments(output_dir=str(output), report_to=[], disable_tqdm=True, use_cpu=True, **arguments),
         train_dataset=guided(split, processor),
         eval_dataset=EncodedDataset(split, processor),
         processing_class=processor,

@@ -89,16 +89,18 @@ def train(
     preparation = Preparation(recipe, corpus, cache=cache)
     preparation.cache_features()
     guide = preparation.guide()
-    # Only now: what fails before leaves no folder in the way of the next try, and its work is cached.
-    folder.begin(recipe)
-    folder.write_dropped(corpus)
-    guide_metrics = None if guide is None else _describe_guide(preparation, guide, folder)
+    guide_metrics = None if guide is None else _describe_guide(preparation, guide)
 
     train_split, validation_split = corpus.splits["train"], corpus.splits["validation"]
     train_set = preparation.dataset(train_split, guide)
     validation_set = preparation.dataset(validation_split)
     set_seed(recipe.seed)
     model = build_model(recipe.model, preparation, corpus.label_names, guide)
+    # Only now: what fails before leaves no folder in the way of the next try, and its work is cached.
+    folder.begin(recipe)
+    folder.write_dropped(corpus)
+    if guide is not None:
+        guide.save(folder.guide)
     prepared = time.perf_counter()
     trainer = CLFATrainer(
         model,
@@ -265,8 +267,7 @@ def report_split(inference: Inference, name: str, corpus: Corpus, folder: RunFol
     return report
 
 
-def _describe_guide(preparation: Preparation, guide: Guide, folder: RunFolder) -> dict[str, Any]:
-    guide.save(folder.guide)
+def _describe_guide(preparation: Preparation, guide: Guide) -> dict[str, Any]:
     report = preparation.guide_report(guide)
     logger.info("guide %s: %s", guide.name, report)
     return {
