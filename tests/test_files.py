@@ -52,3 +52,11 @@ def test_what_is_not_json_is_refused_and_leaves_nothing(tmp_path: Path) -> None:
     with pytest.raises(TypeError):
         write_json(tmp_path / "x.json", {"set": {1}})
     assert list(tmp_path.iterdir()) == []
+
+
+def test_finished_files_follow_the_umask(tmp_path: Path) -> None:
+    plain = tmp_path / "plain.txt"
+    plain.write_text("x")
+    with atomic_write(tmp_path / "atomic.txt") as file:
+        file.write("x")
+    assert (tmp_path / "atomic.txt").stat().st_mode == plain.stat().st_mode

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import difflib
 import os
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -14,6 +13,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from clfa.errors import RecipeError
+from clfa.files import atomic_write
 
 
 class _Section(BaseModel):
@@ -153,10 +153,8 @@ class Recipe(_Section):
 
     def save(self, path: Path) -> None:
         """Write as YAML, atomically; ``load_recipe`` reads it back."""
-        handle, temporary = tempfile.mkstemp(dir=path.parent, suffix=".tmp")
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
+        with atomic_write(path) as file:
             yaml.safe_dump(self.model_dump(), file, sort_keys=False, allow_unicode=True)
-        os.replace(temporary, path)
 
 
 def recipe_dir() -> Path:

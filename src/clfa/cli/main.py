@@ -109,9 +109,9 @@ def predict(
     output: Annotated[Path | None, typer.Option(help="JSONL file to write. Default: INPUT.predictions.jsonl.")] = None,
     text: Annotated[str | None, typer.Option(help="One post's text, instead of a file.")] = None,
     image: Annotated[str | None, typer.Option(help="One post's picture: a path or fsspec address.")] = None,
-    text_column: Annotated[str, typer.Option(help="Text column of INPUT.")] = "text",
-    image_column: Annotated[str, typer.Option(help="Image column of INPUT.")] = "image",
-    id_column: Annotated[str, typer.Option(help="Id column of INPUT; row numbers where absent.")] = "id",
+    text_column: Annotated[str | None, typer.Option(help="Text column; the training table's when not given.")] = None,
+    image_column: Annotated[str | None, typer.Option(help="Image column; the training table's when not given.")] = None,
+    id_column: Annotated[str | None, typer.Option(help="Id column; row numbers where there is none.")] = None,
     batch_size: Annotated[int, typer.Option(help="Posts per forward pass.", min=1)] = 32,
     strict: Strict = False,
 ) -> None:
@@ -119,7 +119,7 @@ def predict(
 
     A row that cannot be read keeps its place in the output, with the reason under "error".
     """
-    from clfa.pipeline.predict import Post, Predictor, predict_file
+    from clfa.pipeline.predict import Post, Predictor, predict_file, run_columns
 
     if source is None and text is None and image is None:
         raise typer.BadParameter("give an INPUT file, or one post with --image and --text.")
@@ -132,14 +132,16 @@ def predict(
             raise CLFAError(f"cannot predict on this post: {prediction.error}")
         _show_prediction(prediction.label, prediction.probabilities)
         return
+    columns = run_columns(run)
     target = output or source.with_name(f"{source.stem}.predictions.jsonl")
     summary = predict_file(
         predictor,
         source,
         target,
-        text=text_column,
-        image=image_column,
-        identifier=id_column,
+        text=text_column or columns["text"],
+        image=image_column or columns["image"],
+        identifier=id_column or columns["id"],
+        knowledge=columns["knowledge"],
         strict=strict,
     )
     counts = ", ".join(f"{label} {count:,}" for label, count in summary.labels.most_common())

@@ -32,7 +32,7 @@ def evaluate(
     Args:
         run: Run folder.
         split: ``train``, ``validation`` or ``test``.
-        data_dir: Other data than the run's.
+        data_dir: Other data than the run's; a table file is scored whole.
         output: Folder for metrics, predictions and plot; the run folder's ``evaluation-SPLIT`` when not given, so that
             what the training wrote stays as it was.
         strict: Make the first bad sample an error.
@@ -50,7 +50,13 @@ def evaluate(
     folder = RunFolder(run).finished()
     recipe = load_recipe(folder.recipe)
     if data_dir is not None:
-        recipe = recipe.model_copy(update={"data": recipe.data.model_copy(update={"dir": data_dir})})
+        options = dict(recipe.data.options)
+        if recipe.data.reader == "table" and Path(data_dir).is_file():
+            # Another table is scored whole; without this the reader would draw a split of its own from it.
+            options["as_split"] = split
+        recipe = recipe.model_copy(
+            update={"data": recipe.data.model_copy(update={"dir": data_dir, "options": options})}
+        )
     target = RunFolder(output if output is not None else folder.path / f"evaluation-{split}")
     if target.recipe.exists():
         raise RecipeError(f"{target.path} holds a run, whose own metrics would be lost; give another --output.")

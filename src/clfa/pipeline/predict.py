@@ -26,6 +26,7 @@ from clfa.pipeline.tables import Row, iter_rows
 from clfa.pretrained import pretrained_model
 from clfa.processing.processor import CLFAProcessor
 from clfa.progress import track
+from clfa.recipe import load_recipe
 
 # Characters of a text that are looked at; far beyond any tokenizer limit, and a bound on memory.
 MAX_CHARACTERS = 100_000
@@ -167,6 +168,17 @@ class Predictor:
                 raise MissingImageError(MISSING)
             image = load_image(post.image)
         return text, image
+
+
+def run_columns(path: str | Path) -> dict[str, str]:
+    """Names of the text, image, id and knowledge columns that a run was trained with.
+
+    Args:
+        path: Run folder; anything else gives the usual names.
+    """
+    folder = RunFolder(path)
+    options = load_recipe(folder.recipe).data.options if is_run_folder(folder.path) else {}
+    return {name: str(options.get(name) or name) for name in ("text", "image", "id", "knowledge")}
 
 
 def predict_file(
