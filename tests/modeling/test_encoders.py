@@ -3,6 +3,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 import transformers as tf
@@ -19,6 +20,7 @@ from clfa.modeling.encoders import (
     is_frozen,
     load_config,
     load_encoder,
+    pool_grid,
     tokens_of,
 )
 
@@ -231,3 +233,18 @@ def test_a_two_tower_model_whose_tower_cannot_be_loaded_alone(tmp_path: Path) ->
     config.save_pretrained(tmp_path)
     with pytest.raises(ModelError, match="holds a 'siglip_text_model' tower, which cannot be loaded alone"):
         load_encoder(tmp_path, "text")
+
+
+def test_pool_grid_averages_cells() -> None:
+    tokens = torch.arange(16.0).reshape(1, 16, 1)
+    pooled = pool_grid(tokens, 2)
+    np.testing.assert_array_equal(pooled[0, :, 0].numpy(), [2.5, 4.5, 10.5, 12.5])
+    assert pool_grid(tokens, None) is tokens
+    assert pool_grid(tokens, 4) is tokens
+    torch.testing.assert_close(pool_grid(tokens, 1)[0, 0, 0], torch.tensor(7.5))
+
+
+@pytest.mark.parametrize(("count", "size"), [(50, 3), (9, 4)])
+def test_pool_grid_refuses(count: int, size: int) -> None:
+    with pytest.raises(ModelError, match=f"image_grid_size={size} does not fit {count} image tokens"):
+        pool_grid(torch.zeros(1, count, 2), size)

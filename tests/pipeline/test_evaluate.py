@@ -70,6 +70,12 @@ def test_other_data(tiny_run: Path, tmp_path: Path) -> None:
     assert {row["id"] for row in read_jsonl(tmp_path / "out" / "predictions-test.jsonl")} == {f"p{n}" for n in range(8)}
 
 
+def test_another_table_without_splits_is_scored_whole(tiny_run: Path, tmp_path: Path) -> None:
+    rows = [{k: v for k, v in row.items() if k != "split"} for row in make_posts(tmp_path, 12)]
+    found = evaluate(tiny_run, data_dir=str(write_csv(tmp_path / "plain.csv", rows)), output=tmp_path / "out")
+    assert found["samples"] == 12
+
+
 def test_other_data_without_all_classes(tiny_run: Path, tmp_path: Path) -> None:
     found = evaluate(tiny_run, data_dir=str(other_posts(tmp_path, label="good")), output=tmp_path / "out")
     assert found["classes"]["good"]["support"] == 8

@@ -17,7 +17,7 @@ from clfa.data.images import load_image
 from clfa.errors import DataError, ModelError
 from clfa.modeling import CLFAForClassification
 from clfa.pipeline import predict as predict_module
-from clfa.pipeline.predict import Post, Prediction, Predictor, located, predict_file
+from clfa.pipeline.predict import Post, Prediction, Predictor, located, predict_file, run_columns
 from clfa.processing.processor import CLFAProcessor
 from posts import LABELS, make_posts, read_jsonl, write_csv, write_jsonl
 
@@ -290,3 +290,10 @@ def test_located() -> None:
     assert located({"bytes": None, "path": "a.jpg"}, folder) == {"bytes": None, "path": "/data/a.jpg"}
     assert located({"bytes": b"x", "path": None}, folder) == {"bytes": b"x", "path": None}
     assert [located(value, folder) for value in (None, "", b"x")] == [None, "", b"x"]
+
+
+def test_columns_are_those_of_the_training_table(tiny_run: Path, tmp_path: Path) -> None:
+    assert run_columns(tiny_run) == {"text": "text", "image": "image", "id": "id", "knowledge": "knowledge"}
+    assert run_columns(tmp_path) == run_columns(tiny_run)
+    (tmp_path / "recipe.yaml").write_text("name: x\ndata: {options: {text: tweet, image: photo}}\n", encoding="utf-8")
+    assert run_columns(tmp_path) == {"text": "tweet", "image": "photo", "id": "id", "knowledge": "knowledge"}
