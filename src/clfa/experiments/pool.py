@@ -67,17 +67,17 @@ def run_all(
             for worker in busy:
                 if worker.connection not in ready:
                     continue
-                run, worker.run = worker.run, None
-                assert run is not None
+                done, worker.run = worker.run, None
+                assert done is not None
                 try:
                     outcome: Outcome = worker.connection.recv()
                 except (EOFError, ConnectionResetError):
-                    outcome = _died(worker, run, directory)
+                    outcome = _died(worker, done, directory)
                     workers.remove(worker)
                 if outcome.status == "busy":
-                    waiting.append((run, True))
+                    waiting.append((done, True))
                 else:
-                    report(run, outcome)
+                    report(done, outcome)
     finally:
         for worker in workers:
             if worker.run is not None:

@@ -134,7 +134,8 @@ def _configuration(run: PlannedRun) -> Iterator[tuple[str, Any]]:
 
 def _plain(value: str) -> Any:
     parsed = yaml.safe_load(value)
-    return json.dumps(parsed) if isinstance(parsed, (dict, list)) else parsed
+    # Null as text: an empty cell means that the row does not set the key.
+    return json.dumps(parsed) if parsed is None or isinstance(parsed, (dict, list)) else parsed
 
 
 def _one_type(column: pd.Series) -> pd.Series:

@@ -41,9 +41,9 @@ def run_experiment(
 ) -> Summary:
     """Carry out what is not yet done of an experiment.
 
-    ``output`` then holds ``experiment.yaml``, one run folder each under ``runs/``, what they printed under ``logs/``, and
-    ``results.parquet`` and ``results.csv``, which are rewritten after every run. It may be killed at any moment and
-    called again, also by several processes at once. Runs happen in processes of their own (``spawn``: a script that
+    ``output`` then holds ``experiment.yaml``, one run folder each under ``runs/``, what they printed under ``logs/``,
+    and ``results.parquet`` and ``results.csv``, which are rewritten after every run. It may be killed at any moment
+    and called again, also by several processes at once. Runs happen in processes of their own (``spawn``: a script that
     calls this needs ``if __name__ == "__main__":``).
 
     Args:
