@@ -55,6 +55,27 @@ def experiment(
         raise typer.Exit(1)
 
 
+def report(
+    directory: Annotated[Path, typer.Argument(help="Folder that `clfa experiment` made.")],
+    output: Annotated[Path | None, typer.Option(help="HTML file to write. Default: DIRECTORY/report.html.")] = None,
+    metric: Annotated[
+        str | None, typer.Option(help="Score to test; the experiment's first when not given.", show_default=False)
+    ] = None,
+    samples: Annotated[
+        bool, typer.Option(help="Show posts whose answer changed, with texts and pictures of the data set.")
+    ] = True,
+) -> None:
+    """Make the pages of an experiment, also of one that is still running: one HTML file, and Markdown beside it.
+
+    Tables with tests against the baseline row, learning curves, confusion matrices, alignment before and after, and
+    samples whose answer changed. The HTML file needs no network and no other file.
+    """
+    from clfa.report import write_report
+
+    page, markdown = write_report(directory, output, metric=metric, samples=samples)
+    typer.echo(f"{page}\n{markdown}")
+
+
 class _Progress:
     """One line per finished run, above a bar of all where a person looks on."""
 
@@ -78,6 +99,7 @@ class _Progress:
 
     def __call__(self, run: PlannedRun, outcome: Outcome) -> None:
         from clfa.experiments.results import flatten
+        from clfa.experiments.scores import factor, title
 
         self._bar.advance(self._task)
         if outcome.status == "skipped":
@@ -86,7 +108,7 @@ class _Progress:
         if outcome.metrics is not None:
             scores = dict(flatten(outcome.metrics))
             shown = [
-                f"{name} {self._score} {100 * scores[key]:.1f}"
+                f"{name} {title(self._score)} {factor(self._score) * scores[key]:.1f}"
                 for name in self._splits
                 if (key := f"{name}.{self._score}") in scores
             ]
@@ -113,17 +135,18 @@ def _show_table(described: Experiment, target: Path) -> None:
     from rich.table import Table
 
     from clfa.experiments.results import read_results
+    from clfa.experiments.scores import factor, shown_metrics, title
 
     frame = read_results(target)
     frame = frame[frame["status"] == "finished"]
-    scores = [name for name in described.metrics if f"{described.split}.{name}" in frame]
-    table = Table("row", "runs", title=f"{described.name}: {described.split} split, mean ± standard deviation, percent")
-    for name in (*scores, "seconds"):
+    scores = shown_metrics(described.metrics, frame.columns, described.split)
+    table = Table("row", "runs", title=f"{described.name}: {described.split} split, mean ± standard deviation")
+    for name in (*(title(score) for score in scores), "seconds"):
         table.add_column(name, justify="right")
     for row, runs in frame.groupby("row", sort=False):
         cells = []
         for name in scores:
-            values = 100 * runs[f"{described.split}.{name}"].dropna()
+            values = factor(name) * runs[f"{described.split}.{name}"].dropna()
             cells.append(f"{values.mean():.1f}" + (f" ± {values.std():.1f}" if len(values) > 1 else ""))
         table.add_row(str(row), str(len(runs)), *cells, f"{runs['resources.seconds_total'].median():.0f}")
     Console().print(table)
