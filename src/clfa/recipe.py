@@ -52,6 +52,8 @@ class ModelRecipe(_Section):
     projection_layer_norm: bool = False
     image_grid_size: int | None = Field(default=None, ge=1)
     fusion: str = "cross_attention"
+    baseline: str | None = None
+    baseline_options: dict[str, Any] = Field(default_factory=dict)
     num_fusion_layers: int = Field(default=3, ge=0)
     num_attention_heads: int = Field(default=8, ge=1)
     intermediate_size: int = Field(default=2048, ge=1)
@@ -147,9 +149,11 @@ class Recipe(_Section):
 
     @property
     def guided(self) -> bool:
-        """Whether the run uses a guide: alpha 0 gives it no effect, and one modality alone nothing to align."""
+        """Whether the run uses a guide: alpha 0 gives it no effect, one modality alone has nothing to align, and baselines
+        know no alignment.
+        """
         both = self.model.text_encoder is not None and self.model.vision_encoder is not None
-        return self.guide.name != "none" and self.model.alpha > 0 and both
+        return self.guide.name != "none" and self.model.alpha > 0 and both and self.model.baseline is None
 
     def save(self, path: Path) -> None:
         """Write as YAML, atomically; ``load_recipe`` reads it back."""

@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from datasets import Dataset
 
+from clfa.baselines import BASELINES
 from clfa.data import READERS, Corpus, read_corpus, validate
 from clfa.data.images import image_key
 from clfa.data.splits import subset
@@ -72,10 +73,12 @@ def check_names(recipe: Recipe) -> None:
     """Check what the recipe calls by name, before any work is done.
 
     Raises:
-        RecipeError: When a reader, fusion or guide of that name does not exist.
+        RecipeError: When a reader, fusion, baseline or guide of that name does not exist.
     """
     READERS.get(recipe.data.reader)
     FUSIONS.get(recipe.model.fusion)
+    if recipe.model.baseline is not None:
+        BASELINES.get(recipe.model.baseline)
     if recipe.guide.name != "none":
         GUIDES.get(recipe.guide.name)
 
