@@ -307,6 +307,7 @@ class CLFAModel(CLFAPreTrainedModel):
             features["text"] = Stream(text_features, attention_mask)
         if self.vision_encoder is not None and given["image"] is not None:
             if image_features is None:
+                assert pixel_values is not None
                 with torch.set_grad_enabled(torch.is_grad_enabled() and not is_frozen(self.vision_encoder)):
                     tokens = encode_image(self.vision_encoder, pixel_values)
                     image_features = pool_grid(tokens, self.config.image_grid_size)
