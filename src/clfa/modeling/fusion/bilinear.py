@@ -11,7 +11,7 @@ from clfa.modeling.fusion.means import stream_means
 
 
 class BilinearFusion(Fusion):
-    """MLB over the masked means ``x_m`` of the streams: ``f = P^T (tanh(U_text^T x_text) * tanh(U_image^T x_image)) + b``.
+    """MLB over the masked means ``x_m``: ``f = P^T (tanh(U_text^T x_text) * tanh(U_image^T x_image)) + b``.
 
     Source: Kim et al., "Hadamard Product for Low-rank Bilinear Pooling", ICLR 2017 (arXiv:1610.04325), the form with a
     tanh before the Hadamard product. MLB rather than LMF (Liu et al., ACL 2018): its one size, the width ``d`` of the

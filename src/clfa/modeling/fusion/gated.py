@@ -19,8 +19,8 @@ class GatedFusion(Fusion):
     ``z_m = sigmoid(W_zm [x_1; x_2; ...])``, ``h = sum_m z_m * h_m``. No biases, as in the equations, so that
     absent knowledge (``x = 0``) adds exactly nothing.
 
-    Simplified: the paper's movie genre model maxes out and normalises around the unit; here the projections come
-    before it and the classifier after it.
+    Simplified: only the unit is taken, not the network around it; the projections come before it, one linear classifier
+    after it.
 
     Args:
         config: ``hidden_size`` and which streams there are.

@@ -77,7 +77,7 @@ class JointFusion(Fusion):
 
     @staticmethod
     def _bias(ordered: list[Stream]) -> torch.Tensor | None:
-        """Biases of the single streams (B, T, N) as one over all pairs of tokens; text comes first where there is one."""
+        """Biases of text tokens to each stream (B, T, N) as one over all pairs of tokens; text is the first stream."""
         if all(stream.bias is None for stream in ordered):
             return None
         queries, others = ordered[0].hidden.shape[1], sum(stream.hidden.shape[1] for stream in ordered[1:])
