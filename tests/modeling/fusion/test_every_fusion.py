@@ -127,9 +127,13 @@ def test_absent_knowledge_has_no_effect(name: str, fields: dict[str, Any]) -> No
     absent = present(fusion(streams))
     nowhere = present(fusion(streams | {"knowledge": make_stream([0, 0, 0], tokens=4, seed=5)}))
     somewhere = present(fusion(streams | {"knowledge": make_stream([2, 4, 0], seed=6)}))
+    assert torch.equal(somewhere[2], nowhere[2])
     for number in range(3):
-        assert torch.equal(nowhere[number], absent[number])
-    assert torch.equal(somewhere[2], absent[2])
+        if name == "joint":
+            # Masked tokens have weight 0 in the one softmax over all of them, but its sums are taken in another order.
+            torch.testing.assert_close(nowhere[number], absent[number], rtol=0, atol=1e-13)
+        else:
+            assert torch.equal(nowhere[number], absent[number])
     for number in range(2):
         same_shape = somewhere[number].shape == absent[number].shape
         assert not same_shape or (somewhere[number] - absent[number]).abs().max() > 1e-4
