@@ -5,7 +5,7 @@ import torch
 
 from clfa.modeling.fusion.cross_attention import CrossAttentionFusion
 
-from .. import formulas
+from modeling import formulas
 from .parts import ALL, BOTH, HEADS, IMAGE, TEXT, assert_close, build, make_streams, with_graphs
 
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from .. import formulas
+from modeling import formulas
 from .parts import ALL, BOTH, HEADS, assert_close, build, make_streams, with_graphs
 
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import torch
 
-from .. import formulas
+from modeling import formulas
 from .parts import ALL, BOTH, HEADS, IMAGE, TEXT, assert_close, build, make_streams, with_graphs
 
 
