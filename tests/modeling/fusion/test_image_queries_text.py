@@ -4,8 +4,8 @@ import pytest
 import torch
 
 from clfa.modeling.fusion.cross_attention import CrossAttentionFusion
-
 from modeling import formulas
+
 from .parts import ALL, BOTH, HEADS, IMAGE, TEXT, assert_close, build, make_streams, with_graphs
 
 

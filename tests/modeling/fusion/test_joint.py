@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from modeling import formulas
+
 from .parts import ALL, BOTH, HEADS, assert_close, build, make_streams, with_graphs
 
 

@@ -3,6 +3,7 @@ from __future__ import annotations
 import torch
 
 from modeling import formulas
+
 from .parts import ALL, BOTH, HEADS, IMAGE, TEXT, assert_close, build, make_streams, with_graphs
 
 

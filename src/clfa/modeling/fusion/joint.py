@@ -49,9 +49,9 @@ class JointFusion(Fusion):
     learnt segment or type embeddings ``e`` tell the modalities apart. Simplified: the encoders know the positions, so
     that no position embeddings are added again; no LayerNorm and dropout on the sum; nothing is pretrained.
 
-    Knowledge tokens are part of the sequence; masked ones have weight 0, so that a sample without knowledge comes out as
-    if there were none, up to rounding in the last digit (sums over more tokens are taken in another order). Word-pair graphs are added to the scores from text tokens to text and to
-    knowledge tokens.
+    Knowledge tokens are part of the sequence; masked ones have weight 0, so that a sample without knowledge comes out
+    as if there were none, up to rounding (sums over more tokens are taken in another order). Word-pair graphs are added
+    to the scores from text tokens to text and to knowledge tokens.
 
     Args:
         config: ``num_fusion_layers`` layers; streams by ``config.modalities`` and ``config.use_knowledge``.
