@@ -135,6 +135,7 @@ class TrainingRecipe(_Section):
     precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
     num_workers: int = Field(default=0, ge=0)
     cache_features: bool = True
+    save_alignment: bool = False
 
 
 class Recipe(_Section):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import json
 import logging
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -74,6 +75,18 @@ def load_corpus(
     if data.limit is not None:
         corpus = subset(corpus, data.limit, recipe.seed)
     return corpus
+
+
+def corpus_key(recipe: Recipe) -> str:
+    """Equal for recipes that :func:`load_corpus` gives the same corpus for.
+
+    Everything counts but what is known not to: training, guide, the model beyond its modalities.
+    """
+    content = recipe.model_dump(exclude={"name", "description", "seed", "model", "guide", "training"})
+    model = recipe.model
+    content["model"] = [model.text_encoder is not None, model.vision_encoder is not None, model.use_knowledge]
+    content["seed"] = recipe.seed if recipe.data.limit is not None else None
+    return json.dumps(content, sort_keys=True, default=str)
 
 
 def check_names(recipe: Recipe) -> None:
