@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from datasets import Dataset
 
+from clfa.baselines import BASELINES
 from clfa.data import READERS, Corpus, read_corpus, validate
 from clfa.data.images import image_key
 from clfa.data.splits import subset
@@ -20,13 +21,14 @@ from clfa.data.validate import check_classes
 from clfa.errors import DataError, RecipeError
 from clfa.guides import GUIDES, Guide, GuideContext, RetrievalReport, retrieval_report
 from clfa.guides.base import Pairs
+from clfa.modeling.alignment import ALIGNMENTS
 from clfa.modeling.encoders import load_encoder
 from clfa.modeling.features import FrozenEncoder
 from clfa.modeling.fusion import FUSIONS
 from clfa.pretrained import cache_dir
 from clfa.processing.dataset import EncodedDataset
 from clfa.processing.processor import CLFAProcessor
-from clfa.processing.store import FeatureStore, text_key
+from clfa.processing.store import ABSENT_KEY, FeatureStore, text_key
 from clfa.recipe import Recipe
 
 logger = logging.getLogger(__name__)
@@ -63,7 +65,13 @@ def load_corpus(
             f"{corpus.name} in {place} has no images, and the recipe's model reads them. "
             "Set model.vision_encoder=null for a text-only model."
         )
-    corpus = validate(corpus, check_images=reads_images, strict=strict, cache=cache_dir() / "decodable-images.json")
+    corpus = validate(
+        corpus,
+        check_images=reads_images,
+        allow_missing=recipe.model.allow_missing_modalities and reads_images and recipe.model.text_encoder is not None,
+        strict=strict,
+        cache=cache_dir() / "decodable-images.json",
+    )
     if data.limit is not None:
         corpus = subset(corpus, data.limit, recipe.seed)
     return corpus
@@ -85,10 +93,13 @@ def check_names(recipe: Recipe) -> None:
     """Check what the recipe calls by name, before any work is done.
 
     Raises:
-        RecipeError: When a reader, fusion or guide of that name does not exist.
+        RecipeError: When a reader, fusion, alignment, baseline or guide of that name does not exist.
     """
     READERS.get(recipe.data.reader)
     FUSIONS.get(recipe.model.fusion)
+    ALIGNMENTS.get(recipe.model.alignment)
+    if recipe.model.baseline is not None:
+        BASELINES.get(recipe.model.baseline)
     if recipe.guide.name != "none":
         GUIDES.get(recipe.guide.name)
 
@@ -155,8 +166,10 @@ class Preparation:
         """Content keys of a split, computed once."""
         if id(split) not in self._keys:
             self._keys[id(split)] = Keys(
-                [text_key(text) for text in split["text"][:]] if self.text is not None else [],
-                [image_key(image) for image in split["image"][:]] if self.image is not None else [],
+                [text_key(text) if text else ABSENT_KEY for text in split["text"][:]] if self.text is not None else [],
+                [ABSENT_KEY if image is None else image_key(image) for image in split["image"][:]]
+                if self.image is not None
+                else [],
             )
         return self._keys[id(split)]
 
@@ -172,7 +185,7 @@ class Preparation:
             RecipeError: When the guide's name or options are wrong.
             DataError: When a guide has to be fitted and there are not enough pairs.
         """
-        if not self.recipe.guided:
+        if not self.recipe.guided or not ALIGNMENTS.get(self.recipe.model.alignment).needs_guide:
             return None
         guide_class: type[Guide] = GUIDES.get(self.recipe.guide.name)
         context = GuideContext(
@@ -193,11 +206,14 @@ class Preparation:
         pairs = self.pairs(self.corpus.splits["train"])
         if self.recipe.guide.use_unlabelled and self.corpus.unlabelled is not None and len(self.corpus.unlabelled):
             pairs = pairs + self.pairs(self.corpus.unlabelled)
-        return pairs
+        return pairs.complete()
 
     def guide_report(self, guide: Guide) -> RetrievalReport:
         """The guide's own retrieval on the validation pairs, which it was not fitted on; loud when near chance."""
-        report = retrieval_report(*guide.embed_pairs(self.pairs(self.corpus.splits["validation"]), self.cache))
+        pairs = self.pairs(self.corpus.splits["validation"]).complete()
+        if not len(pairs):
+            raise DataError(f"{self.corpus.name}: no validation sample has both text and image to check the guide on.")
+        report = retrieval_report(*guide.embed_pairs(pairs, self.cache))
         if report.near_chance:
             logger.warning(
                 "THE GUIDE IS NEAR CHANCE (%s). Aligning to it will do harm: use another guide, fit it on more pairs, "
@@ -239,6 +255,9 @@ class Preparation:
         embeds: tuple[np.ndarray, np.ndarray] | None = None
         if guide is not None:
             embeds = guide.embed_pairs(self.pairs(split), self.cache)
+            if self.recipe.guide.shuffle:
+                order = np.random.default_rng(self.recipe.seed).permutation(len(split))
+                embeds = embeds[0][order], embeds[1][order]
         return EncodedDataset(
             split,
             self.processor,
