@@ -26,3 +26,10 @@ def tiny_content(tiny_overrides: list[str], posts_csv: Path) -> dict[str, Any]:
         "baseline_row": "CLFA, alpha 0",
         "score_test": True,
     }
+
+
+@pytest.fixture(autouse=True)
+def _no_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Drawing takes half of a tiny run's time."""
+    for name in ("plot_confusion_matrix", "plot_learning_curves"):
+        monkeypatch.setattr(f"clfa.pipeline.train.{name}", lambda *args: None)

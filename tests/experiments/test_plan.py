@@ -27,7 +27,10 @@ def test_matrix_multiplies_rows() -> None:
     assert [(row.name, row.overrides) for row in rows] == [
         ("text", []),
         ("both, fusion concat, free", ["model.beta=2", 'model.fusion="concat"', 'guide={"name": "none"}']),
-        ("both, fusion concat, guided", ["model.beta=2", 'model.fusion="concat"', "guide.name=clip", "model.alpha=0.5"]),
+        (
+            "both, fusion concat, guided",
+            ["model.beta=2", 'model.fusion="concat"', "guide.name=clip", "model.alpha=0.5"],
+        ),
         ("both, fusion sum, free", ["model.beta=2", 'model.fusion="sum"', 'guide={"name": "none"}']),
         ("both, fusion sum, guided", ["model.beta=2", 'model.fusion="sum"', "guide.name=clip", "model.alpha=0.5"]),
     ]
