@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -95,7 +96,8 @@ def test_a_worker_that_is_killed_costs_its_run_alone(tiny_experiment: Experiment
         worker = original(directory, jobs)
         if not killed:
             killed.append(worker.process.pid)
-            os.kill(worker.process.pid, signal.SIGKILL)
+            # It has its run by then, and is still importing.
+            threading.Timer(0.5, os.kill, (worker.process.pid, signal.SIGKILL)).start()
         return worker
 
     with pytest.MonkeyPatch.context() as patch:
