@@ -24,8 +24,11 @@ def test_a_run_is_done_once_and_leaves_its_weights_behind(tiny_experiment: Exper
     folder = RunFolder(run_path(tmp_path, run))
     assert outcome.metrics == folder.read_metrics()
     assert {"validation", "test"} <= outcome.metrics.keys()
-    assert not folder.model.exists() and not folder.checkpoints.exists()
-    assert folder.predictions("test").is_file() and folder.history.is_file() and folder.alignment.is_file()
+    assert not folder.model.exists()
+    assert not folder.checkpoints.exists()
+    assert folder.predictions("test").is_file()
+    assert folder.history.is_file()
+    assert folder.alignment.is_file()
     before = folder.metrics.stat().st_mtime_ns
 
     # Killed between the last metric and the deletion.
@@ -80,7 +83,8 @@ def test_a_run_that_somebody_is_at_is_left_alone_or_waited_for(tiny_experiment: 
     waiter = threading.Thread(target=lambda: outcomes.append(execute(run, tmp_path, Corpora(), wait=True).status))
     waiter.start()
     waiter.join(0.3)
-    assert waiter.is_alive() and outcomes == []
+    assert waiter.is_alive()
+    assert outcomes == []
     lock.release()
     waiter.join(60)
     assert outcomes == ["finished"]

@@ -90,7 +90,7 @@ def test_rows_are_chosen_by_name_or_pattern() -> None:
     runs = plan_runs(experiment(matrix={"model.alpha": [0, 1, 2]}))
     assert [run.row for run in select_rows(runs, ["CLFA, alpha 1"])] == ["CLFA, alpha 1"]
     assert len(select_rows(runs, ["CLFA*"])) == len(select_rows(runs, [])) == 3
-    with pytest.raises(RecipeError, match="no row matches 'CLFA, alpa 1'. Did you mean 'CLFA, alpha 1'"):
+    with pytest.raises(RecipeError, match=r"no row matches 'CLFA, alpa 1'. Did you mean 'CLFA, alpha 1'"):
         select_rows(runs, ["CLFA, alpa 1"])
 
 

@@ -53,7 +53,8 @@ def test_killed_in_the_middle_and_started_again(tiny_experiment: Experiment, tmp
     # Nothing that was finished was done twice.
     assert {slug: late[slug] for slug in early} == early
     assert f"{len(runs) - len(early)} runs finished, {len(early)} were finished before, 0 failed" in shown
-    assert not list(output.glob("runs/*/model")) and not list(output.glob("runs/*/checkpoints"))
+    assert not list(output.glob("runs/*/model"))
+    assert not list(output.glob("runs/*/checkpoints"))
     frame = read_results(output)
     assert frame["run"].tolist() == [run.slug for run in runs]
     assert frame["test.accuracy"].notna().all()
@@ -104,5 +105,6 @@ def test_a_worker_that_is_killed_costs_its_run_alone(tiny_experiment: Experiment
         patch.setattr(pool, "_start", start_and_kill)
         pool.run_all(runs, tmp_path, 1, note)
     assert [slug for slug, _ in outcomes] == [run.slug for run in runs]
-    assert outcomes[0][1].status == "failed" and "exit code -9 (killed: out of memory?)" in outcomes[0][1].error
+    assert outcomes[0][1].status == "failed"
+    assert "exit code -9 (killed: out of memory?)" in outcomes[0][1].error
     assert outcomes[1][1].status == "finished"

@@ -59,13 +59,16 @@ def test_one_line_per_run_with_settings_scores_and_errors(tmp_path: Path) -> Non
     assert frame["error"].tolist()[2] == "out of memory"
     assert frame["fold"].tolist() == [1, 1, 2]
     assert frame["group"].tolist()[0] == "g"
-    assert frame["test.accuracy"].tolist()[:2] == [0.75, 0.75] and pd.isna(frame["test.accuracy"][2])
+    assert frame["test.accuracy"].tolist()[:2] == [0.75, 0.75]
+    assert pd.isna(frame["test.accuracy"][2])
     assert frame["test.classes.a.f1"][0] == 0.5
     assert "validation.confusion_matrix" not in frame
     assert frame["guide.validation_retrieval.median_rank"][0] == 12.5
     assert frame["training.trained_parameters"][0] == 1234
-    assert frame["set.model.alpha"][0] == 0 and pd.isna(frame["set.model.alpha"][1])
-    assert pd.isna(frame["set.model.vision_encoder"][0]) and frame["set.model.vision_encoder"][1] == "null"
+    assert frame["set.model.alpha"][0] == 0
+    assert pd.isna(frame["set.model.alpha"][1])
+    assert pd.isna(frame["set.model.vision_encoder"][0])
+    assert frame["set.model.vision_encoder"][1] == "null"
     # 2 in one row and true in the other: no number and no truth value, so text.
     assert frame["config.model.freeze_text_encoder"].tolist() == ["2", "True", "2"]
     assert frame["config.data.fold"].tolist() == [1, 1, 2]
@@ -87,7 +90,8 @@ def test_files_hold_the_same_table(tmp_path: Path) -> None:
 
 def test_empty_tables_and_missing_ones(tmp_path: Path) -> None:
     frame = Results(tmp_path, plan_runs(experiment())).write()
-    assert len(frame) == 0 and {"row", "fold", "seed", "status", "error"} <= set(frame.columns)
+    assert len(frame) == 0
+    assert {"row", "fold", "seed", "status", "error"} <= set(frame.columns)
     assert len(read_results(tmp_path)) == 0
     with pytest.raises(DataError, match=r"holds no results.parquet; make it with `clfa experiment"):
         read_results(tmp_path / "nowhere")
@@ -101,7 +105,8 @@ def test_nested_metrics_become_columns() -> None:
 def test_scores_are_named_scaled_and_ordered() -> None:
     assert title("sentiment.weighted_f1") == "sentiment, weighted F1"
     assert (factor("accuracy"), factor("arousal.mae")) == (100, 1)
-    assert lower_is_better("arousal.mae") and not lower_is_better("macro_f1")
+    assert lower_is_better("arousal.mae")
+    assert not lower_is_better("macro_f1")
     columns = ["test.samples", "test.arousal.mae", "test.student_retrieval.rank1", "validation.accuracy"]
     assert shown_metrics(["accuracy"], columns, "validation") == ["accuracy"]
     assert shown_metrics(["accuracy"], columns, "test") == ["arousal.mae"]

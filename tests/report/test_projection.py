@@ -33,4 +33,5 @@ def test_files(tmp_path: Path) -> None:
     assert read_projections(path) is None
     save_file({name: np.eye(3, dtype=np.float16) for name in names}, path)
     found = read_projections(path)
-    assert found is not None and found[1].distance == pytest.approx(0, abs=1e-6)
+    assert found is not None
+    assert found[1].distance == pytest.approx(0, abs=1e-6)
