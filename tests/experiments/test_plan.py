@@ -82,6 +82,7 @@ def test_folders_follow_settings_and_not_names() -> None:
     assert slug() != slug(overrides=["model.alpha=2"])
     assert slug() != slug(score_test=True)
     assert slug() != slug(data={"dir": "elsewhere"})
+    assert slug() == slug(overrides=["training.max_grad_norm=1.0"]), "said or not, it is the default"
     assert slugify("CLFA, α 0.5 / no*guide") == "clfa-0.5-no-guide"
     assert slugify("../..") == "row"
 

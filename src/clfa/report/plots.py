@@ -24,7 +24,7 @@ from clfa.report.tables import HeadlineRow
 _INK, _GREY = "#22304a", "#8a94a6"
 # Okabe & Ito: told apart by colour-blind readers too.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#6b5b95", "#444444")
-_STYLE = {
+_STYLE: Any = {
     "font.size": 10,
     "text.color": _INK,
     "axes.labelcolor": _INK,
