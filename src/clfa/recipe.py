@@ -248,6 +248,19 @@ def validate_recipe(content: dict[str, Any], where: str = "recipe") -> Recipe:
         raise RecipeError(f"{where}: " + "; ".join(problems)) from error
 
 
+def validate_knowledge(content: dict[str, Any], where: str) -> KnowledgeRecipe:
+    """Validate a ``knowledge`` section by itself.
+
+    Args:
+        content: Its keys.
+        where: Named in messages.
+
+    Raises:
+        RecipeError: Listing every wrong key and value.
+    """
+    return validate_recipe({"name": "knowledge", "knowledge": content}, where).knowledge
+
+
 def _apply(content: dict[str, Any], override: str) -> None:
     key, separator, value = override.partition("=")
     if not separator or not key:

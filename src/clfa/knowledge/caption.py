@@ -62,9 +62,7 @@ class CaptionSource(KnowledgeSource):
         """See :meth:`KnowledgeSource.describe`."""
         inputs = self.image_processor(images=list(contents), return_tensors="pt")
         pixels = inputs["pixel_values"].to(self.model.device, self.model.dtype)
-        tokens = self.model.generate(
-            pixel_values=pixels, max_new_tokens=self.max_tokens, do_sample=False, num_beams=1
-        )
+        tokens = self.model.generate(pixel_values=pixels, max_new_tokens=self.max_tokens, do_sample=False, num_beams=1)
         if len(tokens) != len(contents):
             raise ModelError(f"the captioning model gave {len(tokens)} captions for {len(contents)} pictures.")
         return [clean_text(text) for text in self.tokenizer.batch_decode(tokens, skip_special_tokens=True)]

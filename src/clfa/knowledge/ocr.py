@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Sequence
 from importlib.metadata import version
 from typing import Any
@@ -48,10 +47,7 @@ class OCRSource(KnowledgeSource):
                 "the knowledge source ocr needs RapidOCR; install it with pip install 'clfa[ocr]'."
             ) from error
         threads = {"intra_op_num_threads": torch.get_num_threads(), "inter_op_num_threads": 1}
-        before = logging.root.level
-        engine = RapidOCR(max_side_len=MAX_SIDE, **threads)
-        logging.root.setLevel(before)
-        return cls(engine, f"rapidocr-{version(_PACKAGE)}-{MAX_SIDE}")
+        return cls(RapidOCR(max_side_len=MAX_SIDE, **threads), f"rapidocr-{version(_PACKAGE)}-{MAX_SIDE}")
 
     def describe(self, contents: Sequence[Any]) -> list[str]:
         """See :meth:`KnowledgeSource.describe`."""

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from datasets import Dataset, DatasetDict, Value
+from datasets import Dataset, DatasetDict, Features, concatenate_datasets
 
 from clfa.data.images import image_key, image_name, load_image
 from clfa.data.readers.knowledge import SEPARATOR
@@ -55,6 +56,7 @@ class KnowledgeTexts:
         recipe: The recipe's ``knowledge`` section.
         cache: Cache directory. Texts lie in ``knowledge/SOURCE-FINGERPRINT`` by content key, so that neither another
             run nor another data set with the same pictures computes them again.
+        progress: Whether to show progress bars.
 
     Attributes:
         failures: Of each source, so far.
@@ -64,10 +66,9 @@ class KnowledgeTexts:
         ModelError: When a source's model cannot be loaded.
     """
 
-    def __init__(self, recipe: KnowledgeRecipe, cache: Path) -> None:
-        self.recipe = recipe
+    def __init__(self, recipe: KnowledgeRecipe, cache: Path, progress: bool = True) -> None:
         self.sources: list[KnowledgeSource] = [SOURCES.get(name).from_recipe(recipe) for name in recipe.sources]
-        self.cache = cache
+        self.cache, self.progress = cache, progress
         self.failures = {source.name: Failures() for source in self.sources}
 
     @property
@@ -118,15 +119,10 @@ class KnowledgeTexts:
                 )
 
     def _fill(self, split: Dataset) -> Dataset:
-        columns = {name: split[name] for name in {source.reads for source in self.sources}}
-        texts = self(columns)
-        feature = Value("string")
-        # Beside the other columns, which are not copied.
-        filled = Dataset.from_dict({"knowledge": texts}, features=type(split.features)({"knowledge": feature}))
-        rest = split.remove_columns("knowledge")
-        from datasets import concatenate_datasets
-
-        joined = concatenate_datasets([rest, filled], axis=1)
+        texts = self({source.reads: split[source.reads][:] for source in self.sources})
+        features = Features({"knowledge": split.features["knowledge"]})
+        column = Dataset.from_dict({"knowledge": texts}, features=features)
+        joined = concatenate_datasets([split.remove_columns("knowledge"), column], axis=1)
         return joined.select_columns(list(split.features))
 
     def _texts(self, source: KnowledgeSource, contents: Sequence[Any]) -> list[str]:
@@ -137,7 +133,7 @@ class KnowledgeTexts:
         keys = [self._key(source, content, failures) for content in contents]
         present = [position for position, key in enumerate(keys) if key is not None]
         absent = [present[i] for i in store.missing([keys[position] or b"" for position in present])]
-        with track(len(absent), f"knowledge: {source.name}") as advance:
+        with track(len(absent), f"knowledge: {source.name}") if self.progress else nullcontext(_silent) as advance:
             for start in range(0, len(absent), _CHUNK):
                 chunk = absent[start : start + _CHUNK]
                 with store.writer() as write:
@@ -164,9 +160,7 @@ class KnowledgeTexts:
             failures.add(str(error))
             return None
 
-    def _describe(
-        self, source: KnowledgeSource, contents: Sequence[Any], batch: list[int]
-    ) -> list[tuple[int, str]]:
+    def _describe(self, source: KnowledgeSource, contents: Sequence[Any], batch: list[int]) -> list[tuple[int, str]]:
         """Texts of the contents that the source can read; the others are counted."""
         failures = self.failures[source.name]
         loaded: dict[int, Any] = {}
@@ -183,6 +177,10 @@ class KnowledgeTexts:
                 failures.add(f"{image_name(contents[next(iter(loaded))])}: {type(error).__name__}: {error}")
                 return []
             return [pair for position in loaded for pair in self._describe(source, contents, [position])]
+
+
+def _silent(count: int) -> None:
+    del count
 
 
 def _stored(store: FeatureStore, key: bytes | None) -> str:

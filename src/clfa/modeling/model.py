@@ -185,6 +185,7 @@ class CLFAModel(CLFAPreTrainedModel):
         image_features: torch.Tensor | None = None,
         text_bias: torch.Tensor | None = None,
         knowledge_bias: torch.Tensor | None = None,
+        knowledge_features: torch.Tensor | None = None,
     ) -> CLFAModelOutput:
         """Fuse a batch of B samples with T text, P image and K knowledge tokens.
 
@@ -200,6 +201,8 @@ class CLFAModel(CLFAPreTrainedModel):
             image_features: The vision encoder's output (B, P, width), grid pooled, instead of ``pixel_values``.
             text_bias: Word-pair graph, added to the text self-attention scores (B, T, T).
             knowledge_bias: Word-pair graph, added to the text-knowledge attention scores (B, T, K).
+            knowledge_features: The text encoder's output for the knowledge (B, K, width), instead of
+                ``knowledge_input_ids``.
 
         Returns:
             Fused tokens, pooled vector and the pooled students.
@@ -214,9 +217,11 @@ class CLFAModel(CLFAPreTrainedModel):
                     raise ValueError("this model reads text: pass input_ids (or text_features).")
                 text_features = self._encode_text(input_ids, attention_mask, token_type_ids)
             streams["text"] = Stream(self.text_projection(text_features), attention_mask, text_bias)
-            if self.config.use_knowledge and knowledge_input_ids is not None:
-                knowledge = self._encode_text(knowledge_input_ids, knowledge_attention_mask, None)
-                streams["knowledge"] = Stream(self.text_projection(knowledge), knowledge_attention_mask, knowledge_bias)
+            if self.config.use_knowledge and knowledge_features is None and knowledge_input_ids is not None:
+                knowledge_features = self._encode_text(knowledge_input_ids, knowledge_attention_mask, None)
+            if self.config.use_knowledge and knowledge_features is not None:
+                hidden = self.text_projection(knowledge_features)
+                streams["knowledge"] = Stream(hidden, knowledge_attention_mask, knowledge_bias)
         if self.vision_encoder is not None:
             if image_features is None:
                 if pixel_values is None:

@@ -84,7 +84,7 @@ def train(
     if resume and folder.metrics.is_file():
         logger.info("%s is finished already.", folder.path)
         return RunResult(folder, folder.read_metrics())
-    corpus = load_corpus(recipe, strict=strict, source=source)
+    corpus = load_corpus(recipe, strict=strict, source=source, cache=cache)
     require_splits(corpus)
     preparation = Preparation(recipe, corpus, cache=cache)
     preparation.cache_features()
