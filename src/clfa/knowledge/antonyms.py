@@ -43,28 +43,39 @@ class Antonyms:
         try:
             from nltk.corpus.reader.wordnet import WordNetCorpusReader
             from nltk.data import find
+            from nltk.data import path as allowed
         except ImportError as error:
             raise RecipeError(
                 "the antonym graph (knowledge.lambda2) needs NLTK; install it with pip install 'clfa[knowledge]'."
             ) from error
         try:
-            root = Path(path).expanduser() if path is not None else Path(str(find("corpora/wordnet")))
+            root = Path(path).expanduser().resolve() if path is not None else Path(str(find("corpora/wordnet")))
         except LookupError:
             raise DataError(
                 "the antonym graph needs WordNet: run python -m nltk.downloader wordnet and unpack it, or give the "
                 "dict folder of WordNet's archive as knowledge.wordnet_path."
             ) from None
+
+        class English(WordNetCorpusReader):
+            def map_wn(self, version: str = "wordnet") -> dict[str, str]:
+                # For other languages only, and it needs a second WordNet.
+                return {}
+
         digest = hashlib.blake2b(digest_size=16)
         try:
             for name in _FILES:
                 digest.update((root / name).read_bytes())
+            if path is not None and str(root) not in allowed:
+                # NLTK reads nothing outside the folders that it is told of.
+                allowed.append(str(root))
             with warnings.catch_warnings():
                 # About languages other than English.
                 warnings.simplefilter("ignore")
-                return cls(WordNetCorpusReader(str(root), None), digest.hexdigest())
+                return cls(English(str(root), None), digest.hexdigest())
         except (OSError, LookupError, ValueError) as error:
             raise DataError(
-                f"{root} holds no WordNet that NLTK can read ({error}); it needs the files of WordNet's dict folder."
+                f"{root} holds no WordNet that NLTK can read ({str(error).strip()}); it needs the unpacked files of "
+                "WordNet's dict folder."
             ) from error
 
     def __call__(self, first: str, second: str) -> float:

@@ -6,7 +6,7 @@ with weight gamma, and to text-knowledge attention the affective graph with lamb
 graph with lambda2, or both; all three weights are 1 by default, and their run without graphs sets gamma = lambda1 = 0.
 Differences here: no graph is the default; words are found with punctuation apart, not by blanks alone; a polarity of
 exactly -1 counts (theirs is the mark of unknown words); [SEP] gets its 1 where it stands (theirs at the end of the
-padding), and this 1 and that of [CLS] are weighted by gamma as the rest of the graph (theirs are added after weighting).
+padding), and this 1 and that of [CLS] are weighted by gamma as is the graph (theirs are added after weighting).
 """
 
 from __future__ import annotations

@@ -86,6 +86,7 @@ class CLFAProcessor(ProcessorMixin):
             if part is not None:
                 part.save_pretrained(directory, **kwargs)
         path = directory / PROCESSOR_FILE
+        graphs = self.word_graphs
         temporary = path.with_suffix(".tmp")
         temporary.write_text(
             json.dumps(
@@ -94,9 +95,7 @@ class CLFAProcessor(ProcessorMixin):
                     "max_length": self.max_length,
                     "knowledge_max_length": self.knowledge_max_length,
                     "knowledge": None if self.knowledge is None else self.knowledge.model_dump(),
-                    "word_graphs": self._graph_fingerprint
-                    if self.word_graphs is None
-                    else self.word_graphs.fingerprint,
+                    "word_graphs": None if graphs is None else graphs.fingerprint,
                     "modalities": [
                         name
                         for name, part in (("text", self.tokenizer), ("image", self.image_processor))
@@ -233,8 +232,9 @@ class CLFAProcessor(ProcessorMixin):
             graphs = WordGraphs.from_recipe(self.knowledge)
             if self._graph_fingerprint not in (None, graphs.fingerprint):
                 raise ModelError(
-                    "the lexicon or WordNet found here is not the one that the model was trained with; install the same "
-                    f"release, or correct knowledge.lexicon_path or knowledge.wordnet_path in {PROCESSOR_FILE}."
+                    "the lexicon or WordNet found here is not the one that the model was trained with; "
+                    "install the same release, or correct knowledge.lexicon_path or knowledge.wordnet_path in "
+                    f"{PROCESSOR_FILE}."
                 )
             self._word_graphs = graphs
         return self._word_graphs
