@@ -46,7 +46,7 @@ class Lexicon:
         Returns:
             N polarities, ``None`` where unknown.
         """
-        lowered = [word.lower() for word in words]
+        lowered = [word.lower().replace("’", "'") for word in words]
         found: list[float | None] = [None] * len(lowered)
         position = 0
         while position < len(lowered):
