@@ -114,6 +114,38 @@ class GuideRecipe(BaseModel):
         return dict(self.model_extra or {})
 
 
+class KnowledgeRecipe(_Section):
+    """Extra text about each post, and word-pair graphs over it; without ``model.use_knowledge`` it has no effect.
+
+    Args:
+        sources: Where the text comes from, in the order in which it is joined: ``column``, ``ocr``, ``caption``,
+            ``hashtags``.
+        caption_model: Captioning model of the source ``caption``: directory or hub id.
+        caption_max_tokens: Most tokens of a caption.
+        lexicon: Word polarities of the affective graphs: ``vader`` or ``senticnet``.
+        lexicon_path: The lexicon's file, where it does not come with a package.
+        wordnet_path: WordNet's ``dict`` folder, for the antonym graph; NLTK's data when not given.
+        gamma: Weight of the affective graph in text self-attention; 0: none.
+        lambda1: Weight of the affective graph in text-knowledge attention; 0: none.
+        lambda2: Weight of the antonym graph in text-knowledge attention; 0: none.
+    """
+
+    sources: list[str] = Field(default_factory=lambda: ["column"], min_length=1)
+    caption_model: str | None = None
+    caption_max_tokens: int = Field(default=32, ge=1, le=512)
+    lexicon: str = "vader"
+    lexicon_path: str | None = None
+    wordnet_path: str | None = None
+    gamma: float = 0.0
+    lambda1: float = 0.0
+    lambda2: float = 0.0
+
+    @property
+    def has_graphs(self) -> bool:
+        """Whether any graph has a weight."""
+        return any((self.gamma, self.lambda1, self.lambda2))
+
+
 class TrainingRecipe(_Section):
     """How to train; names and meaning as in ``CLFATrainingArguments``, defaults as in the paper's scripts."""
 
@@ -147,6 +179,7 @@ class Recipe(_Section):
         seed: Of everything random.
         data: Which samples.
         model: Which model.
+        knowledge: Which knowledge, for a model with ``use_knowledge``.
         guide: Which guide.
         training: How to train.
     """
@@ -156,6 +189,7 @@ class Recipe(_Section):
     seed: int = Field(default=2022, ge=0, lt=2**32)
     data: DataRecipe = Field(default_factory=DataRecipe)
     model: ModelRecipe = Field(default_factory=ModelRecipe)
+    knowledge: KnowledgeRecipe = Field(default_factory=KnowledgeRecipe)
     guide: GuideRecipe = Field(default_factory=GuideRecipe)
     training: TrainingRecipe = Field(default_factory=TrainingRecipe)
 
@@ -229,6 +263,19 @@ def validate_recipe(content: dict[str, Any], where: str = "recipe") -> Recipe:
     except ValidationError as error:
         problems = [_explain(problem) for problem in error.errors()]
         raise RecipeError(f"{where}: " + "; ".join(problems)) from error
+
+
+def validate_knowledge(content: dict[str, Any], where: str) -> KnowledgeRecipe:
+    """Validate a ``knowledge`` section by itself.
+
+    Args:
+        content: Its keys.
+        where: Named in messages.
+
+    Raises:
+        RecipeError: Listing every wrong key and value.
+    """
+    return validate_recipe({"name": "knowledge", "knowledge": content}, where).knowledge
 
 
 def _apply(content: dict[str, Any], override: str) -> None:

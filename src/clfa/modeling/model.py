@@ -205,6 +205,7 @@ class CLFAModel(CLFAPreTrainedModel):
         image_features: torch.Tensor | None = None,
         text_bias: torch.Tensor | None = None,
         knowledge_bias: torch.Tensor | None = None,
+        knowledge_features: torch.Tensor | None = None,
     ) -> CLFAModelOutput:
         """Fuse a batch of B samples with T text, P image and K knowledge tokens.
 
@@ -222,6 +223,8 @@ class CLFAModel(CLFAPreTrainedModel):
             image_features: The vision encoder's output (B, P, width), grid pooled, instead of ``pixel_values``.
             text_bias: Word-pair graph, added to the text self-attention scores (B, T, T).
             knowledge_bias: Word-pair graph, added to the text-knowledge attention scores (B, T, K).
+            knowledge_features: The text encoder's output for the knowledge (B, K, width), instead of
+                ``knowledge_input_ids``.
 
         Returns:
             Fused tokens, pooled vector and the pooled students.
@@ -241,9 +244,10 @@ class CLFAModel(CLFAPreTrainedModel):
         )
         if "text" in features:
             features["text"] = features["text"]._replace(bias=text_bias)
-            if self.config.use_knowledge and knowledge_input_ids is not None:
-                knowledge = self._encode_text(knowledge_input_ids, knowledge_attention_mask, None)
-                features["knowledge"] = Stream(knowledge, knowledge_attention_mask, knowledge_bias)
+            if self.config.use_knowledge and knowledge_features is None and knowledge_input_ids is not None:
+                knowledge_features = self._encode_text(knowledge_input_ids, knowledge_attention_mask, None)
+            if self.config.use_knowledge and knowledge_features is not None:
+                features["knowledge"] = Stream(knowledge_features, knowledge_attention_mask, knowledge_bias)
         students: dict[str, torch.Tensor] = {}
         if self.config.baseline is not None:
             fused = self.baseline(features)

@@ -19,11 +19,12 @@ from clfa.data.images import MissingImageError, is_address, load_image
 from clfa.errors import DataError, ImageError
 from clfa.evaluation.inference import softmax
 from clfa.files import atomic_write
+from clfa.knowledge.texts import KnowledgeTexts
 from clfa.modeling import CLFAForClassification
 from clfa.pipeline.evaluate import load_trained
 from clfa.pipeline.run_folder import RunFolder, is_run_folder
 from clfa.pipeline.tables import Row, iter_rows
-from clfa.pretrained import pretrained_model
+from clfa.pretrained import cache_dir, pretrained_model
 from clfa.processing.processor import CLFAProcessor
 from clfa.progress import track
 from clfa.recipe import load_recipe
@@ -93,6 +94,11 @@ class Predictor:
         processor: Its processor.
         batch_size: Posts per forward pass.
 
+    Raises:
+        RecipeError: When a knowledge source or lexicon that the model was trained with lacks its package or file.
+        DataError: When a lexicon or WordNet cannot be read.
+        ModelError: When a knowledge source's model cannot be loaded.
+
     Example:
         >>> Predictor.load("runs/mine")([Post("so sunny", "rain.jpg")])[0].label    # doctest: +SKIP
         'sarcastic'
@@ -103,6 +109,11 @@ class Predictor:
         self.processor = processor
         self.batch_size = batch_size
         self.label_names = model.config.label_names
+        self.knowledge: KnowledgeTexts | None = None
+        if model.config.use_knowledge and processor.knowledge is not None:
+            self.knowledge = KnowledgeTexts(processor.knowledge, cache_dir(), progress=False)
+            # Loaded now, so that a missing lexicon is an error before the first post.
+            _ = processor.word_graphs
 
     @classmethod
     def load(cls, path: str | Path, batch_size: int = 32) -> Predictor:
@@ -137,6 +148,9 @@ class Predictor:
             images.append(image)
             knowledge.append(_text_of(post.knowledge))
         if kept:
+            if self.knowledge is not None:
+                pictures = [posts[position].image for position in kept]
+                knowledge = self.knowledge({"text": texts, "image": pictures, "knowledge": knowledge})
             reads_images = self.processor.image_processor is not None
             inputs = self.processor(
                 text=texts,
@@ -245,6 +259,8 @@ def predict_file(
                 file.write(_json_line(record))
             summary.rows += len(rows)
             advance(len(rows))
+    if predictor.knowledge is not None:
+        predictor.knowledge.warn()
     return summary
 
 
@@ -275,13 +291,14 @@ def _json_line(record: dict[str, Any]) -> str:
 
 def _require_columns(predictor: Predictor, rows: list[Row], source: Path, text: str, image: str) -> None:
     columns = {name for row in rows for name in row.values}
+    looks = predictor.knowledge is not None and predictor.knowledge.reads_images
     needed = [
         (name, option)
-        for name, option, part in (
-            (text, "--text-column", predictor.processor.tokenizer),
-            (image, "--image-column", predictor.processor.image_processor),
+        for name, option, reads in (
+            (text, "--text-column", predictor.processor.tokenizer is not None),
+            (image, "--image-column", predictor.processor.image_processor is not None or looks),
         )
-        if part is not None
+        if reads
     ]
     for name, option in needed:
         if columns and name not in columns:

@@ -87,7 +87,7 @@ def train(
     if resume and folder.metrics.is_file():
         logger.info("%s is finished already.", folder.path)
         return RunResult(folder, folder.read_metrics())
-    corpus = corpus or load_corpus(recipe, strict=strict, source=source)
+    corpus = corpus or load_corpus(recipe, strict=strict, source=source, cache=cache)
     require_splits(corpus)
     preparation = Preparation(recipe, corpus, cache=cache)
     preparation.cache_features()
