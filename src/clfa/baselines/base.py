@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
+import torch
 from torch import nn
 
 from clfa.errors import ModelError
@@ -53,6 +54,19 @@ class Baseline(nn.Module):
             Tokens (B, N, ``hidden_size``) with their mask; usually one token.
         """
         raise NotImplementedError
+
+    def auxiliary_loss(self, streams: dict[str, Stream], fused: Stream, labels: torch.Tensor) -> torch.Tensor | None:
+        """A loss of the baseline's own beside the classification, asked for in training only.
+
+        Args:
+            streams: What :meth:`forward` was given.
+            fused: What it returned.
+            labels: Class indices (B,).
+
+        Returns:
+            Scalar, weighted, added to the total loss; ``None`` for most baselines.
+        """
+        return None
 
 
 def build_baseline(name: str, config: CLFAConfig, widths: Mapping[str, int], options: Mapping[str, Any]) -> Baseline:

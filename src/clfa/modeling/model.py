@@ -201,6 +201,7 @@ class CLFAModel(CLFAPreTrainedModel):
         image_features: torch.Tensor | None = None,
         text_bias: torch.Tensor | None = None,
         knowledge_bias: torch.Tensor | None = None,
+        labels: torch.Tensor | None = None,
     ) -> CLFAModelOutput:
         """Fuse a batch of B samples with T text, P image and K knowledge tokens.
 
@@ -218,6 +219,7 @@ class CLFAModel(CLFAPreTrainedModel):
             image_features: The vision encoder's output (B, P, width), grid pooled, instead of ``pixel_values``.
             text_bias: Word-pair graph, added to the text self-attention scores (B, T, T).
             knowledge_bias: Word-pair graph, added to the text-knowledge attention scores (B, T, K).
+            labels: Class indices (B,), for a baseline with a loss of its own.
 
         Returns:
             Fused tokens, pooled vector and the pooled students.
@@ -241,8 +243,11 @@ class CLFAModel(CLFAPreTrainedModel):
                 knowledge = self._encode_text(knowledge_input_ids, knowledge_attention_mask, None)
                 features["knowledge"] = Stream(knowledge, knowledge_attention_mask, knowledge_bias)
         students: dict[str, torch.Tensor] = {}
+        auxiliary: torch.Tensor | None = None
         if self.config.baseline is not None:
             fused = self.baseline(features)
+            if self.training and labels is not None:
+                auxiliary = self.baseline.auxiliary_loss(features, fused, labels)
         else:
             streams = {name: self._project(name, stream) for name, stream in features.items()}
             fused = self.fusion(streams)
@@ -255,6 +260,7 @@ class CLFAModel(CLFAPreTrainedModel):
             image_embeds=students.get("image"),
             text_present=present.get("text"),
             image_present=present.get("image"),
+            loss_auxiliary=auxiliary,
         )
 
     def _project(self, name: str, stream: Stream) -> Stream:
@@ -396,9 +402,9 @@ class CLFAForClassification(CLFAPreTrainedModel):
 
         Returns:
             Logits, losses and embeddings. ``loss = alpha * (text + image alignment) + beta * classification``, with
-            the terms that the inputs allow.
+            the terms that the inputs allow, and in training a baseline's own loss.
         """
-        output = self.clfa(input_ids, attention_mask, token_type_ids, pixel_values, **streams)
+        output = self.clfa(input_ids, attention_mask, token_type_ids, pixel_values, labels=labels, **streams)
         logits = self._logits(output)
         students = {
             name: self.alignment[name](embeds) if embeds is not None and name in self.alignment else embeds
@@ -417,13 +423,14 @@ class CLFAForClassification(CLFAPreTrainedModel):
                 labels,
                 label_smoothing=self.config.label_smoothing if self.training else 0.0,
             )
-            loss = self.total_loss(classification, alignment, self.config.alpha)
+            loss = self.total_loss(classification, alignment, self.config.alpha, output.loss_auxiliary)
         return CLFAClassifierOutput(
             loss=loss,
             logits=logits,
             loss_classification=classification,
             loss_text_alignment=alignment.get("text"),
             loss_image_alignment=alignment.get("image"),
+            loss_auxiliary=output.loss_auxiliary,
             text_embeds=students["text"],
             image_embeds=students["image"],
             pooler_output=output.pooler_output,
@@ -439,14 +446,19 @@ class CLFAForClassification(CLFAPreTrainedModel):
         return masked_mean(each, output.fused_mask)
 
     def total_loss(
-        self, classification: torch.Tensor, alignment: dict[str, torch.Tensor], alpha: float
+        self,
+        classification: torch.Tensor,
+        alignment: dict[str, torch.Tensor],
+        alpha: float,
+        auxiliary: torch.Tensor | None = None,
     ) -> torch.Tensor:
-        """``alpha * sum(alignment) + beta * classification`` (CLFA, equation of the total loss).
+        """``alpha * sum(alignment) + beta * classification`` (CLFA, equation of the total loss), ``+ auxiliary``.
 
         Args:
             classification: Cross-entropy, scalar.
             alignment: Guided contrastive loss per modality, scalars.
             alpha: Weight of the alignment, which a schedule may move during training.
+            auxiliary: A baseline's own loss, scalar and weighted already.
 
         Returns:
             Scalar.
@@ -454,7 +466,7 @@ class CLFAForClassification(CLFAPreTrainedModel):
         total = self.config.beta * classification
         if alpha and alignment:
             total = total + alpha * torch.stack(list(alignment.values())).sum()
-        return total
+        return total if auxiliary is None else total + auxiliary
 
 
 AutoModel.register(CLFAConfig, CLFAModel)
