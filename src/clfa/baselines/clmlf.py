@@ -92,8 +92,8 @@ class CLMLF(Baseline):
     Simplified against the paper: it augments texts by back-translation and pictures by RandAugment; here the augmented
     sample is the same encoder features with tokens masked at random, under another draw of dropout, which needs no
     translator and works with cached features. The contrasted vectors are L2-normalised and divided by the temperature
-    inside both softmaxes. Encoders take the recipe's learning rate throughout (the paper trains the fusion alone first).
-    Knowledge is not read.
+    inside both softmaxes. Encoders train from the first epoch on, at the recipe's learning rate (in the authors' public
+    code the fusion trains alone first). The classifier has one layer instead of two. Knowledge is not read.
 
     Args:
         config: ``num_fusion_layers`` layers over both, and all sizes and dropouts of a layer.
@@ -134,7 +134,7 @@ class CLMLF(Baseline):
         self.image_projection = nn.Linear(widths["image"], size)
         self.image_layers = nn.ModuleList(_EncoderLayer(config) for _ in range(num_image_layers))
         self.layers = nn.ModuleList(_EncoderLayer(config) for _ in range(config.num_fusion_layers))
-        self.attention = nn.Sequential(nn.Linear(size, size // 2), nn.GELU(), nn.Linear(size // 2, 1, bias=False))
+        self.attention = nn.Sequential(nn.Linear(size, size), nn.GELU(), nn.Linear(size, 1, bias=False))
         if label_weight or data_weight:
             self.head = nn.Sequential(nn.Linear(size, size), nn.GELU(), nn.Linear(size, size))
         if data_weight:

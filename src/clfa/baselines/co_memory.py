@@ -22,9 +22,10 @@ class CoMemory(Baseline):
 
     - Memories: text ``m^t_i``, the states of an LSTM over the words; image ``m^v_j = tanh(W v_j + b)``, one cell per
       region. First queries: their means, ``t^0`` and ``v^0``.
-    - Hop k, text-guided visual memory: ``v^k = v^{k-1} + sum_j softmax_j(w^T tanh(W_v m^v_j + U_v t^{k-1} + b)) m^v_j``.
-    - Hop k, image-guided textual memory: ``t^k = t^{k-1} + sum_i softmax_i(w'^T tanh(W_t m^t_i + U_t v^{k-1} + b'))
-      m^t_i``.
+    - Hop k, text-guided visual memory: ``a_j = softmax_j(w^T tanh(W_v m^v_j + U_v t^{k-1} + b))``,
+      ``v^k = v^{k-1} + sum_j a_j m^v_j``.
+    - Hop k, image-guided textual memory: ``a'_i = softmax_i(w'^T tanh(W_t m^t_i + U_t v^{k-1} + b'))``,
+      ``t^k = t^{k-1} + sum_i a'_i m^t_i``.
     - After the last hop ``ReLU(W_o [t^K; v^K] + b_o)``, then the classifier.
 
     Simplified against the paper: all hops share their weights (layer-wise tying of memory networks, Sukhbaatar et al.,

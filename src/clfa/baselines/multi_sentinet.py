@@ -19,7 +19,7 @@ from clfa.modeling.pooling import masked_mean
 class MultiSentiNet(Baseline):
     """Xu and Mao, "MultiSentiNet: A Deep Semantic Network for Multimodal Sentiment Analysis", CIKM 2017.
 
-    - Object vector o and scene vector s, each through one layer: ``o' = tanh(W_o o + b_o)``, ``s' = tanh(W_s s + b_s)``.
+    - Object vector o and scene vector s, one layer each: ``o' = tanh(W_o o + b_o)``, ``s' = tanh(W_s s + b_s)``.
     - Words: ``h_t = LSTM(x_t, h_{t-1})``.
     - Visual-feature-guided attention: ``a = softmax_t(w^T tanh(W h_t + U_o o' + U_s s' + b))``, ``v = sum_t a_t h_t``.
     - Aggregation: ``ReLU(W_m [v; o'; s'] + b_m)``, then the classifier.
