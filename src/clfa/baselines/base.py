@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import torch
 from torch import nn
 
 from clfa.errors import ModelError
-from clfa.modeling.configuration import CLFAConfig
-from clfa.modeling.fusion.base import Stream
+
+if TYPE_CHECKING:
+    # The model imports this module, so that this one cannot import the model's package.
+    from clfa.modeling.configuration import CLFAConfig
+    from clfa.modeling.fusion.base import Stream
 
 
 class Baseline(nn.Module):
