@@ -46,12 +46,12 @@ def test_a_needed_stream_is_absent(absent: str, how: str) -> None:
 def test_options_are_keyword_arguments() -> None:
     assert build("needy", *WIDTHS).options == (0.5, 1)
     assert build("needy", *WIDTHS, depth=3).options == (0.5, 3)
-    with pytest.raises(ModelError, match="^baseline 'needy' has no option 'rat'; it takes: rate, depth.$"):
+    with pytest.raises(ModelError, match=r"^baseline 'needy' has no option 'rat'; it takes: rate, depth\.$"):
         build("needy", *WIDTHS, rat=0.1)
 
 
 def test_a_baseline_without_options() -> None:
-    with pytest.raises(ModelError, match="^baseline 'pooled_concat' has no option 'hops'; it takes: none.$"):
+    with pytest.raises(ModelError, match=r"^baseline 'pooled_concat' has no option 'hops'; it takes: none\.$"):
         build("pooled_concat", hops=2)
 
 
@@ -73,6 +73,6 @@ def test_most_baselines_have_no_loss_of_their_own() -> None:
         Baseline(CLFAConfig(**SIZES), WIDTHS)(streams)
 
 
-@pytest.mark.parametrize("module", ["clfa.baselines.base", "clfa.baselines.clmlf", "clfa.modeling.model"])
-def test_modules_can_be_imported_first(module: str) -> None:
-    subprocess.run([sys.executable, "-c", f"import {module}"], check=True, capture_output=True)
+@pytest.mark.slow
+def test_the_interface_can_be_imported_before_the_model() -> None:
+    subprocess.run([sys.executable, "-c", "import clfa.baselines.base"], check=True, capture_output=True)

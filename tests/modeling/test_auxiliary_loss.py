@@ -81,7 +81,7 @@ def test_the_trainer_keeps_and_logs_it(schedule: str, tmp_path: Path) -> None:
     arguments = CLFATrainingArguments(
         output_dir=str(tmp_path), alpha_schedule=schedule, use_cpu=True, disable_tqdm=True, report_to=[]
     )
-    trainer = CLFATrainer(model, arguments)
+    trainer = CLFATrainer(model, arguments, eval_dataset=[batch()])
     expected = model.train()(**batch())
     loss = trainer.compute_loss(model, batch())
     torch.testing.assert_close(loss, expected.loss)
