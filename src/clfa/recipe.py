@@ -62,6 +62,8 @@ class ModelRecipe(_Section):
     classifier_dropout: float = Field(default=0.1, ge=0, lt=1)
     pooling: Literal["mean", "cls", "max"] = "mean"
     use_knowledge: bool = False
+    allow_missing_modalities: bool = False
+    modality_dropout: float = Field(default=0.0, ge=0, lt=1)
     alpha: float = Field(default=1.0, ge=0)
     beta: float = Field(default=1.0, ge=0)
     temperature: float = Field(default=0.1, gt=0)
@@ -76,6 +78,8 @@ class ModelRecipe(_Section):
             raise ValueError(f"hidden_size {self.hidden_size} is not a multiple of num_attention_heads {heads}")
         if self.text_encoder is None and self.vision_encoder is None:
             raise ValueError("text_encoder and vision_encoder are both null; a model needs one of them")
+        if self.modality_dropout and not self.allow_missing_modalities:
+            raise ValueError("modality_dropout needs allow_missing_modalities=true")
         if self.use_knowledge and self.text_encoder is None:
             raise ValueError("use_knowledge needs a text encoder: knowledge is text")
         return self

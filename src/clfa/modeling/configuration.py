@@ -28,7 +28,7 @@ class CLFAConfig(PreTrainedConfig):
         baseline: Name in :data:`clfa.baselines.BASELINES` of a model in the place of projections and fusion; ``None``
             for CLFA itself.
         baseline_options: Options of that baseline.
-        num_fusion_layers: Number of fusion layers (3 in the paper).
+        num_fusion_layers: Number of fusion layers (3 in the paper), in fusions that have layers.
         num_attention_heads: Heads of every attention in the fusion (8 in the paper).
         intermediate_size: Inner width of the feed-forward sub-layers (2048 in the paper).
         hidden_act: Activation of the feed-forward sub-layers (``gelu`` is the erf form).

@@ -181,10 +181,14 @@ class CLFAModel(CLFAPreTrainedModel):
 
     def train(self, mode: bool = True) -> CLFAModel:
         """Training mode, except for wholly frozen encoders: their dropout and batch statistics stay off."""
-        super().train(mode)
-        for encoder in (self.text_encoder, self.vision_encoder):
-            if encoder is not None and is_frozen(encoder):
-                encoder.eval()
+        self.training = mode
+        for child in self.children():
+            # The Trainer calls this every step; a frozen encoder's many modules are not walked again for nothing.
+            if child in (self.text_encoder, self.vision_encoder) and is_frozen(child):
+                if child.training:
+                    child.eval()
+            else:
+                child.train(mode)
         return self
 
     def forward(
@@ -293,6 +297,8 @@ class CLFAModel(CLFAPreTrainedModel):
         if first is None:
             raise ValueError("the batch has neither text nor image.")
         present: dict[str, torch.Tensor] = {}
+        if self.missing is None and image_present is not None and not bool(image_present.all()):
+            raise ValueError("a sample has no image; train the model with allow_missing_modalities=true for that.")
         if self.missing is not None:
             everywhere = torch.ones(len(first), dtype=torch.bool, device=first.device)
             has_text = everywhere if attention_mask is None else attention_mask.bool().any(dim=1)
@@ -411,10 +417,11 @@ class CLFAForClassification(CLFAPreTrainedModel):
             for name, embeds in (("text", output.text_embeds), ("image", output.image_embeds))
         }
         guides = {"text": guide_text_embeds, "image": guide_image_embeds}
+        present = {"text": output.text_present, "image": output.image_present}
         alignment = {
-            name: self.contrastive_loss(students[name], guides[name])
-            for name in students
-            if students[name] is not None and guides[name] is not None
+            name: self._alignment_loss(student, guide, present[name])
+            for name, student in students.items()
+            if student is not None and (guide := guides[name]) is not None
         }
         loss = classification = None
         if labels is not None:
@@ -435,6 +442,14 @@ class CLFAForClassification(CLFAPreTrainedModel):
             image_embeds=students["image"],
             pooler_output=output.pooler_output,
         )
+
+    def _alignment_loss(self, student: torch.Tensor, guide: torch.Tensor, present: torch.Tensor | None) -> torch.Tensor:
+        if present is not None:
+            # What a sample does not have cannot be aligned, nor serve as a negative.
+            student, guide = student[present], guide[present]
+            if not len(student):
+                return student.sum()
+        return self.contrastive_loss(student, guide)
 
     def _logits(self, output: CLFAModelOutput) -> torch.Tensor:
         if not self.late:

@@ -26,7 +26,7 @@ from clfa.modeling.fusion import FUSIONS
 from clfa.pretrained import cache_dir
 from clfa.processing.dataset import EncodedDataset
 from clfa.processing.processor import CLFAProcessor
-from clfa.processing.store import FeatureStore, text_key
+from clfa.processing.store import ABSENT_KEY, FeatureStore, text_key
 from clfa.recipe import Recipe
 
 logger = logging.getLogger(__name__)
@@ -63,7 +63,13 @@ def load_corpus(
             f"{corpus.name} in {place} has no images, and the recipe's model reads them. "
             "Set model.vision_encoder=null for a text-only model."
         )
-    corpus = validate(corpus, check_images=reads_images, strict=strict, cache=cache_dir() / "decodable-images.json")
+    corpus = validate(
+        corpus,
+        check_images=reads_images,
+        allow_missing=recipe.model.allow_missing_modalities and reads_images and recipe.model.text_encoder is not None,
+        strict=strict,
+        cache=cache_dir() / "decodable-images.json",
+    )
     if data.limit is not None:
         corpus = subset(corpus, data.limit, recipe.seed)
     return corpus
@@ -145,8 +151,10 @@ class Preparation:
         """Content keys of a split, computed once."""
         if id(split) not in self._keys:
             self._keys[id(split)] = Keys(
-                [text_key(text) for text in split["text"][:]] if self.text is not None else [],
-                [image_key(image) for image in split["image"][:]] if self.image is not None else [],
+                [text_key(text) if text else ABSENT_KEY for text in split["text"][:]] if self.text is not None else [],
+                [ABSENT_KEY if image is None else image_key(image) for image in split["image"][:]]
+                if self.image is not None
+                else [],
             )
         return self._keys[id(split)]
 
@@ -183,11 +191,14 @@ class Preparation:
         pairs = self.pairs(self.corpus.splits["train"])
         if self.recipe.guide.use_unlabelled and self.corpus.unlabelled is not None and len(self.corpus.unlabelled):
             pairs = pairs + self.pairs(self.corpus.unlabelled)
-        return pairs
+        return pairs.complete()
 
     def guide_report(self, guide: Guide) -> RetrievalReport:
         """The guide's own retrieval on the validation pairs, which it was not fitted on; loud when near chance."""
-        report = retrieval_report(*guide.embed_pairs(self.pairs(self.corpus.splits["validation"]), self.cache))
+        pairs = self.pairs(self.corpus.splits["validation"]).complete()
+        if not len(pairs):
+            raise DataError(f"{self.corpus.name}: no validation sample has both text and image to check the guide on.")
+        report = retrieval_report(*guide.embed_pairs(pairs, self.cache))
         if report.near_chance:
             logger.warning(
                 "THE GUIDE IS NEAR CHANCE (%s). Aligning to it will do harm: use another guide, fit it on more pairs, "

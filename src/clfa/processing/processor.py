@@ -145,7 +145,7 @@ class CLFAProcessor(ProcessorMixin):
 
     def __call__(
         self,
-        text: str | Sequence[str] | None = None,
+        text: str | Sequence[str | None] | None = None,
         images: ImageSource | Sequence[ImageSource] | None = None,
         knowledge: Sequence[str | None] | None = None,
         **kwargs: Any,
@@ -153,12 +153,13 @@ class CLFAProcessor(ProcessorMixin):
         """Prepare a batch of B samples; texts are padded to the longest of the batch.
 
         Args:
-            text: One text or B of them.
+            text: One text or B of them; ``None`` where a sample has none, for models that allow it.
             images: One picture or B of them: PIL images, paths, fsspec addresses, bytes, or the schema's dictionaries.
             knowledge: B knowledge texts, ``None`` or empty where a sample has none.
 
         Returns:
-            ``input_ids`` and ``attention_mask`` (B, T), ``pixel_values`` (B, 3, H, W) and, where any sample has
+            ``input_ids`` and ``attention_mask`` (B, T), ``pixel_values`` (B, 3, H, W), where a sample has no picture
+            (``None``) also ``image_present`` (B,), and, where any sample has
             knowledge, ``knowledge_input_ids`` and ``knowledge_attention_mask`` (B, K).
 
         Raises:
@@ -167,7 +168,9 @@ class CLFAProcessor(ProcessorMixin):
         batch: dict[str, Any] = {}
         if text is not None and self.tokenizer is not None:
             texts = [text] if isinstance(text, str) else list(text)
-            batch.update(self._tokenize(texts, self.max_length))
+            encoded = self._tokenize([t or "" for t in texts], self.max_length)
+            encoded["attention_mask"][torch.tensor([t is None for t in texts])] = 0
+            batch.update(encoded)
         if knowledge is not None and self.tokenizer is not None and any(knowledge):
             encoded = self._tokenize([k or "" for k in knowledge], self.knowledge_max_length)
             absent = torch.tensor([not k for k in knowledge])
@@ -176,7 +179,15 @@ class CLFAProcessor(ProcessorMixin):
             batch["knowledge_attention_mask"] = encoded["attention_mask"]
         if images is not None and self.image_processor is not None:
             sources: list[Any] = list(images) if isinstance(images, list | tuple) else [images]
-            batch["pixel_values"] = self.pixels([load_image(source) for source in sources])
+            loaded = [None if source is None else load_image(source) for source in sources]
+            present = [image for image in loaded if image is not None]
+            if present:
+                pixels = self.pixels(present)
+                filled = pixels.new_zeros(len(loaded), *pixels.shape[1:])
+                filled[[image is not None for image in loaded]] = pixels
+                batch["pixel_values"] = filled
+            if len(present) < len(loaded):
+                batch["image_present"] = torch.tensor([image is not None for image in loaded])
         return BatchFeature(batch)
 
     def pixels(self, images: Sequence[Any]) -> torch.Tensor:
