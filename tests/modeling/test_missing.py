@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from clfa.modeling import CLFAForClassification
-from clfa.modeling.fusion import Stream
+from clfa.modeling.fusion import FUSIONS, Stream
 from clfa.modeling.missing import MissingTokens
 
 from .test_model import build as build_model
@@ -110,7 +110,10 @@ def test_no_dropout_in_evaluation_without_a_probability_or_with_one_modality() -
 
 # In the model.
 
-FUSED: list[dict[str, Any]] = [{}, {"baseline": "pooled_concat"}, {"baseline": "clmlf"}, {"baseline": "multi_sentinet"}]
+FUSED: list[dict[str, Any]] = [
+    *({"fusion": name} for name in FUSIONS.names()),
+    *({"baseline": name} for name in ("pooled_concat", "multi_sentinet", "co_memory", "clmlf")),
+]
 
 
 def incomplete(**fields: Any) -> CLFAForClassification:
