@@ -66,6 +66,8 @@ class ModelRecipe(_Section):
     modality_dropout: float = Field(default=0.0, ge=0, lt=1)
     alpha: float = Field(default=1.0, ge=0)
     beta: float = Field(default=1.0, ge=0)
+    alignment: str = "guided"
+    negatives: Literal["batch", "bank"] = "batch"
     temperature: float = Field(default=0.1, gt=0)
     label_smoothing: float = Field(default=0.0, ge=0, lt=1)
     freeze_text_encoder: bool | int = False
@@ -78,6 +80,8 @@ class ModelRecipe(_Section):
             raise ValueError(f"hidden_size {self.hidden_size} is not a multiple of num_attention_heads {heads}")
         if self.text_encoder is None and self.vision_encoder is None:
             raise ValueError("text_encoder and vision_encoder are both null; a model needs one of them")
+        if self.negatives == "bank" and self.alignment == "students":
+            raise ValueError("negatives=bank holds guide embeddings; alignment=students uses none")
         if self.modality_dropout and not self.allow_missing_modalities:
             raise ValueError("modality_dropout needs allow_missing_modalities=true")
         if self.use_knowledge and self.text_encoder is None:
@@ -91,6 +95,8 @@ class GuideRecipe(BaseModel):
     Args:
         name: ``clip``, ``fitted``, ``conse`` or ``none``.
         use_unlabelled: Whether pairs without a label help to fit a guide.
+        shuffle: Give each training sample another one's embeddings: the control that shows whether it matters what
+            the guide says.
 
     Further keys are options of the guide, checked by it (``model`` of ``clip``; ``path``, ``dim``, ``epochs``, ... of
     ``fitted``; ``classifier`` and ``prompt`` of ``conse``).
@@ -100,6 +106,7 @@ class GuideRecipe(BaseModel):
 
     name: str = "clip"
     use_unlabelled: bool = True
+    shuffle: bool = False
 
     @property
     def options(self) -> dict[str, Any]:
@@ -128,6 +135,7 @@ class TrainingRecipe(_Section):
     precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
     num_workers: int = Field(default=0, ge=0)
     cache_features: bool = True
+    save_alignment: bool = False
 
 
 class Recipe(_Section):
@@ -157,7 +165,8 @@ class Recipe(_Section):
         baselines know no alignment.
         """
         both = self.model.text_encoder is not None and self.model.vision_encoder is not None
-        return self.guide.name != "none" and self.model.alpha > 0 and both and self.model.baseline is None
+        aligned = self.model.alpha > 0 and both and self.model.baseline is None
+        return self.guide.name != "none" and aligned
 
     def save(self, path: Path) -> None:
         """Write as YAML, atomically; ``load_recipe`` reads it back."""

@@ -14,8 +14,8 @@ from transformers import initialization as init
 
 from clfa.baselines.base import build_baseline
 from clfa.errors import ModelError
+from clfa.modeling.alignment import ALIGNMENTS, AlignmentInputs, GuideBank
 from clfa.modeling.configuration import CLFAConfig
-from clfa.modeling.contrastive import GuidedContrastiveLoss
 from clfa.modeling.encoders import (
     build_encoder,
     encode_image,
@@ -383,7 +383,8 @@ class CLFAForClassification(CLFAPreTrainedModel):
             )
         else:
             self.classifier = nn.Linear(config.hidden_size, len(config.label_names))
-        self.contrastive_loss = GuidedContrastiveLoss(config.temperature)
+        self.aligner = ALIGNMENTS.get(config.alignment)(config.temperature)
+        self.guide_bank: GuideBank | None = None
         self.post_init()
 
     def forward(
@@ -395,6 +396,7 @@ class CLFAForClassification(CLFAPreTrainedModel):
         labels: torch.Tensor | None = None,
         guide_text_embeds: torch.Tensor | None = None,
         guide_image_embeds: torch.Tensor | None = None,
+        guide_index: torch.Tensor | None = None,
         **streams: torch.Tensor | None,
     ) -> CLFAClassifierOutput:
         """Classify a batch; with labels and guide embeddings, also its losses.
@@ -405,6 +407,7 @@ class CLFAForClassification(CLFAPreTrainedModel):
             labels: Class indices (B,).
             guide_text_embeds: The frozen guide's text embeddings of the same samples (B, guide width).
             guide_image_embeds: The frozen guide's image embeddings (B, guide width).
+            guide_index: Row of each sample in ``guide_bank`` (B,), for ``negatives="bank"``.
 
         Returns:
             Logits, losses and embeddings. ``loss = alpha * (text + image alignment) + beta * classification``, with
@@ -416,13 +419,12 @@ class CLFAForClassification(CLFAPreTrainedModel):
             name: self.alignment[name](embeds) if embeds is not None and name in self.alignment else embeds
             for name, embeds in (("text", output.text_embeds), ("image", output.image_embeds))
         }
-        guides = {"text": guide_text_embeds, "image": guide_image_embeds}
-        present = {"text": output.text_present, "image": output.image_present}
-        alignment = {
-            name: self._alignment_loss(student, guide, present[name])
-            for name, student in students.items()
-            if student is not None and (guide := guides[name]) is not None
-        }
+        alignment = self._align(
+            {name: student for name, student in students.items() if student is not None},
+            {"text": guide_text_embeds, "image": guide_image_embeds},
+            {"text": output.text_present, "image": output.image_present},
+            guide_index,
+        )
         loss = classification = None
         if labels is not None:
             classification = F.cross_entropy(
@@ -443,13 +445,22 @@ class CLFAForClassification(CLFAPreTrainedModel):
             pooler_output=output.pooler_output,
         )
 
-    def _alignment_loss(self, student: torch.Tensor, guide: torch.Tensor, present: torch.Tensor | None) -> torch.Tensor:
-        if present is not None:
-            # What a sample does not have cannot be aligned, nor serve as a negative.
-            student, guide = student[present], guide[present]
-            if not len(student):
-                return student.sum()
-        return self.contrastive_loss(student, guide)
+    def _align(
+        self,
+        students: dict[str, torch.Tensor],
+        guides: dict[str, torch.Tensor | None],
+        present: dict[str, torch.Tensor | None],
+        index: torch.Tensor | None,
+    ) -> dict[str, torch.Tensor]:
+        known = {name: embeds for name, embeds in guides.items() if embeds is not None}
+        if not known and (self.aligner.needs_guide or not self.training):
+            return {}
+        bank = None
+        if self.config.negatives == "bank" and self.guide_bank is not None and students:
+            bank = self.guide_bank = self.guide_bank.to(next(iter(students.values())).device)
+        has = {name: mask for name, mask in present.items() if mask is not None}
+        losses: dict[str, torch.Tensor] = self.aligner(AlignmentInputs(students, known, has, bank, index))
+        return losses
 
     def _logits(self, output: CLFAModelOutput) -> torch.Tensor:
         if not self.late:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import json
 import logging
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,6 +21,7 @@ from clfa.data.validate import check_classes
 from clfa.errors import DataError, RecipeError
 from clfa.guides import GUIDES, Guide, GuideContext, RetrievalReport, retrieval_report
 from clfa.guides.base import Pairs
+from clfa.modeling.alignment import ALIGNMENTS
 from clfa.modeling.encoders import load_encoder
 from clfa.modeling.features import FrozenEncoder
 from clfa.modeling.fusion import FUSIONS
@@ -75,14 +77,27 @@ def load_corpus(
     return corpus
 
 
+def corpus_key(recipe: Recipe) -> str:
+    """Equal for recipes that :func:`load_corpus` gives the same corpus for.
+
+    Everything counts but what is known not to: training, guide, the model beyond its modalities.
+    """
+    content = recipe.model_dump(exclude={"name", "description", "seed", "model", "guide", "training"})
+    model = recipe.model
+    content["model"] = [model.text_encoder is not None, model.vision_encoder is not None, model.use_knowledge]
+    content["seed"] = recipe.seed if recipe.data.limit is not None else None
+    return json.dumps(content, sort_keys=True, default=str)
+
+
 def check_names(recipe: Recipe) -> None:
     """Check what the recipe calls by name, before any work is done.
 
     Raises:
-        RecipeError: When a reader, fusion, baseline or guide of that name does not exist.
+        RecipeError: When a reader, fusion, alignment, baseline or guide of that name does not exist.
     """
     READERS.get(recipe.data.reader)
     FUSIONS.get(recipe.model.fusion)
+    ALIGNMENTS.get(recipe.model.alignment)
     if recipe.model.baseline is not None:
         BASELINES.get(recipe.model.baseline)
     if recipe.guide.name != "none":
@@ -170,7 +185,7 @@ class Preparation:
             RecipeError: When the guide's name or options are wrong.
             DataError: When a guide has to be fitted and there are not enough pairs.
         """
-        if not self.recipe.guided:
+        if not self.recipe.guided or not ALIGNMENTS.get(self.recipe.model.alignment).needs_guide:
             return None
         guide_class: type[Guide] = GUIDES.get(self.recipe.guide.name)
         context = GuideContext(
@@ -240,6 +255,9 @@ class Preparation:
         embeds: tuple[np.ndarray, np.ndarray] | None = None
         if guide is not None:
             embeds = guide.embed_pairs(self.pairs(split), self.cache)
+            if self.recipe.guide.shuffle:
+                order = np.random.default_rng(self.recipe.seed).permutation(len(split))
+                embeds = embeds[0][order], embeds[1][order]
         return EncodedDataset(
             split,
             self.processor,

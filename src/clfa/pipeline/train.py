@@ -20,6 +20,7 @@ from clfa.files import write_json
 from clfa.guides import Guide, retrieval_report
 from clfa.modeling import CLFAForClassification
 from clfa.modeling.encoders import is_frozen
+from clfa.pipeline.alignment import AlignmentRecord
 from clfa.pipeline.prepare import Preparation, check_names, load_corpus, require_splits
 from clfa.pipeline.resources import peak_memory_mb, versions
 from clfa.pipeline.run_folder import RunFolder
@@ -55,6 +56,7 @@ def train(
     strict: bool = False,
     score_test: bool = True,
     source: Any = None,
+    corpus: Corpus | None = None,
     cache: Path | None = None,
 ) -> RunResult:
     """Carry out a recipe.
@@ -69,6 +71,7 @@ def train(
         strict: Make the first bad sample an error instead of leaving it out.
         score_test: Score the test split at the end; leave it alone while settings are still being chosen.
         source: Data instead of ``recipe.data.dir``: whatever the recipe's reader takes, for instance a table.
+        corpus: What :func:`clfa.pipeline.prepare.load_corpus` gave before for an equal ``corpus_key``.
         cache: Cache directory; the default is ``$CLFA_CACHE`` or ``~/.cache/clfa``.
 
     Returns:
@@ -84,7 +87,7 @@ def train(
     if resume and folder.metrics.is_file():
         logger.info("%s is finished already.", folder.path)
         return RunResult(folder, folder.read_metrics())
-    corpus = load_corpus(recipe, strict=strict, source=source)
+    corpus = corpus or load_corpus(recipe, strict=strict, source=source)
     require_splits(corpus)
     preparation = Preparation(recipe, corpus, cache=cache)
     preparation.cache_features()
@@ -109,6 +112,7 @@ def train(
         eval_dataset=validation_set,
         processing_class=preparation.processor,
     )
+    alignment = AlignmentRecord.of_run(recipe, model, validation_set)
     checkpoint = folder.last_checkpoint() if resume else None
     with quiet_transformers():
         trainer.train(resume_from_checkpoint=checkpoint)
@@ -144,6 +148,9 @@ def train(
         if name in corpus.splits and len(corpus.splits[name]):
             data = validation_set if name == "validation" else preparation.dataset(corpus.splits[name])
             metrics[name] = score_split(model, data, name, corpus, folder, recipe)
+    if alignment is not None:
+        metrics["validation"]["student_retrieval_before"] = alignment.before.to_dict()
+        alignment.save(folder.alignment, model)
     metrics["resources"] = {
         "seconds_preparing": round(prepared - started, 1),
         "seconds_training": round(trained - prepared, 1),

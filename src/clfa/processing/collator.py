@@ -46,7 +46,7 @@ class CLFACollator:
                     batch[name] = _stack([blank if value is None else value for value in values])
                 if len(present) < len(values):
                     batch["image_present"] = torch.tensor([value is not None for value in values])
-            elif name == "labels":
+            elif name in ("labels", "guide_index"):
                 batch[name] = torch.tensor(values)
             else:
                 batch[name] = _stack(values)

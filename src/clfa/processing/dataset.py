@@ -94,6 +94,7 @@ class EncodedDataset(torch.utils.data.Dataset[dict[str, Any]]):
         if self.guide_embeds is not None:
             sample["guide_text_embeds"] = self.guide_embeds[0][index]
             sample["guide_image_embeds"] = self.guide_embeds[1][index]
+            sample["guide_index"] = index
         if self.labels[index] is not None:
             sample["labels"] = self.labels[index]
         return sample
