@@ -73,6 +73,7 @@ class CLFAConfig(PreTrainedConfig):
         "loss_classification",
         "loss_text_alignment",
         "loss_image_alignment",
+        "loss_auxiliary",
         "text_embeds",
         "image_embeds",
         "pooler_output",

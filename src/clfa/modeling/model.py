@@ -206,6 +206,7 @@ class CLFAModel(CLFAPreTrainedModel):
         text_bias: torch.Tensor | None = None,
         knowledge_bias: torch.Tensor | None = None,
         knowledge_features: torch.Tensor | None = None,
+        labels: torch.Tensor | None = None,
     ) -> CLFAModelOutput:
         """Fuse a batch of B samples with T text, P image and K knowledge tokens.
 
@@ -225,6 +226,7 @@ class CLFAModel(CLFAPreTrainedModel):
             knowledge_bias: Word-pair graph, added to the text-knowledge attention scores (B, T, K).
             knowledge_features: The text encoder's output for the knowledge (B, K, width), instead of
                 ``knowledge_input_ids``.
+            labels: Class indices (B,), for a baseline with a loss of its own.
 
         Returns:
             Fused tokens, pooled vector and the pooled students.
@@ -249,8 +251,11 @@ class CLFAModel(CLFAPreTrainedModel):
             if self.config.use_knowledge and knowledge_features is not None:
                 features["knowledge"] = Stream(knowledge_features, knowledge_attention_mask, knowledge_bias)
         students: dict[str, torch.Tensor] = {}
+        auxiliary: torch.Tensor | None = None
         if self.config.baseline is not None:
             fused = self.baseline(features)
+            if self.training and labels is not None:
+                auxiliary = self.baseline.auxiliary_loss(features, fused, labels)
         else:
             streams = {name: self._project(name, stream) for name, stream in features.items()}
             fused = self.fusion(streams)
@@ -263,6 +268,7 @@ class CLFAModel(CLFAPreTrainedModel):
             image_embeds=students.get("image"),
             text_present=present.get("text"),
             image_present=present.get("image"),
+            loss_auxiliary=auxiliary,
         )
 
     def _project(self, name: str, stream: Stream) -> Stream:
@@ -409,9 +415,9 @@ class CLFAForClassification(CLFAPreTrainedModel):
 
         Returns:
             Logits, losses and embeddings. ``loss = alpha * (text + image alignment) + beta * classification``, with
-            the terms that the inputs allow.
+            the terms that the inputs allow, and in training a baseline's own loss.
         """
-        output = self.clfa(input_ids, attention_mask, token_type_ids, pixel_values, **streams)
+        output = self.clfa(input_ids, attention_mask, token_type_ids, pixel_values, labels=labels, **streams)
         logits = self._logits(output)
         students = {
             name: self.alignment[name](embeds) if embeds is not None and name in self.alignment else embeds
@@ -430,13 +436,14 @@ class CLFAForClassification(CLFAPreTrainedModel):
                 labels,
                 label_smoothing=self.config.label_smoothing if self.training else 0.0,
             )
-            loss = self.total_loss(classification, alignment, self.config.alpha)
+            loss = self.total_loss(classification, alignment, self.config.alpha, output.loss_auxiliary)
         return CLFAClassifierOutput(
             loss=loss,
             logits=logits,
             loss_classification=classification,
             loss_text_alignment=alignment.get("text"),
             loss_image_alignment=alignment.get("image"),
+            loss_auxiliary=output.loss_auxiliary,
             text_embeds=students["text"],
             image_embeds=students["image"],
             pooler_output=output.pooler_output,
@@ -469,14 +476,19 @@ class CLFAForClassification(CLFAPreTrainedModel):
         return masked_mean(each, output.fused_mask)
 
     def total_loss(
-        self, classification: torch.Tensor, alignment: dict[str, torch.Tensor], alpha: float
+        self,
+        classification: torch.Tensor,
+        alignment: dict[str, torch.Tensor],
+        alpha: float,
+        auxiliary: torch.Tensor | None = None,
     ) -> torch.Tensor:
-        """``alpha * sum(alignment) + beta * classification`` (CLFA, equation of the total loss).
+        """``alpha * sum(alignment) + beta * classification`` (CLFA, equation of the total loss), ``+ auxiliary``.
 
         Args:
             classification: Cross-entropy, scalar.
             alignment: Guided contrastive loss per modality, scalars.
             alpha: Weight of the alignment, which a schedule may move during training.
+            auxiliary: A baseline's own loss, scalar and weighted already.
 
         Returns:
             Scalar.
@@ -484,7 +496,7 @@ class CLFAForClassification(CLFAPreTrainedModel):
         total = self.config.beta * classification
         if alpha and alignment:
             total = total + alpha * torch.stack(list(alignment.values())).sum()
-        return total
+        return total if auxiliary is None else total + auxiliary
 
 
 AutoModel.register(CLFAConfig, CLFAModel)

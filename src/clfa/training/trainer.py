@@ -28,7 +28,7 @@ from clfa.training.progress import EvaluationLines, QuietProgress
 
 UNFROZEN_WEIGHTS_FILE = "unfrozen_weights.safetensors"
 
-_LOSS_PARTS = ("loss_classification", "loss_text_alignment", "loss_image_alignment")
+_LOSS_PARTS = ("loss_classification", "loss_text_alignment", "loss_image_alignment", "loss_auxiliary")
 
 
 def alpha_factor(schedule: str, progress: float) -> float:
@@ -102,7 +102,7 @@ class CLFATrainer(Trainer):
             }
             progress = self.state.global_step / max(self.state.max_steps, 1)
             alpha = module.config.alpha * alpha_factor(self.args.alpha_schedule, progress)
-            loss = module.total_loss(outputs.loss_classification, alignment, alpha)
+            loss = module.total_loss(outputs.loss_classification, alignment, alpha, outputs.get("loss_auxiliary"))
             for name in _LOSS_PARTS:
                 if outputs.get(name) is not None:
                     self._parts[name].append(outputs[name].detach())
