@@ -14,6 +14,7 @@ from datasets import Dataset, DatasetDict
 
 from clfa.data.image_check import ImageChecker
 from clfa.data.schema import Corpus, Dropped
+from clfa.data.target_check import check_targets
 from clfa.errors import DataError
 
 logger = logging.getLogger(__name__)
@@ -61,7 +62,9 @@ def validate(
     with _progress(progress and with_images, sum(map(len, parts.values()))) as advance:
         for name, part in parts.items():
             problems: list[tuple[str, str] | None] = []
-            for problem in _problems(part, name, len(corpus.label_names), seen, checker if with_images else None):
+            # Readers leave no sample in a split that has none of its corpus's targets.
+            classes = None if corpus.targets else len(corpus.label_names)
+            for problem in _problems(part, name, classes, seen, checker if with_images else None):
                 if problem is not None:
                     sample = _describe(part, len(problems), name, problem)
                     if strict:
@@ -84,6 +87,9 @@ def check_classes(corpus: Corpus) -> None:
     Raises:
         DataError: A class without a training sample; the message names it.
     """
+    if corpus.targets:
+        check_targets(corpus)
+        return
     for name, split in corpus.splits.items():
         present = Counter(split["label"][:])
         absent = [label for index, label in enumerate(corpus.label_names) if not present[index]]
@@ -97,7 +103,7 @@ def check_classes(corpus: Corpus) -> None:
 
 
 def _problems(
-    part: Dataset, name: str, classes: int, seen: dict[str, str], checker: ImageChecker | None
+    part: Dataset, name: str, classes: int | None, seen: dict[str, str], checker: ImageChecker | None
 ) -> Iterator[tuple[str, str] | None]:
     # Light columns first: a sample that is out anyway needs no decoding.
     quick: list[tuple[str, str] | None] = []
@@ -115,13 +121,13 @@ def _problems(
 
 
 def _quick_problem(
-    id: str | None, text: str | None, label: int | None, name: str, classes: int, seen: dict[str, str]
+    id: str | None, text: str | None, label: int | None, name: str, classes: int | None, seen: dict[str, str]
 ) -> tuple[str, str] | None:
     if not id:
         return "missing id", "the sample has no id"
     if not text or not text.strip():
         return "empty text", "the text is empty"
-    if name != UNLABELLED and (label is None or not 0 <= label < classes):
+    if name != UNLABELLED and classes is not None and (label is None or not 0 <= label < classes):
         return "unknown label", f"label {label} is not one of {classes} classes"
     if id in seen:
         return "duplicate id", f"the first one, in {seen[id]}, is kept"
