@@ -153,6 +153,8 @@ def test_save_and_load_keep_everything(tmp_path: Path) -> None:
         "fold": None,
         "limit": None,
         "options": {"label_names": ["a", "b"]},
+        "problem_type": "single_label_classification",
+        "targets": {},
     }
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -80,6 +80,53 @@ class ColumnMap:
         return found
 
 
+class OneLabel:
+    """The default task's label: one column of classes.
+
+    Args:
+        parts: Tables.
+        columns: Label column of each, or ``None``.
+        label_names: Class names in index order; found in the data by default.
+
+    Attributes:
+        label_names: Class names in index order.
+        targets: None but this label.
+
+    Raises:
+        DataError: Labels that cannot be classes.
+    """
+
+    def __init__(self, parts: list[Part], columns: Sequence[str | None], label_names: list[str] | None) -> None:
+        self._columns = columns
+        present = [(part.data, column) for part, column in zip(parts, columns, strict=True) if column]
+        features = [data.features[column] for data, column in present]
+        class_names = next((feature.names for feature in features if isinstance(feature, ClassLabel)), None)
+        values = (value for data, column in present for value in data[column][:])
+        try:
+            self._labels = LabelIndex(values, label_names, class_names)
+        except DataError as error:
+            raise DataError(f"{', '.join(part.source for part in parts)}: {error}") from None
+        self.label_names = self._labels.names
+        self.targets: list[Target] = []
+
+    def rows(self, table: int, data: Dataset) -> list[Any]:
+        """The label cell of every row of a table."""
+        column = self._columns[table]
+        return list(data[column][:]) if column is not None else [None] * len(data)
+
+    def of(self, cell: Any) -> int | None:
+        """Class index, ``None`` for an unlabelled row.
+
+        Raises:
+            UnusableCell: None of the classes.
+        """
+        try:
+            return self._labels.of(cell)
+        except KeyError as error:
+            detail = f"{error.args[0]!r} is none of {', '.join(self.label_names)}"
+            raise UnusableCell("unknown label", detail) from None
+
+
 def to_corpus(
     name: str,
     parts: list[Part],
@@ -108,50 +155,26 @@ def to_corpus(
         DataError: Absent columns, labels that cannot be classes.
     """
     found = [columns.find(part) for part in parts]
-    labels: LabelIndex | TargetColumns
+    label_columns = [names["label"] for names in found]
+    labels: OneLabel | TargetColumns
     if targets:
-        tables = [(part.source, part.data) for part in parts]
-        labels = TargetColumns(targets, tables, [names["label"] for names in found])
+        labels = TargetColumns(targets, [(part.source, part.data) for part in parts], label_columns)
     else:
-        labels = _label_index(parts, found, label_names)
-    wanted = labels.targets if isinstance(labels, TargetColumns) else []
-    class_names = labels.names if isinstance(labels, LabelIndex) else []
+        labels = OneLabel(parts, label_columns, label_names)
+    wanted, class_names = labels.targets, labels.label_names
 
     dropped: list[Dropped] = []
     taken: dict[str, list[Dataset]] = {split: [] for split in (*SPLITS, UNLABELLED)}
     undecided: list[Dataset] = []
     for number, (part, names) in enumerate(zip(parts, found, strict=True)):
-        cells = _label_cells(number, part, names, labels)
-        for split, rows in _sort_rows(part, names, cells, labels, dropped).items():
+        cells = labels.rows(number, part.data)
+        for split, rows in _sort_rows(part, names, cells, labels.of, dropped).items():
             data = _to_schema(part, names, rows, class_names, wanted)
             (taken[split] if split else undecided).append(data)
     how = _deal(taken, undecided, ratios, split_seed, complete, wanted)
     splits = DatasetDict({split: _concatenate(taken[split]) for split in SPLITS if any(map(len, taken[split]))})
     unlabelled = _concatenate(taken[UNLABELLED]) if any(map(len, taken[UNLABELLED])) else None
     return Corpus(name, splits, class_names, unlabelled, dropped, {"split": how, "lines": _lines(parts)}, wanted)
-
-
-def _label_index(
-    parts: list[Part], found: list[dict[str, str | None]], label_names: list[str] | None
-) -> LabelIndex:
-    label_columns = [(part, names["label"]) for part, names in zip(parts, found, strict=True) if names["label"]]
-    features = [part.data.features[column] for part, column in label_columns]
-    class_names = next((feature.names for feature in features if isinstance(feature, ClassLabel)), None)
-    values = (value for part, column in label_columns for value in part.data[column][:])
-    try:
-        return LabelIndex(values, label_names, class_names)
-    except DataError as error:
-        raise DataError(f"{', '.join(part.source for part in parts)}: {error}") from None
-
-
-def _label_cells(
-    number: int, part: Part, names: Mapping[str, str | None], labels: LabelIndex | TargetColumns
-) -> list[Any]:
-    """What :meth:`of` of ``labels`` takes, for every row of a part."""
-    if isinstance(labels, TargetColumns):
-        return labels.rows(number, part.data)
-    column = names["label"]
-    return list(part.data[column][:]) if column is not None else [None] * len(part.data)
 
 
 def _deal(
@@ -204,7 +227,7 @@ def _sort_rows(
     part: Part,
     names: Mapping[str, str | None],
     label_cells: list[Any],
-    labels: LabelIndex | TargetColumns,
+    read_label: Callable[[Any], Any],
     dropped: list[Dropped],
 ) -> dict[str | None, _Rows]:
     """Rows by split (``None``: still to be drawn), those that cannot be used left out."""
@@ -223,11 +246,7 @@ def _sort_rows(
         id = id or f"{prefix}{position}"
         source = f"{part.source}:row {position}"
         try:
-            index = labels.of(label)
-        except KeyError as error:
-            detail = f"{error.args[0]!r} is none of {', '.join(labels.names)}"
-            dropped.append(Dropped(id, part.split or "", source, "unknown label", detail))
-            continue
+            index = read_label(label)
         except UnusableCell as problem:
             dropped.append(Dropped(id, part.split or "", source, problem.reason, problem.detail))
             continue

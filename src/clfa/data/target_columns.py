@@ -39,6 +39,7 @@ class TargetColumns:
 
     Attributes:
         targets: In the order of ``specs``, their classes as given or as found in the tables.
+        label_names: Classes of the default label: none.
 
     Raises:
         DataError: A column that is absent (with those present), or a target without usable classes.
@@ -56,6 +57,7 @@ class TargetColumns:
             for (source, table), own in zip(tables, usual, strict=True)
         ]
         self._indices: dict[str, LabelIndex] = {}
+        self.label_names: list[str] = []
         self.targets: list[Target] = []
         for name, spec in self.specs.items():
             if spec.columns is None and spec.problem_type != REGRESSION:

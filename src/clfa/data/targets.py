@@ -76,7 +76,9 @@ class Target:
         if self.problem_type != REGRESSION and not self.label_names:
             raise DataError(f"target {self.name!r} has no classes; name them with label_names")
         if self.weight < 0 or not self.sd > 0:
-            raise DataError(f"target {self.name!r}: weight {self.weight} and sd {self.sd} must not be negative, sd not 0")
+            raise DataError(
+                f"target {self.name!r}: weight {self.weight} and sd {self.sd} must not be negative, sd not 0"
+            )
         for field in ("class_weights", "thresholds"):
             value = getattr(self, field)
             if value is not None and len(value) != len(self.label_names):

@@ -8,7 +8,6 @@ from typing import Any
 
 import torch
 from torch import nn
-from torch.nn import functional as F
 from transformers import AutoModel, AutoProcessor, PreTrainedModel
 from transformers import initialization as init
 
@@ -26,6 +25,7 @@ from clfa.modeling.encoders import (
     pool_grid,
 )
 from clfa.modeling.fusion import FUSIONS, Stream
+from clfa.modeling.losses.task import TaskLoss
 from clfa.modeling.outputs import CLFAClassifierOutput, CLFAModelOutput
 from clfa.modeling.pooling import POOLINGS, masked_mean
 from clfa.modeling.projection import ProjectionMLP
@@ -281,6 +281,7 @@ class CLFAForClassification(CLFAPreTrainedModel):
                 self.alignment[modality] = nn.Linear(config.hidden_size, config.guide_dim, bias=False)
         self.dropout = nn.Dropout(config.classifier_dropout)
         self.classifier = nn.Linear(config.hidden_size, len(config.label_names))
+        self.task_loss = TaskLoss(config)
         self.contrastive_loss = GuidedContrastiveLoss(config.temperature)
         self.post_init()
 
@@ -300,7 +301,7 @@ class CLFAForClassification(CLFAPreTrainedModel):
         Args:
             input_ids: See :meth:`CLFAModel.forward`, also for ``attention_mask``, ``token_type_ids``,
                 ``pixel_values`` and the further streams.
-            labels: Class indices (B,).
+            labels: Class indices (B,); with targets their flat vectors (B, L), see :class:`clfa.data.targets.Target`.
             guide_text_embeds: The frozen guide's text embeddings of the same samples (B, guide width).
             guide_image_embeds: The frozen guide's image embeddings (B, guide width).
 
@@ -320,18 +321,15 @@ class CLFAForClassification(CLFAPreTrainedModel):
             for name in students
             if students[name] is not None and guides[name] is not None
         }
-        loss = classification = None
+        loss = classification = targets = None
         if labels is not None:
-            classification = F.cross_entropy(
-                logits.float() if logits.dtype != torch.float64 else logits,
-                labels,
-                label_smoothing=self.config.label_smoothing if self.training else 0.0,
-            )
+            classification, targets = self.task_loss(logits, labels)
             loss = self.total_loss(classification, alignment, self.config.alpha)
         return CLFAClassifierOutput(
             loss=loss,
             logits=logits,
             loss_classification=classification,
+            loss_targets=targets,
             loss_text_alignment=alignment.get("text"),
             loss_image_alignment=alignment.get("image"),
             text_embeds=students["text"],
@@ -345,7 +343,7 @@ class CLFAForClassification(CLFAPreTrainedModel):
         """``alpha * sum(alignment) + beta * classification`` (CLFA, equation of the total loss).
 
         Args:
-            classification: Cross-entropy, scalar.
+            classification: Loss of the targets, scalar.
             alignment: Guided contrastive loss per modality, scalars.
             alpha: Weight of the alignment, which a schedule may move during training.
 

@@ -32,7 +32,8 @@ class CLFAClassifierOutput(ModelOutput):
     Args:
         loss: ``alpha * (loss_text_alignment + loss_image_alignment) + beta * loss_classification``; scalar.
         logits: Class scores (B, C).
-        loss_classification: Cross-entropy; scalar.
+        loss_classification: Cross-entropy, or the weighted sum of the targets' losses; scalar.
+        loss_targets: Unweighted loss of each target by name; ``None`` where the model has the one default label.
         loss_text_alignment: Guided contrastive loss of the text student; scalar, ``None`` without guide embeddings.
         loss_image_alignment: The same for the image student.
         text_embeds: Text student as compared with the guide (B, D).
@@ -43,6 +44,7 @@ class CLFAClassifierOutput(ModelOutput):
     loss: torch.Tensor | None = None
     logits: torch.Tensor | None = None
     loss_classification: torch.Tensor | None = None
+    loss_targets: dict[str, torch.Tensor] | None = None
     loss_text_alignment: torch.Tensor | None = None
     loss_image_alignment: torch.Tensor | None = None
     text_embeds: torch.Tensor | None = None

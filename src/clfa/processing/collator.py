@@ -39,7 +39,7 @@ class CLFACollator:
             elif name == "text_features":
                 batch[name], batch["attention_mask"] = _pad_rows(values)
             elif name == "labels":
-                batch[name] = torch.tensor(values)
+                batch[name] = torch.from_numpy(np.asarray(values))
             elif isinstance(values[0], torch.Tensor):
                 batch[name] = torch.stack(values)
             else:

@@ -14,8 +14,8 @@ from clfa.data.images import is_address
 from clfa.data.layout import layout_error
 from clfa.data.schema import SPLITS, Corpus, Dropped
 from clfa.data.splits import RATIOS, split_name
-from clfa.data.target_spec import parse_specs
 from clfa.data.tables import SUFFIXES, read_table
+from clfa.data.target_spec import parse_specs
 from clfa.errors import DataError
 
 
