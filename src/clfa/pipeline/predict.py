@@ -248,7 +248,7 @@ def predict_file(
                 unreadable = Prediction(None, {}, error=row.error, reason="unreadable row")
                 result = unreadable if row.error is not None else next(remaining)
                 row_id = row.values.get(identifier, row.number)
-                record = {"id": row_id, **_record(predictor, result)}
+                record = {"id": row_id, **_record(result)}
                 if result.error is None:
                     summary.labels.update(_classes(result))
                 else:
@@ -264,9 +264,9 @@ def predict_file(
     return summary
 
 
-def _record(predictor: Predictor, result: Prediction) -> dict[str, Any]:
-    if predictor.targets:
-        return prediction_record(result.targets, predictor.targets)
+def _record(result: Prediction) -> dict[str, Any]:
+    if result.targets is not None:
+        return prediction_record(result.targets)
     if result.error is not None:
         return {"prediction": None}
     probabilities = {name: round(p, 6) for name, p in result.probabilities.items()}

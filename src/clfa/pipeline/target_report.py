@@ -46,17 +46,14 @@ def report_targets(
     return {"samples": len(split), "score": score(reports), "targets": reports}
 
 
-def prediction_record(predictions: dict[str, TargetPrediction] | None, targets: Sequence[Target]) -> dict[str, Any]:
+def prediction_record(predictions: dict[str, TargetPrediction]) -> dict[str, Any]:
     """The JSON form of one post's predictions: flat for one target, under ``targets`` for several.
 
     Args:
-        predictions: By target name; ``None`` where the post cannot be read.
-        targets: Of the model.
+        predictions: By target name.
     """
-    if predictions is None:
-        return {"prediction": None} if len(targets) == 1 else {"targets": None}
-    if len(targets) == 1:
-        return predictions[targets[0].name].to_dict()
+    if len(predictions) == 1:
+        return next(iter(predictions.values())).to_dict()
     return {"targets": {name: prediction.to_dict() for name, prediction in predictions.items()}}
 
 
@@ -81,7 +78,7 @@ def _rows(targets: Sequence[Target], split: Dataset, labels: np.ndarray, logits:
     rows = []
     for sample_id, vector, predictions in zip(split["id"][:], labels, predict_targets(targets, logits), strict=True):
         truth = {target.name: target.describe(vector[own]) for target, own in label_slices(targets)}
-        record = prediction_record(predictions, targets)
+        record = prediction_record(predictions)
         if len(targets) == 1:
             rows.append({"id": sample_id, "label": truth[targets[0].name], **record})
         else:
