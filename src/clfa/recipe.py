@@ -294,11 +294,12 @@ def _apply(content: dict[str, Any], override: str) -> None:
 
 
 def _explain(problem: Any) -> str:
-    *parents, last = [str(part) for part in problem["loc"]]
-    place = ".".join([*parents, last])
+    location = [str(part) for part in problem["loc"]]
+    place = ".".join(location)
     if problem["type"] != "extra_forbidden":
         got = "" if isinstance(problem["input"], dict) else f" (got {problem['input']!r})"
-        return f"{place}: {problem['msg']}{got}"
+        return f"{place}: {problem['msg']}{got}" if place else f"{problem['msg']}{got}"
+    *parents, last = location
     fields: Any = Recipe.model_fields
     for parent in parents:
         # The names of targets are free; below each is a section.

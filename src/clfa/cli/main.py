@@ -225,9 +225,9 @@ def _show_scores(scores: dict[str, dict[str, Any]]) -> None:
 
 
 _FIGURES = {
-    "single_label_classification": ("accuracy", "macro_f1", "weighted_f1"),
-    "multi_label_classification": ("micro_f1", "macro_f1", "mean_average_precision"),
-    "regression": ("mae", "rmse", "pearson"),
+    "single_label_classification": {"accuracy": "accuracy", "macro_f1": "macro-F1"},
+    "multi_label_classification": {"micro_f1": "micro-F1", "macro_f1": "macro-F1", "mean_average_precision": "mAP"},
+    "regression": {"mae": "MAE", "pearson": "r", "spearman": "rho"},
 }
 
 
@@ -237,10 +237,10 @@ def _show_targets(scores: dict[str, dict[str, Any]]) -> None:
 
     table = Table("split", "target", "samples", "figures")
     for split, metrics in scores.items():
-        for name, report in metrics["targets"].items():
-            figures = [(key, report.get(key)) for key in _FIGURES[report["problem_type"]]]
-            text = ", ".join(f"{key.replace('_', ' ')} {value:.3f}" for key, value in figures if value is not None)
-            table.add_row(split, name, f"{report['samples']:,}", text)
+        for target, report in metrics["targets"].items():
+            figures = _FIGURES[report["problem_type"]].items()
+            text = ", ".join(f"{name} {report[key]:.3f}" for key, name in figures if report.get(key) is not None)
+            table.add_row(split, target, f"{report['samples']:,}", text)
         table.add_row(split, "score", f"{metrics['samples']:,}", f"{metrics['score']:.3f}", end_section=True)
     Console().print(table)
 
