@@ -119,8 +119,7 @@ class CLFAPredictor:
             changes["targets"] = targets if isinstance(targets, Mapping) else {name: {} for name in targets}
         recipe = self.recipe.model_dump()
         recipe["data"].update(changes)
-        self.recipe = validate_recipe(recipe)
-        train(self.recipe, self.path, source=source)
+        train(validate_recipe(recipe), self.path, source=source)
         self._predictor = Predictor.load(self.path)
         return self
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from clfa.data.target_spec import TargetSpec
 from clfa.data.targets import LABEL, MULTI_LABEL, SINGLE_LABEL, ProblemType
@@ -157,6 +157,14 @@ class TrainingRecipe(_Section):
     cache_features: bool = True
     class_weights: Literal["none", "balanced"] | dict[str, Any] = "none"
     tune_thresholds: bool = False
+
+    @field_validator("class_weights", mode="before")
+    @classmethod
+    def _class_names(cls, value: Any) -> Any:
+        # Classes named 0 and 1 are numbers to YAML.
+        if isinstance(value, dict):
+            return {str(name): cls._class_names(weight) for name, weight in value.items()}
+        return "none" if value is None else value
 
 
 class Recipe(_Section):

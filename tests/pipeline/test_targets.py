@@ -339,6 +339,22 @@ def test_recipes_that_cannot_be(data: dict[str, Any], message: str) -> None:
         validate_recipe({"name": "x", "data": data})
 
 
+def test_class_names_may_be_numbers() -> None:
+    weights = {"a": {0: 1, 1: 2.5}, "b": "balanced"}
+    recipe = validate_recipe({"name": "x", "training": {"class_weights": weights}})
+    assert recipe.training.class_weights == {"a": {"0": 1, "1": 2.5}, "b": "balanced"}
+    recipe = validate_recipe({"name": "x", "data": {"targets": {"a": {"label_names": [0, 1]}}}})
+    assert recipe.data.targets["a"].label_names == ["0", "1"]
+    with pytest.raises(RecipeError, match=r"training.class_weights"):
+        validate_recipe({"name": "x", "training": {"class_weights": "even"}})
+
+
+def test_a_regression_by_the_short_way_has_no_classes() -> None:
+    data = {"problem_type": "regression", "options": {"label_names": ["a", "b"]}}
+    with pytest.raises(RecipeError, match="a regression has no classes; leave label_names out"):
+        validate_recipe({"name": "x", "data": data})
+
+
 def test_thresholds_need_a_multi_label_target() -> None:
     with pytest.raises(RecipeError, match="tune_thresholds needs a multi_label_classification target"):
         validate_recipe({"name": "x", "training": {"tune_thresholds": True}})

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from clfa.data.targets import MULTI_LABEL, REGRESSION, SINGLE_LABEL, ProblemType
 from clfa.errors import DataError
@@ -34,6 +34,15 @@ class TargetSpec(BaseModel):
     weight: float = Field(default=1.0, gt=0)
     delimiter: str = Field(default="|", min_length=1)
     empty_is_none: bool = False
+
+    @field_validator("label_names", mode="before")
+    @classmethod
+    def _names(cls, value: Any) -> Any:
+        if not isinstance(value, list | tuple):
+            return value
+        if any(isinstance(name, bool) for name in value):
+            raise ValueError("YAML reads a bare yes, no, true or false as a truth value; put such names in quotes")
+        return [str(name) if isinstance(name, int | float) else name for name in value]
 
     @model_validator(mode="after")
     def _possible(self) -> TargetSpec:

@@ -91,17 +91,17 @@ def train(
         return RunResult(folder, folder.read_metrics())
     corpus = load_corpus(recipe, strict=strict, source=source)
     require_splits(corpus)
+    train_split, validation_split = corpus.splits["train"], corpus.splits["validation"]
+    targets = corpus.targets or [Target(LABEL, label_names=tuple(corpus.label_names))]
+    targets = fit_targets(targets, label_matrix(train_split), recipe.training.class_weights)
     preparation = Preparation(recipe, corpus, cache=cache)
     preparation.cache_features()
     guide = preparation.guide()
     guide_metrics = None if guide is None else _describe_guide(preparation, guide)
 
-    train_split, validation_split = corpus.splits["train"], corpus.splits["validation"]
     train_set = preparation.dataset(train_split, guide)
     validation_set = preparation.dataset(validation_split)
     set_seed(recipe.seed)
-    targets = corpus.targets or [Target(LABEL, label_names=tuple(corpus.label_names))]
-    targets = fit_targets(targets, label_matrix(train_split), recipe.training.class_weights)
     model = build_model(recipe.model, preparation, targets, guide)
     # Only now: what fails before leaves no folder in the way of the next try, and its work is cached.
     folder.begin(recipe)

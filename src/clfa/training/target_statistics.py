@@ -30,6 +30,10 @@ def fit_targets(targets: Sequence[Target], labels: np.ndarray, class_weights: An
         values = labels[:, columns]
         values = values[~np.isnan(values).any(axis=1)]
         if target.problem_type == REGRESSION:
+            if isinstance(wanted[target.name], Mapping):
+                raise RecipeError(
+                    f"training.class_weights: target {target.name!r} is a regression and has no classes to weigh."
+                )
             fitted.append(replace(target, mean=float(values.mean()), sd=float(values.std())))
         else:
             fitted.append(replace(target, class_weights=_weights(target, values, wanted[target.name])))
