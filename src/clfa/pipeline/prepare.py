@@ -13,12 +13,12 @@ import numpy as np
 import torch
 from datasets import Dataset
 
-from clfa.data import READERS, Corpus, read_corpus, validate
+from clfa.data import READERS, Corpus, read_corpus
 from clfa.data.images import image_key
 from clfa.data.splits import subset
 from clfa.data.target_spec import TargetSpec
 from clfa.data.targets import Target
-from clfa.data.validate import check_classes
+from clfa.data.validate import check_classes, validate
 from clfa.errors import DataError, RecipeError
 from clfa.guides import GUIDES, Guide, GuideContext, RetrievalReport, retrieval_report
 from clfa.guides.base import Pairs
