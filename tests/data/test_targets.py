@@ -191,6 +191,11 @@ def test_targets_check_their_values(values: dict[str, Any], message: str) -> Non
         Target("t", **values)
 
 
+def test_targets_are_a_mapping() -> None:
+    with pytest.raises(DataError, match=r"targets are a mapping of names to column, .*; got \['a'\]"):
+        read_corpus("table", frame(a=["x"]), targets=["a"])
+
+
 def test_targets_of_one_name_cannot_be() -> None:
     number = Target("t", REGRESSION)
     with pytest.raises(DataError, match="two targets are named 't'; give each its own name"):
@@ -310,6 +315,12 @@ def test_slices_and_names() -> None:
     assert targets[1].describe(np.array([NAN] * 3)) is None
     assert same_labels(targets, [*targets[:2], Target("v", REGRESSION, mean=3)])
     assert not same_labels(targets, targets[:2])
+
+
+def test_matrix_of_rows_without_labels() -> None:
+    corpus = read({"a": {}, "e": {**MULTI, "label_names": ["x", "y"]}}, a=["p", "q", None], e=["x", None, None])
+    assert label_matrix(corpus.splits["train"].select([])).shape == (0, 3)
+    np.testing.assert_array_equal(label_matrix(corpus.unlabelled), [[NAN] * 3])
 
 
 def test_matrix_of_the_default_label() -> None:

@@ -16,9 +16,10 @@ from sklearn.metrics import f1_score
 from typer.testing import CliRunner
 
 from clfa.cli.main import app
+from clfa.data import read_corpus
 from clfa.errors import DataError, ModelError, RecipeError
 from clfa.modeling import CLFAForClassification
-from clfa.pipeline.evaluate import evaluate
+from clfa.pipeline.evaluate import check_label_names, evaluate
 from clfa.pipeline.predict import Post, Predictor, predict_file
 from clfa.pipeline.train import train
 from clfa.predictor import CLFAPredictor
@@ -91,7 +92,8 @@ def test_the_documents_example(doc_run: Path, folder: Path) -> None:
     for text in ("sarcasm", "emotions", "intensity", "score", "mAP", "rho"):
         assert text in (folder / "train.txt").read_text()
     shown = (folder / "predict.txt").read_text()
-    assert "11 rows -> predictions.jsonl: sarcasm:" in shown
+    assert "11 rows -> predictions.jsonl: " in shown
+    assert "sarcasm: yes 5" in shown
     assert "1 x missing image" in shown
     lines = read_jsonl(folder / "predictions.jsonl")
     assert [line["id"] for line in lines] == [*(f"p{number}" for number in range(10)), "lost"]
@@ -262,6 +264,28 @@ def test_one_regression(folder: Path, tiny_recipe: MakeRecipe, tmp_path: Path, m
         CLFAPredictor.load(tmp_path / "run").predict_proba(pd.DataFrame())
 
 
+def test_a_single_label_target_of_another_name(
+    folder: Path, tiny_overrides: list[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    for name in ("target_report.plot_confusion_matrix", "train.plot_learning_curves"):
+        monkeypatch.setattr(f"clfa.pipeline.{name}", lambda *args: None)
+    table = pd.read_csv(folder / "posts.csv")
+    predictor = CLFAPredictor(
+        path=tmp_path / "run", image_root=folder, overrides=[*tiny_overrides, "training.epochs=1"]
+    )
+    predictor.fit(table, targets=["sarcasm"])
+    assert predictor.label_names == ["no", "yes"]
+    found = predictor.predict(table)
+    assert set(found) <= {"no", "yes"}
+    assert found == list(predictor.predict_proba(table).idxmax(axis=1))
+    metrics = predictor.evaluate(table)
+    assert metrics["score"] == metrics["targets"]["sarcasm"]["macro_f1"]
+    truth = table["sarcasm"].dropna()
+    assert metrics["targets"]["sarcasm"]["accuracy"] == pytest.approx(
+        np.mean(truth == np.array(found)[truth.index]), abs=0.051
+    )
+
+
 def test_class_weights_of_the_default_task(posts_csv: Path, tiny_recipe: MakeRecipe, tmp_path: Path) -> None:
     recipe = tiny_recipe(posts_csv, "training.class_weights={good: 3}", "training.epochs=1", "model.focal_gamma=2")
     train(recipe, tmp_path / "run")
@@ -290,18 +314,20 @@ def test_other_readers_have_one_label(tiny_recipe: MakeRecipe, tmp_path: Path) -
 
 
 def test_other_data_must_have_the_same_targets(emotions_run: Path, tmp_path: Path) -> None:
-    rows = make_task_posts(tmp_path, 16)
-    with pytest.raises(DataError, match=r"no column 'emotions'"):
-        evaluate(
-            emotions_run,
-            data_dir=str(
-                write_csv(
-                    tmp_path / "a.csv",
-                    [{**row, "emotions": 1} for row in rows][:0]
-                    or [{key: value for key, value in row.items() if key != "emotions"} for row in rows],
-                )
-            ),
-        )
+    rows = [{key: row[key] for key in ("id", "text", "image", "sarcasm")} for row in make_task_posts(tmp_path, 16)]
+    path = write_csv(tmp_path / "posts.csv", rows)
+    with pytest.raises(DataError, match="posts.csv: no column 'emotions' .*; columns there: id, text, image, sarcasm"):
+        evaluate(emotions_run, data_dir=str(path))
+    model = CLFAForClassification.from_pretrained(emotions_run / "model")
+    other = read_corpus("table", path, targets={"sarcasm": {}})
+    with pytest.raises(
+        DataError,
+        match=r"the model's targets are label \(multi_label_classification: anger, joy, sadness\), the data's sarcasm "
+        r"\(single_label_classification: no, yes\); they must be the same",
+    ):
+        check_label_names(model, other)
+    with pytest.raises(DataError, match="the data's none; they must be the same"):
+        check_label_names(model, read_corpus("table", path, label="sarcasm"))
 
 
 def test_classes_the_model_does_not_know_are_left_out(emotions_run: Path, tmp_path: Path) -> None:

@@ -79,6 +79,8 @@ def parse_specs(targets: Mapping[str, Any]) -> dict[str, TargetSpec]:
     Raises:
         DataError: Saying which target and key is wrong.
     """
+    if not isinstance(targets, Mapping):
+        raise DataError(f"targets are a mapping of names to {', '.join(TargetSpec.model_fields)}; got {targets!r}")
     specs = {}
     for name, value in targets.items():
         if isinstance(value, TargetSpec):

@@ -165,8 +165,9 @@ def label_matrix(split: Any) -> np.ndarray:
     if "targets" not in split.column_names:
         labels = [np.nan if label is None else label for label in split[LABEL][:]]
         return np.array(labels, dtype=np.float64).reshape(-1, 1)
-    values = split["targets"][:]
-    return np.array(values, dtype=np.float64).reshape(len(values), -1)
+    width = split.features["targets"].length
+    rows = [[np.nan] * width if row is None else row for row in split["targets"][:]]
+    return np.array(rows, dtype=np.float64).reshape(len(rows), width)
 
 
 def strata(split: Any, targets: Sequence[Target]) -> list[Any]:
