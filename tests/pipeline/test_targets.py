@@ -316,7 +316,7 @@ def test_other_readers_have_one_label(tiny_recipe: MakeRecipe, tmp_path: Path) -
 def test_other_data_must_have_the_same_targets(emotions_run: Path, tmp_path: Path) -> None:
     rows = [{key: row[key] for key in ("id", "text", "image", "sarcasm")} for row in make_task_posts(tmp_path, 16)]
     path = write_csv(tmp_path / "posts.csv", rows)
-    with pytest.raises(DataError, match="posts.csv: no column 'emotions' .*; columns there: id, text, image, sarcasm"):
+    with pytest.raises(DataError, match=r"posts.csv: no column 'emotions' .*; columns there: id, text, image, sarcasm"):
         evaluate(emotions_run, data_dir=str(path))
     model = CLFAForClassification.from_pretrained(emotions_run / "model")
     other = read_corpus("table", path, targets={"sarcasm": {}})
