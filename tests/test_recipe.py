@@ -57,6 +57,7 @@ def test_paper_recipes_carry_the_papers_values(name: str) -> None:
         "beta": 1.0,
         "temperature": 0.1,
         "label_smoothing": 0.0,
+        "focal_gamma": 0.0,
         "freeze_text_encoder": False,
         "freeze_vision_encoder": False,
     }
@@ -153,6 +154,8 @@ def test_save_and_load_keep_everything(tmp_path: Path) -> None:
         "fold": None,
         "limit": None,
         "options": {"label_names": ["a", "b"]},
+        "problem_type": "single_label_classification",
+        "targets": {},
     }
 
 

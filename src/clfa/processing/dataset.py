@@ -9,6 +9,7 @@ import torch
 from datasets import Dataset
 
 from clfa.data.images import load_image
+from clfa.data.targets import label_matrix
 from clfa.processing.biases import WordPairBiases
 from clfa.processing.processor import CLFAProcessor
 from clfa.processing.store import ABSENT_KEY, FeatureStore
@@ -54,7 +55,8 @@ class EncodedDataset(torch.utils.data.Dataset[dict[str, Any]]):
         self.text_features, self.text_keys = text_features, text_keys
         self.image_features, self.image_keys = image_features, image_keys
         self.guide_embeds = guide_embeds
-        self.labels: list[int | None] = split["label"][:]
+        # One index per sample, or with other targets than the one label a flat vector per sample.
+        self.labels: Any = split["label"][:] if "targets" not in split.column_names else _vectors(split)
         reads_text = processor.tokenizer is not None
         self.reads_images = processor.image_processor is not None
         self.token_ids: list[list[int]] | None = None
@@ -117,3 +119,7 @@ class EncodedDataset(torch.utils.data.Dataset[dict[str, Any]]):
 
 def _stored(store: FeatureStore, key: bytes) -> np.ndarray:
     return np.empty((0, store.width), store.dtype) if key == ABSENT_KEY else store[key]
+
+
+def _vectors(split: Dataset) -> np.ndarray:
+    return label_matrix(split).astype(np.float32)
