@@ -25,6 +25,8 @@ PACKAGES = Registry(
     },
 )
 PACKAGE_PREFIX = "package:"
+# Only the input embeddings of the encoder named after it; tokenizer and configuration are that encoder's.
+EMBEDDINGS_PREFIX = "embeddings:"
 _MODEL_FILES = ("config.json", "processor_config.json", "preprocessor_config.json", "tokenizer_config.json")
 
 
@@ -37,7 +39,8 @@ def resolve_pretrained(name: str | os.PathLike[str]) -> str:
     """Turn what a recipe says into something ``from_pretrained`` takes.
 
     Args:
-        name: A directory with a ``config.json``, a hub id, or ``package:NAME`` for weights from a Python package.
+        name: A directory with a ``config.json``, a hub id, or ``package:NAME`` for weights from a Python package; any
+            of them after ``embeddings:``.
 
     Returns:
         A directory or hub id.
@@ -46,7 +49,7 @@ def resolve_pretrained(name: str | os.PathLike[str]) -> str:
         ModelError: For a directory that is not a model, or a package that is not installed.
         RecipeError: For a package that is not known.
     """
-    name = os.fspath(name)
+    name = os.fspath(name).removeprefix(EMBEDDINGS_PREFIX)
     if name.startswith(PACKAGE_PREFIX):
         return str(PACKAGES.get(name.removeprefix(PACKAGE_PREFIX))())
     path = Path(name)

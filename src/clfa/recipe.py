@@ -52,6 +52,8 @@ class ModelRecipe(_Section):
     projection_layer_norm: bool = False
     image_grid_size: int | None = Field(default=None, ge=1)
     fusion: str = "cross_attention"
+    baseline: str | None = None
+    baseline_options: dict[str, Any] = Field(default_factory=dict)
     num_fusion_layers: int = Field(default=3, ge=0)
     num_attention_heads: int = Field(default=8, ge=1)
     intermediate_size: int = Field(default=2048, ge=1)
@@ -60,6 +62,8 @@ class ModelRecipe(_Section):
     classifier_dropout: float = Field(default=0.1, ge=0, lt=1)
     pooling: Literal["mean", "cls", "max"] = "mean"
     use_knowledge: bool = False
+    allow_missing_modalities: bool = False
+    modality_dropout: float = Field(default=0.0, ge=0, lt=1)
     alpha: float = Field(default=1.0, ge=0)
     beta: float = Field(default=1.0, ge=0)
     temperature: float = Field(default=0.1, gt=0)
@@ -74,6 +78,8 @@ class ModelRecipe(_Section):
             raise ValueError(f"hidden_size {self.hidden_size} is not a multiple of num_attention_heads {heads}")
         if self.text_encoder is None and self.vision_encoder is None:
             raise ValueError("text_encoder and vision_encoder are both null; a model needs one of them")
+        if self.modality_dropout and not self.allow_missing_modalities:
+            raise ValueError("modality_dropout needs allow_missing_modalities=true")
         if self.use_knowledge and self.text_encoder is None:
             raise ValueError("use_knowledge needs a text encoder: knowledge is text")
         return self
@@ -181,9 +187,11 @@ class Recipe(_Section):
 
     @property
     def guided(self) -> bool:
-        """Whether the run uses a guide: alpha 0 gives it no effect, and one modality alone nothing to align."""
+        """Whether the run uses a guide: alpha 0 gives it no effect, one modality alone has nothing to align, and
+        baselines know no alignment.
+        """
         both = self.model.text_encoder is not None and self.model.vision_encoder is not None
-        return self.guide.name != "none" and self.model.alpha > 0 and both
+        return self.guide.name != "none" and self.model.alpha > 0 and both and self.model.baseline is None
 
     def save(self, path: Path) -> None:
         """Write as YAML, atomically; ``load_recipe`` reads it back."""

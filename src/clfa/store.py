@@ -16,6 +16,8 @@ from filelock import FileLock
 from clfa.errors import DataError
 
 KEY_BYTES = 16
+# Key of content that is not there: a sample without text or picture. It is never stored.
+ABSENT_KEY = b""
 
 
 def text_key(text: str) -> bytes:
@@ -109,8 +111,8 @@ class FeatureStore:
         return self._rows[start : start + length]
 
     def missing(self, keys: Iterable[bytes]) -> list[int]:
-        """Positions of the keys that are absent; of equal keys only the first."""
-        seen: set[bytes] = set()
+        """Positions of the keys that are not stored; of equal keys only the first, of absent content none."""
+        seen: set[bytes] = {ABSENT_KEY}
         absent = []
         for position, key in enumerate(keys):
             if key not in self._positions and key not in seen:

@@ -25,7 +25,10 @@ class CLFAConfig(PreTrainedConfig):
         image_grid_size: Average-pool a convolutional encoder's grid to so many cells a side before the projection;
             ``None`` keeps every cell. Not for encoders with patch tokens.
         fusion: Name in :data:`clfa.modeling.fusion.FUSIONS`.
-        num_fusion_layers: Number of fusion layers (3 in the paper).
+        baseline: Name in :data:`clfa.baselines.BASELINES` of a model in the place of projections and fusion; ``None``
+            for CLFA itself.
+        baseline_options: Options of that baseline.
+        num_fusion_layers: Number of fusion layers (3 in the paper), in fusions that have layers.
         num_attention_heads: Heads of every attention in the fusion (8 in the paper).
         intermediate_size: Inner width of the feed-forward sub-layers (2048 in the paper).
         hidden_act: Activation of the feed-forward sub-layers (``gelu`` is the erf form).
@@ -35,6 +38,8 @@ class CLFAConfig(PreTrainedConfig):
         classifier_dropout: Dropout before the classifier.
         pooling: ``mean`` (masked), ``cls`` ([CLS] through a tanh layer) or ``max`` (masked).
         use_knowledge: Whether the optional knowledge stream exists. It shares the text encoder and text projection.
+        allow_missing_modalities: Whether a sample may lack its text or its image; a learnt token then stands for it.
+        modality_dropout: Probability that a complete training sample loses one of the two.
         guide_dim: Width of the guide's embeddings. ``None`` or equal to ``hidden_size``: students are compared with the
             guide directly, as in the paper. Otherwise one linear map per modality brings students to the guide's width.
         alpha: Weight of the two alignment losses (1 in the paper; 0 is the ablation).
@@ -79,6 +84,8 @@ class CLFAConfig(PreTrainedConfig):
     projection_layer_norm: bool = False
     image_grid_size: int | None = None
     fusion: str = "cross_attention"
+    baseline: str | None = None
+    baseline_options: dict[str, Any] | None = None
     num_fusion_layers: int = 3
     num_attention_heads: int = 8
     intermediate_size: int = 2048
@@ -89,6 +96,8 @@ class CLFAConfig(PreTrainedConfig):
     classifier_dropout: float | int = 0.1
     pooling: str = "mean"
     use_knowledge: bool = False
+    allow_missing_modalities: bool = False
+    modality_dropout: float | int = 0.0
     guide_dim: int | None = None
     alpha: float | int = 1.0
     beta: float | int = 1.0

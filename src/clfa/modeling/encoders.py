@@ -15,7 +15,8 @@ from transformers.models.auto.modeling_auto import MODEL_MAPPING
 
 from clfa.errors import ModelError
 from clfa.modeling import efficientnet_lite as _efficientnet_lite  # noqa: F401 - registers its Auto classes
-from clfa.pretrained import pretrained, pretrained_model
+from clfa.modeling.static_embeddings import StaticEmbeddingsModel
+from clfa.pretrained import EMBEDDINGS_PREFIX, pretrained, pretrained_model
 
 # Where encoders keep the width of their token features, in order of preference.
 _WIDTH_FIELDS = ("hidden_size", "d_model", "dim", "hidden_dim")
@@ -59,12 +60,15 @@ def load_encoder(name: str | os.PathLike[str], tower: str) -> PreTrainedModel:
     """Load a pretrained encoder.
 
     Args:
-        name: Directory, hub id or ``package:NAME``. Of a CLIP-like two-tower model the named tower is taken.
+        name: Directory, hub id or ``package:NAME``. Of a CLIP-like two-tower model the named tower is taken; of
+            ``embeddings:NAME`` only the input embeddings.
         tower: ``"text"`` or ``"vision"``.
 
     Raises:
         ModelError: When it cannot be loaded, or is a two-tower model without such a tower.
     """
+    if os.fspath(name).startswith(EMBEDDINGS_PREFIX):
+        return StaticEmbeddingsModel.of(load_encoder(os.fspath(name).removeprefix(EMBEDDINGS_PREFIX), tower))
     config = pretrained(AutoConfig, name)
     if getattr(config, f"{tower}_config", None) is not None:
         # The tower's own class, so that the configuration saved with CLFA rebuilds exactly this module.

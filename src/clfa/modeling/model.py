@@ -12,6 +12,7 @@ from torch.nn import functional as F
 from transformers import AutoModel, AutoProcessor, PreTrainedModel
 from transformers import initialization as init
 
+from clfa.baselines.base import build_baseline
 from clfa.errors import ModelError
 from clfa.modeling.configuration import CLFAConfig
 from clfa.modeling.contrastive import GuidedContrastiveLoss
@@ -25,7 +26,8 @@ from clfa.modeling.encoders import (
     load_encoder,
     pool_grid,
 )
-from clfa.modeling.fusion import FUSIONS, Stream
+from clfa.modeling.fusion import FUSIONS, Stream, stream_names
+from clfa.modeling.missing import MissingTokens
 from clfa.modeling.outputs import CLFAClassifierOutput, CLFAModelOutput
 from clfa.modeling.pooling import POOLINGS, masked_mean
 from clfa.modeling.projection import ProjectionMLP
@@ -136,13 +138,26 @@ class CLFAModel(CLFAPreTrainedModel):
         self.vision_encoder: PreTrainedModel | None = None
         text_config: Any = config.text_config
         vision_config: Any = config.vision_config
+        widths: dict[str, int] = {}
         if text_config is not None:
             self.text_encoder = text_encoder if text_encoder is not None else build_encoder(text_config)
-            self.text_projection = self._projection(encoder_width(text_config), config.text_feature_dropout)
+            widths["text"] = encoder_width(text_config)
         if vision_config is not None:
             self.vision_encoder = vision_encoder if vision_encoder is not None else build_encoder(vision_config)
-            self.image_projection = self._projection(encoder_width(vision_config), config.image_feature_dropout)
-        self.fusion = FUSIONS.get(config.fusion)(config)
+            widths["image"] = encoder_width(vision_config)
+        self.missing = None
+        if config.allow_missing_modalities:
+            self.missing = MissingTokens(widths, config.modality_dropout)
+        if config.baseline is not None:
+            if config.use_knowledge:
+                widths["knowledge"] = widths["text"]
+            self.baseline = build_baseline(config.baseline, config, widths, config.baseline_options or {})
+        else:
+            if "text" in widths:
+                self.text_projection = self._projection(widths["text"], config.text_feature_dropout)
+            if "image" in widths:
+                self.image_projection = self._projection(widths["image"], config.image_feature_dropout)
+            self.fusion = FUSIONS.get(config.fusion)(config)
         self.pooling = POOLINGS[config.pooling](config.hidden_size)
         self.post_init()
         self.freeze_encoders()
@@ -166,10 +181,14 @@ class CLFAModel(CLFAPreTrainedModel):
 
     def train(self, mode: bool = True) -> CLFAModel:
         """Training mode, except for wholly frozen encoders: their dropout and batch statistics stay off."""
-        super().train(mode)
-        for encoder in (self.text_encoder, self.vision_encoder):
-            if encoder is not None and is_frozen(encoder):
-                encoder.eval()
+        self.training = mode
+        for child in self.children():
+            # The Trainer calls this every step; a frozen encoder's many modules are not walked again for nothing.
+            if child in (self.text_encoder, self.vision_encoder) and is_frozen(child):
+                if child.training:
+                    child.eval()
+            else:
+                child.train(mode)
         return self
 
     def forward(
@@ -179,6 +198,7 @@ class CLFAModel(CLFAPreTrainedModel):
         token_type_ids: torch.Tensor | None = None,
         pixel_values: torch.Tensor | None = None,
         image_attention_mask: torch.Tensor | None = None,
+        image_present: torch.Tensor | None = None,
         knowledge_input_ids: torch.Tensor | None = None,
         knowledge_attention_mask: torch.Tensor | None = None,
         text_features: torch.Tensor | None = None,
@@ -195,6 +215,8 @@ class CLFAModel(CLFAPreTrainedModel):
             token_type_ids: As the text encoder takes them (B, T).
             pixel_values: Images (B, 3, H, W).
             image_attention_mask: 1 where an image token counts (B, P); ``None`` when all do.
+            image_present: Whether each sample has an image (B,); ``None`` when all do. A sample without text has an
+                all-zero ``attention_mask``. Both only in models that allow missing modalities.
             knowledge_input_ids: Knowledge token ids (B, K); a sample without knowledge has an all-zero mask.
             knowledge_attention_mask: 1 where a knowledge token exists (B, K).
             text_features: The text encoder's output (B, T, width), instead of ``input_ids``.
@@ -210,37 +232,107 @@ class CLFAModel(CLFAPreTrainedModel):
         Raises:
             ValueError: When a modality of the model is absent from the batch.
         """
-        streams: dict[str, Stream] = {}
-        if self.text_encoder is not None:
-            if text_features is None:
-                if input_ids is None:
-                    raise ValueError("this model reads text: pass input_ids (or text_features).")
-                text_features = self._encode_text(input_ids, attention_mask, token_type_ids)
-            streams["text"] = Stream(self.text_projection(text_features), attention_mask, text_bias)
+        features, present = self._features(
+            input_ids,
+            attention_mask,
+            token_type_ids,
+            pixel_values,
+            image_attention_mask,
+            image_present,
+            text_features,
+            image_features,
+        )
+        if "text" in features:
+            if input_ids is None and text_features is None:
+                # The one token that stands for a missing text is no word of any graph.
+                text_bias = knowledge_bias = None
+            features["text"] = features["text"]._replace(bias=text_bias)
             if self.config.use_knowledge and knowledge_features is None and knowledge_input_ids is not None:
                 knowledge_features = self._encode_text(knowledge_input_ids, knowledge_attention_mask, None)
             if self.config.use_knowledge and knowledge_features is not None:
-                hidden = self.text_projection(knowledge_features)
-                streams["knowledge"] = Stream(hidden, knowledge_attention_mask, knowledge_bias)
-        if self.vision_encoder is not None:
+                features["knowledge"] = Stream(knowledge_features, knowledge_attention_mask, knowledge_bias)
+        students: dict[str, torch.Tensor] = {}
+        if self.config.baseline is not None:
+            fused = self.baseline(features)
+        else:
+            streams = {name: self._project(name, stream) for name, stream in features.items()}
+            fused = self.fusion(streams)
+            students = {name: masked_mean(streams[name].hidden, streams[name].mask) for name in self.config.modalities}
+        return CLFAModelOutput(
+            last_hidden_state=fused.hidden,
+            fused_mask=fused.mask,
+            pooler_output=self.pooling(fused.hidden, fused.mask),
+            text_embeds=students.get("text"),
+            image_embeds=students.get("image"),
+            text_present=present.get("text"),
+            image_present=present.get("image"),
+        )
+
+    def _project(self, name: str, stream: Stream) -> Stream:
+        projection = self.image_projection if name == "image" else self.text_projection
+        return stream._replace(hidden=projection(stream.hidden))
+
+    def _features(
+        self,
+        input_ids: torch.Tensor | None,
+        attention_mask: torch.Tensor | None,
+        token_type_ids: torch.Tensor | None,
+        pixel_values: torch.Tensor | None,
+        image_attention_mask: torch.Tensor | None,
+        image_present: torch.Tensor | None,
+        text_features: torch.Tensor | None,
+        image_features: torch.Tensor | None,
+    ) -> tuple[dict[str, Stream], dict[str, torch.Tensor]]:
+        """Encoder features by modality, and, in a model that allows missing ones, which samples have them (B,)."""
+        given = {
+            "text": text_features if text_features is not None else input_ids,
+            "image": image_features if image_features is not None else pixel_values,
+        }
+        for name, reads, wanted in (
+            ("text", "text", "input_ids (or text_features)"),
+            ("image", "images", "pixel_values (or image_features)"),
+        ):
+            if name in self.config.modalities and given[name] is None and self.missing is None:
+                raise ValueError(f"this model reads {reads}: pass {wanted}.")
+        first = next((tensor for name in self.config.modalities if (tensor := given[name]) is not None), None)
+        if first is None:
+            raise ValueError("the batch has neither text nor image.")
+        present: dict[str, torch.Tensor] = {}
+        if self.missing is None and image_present is not None and not bool(image_present.all()):
+            raise ValueError("a sample has no image; train the model with allow_missing_modalities=true for that.")
+        if self.missing is not None:
+            everywhere = torch.ones(len(first), dtype=torch.bool, device=first.device)
+            has_text = everywhere if attention_mask is None else attention_mask.bool().any(dim=1)
+            has_image = everywhere if image_present is None else image_present.bool()
+            for name, has in (("text", has_text), ("image", has_image)):
+                if name in self.config.modalities:
+                    present[name] = has if given[name] is not None else ~everywhere
+            if attention_mask is not None:
+                # An encoder cannot attend to nothing; what it makes of such a row is replaced below.
+                attention_mask = attention_mask.clone()
+                attention_mask[:, 0] = torch.where(has_text, attention_mask[:, 0], 1)
+            present = self.missing.drop(present)
+        features: dict[str, Stream] = {}
+        if self.text_encoder is not None and given["text"] is not None:
+            if text_features is None:
+                assert input_ids is not None
+                text_features = self._encode_text(input_ids, attention_mask, token_type_ids)
+            features["text"] = Stream(text_features, attention_mask)
+        if self.vision_encoder is not None and given["image"] is not None:
             if image_features is None:
-                if pixel_values is None:
-                    raise ValueError("this model reads images: pass pixel_values (or image_features).")
+                assert pixel_values is not None
                 with torch.set_grad_enabled(torch.is_grad_enabled() and not is_frozen(self.vision_encoder)):
                     tokens = encode_image(self.vision_encoder, pixel_values)
                     image_features = pool_grid(tokens, self.config.image_grid_size)
-            streams["image"] = Stream(self.image_projection(image_features), image_attention_mask)
-        fused = self.fusion(streams)
-        students = {
-            name: masked_mean(streams[name].hidden, streams[name].mask) if name in streams else None
-            for name in ("text", "image")
-        }
-        return CLFAModelOutput(
-            last_hidden_state=fused.hidden,
-            pooler_output=self.pooling(fused.hidden, fused.mask),
-            text_embeds=students["text"],
-            image_embeds=students["image"],
-        )
+            features["image"] = Stream(image_features, image_attention_mask)
+        if self.missing is not None:
+            for name, has in present.items():
+                features[name] = (
+                    self.missing.fill(name, features[name], has)
+                    if name in features
+                    else self.missing.stand_in(name, len(first))
+                )
+        return {name: features[name] for name in self.config.modalities}, present
 
     def _encode_text(
         self, input_ids: torch.Tensor, attention_mask: torch.Tensor | None, token_type_ids: torch.Tensor | None
@@ -285,7 +377,13 @@ class CLFAForClassification(CLFAPreTrainedModel):
             for modality in config.modalities:
                 self.alignment[modality] = nn.Linear(config.hidden_size, config.guide_dim, bias=False)
         self.dropout = nn.Dropout(config.classifier_dropout)
-        self.classifier = nn.Linear(config.hidden_size, len(config.label_names))
+        self.late = config.baseline is None and FUSIONS.get(config.fusion).late
+        if self.late:
+            self.classifiers = nn.ModuleList(
+                nn.Linear(config.hidden_size, len(config.label_names)) for _ in stream_names(config)
+            )
+        else:
+            self.classifier = nn.Linear(config.hidden_size, len(config.label_names))
         self.contrastive_loss = GuidedContrastiveLoss(config.temperature)
         self.post_init()
 
@@ -314,16 +412,17 @@ class CLFAForClassification(CLFAPreTrainedModel):
             the terms that the inputs allow.
         """
         output = self.clfa(input_ids, attention_mask, token_type_ids, pixel_values, **streams)
-        logits = self.classifier(self.dropout(output.pooler_output))
+        logits = self._logits(output)
         students = {
             name: self.alignment[name](embeds) if embeds is not None and name in self.alignment else embeds
             for name, embeds in (("text", output.text_embeds), ("image", output.image_embeds))
         }
         guides = {"text": guide_text_embeds, "image": guide_image_embeds}
+        present = {"text": output.text_present, "image": output.image_present}
         alignment = {
-            name: self.contrastive_loss(students[name], guides[name])
-            for name in students
-            if students[name] is not None and guides[name] is not None
+            name: self._alignment_loss(student, guide, present[name])
+            for name, student in students.items()
+            if student is not None and (guide := guides[name]) is not None
         }
         loss = classification = None
         if labels is not None:
@@ -343,6 +442,23 @@ class CLFAForClassification(CLFAPreTrainedModel):
             image_embeds=students["image"],
             pooler_output=output.pooler_output,
         )
+
+    def _alignment_loss(self, student: torch.Tensor, guide: torch.Tensor, present: torch.Tensor | None) -> torch.Tensor:
+        if present is not None:
+            # What a sample does not have cannot be aligned, nor serve as a negative.
+            student, guide = student[present], guide[present]
+            if not len(student):
+                return student.sum()
+        return self.contrastive_loss(student, guide)
+
+    def _logits(self, output: CLFAModelOutput) -> torch.Tensor:
+        if not self.late:
+            logits: torch.Tensor = self.classifier(self.dropout(output.pooler_output))
+            return logits
+        assert output.last_hidden_state is not None
+        vectors = self.dropout(output.last_hidden_state).unbind(dim=1)
+        each = torch.stack([head(vector) for head, vector in zip(self.classifiers, vectors, strict=False)], dim=1)
+        return masked_mean(each, output.fused_mask)
 
     def total_loss(
         self, classification: torch.Tensor, alignment: dict[str, torch.Tensor], alpha: float

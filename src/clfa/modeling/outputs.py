@@ -14,15 +14,21 @@ class CLFAModelOutput(ModelOutput):
 
     Args:
         last_hidden_state: Fused token features (B, N, D).
+        fused_mask: 1 where a fused token exists (B, N), or ``None`` when all do.
         pooler_output: One fused vector per sample (B, D).
         text_embeds: Masked mean of the projected text tokens (B, D), or ``None`` without text.
         image_embeds: Masked mean of the projected image tokens (B, D), or ``None`` without image.
+        text_present: Whether each sample has a text (B,); ``None`` in models that do not allow missing modalities.
+        image_present: The same for the image.
     """
 
     last_hidden_state: torch.Tensor | None = None
+    fused_mask: torch.Tensor | None = None
     pooler_output: torch.Tensor | None = None
     text_embeds: torch.Tensor | None = None
     image_embeds: torch.Tensor | None = None
+    text_present: torch.Tensor | None = None
+    image_present: torch.Tensor | None = None
 
 
 @dataclass

@@ -133,7 +133,7 @@ class Predictor:
     @torch.inference_mode()
     def _predict(self, posts: Sequence[Post]) -> list[Prediction]:
         results: list[Prediction | None] = [None] * len(posts)
-        texts: list[str] = []
+        texts: list[str | None] = []
         images: list[Any] = []
         knowledge: list[str | None] = []
         kept: list[int] = []
@@ -165,23 +165,27 @@ class Predictor:
                 results[position] = Prediction(self.label_names[int(row.argmax())], named, embedding)
         return [result for result in results if result is not None]
 
-    def _read(self, post: Post) -> tuple[str, Any]:
-        """Checked text and loaded image.
+    def _read(self, post: Post) -> tuple[str | None, Any]:
+        """Checked text and loaded image; ``None`` for what a model that allows it does without.
 
         Raises:
             DataError: Saying what is missing or unreadable.
         """
-        text = ""
-        if self.processor.tokenizer is not None:
-            text = _text_of(post.text)
-            if not text:
-                raise DataError("empty text")
+        reads_text, reads_image = self.processor.tokenizer is not None, self.processor.image_processor is not None
+        may_lack = self.model.config.allow_missing_modalities and reads_text and reads_image
+        text = _text_of(post.text) if reads_text else ""
+        if reads_text and not text and not may_lack:
+            raise DataError("empty text")
         image = None
-        if self.processor.image_processor is not None:
-            if post.image is None or post.image == "":
-                raise MissingImageError(MISSING)
-            image = load_image(post.image)
-        return text, image
+        if reads_image:
+            try:
+                if post.image is None or post.image == "":
+                    raise MissingImageError(MISSING)
+                image = load_image(post.image)
+            except ImageError:
+                if not (may_lack and text):
+                    raise
+        return text or None, image
 
 
 def run_columns(path: str | Path) -> dict[str, str]:

@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from datasets import Dataset
 
+from clfa.baselines import BASELINES
 from clfa.data import READERS, Corpus, read_corpus, validate
 from clfa.data.images import image_key
 from clfa.data.splits import subset
@@ -28,7 +29,7 @@ from clfa.pretrained import cache_dir
 from clfa.processing.biases import WordPairBiases
 from clfa.processing.dataset import EncodedDataset
 from clfa.processing.processor import CLFAProcessor
-from clfa.processing.store import FeatureStore, text_key
+from clfa.processing.store import ABSENT_KEY, FeatureStore, text_key
 from clfa.recipe import Recipe
 
 logger = logging.getLogger(__name__)
@@ -72,7 +73,13 @@ def load_corpus(
             f"{corpus.name} in {place} has no images, and the recipe's model reads them. "
             "Set model.vision_encoder=null for a text-only model."
         )
-    corpus = validate(corpus, check_images=reads_images, strict=strict, cache=cache_dir() / "decodable-images.json")
+    corpus = validate(
+        corpus,
+        check_images=reads_images,
+        allow_missing=recipe.model.allow_missing_modalities and reads_images and recipe.model.text_encoder is not None,
+        strict=strict,
+        cache=cache_dir() / "decodable-images.json",
+    )
     if data.limit is not None:
         corpus = subset(corpus, data.limit, recipe.seed)
     if recipe.model.use_knowledge:
@@ -84,10 +91,12 @@ def check_names(recipe: Recipe) -> None:
     """Check what the recipe calls by name, before any work is done.
 
     Raises:
-        RecipeError: When a reader, fusion, guide, knowledge source or lexicon of that name does not exist.
+        RecipeError: When a reader, fusion, baseline, guide, knowledge source or lexicon of that name does not exist.
     """
     READERS.get(recipe.data.reader)
     FUSIONS.get(recipe.model.fusion)
+    if recipe.model.baseline is not None:
+        BASELINES.get(recipe.model.baseline)
     if recipe.guide.name != "none":
         GUIDES.get(recipe.guide.name)
     if recipe.model.use_knowledge:
@@ -162,8 +171,10 @@ class Preparation:
         """Content keys of a split, computed once."""
         if id(split) not in self._keys:
             self._keys[id(split)] = Keys(
-                [text_key(text) for text in split["text"][:]] if self.text is not None else [],
-                [image_key(image) for image in split["image"][:]] if self.image is not None else [],
+                [text_key(text) if text else ABSENT_KEY for text in split["text"][:]] if self.text is not None else [],
+                [ABSENT_KEY if image is None else image_key(image) for image in split["image"][:]]
+                if self.image is not None
+                else [],
             )
         return self._keys[id(split)]
 
@@ -200,11 +211,14 @@ class Preparation:
         pairs = self.pairs(self.corpus.splits["train"])
         if self.recipe.guide.use_unlabelled and self.corpus.unlabelled is not None and len(self.corpus.unlabelled):
             pairs = pairs + self.pairs(self.corpus.unlabelled)
-        return pairs
+        return pairs.complete()
 
     def guide_report(self, guide: Guide) -> RetrievalReport:
         """The guide's own retrieval on the validation pairs, which it was not fitted on; loud when near chance."""
-        report = retrieval_report(*guide.embed_pairs(self.pairs(self.corpus.splits["validation"]), self.cache))
+        pairs = self.pairs(self.corpus.splits["validation"]).complete()
+        if not len(pairs):
+            raise DataError(f"{self.corpus.name}: no validation sample has both text and image to check the guide on.")
+        report = retrieval_report(*guide.embed_pairs(pairs, self.cache))
         if report.near_chance:
             logger.warning(
                 "THE GUIDE IS NEAR CHANCE (%s). Aligning to it will do harm: use another guide, fit it on more pairs, "
@@ -235,7 +249,7 @@ class Preparation:
             stores.append(encoder.tokens)
         return stores[0], stores[1]
 
-    def _cached_knowledge(self, split: Dataset) -> tuple[FeatureStore | None, list[bytes | None] | None]:
+    def _cached_knowledge(self, split: Dataset) -> tuple[FeatureStore | None, list[bytes] | None]:
         """Token features of a split's knowledge texts and their keys; ``None`` where the encoder itself must run."""
         model = self.recipe.model
         frozen = model.freeze_text_encoder is True and self.recipe.training.cache_features
@@ -246,9 +260,8 @@ class Preparation:
             self._knowledge = self._frozen("text", self.text_encoder, device, model.knowledge_max_length)
         assert self._knowledge is not None
         texts = split["knowledge"][:]
-        keys = [text_key(text) if text else None for text in texts]
-        present = [(text, key) for text, key in zip(texts, keys, strict=True) if key is not None]
-        self._knowledge.ensure_tokens([text for text, _ in present], [key for _, key in present])
+        keys = [text_key(text) if text else ABSENT_KEY for text in texts]
+        self._knowledge.ensure_tokens(texts, keys)
         return self._knowledge.tokens, keys
 
     def _biases(self, split: Dataset) -> WordPairBiases | None:

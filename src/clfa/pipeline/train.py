@@ -14,7 +14,7 @@ from transformers import set_seed
 
 from clfa.data import Corpus
 from clfa.evaluation.inference import Inference, infer
-from clfa.evaluation.metrics import classification_report
+from clfa.evaluation.metrics import classification_metrics, classification_report
 from clfa.evaluation.plots import plot_confusion_matrix, plot_learning_curves
 from clfa.files import write_json
 from clfa.guides import Guide, retrieval_report
@@ -129,6 +129,7 @@ def train(
             "name": corpus.name,
             "samples": {name: len(split) for name, split in corpus.splits.items()},
             "dropped": corpus.dropped_counts(),
+            **({"incomplete": corpus.facts["incomplete"]} if "incomplete" in corpus.facts else {}),
         },
         "guide": guide_metrics,
         "training": {
@@ -250,7 +251,39 @@ def score_split(
         num_workers=recipe.training.num_workers,
         description=f"{name} split",
     )
-    return report_split(inference, name, corpus, folder, recipe.name)
+    report = report_split(inference, name, corpus, folder, recipe.name)
+    without = {
+        modality: _headline(model, dataset, modality, corpus, recipe, name) for modality in removable_modalities(model)
+    }
+    return {**report, "without": without} if without else report
+
+
+def removable_modalities(model: CLFAForClassification) -> tuple[str, ...]:
+    """Modalities that the model can do without, so that what each is worth can be measured."""
+    modalities = model.config.modalities if model.config.allow_missing_modalities else ()
+    both = modalities if len(modalities) > 1 else ()
+    return (*both, "knowledge") if model.config.use_knowledge else both
+
+
+def _headline(
+    model: CLFAForClassification,
+    dataset: EncodedDataset,
+    without: str,
+    corpus: Corpus,
+    recipe: Recipe,
+    name: str,
+) -> dict[str, float]:
+    """Headline figures with one modality withheld."""
+    inference = infer(
+        model,
+        dataset,
+        batch_size=recipe.training.eval_batch_size,
+        num_workers=recipe.training.num_workers,
+        description=f"{name} split without {without}",
+        without=without,
+    )
+    labels = corpus.splits[name].with_format("numpy")["label"][:]
+    return classification_metrics(labels, inference.logits.argmax(axis=-1), len(corpus.label_names))
 
 
 def report_split(inference: Inference, name: str, corpus: Corpus, folder: RunFolder, title: str) -> dict[str, Any]:
@@ -259,7 +292,12 @@ def report_split(inference: Inference, name: str, corpus: Corpus, folder: RunFol
     labels = split.with_format("numpy")["label"][:]
     report = classification_report(labels, inference.logits.argmax(axis=-1), corpus.label_names)
     if inference.text_embeds is not None and inference.image_embeds is not None:
-        report["student_retrieval"] = retrieval_report(inference.text_embeds, inference.image_embeds).to_dict()
+        complete = [
+            bool(text) and image is not None for text, image in zip(split["text"][:], split["image"][:], strict=True)
+        ]
+        if any(complete):
+            students = inference.text_embeds[complete], inference.image_embeds[complete]
+            report["student_retrieval"] = retrieval_report(*students).to_dict()
     folder.write_predictions(name, split, inference, corpus.label_names)
     plot_confusion_matrix(
         report["confusion_matrix"], corpus.label_names, folder.confusion(name), f"{title}: {name} split"

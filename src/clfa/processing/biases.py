@@ -12,7 +12,7 @@ import numpy as np
 from clfa.knowledge.words import Pieces
 from clfa.processing.processor import CLFAProcessor, tokenizer_digest
 from clfa.progress import track
-from clfa.store import FeatureStore, text_key
+from clfa.store import ABSENT_KEY, FeatureStore, text_key
 
 # Bumped when the meaning of stored graphs changes, so that old caches are not read as new ones.
 _FORMAT = 1
@@ -28,27 +28,30 @@ class WordPairBiases:
 
     Args:
         processor: With weighted word graphs.
-        texts: N texts.
+        texts: N texts, ``None`` or empty where a sample has none.
         knowledge: N knowledge texts, ``None`` or empty where a sample has none; ``None`` without a knowledge stream.
         cache: Cache directory.
     """
 
     def __init__(
-        self, processor: CLFAProcessor, texts: Sequence[str], knowledge: Sequence[str | None] | None, cache: Path
+        self,
+        processor: CLFAProcessor,
+        texts: Sequence[str | None],
+        knowledge: Sequence[str | None] | None,
+        cache: Path,
     ) -> None:
         graphs = processor.word_graphs
         assert graphs is not None
         knowledge = [None] * len(texts) if knowledge is None else list(knowledge)
         self.texts, self.knowledge = list(texts), knowledge
         self._processor, self._cache = processor, cache
-        pairs = [f"{len(text)} {text}{extra or ''}" for text, extra in zip(texts, knowledge, strict=True)]
         self._text: list[Part] = []
         self._pair: list[Part] = []
         if graphs.gamma and graphs.lexicon is not None:
             store = self._store("affective-self", graphs.lexicon.fingerprint)
-            self._text.append((graphs.gamma, store, [text_key(text) for text in texts]))
+            self._text.append((graphs.gamma, store, [text_key(text) if text else ABSENT_KEY for text in texts]))
             self._ensure(store, self._text[-1][2], lambda text, _: graphs.affective_self(text), needs_knowledge=False)
-        pair_keys = [text_key(pair) for pair in pairs]
+        pair_keys = [_pair_key(text, extra) for text, extra in zip(texts, knowledge, strict=True)]
         if graphs.lambda1 and graphs.lexicon is not None:
             store = self._store("affective-pair", graphs.lexicon.fingerprint)
             self._pair.append((graphs.lambda1, store, pair_keys))
@@ -99,9 +102,14 @@ class WordPairBiases:
                 extra = texts
                 if needs_knowledge:
                     longest = self._processor.knowledge_max_length
-                    extra = self._processor.pieces([self.knowledge[i] or "" for i in chunk], longest)
+                    extra = self._processor.pieces([self.knowledge[i] for i in chunk], longest)
                 store.add((keys[i], graph(a, b)) for i, a, b in zip(chunk, texts, extra, strict=True))
                 advance(len(chunk))
+
+
+def _pair_key(text: str | None, knowledge: str | None) -> bytes:
+    # The length keeps two texts apart that are the same when joined.
+    return text_key(f"{len(text)} {text}{knowledge}") if text and knowledge else ABSENT_KEY
 
 
 def _weighted(parts: Sequence[Part], index: int) -> np.ndarray:
@@ -109,5 +117,6 @@ def _weighted(parts: Sequence[Part], index: int) -> np.ndarray:
     triples = [np.empty((0, _WIDTH), np.float32)]
     for value, store, keys in parts:
         weight[2] = value
-        triples.append(store[keys[index]] * weight)
+        if keys[index] != ABSENT_KEY:
+            triples.append(store[keys[index]] * weight)
     return np.concatenate(triples)

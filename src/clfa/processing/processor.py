@@ -175,7 +175,7 @@ class CLFAProcessor(ProcessorMixin):
 
     def __call__(
         self,
-        text: str | Sequence[str] | None = None,
+        text: str | Sequence[str | None] | None = None,
         images: ImageSource | Sequence[ImageSource] | None = None,
         knowledge: Sequence[str | None] | None = None,
         **kwargs: Any,
@@ -183,12 +183,13 @@ class CLFAProcessor(ProcessorMixin):
         """Prepare a batch of B samples; texts are padded to the longest of the batch.
 
         Args:
-            text: One text or B of them.
+            text: One text or B of them; ``None`` where a sample has none, for models that allow it.
             images: One picture or B of them: PIL images, paths, fsspec addresses, bytes, or the schema's dictionaries.
             knowledge: B knowledge texts, ``None`` or empty where a sample has none.
 
         Returns:
-            ``input_ids`` and ``attention_mask`` (B, T), ``pixel_values`` (B, 3, H, W) and, where any sample has
+            ``input_ids`` and ``attention_mask`` (B, T), ``pixel_values`` (B, 3, H, W), where a sample has no picture
+            (``None``) also ``image_present`` (B,), and, where any sample has
             knowledge, ``knowledge_input_ids`` and ``knowledge_attention_mask`` (B, K). With word graphs also
             ``text_bias`` (B, T, T) and ``knowledge_bias`` (B, T, K), as far as they have weights.
 
@@ -198,7 +199,9 @@ class CLFAProcessor(ProcessorMixin):
         batch: dict[str, Any] = {}
         if text is not None and self.tokenizer is not None:
             texts = [text] if isinstance(text, str) else list(text)
-            batch.update(self._tokenize(texts, self.max_length))
+            encoded = self._tokenize([t or "" for t in texts], self.max_length)
+            encoded["attention_mask"][torch.tensor([t is None for t in texts])] = 0
+            batch.update(encoded)
         if knowledge is not None and self.tokenizer is not None and any(knowledge):
             encoded = self._tokenize([k or "" for k in knowledge], self.knowledge_max_length)
             absent = torch.tensor([not k for k in knowledge])
@@ -207,7 +210,15 @@ class CLFAProcessor(ProcessorMixin):
             batch["knowledge_attention_mask"] = encoded["attention_mask"]
         if images is not None and self.image_processor is not None:
             sources: list[Any] = list(images) if isinstance(images, list | tuple) else [images]
-            batch["pixel_values"] = self.pixels([load_image(source) for source in sources])
+            loaded = [None if source is None else load_image(source) for source in sources]
+            present = [image for image in loaded if image is not None]
+            if present:
+                pixels = self.pixels(present)
+                filled = pixels.new_zeros(len(loaded), *pixels.shape[1:])
+                filled[[image is not None for image in loaded]] = pixels
+                batch["pixel_values"] = filled
+            if len(present) < len(loaded):
+                batch["image_present"] = torch.tensor([image is not None for image in loaded])
         if self.word_graphs is not None and "input_ids" in batch:
             batch.update(self._biases(texts, knowledge, batch))
         return BatchFeature(batch)
@@ -239,19 +250,19 @@ class CLFAProcessor(ProcessorMixin):
             self._word_graphs = graphs
         return self._word_graphs
 
-    def pieces(self, texts: Sequence[str], max_length: int | None = None) -> list[Pieces]:
-        """Which word each token of :meth:`token_ids` belongs to, cut at the same length."""
+    def pieces(self, texts: Sequence[str | None], max_length: int | None = None) -> list[Pieces]:
+        """Which word each token of :meth:`token_ids` belongs to, cut at the same length; no tokens without text."""
         if not texts:
             return []
         encoded = self.tokenizer(
-            list(texts),
+            [text or "" for text in texts],
             truncation=True,
             max_length=max_length or self.max_length,
             return_offsets_mapping=True,
             return_special_tokens_mask=True,
         )
         parts = zip(texts, encoded["offset_mapping"], encoded["special_tokens_mask"], strict=True)
-        return [align(text, offsets, special) for text, offsets, special in parts]
+        return [align(text, offsets, special) if text else align("", [], []) for text, offsets, special in parts]
 
     def pixels(self, images: Sequence[Any]) -> torch.Tensor:
         """Resize and normalise loaded PIL images -> (B, 3, H, W)."""
@@ -268,7 +279,7 @@ class CLFAProcessor(ProcessorMixin):
         return ids
 
     def _biases(
-        self, texts: list[str], knowledge: Sequence[str | None] | None, batch: dict[str, Any]
+        self, texts: Sequence[str | None], knowledge: Sequence[str | None] | None, batch: dict[str, Any]
     ) -> dict[str, torch.Tensor]:
         graphs = self.word_graphs
         assert graphs is not None
@@ -278,7 +289,7 @@ class CLFAProcessor(ProcessorMixin):
         if graphs.gamma:
             biases["text_bias"] = graphs.gamma * dense([graphs.affective_self(text) for text in pieces], length, length)
         if knowledge is not None and "knowledge_input_ids" in batch and (graphs.lambda1 or graphs.lambda2):
-            extra = self.pieces([text or "" for text in knowledge], self.knowledge_max_length)
+            extra = self.pieces(knowledge, self.knowledge_max_length)
             pairs = list(zip(pieces, extra, strict=True))
             shape = length, batch["knowledge_input_ids"].shape[1]
             bias = torch.zeros(len(texts), *shape)

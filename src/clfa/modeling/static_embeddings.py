@@ -1,0 +1,66 @@
+"""Word embeddings without context as a text encoder, for baselines older than BERT."""
+
+# No `from __future__ import annotations` here: @strict checks values against the annotations and skips strings.
+from typing import Any
+
+import torch
+from huggingface_hub.dataclasses import strict
+from torch import nn
+from transformers import AutoConfig, AutoModel, PreTrainedConfig, PreTrainedModel
+from transformers.modeling_outputs import BaseModelOutput
+
+
+@strict
+class StaticEmbeddingsConfig(PreTrainedConfig):
+    """Configuration of :class:`StaticEmbeddingsModel`.
+
+    Args:
+        vocab_size: Number of word pieces.
+        hidden_size: Width of an embedding.
+    """
+
+    model_type = "clfa_static_embeddings"
+
+    vocab_size: int = 30522
+    hidden_size: int = 384
+
+
+class StaticEmbeddingsModel(PreTrainedModel):
+    """One embedding per word piece, the same wherever it stands.
+
+    A recipe asks for it with ``text_encoder: embeddings:NAME``: the input embeddings of the pretrained encoder NAME, in
+    the place that GloVe vectors have in papers before BERT.
+
+    Args:
+        config: Its configuration.
+    """
+
+    config_class = StaticEmbeddingsConfig
+    base_model_prefix = "embeddings"
+    main_input_name = "input_ids"
+
+    def __init__(self, config: StaticEmbeddingsConfig) -> None:
+        super().__init__(config)
+        self.word_embeddings = nn.Embedding(config.vocab_size, config.hidden_size)
+        self.post_init()
+
+    @classmethod
+    def of(cls, encoder: PreTrainedModel) -> "StaticEmbeddingsModel":
+        """The input embeddings of a text encoder, copied."""
+        weight: Any = encoder.get_input_embeddings().weight
+        model = cls(StaticEmbeddingsConfig(vocab_size=weight.shape[0], hidden_size=weight.shape[1]))
+        with torch.no_grad():
+            model.word_embeddings.weight.copy_(weight)
+        return model.eval()
+
+    def get_input_embeddings(self) -> nn.Module:
+        """The embedding table."""
+        return self.word_embeddings
+
+    def forward(self, input_ids: torch.Tensor, **kwargs: Any) -> BaseModelOutput:
+        """Token ids (B, T) -> ``last_hidden_state`` (B, T, ``hidden_size``)."""
+        return BaseModelOutput(last_hidden_state=self.word_embeddings(input_ids))
+
+
+AutoConfig.register("clfa_static_embeddings", StaticEmbeddingsConfig)
+AutoModel.register(StaticEmbeddingsConfig, StaticEmbeddingsModel)
