@@ -169,6 +169,16 @@ def test_absent_texts_have_no_graph(processor: CLFAProcessor, tmp_path: Path) ->
     assert batch["knowledge_bias"].abs().sum(dim=(1, 2)).gt(0).tolist() == [True, False]
 
 
+def test_a_data_set_can_go_to_loader_processes(processor: CLFAProcessor, tmp_path: Path) -> None:
+    from multiprocessing.reduction import ForkingPickler
+
+    biases = WordPairBiases(processor, TEXTS, KNOWLEDGE, tmp_path)
+    for part in (processor, biases):
+        assert len(ForkingPickler.dumps(part)) < 1_000_000
+    # Still there for this process.
+    assert processor._word_graphs is not None
+
+
 def test_equal_places_add_up() -> None:
     triples = np.array([[0, 1, 0.5], [0, 1, 0.25], [1, 0, -1]], np.float32)
     assert dense([triples], 2, 2).tolist() == [[[0, 0.75], [-1, 0]]]

@@ -119,7 +119,8 @@ class KnowledgeTexts:
                 )
 
     def _fill(self, split: Dataset) -> Dataset:
-        texts = self({source.reads: split[source.reads][:] for source in self.sources})
+        # Columns, not lists of their values: encoded pictures are read one at a time.
+        texts = self({source.reads: split[source.reads] for source in self.sources})
         features = Features({"knowledge": split.features["knowledge"]})
         column = Dataset.from_dict({"knowledge": texts}, features=features)
         joined = concatenate_datasets([split.remove_columns("knowledge"), column], axis=1)

@@ -43,23 +43,22 @@ class WordPairBiases:
         graphs = processor.word_graphs
         assert graphs is not None
         knowledge = [None] * len(texts) if knowledge is None else list(knowledge)
-        self.texts, self.knowledge = list(texts), knowledge
-        self._processor, self._cache = processor, cache
+        samples = list(zip(texts, knowledge, strict=True))
         self._text: list[Part] = []
         self._pair: list[Part] = []
         if graphs.gamma and graphs.lexicon is not None:
-            store = self._store("affective-self", graphs.lexicon.fingerprint)
+            store = _store(processor, cache, "affective-self", graphs.lexicon.fingerprint)
             self._text.append((graphs.gamma, store, [text_key(text) if text else ABSENT_KEY for text in texts]))
-            self._ensure(store, self._text[-1][2], lambda text, _: graphs.affective_self(text), needs_knowledge=False)
-        pair_keys = [_pair_key(text, extra) for text, extra in zip(texts, knowledge, strict=True)]
+            _ensure(store, self._text[-1][2], samples, processor, lambda text, _: graphs.affective_self(text))
+        pair_keys = [_pair_key(text, extra) for text, extra in samples]
         if graphs.lambda1 and graphs.lexicon is not None:
-            store = self._store("affective-pair", graphs.lexicon.fingerprint)
+            store = _store(processor, cache, "affective-pair", graphs.lexicon.fingerprint)
             self._pair.append((graphs.lambda1, store, pair_keys))
-            self._ensure(store, pair_keys, graphs.affective, needs_knowledge=True)
+            _ensure(store, pair_keys, samples, processor, graphs.affective)
         if graphs.lambda2 and graphs.antonyms is not None:
-            store = self._store("antonym-pair", graphs.antonyms.fingerprint)
+            store = _store(processor, cache, "antonym-pair", graphs.antonyms.fingerprint)
             self._pair.append((graphs.lambda2, store, pair_keys))
-            self._ensure(store, pair_keys, graphs.antonym, needs_knowledge=True)
+            _ensure(store, pair_keys, samples, processor, graphs.antonym)
 
     @property
     def has_text(self) -> bool:
@@ -79,32 +78,29 @@ class WordPairBiases:
         """Bias of one sample's text-knowledge attention (pairs, 3); no pairs without knowledge."""
         return _weighted(self._pair, index)
 
-    def _store(self, kind: str, source: str) -> FeatureStore:
-        processor = self._processor
-        lengths = [processor.max_length, processor.knowledge_max_length]
-        settings = json.dumps([_FORMAT, source, tokenizer_digest(processor.tokenizer), lengths])
-        name = hashlib.blake2b(settings.encode(), digest_size=16).hexdigest()
-        return FeatureStore(self._cache / "graphs" / f"{kind}-{name}", _WIDTH, "float32")
 
-    def _ensure(
-        self,
-        store: FeatureStore,
-        keys: list[bytes],
-        graph: Callable[[Pieces, Pieces], np.ndarray],
-        *,
-        needs_knowledge: bool,
-    ) -> None:
-        absent = store.missing(keys)
-        with track(len(absent), "word graphs") as advance:
-            for start in range(0, len(absent), _CHUNK):
-                chunk = absent[start : start + _CHUNK]
-                texts = self._processor.pieces([self.texts[i] for i in chunk])
-                extra = texts
-                if needs_knowledge:
-                    longest = self._processor.knowledge_max_length
-                    extra = self._processor.pieces([self.knowledge[i] for i in chunk], longest)
-                store.add((keys[i], graph(a, b)) for i, a, b in zip(chunk, texts, extra, strict=True))
-                advance(len(chunk))
+def _store(processor: CLFAProcessor, cache: Path, kind: str, source: str) -> FeatureStore:
+    lengths = [processor.max_length, processor.knowledge_max_length]
+    settings = json.dumps([_FORMAT, source, tokenizer_digest(processor.tokenizer), lengths])
+    name = hashlib.blake2b(settings.encode(), digest_size=16).hexdigest()
+    return FeatureStore(cache / "graphs" / f"{kind}-{name}", _WIDTH, "float32")
+
+
+def _ensure(
+    store: FeatureStore,
+    keys: list[bytes],
+    samples: list[tuple[str | None, str | None]],
+    processor: CLFAProcessor,
+    graph: Callable[[Pieces, Pieces], np.ndarray],
+) -> None:
+    absent = store.missing(keys)
+    with track(len(absent), "word graphs") as advance:
+        for start in range(0, len(absent), _CHUNK):
+            chunk = absent[start : start + _CHUNK]
+            texts = processor.pieces([samples[i][0] for i in chunk])
+            knowledge = processor.pieces([samples[i][1] for i in chunk], processor.knowledge_max_length)
+            store.add((keys[i], graph(a, b)) for i, a, b in zip(chunk, texts, knowledge, strict=True))
+            advance(len(chunk))
 
 
 def _pair_key(text: str | None, knowledge: str | None) -> bytes:

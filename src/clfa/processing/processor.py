@@ -223,6 +223,10 @@ class CLFAProcessor(ProcessorMixin):
             batch.update(self._biases(texts, knowledge, batch))
         return BatchFeature(batch)
 
+    def __getstate__(self) -> dict[str, Any]:
+        # WordNet is read through open files, which do not travel to a loader's processes; it is loaded again there.
+        return {**self.__dict__, "_word_graphs": None}
+
     @property
     def word_graphs(self) -> WordGraphs | None:
         """The word-pair graphs that the knowledge settings give a weight, loaded when first asked for.
