@@ -233,3 +233,13 @@ def test_validate_recipe_of_a_mapping() -> None:
     assert validate_recipe({"name": "x", "seed": 3}).seed == 3
     with pytest.raises(RecipeError, match="recipe: name: Field required"):
         validate_recipe({})
+
+
+def test_knowledge_section() -> None:
+    recipe = load_recipe("offline", ["model.use_knowledge=true", "knowledge.sources=[ocr, column]"])
+    assert recipe.knowledge.sources == ["ocr", "column"]
+    assert not recipe.knowledge.has_graphs
+    assert load_recipe("offline", ["knowledge.lambda2=0.5"]).knowledge.has_graphs
+    assert load_recipe("offline").knowledge.sources == ["column"]
+    with pytest.raises(RecipeError, match=r"unknown key 'knowledge\.gama'\. Did you mean 'gamma'"):
+        load_recipe("offline", ["knowledge.gama=1"])

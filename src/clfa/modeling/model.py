@@ -245,6 +245,9 @@ class CLFAModel(CLFAPreTrainedModel):
             image_features,
         )
         if "text" in features:
+            if input_ids is None and text_features is None:
+                # The one token that stands for a missing text is no word of any graph.
+                text_bias = knowledge_bias = None
             features["text"] = features["text"]._replace(bias=text_bias)
             if self.config.use_knowledge and knowledge_features is None and knowledge_input_ids is not None:
                 knowledge_features = self._encode_text(knowledge_input_ids, knowledge_attention_mask, None)

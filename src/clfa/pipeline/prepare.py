@@ -289,7 +289,7 @@ class Preparation:
             stores.append(encoder.tokens)
         return stores[0], stores[1]
 
-    def _cached_knowledge(self, split: Dataset) -> tuple[FeatureStore | None, list[bytes | None] | None]:
+    def _cached_knowledge(self, split: Dataset) -> tuple[FeatureStore | None, list[bytes] | None]:
         """Token features of a split's knowledge texts and their keys; ``None`` where the encoder itself must run."""
         model = self.recipe.model
         frozen = model.freeze_text_encoder is True and self.recipe.training.cache_features
@@ -300,9 +300,8 @@ class Preparation:
             self._knowledge = self._frozen("text", self.text_encoder, device, model.knowledge_max_length)
         assert self._knowledge is not None
         texts = split["knowledge"][:]
-        keys = [text_key(text) if text else None for text in texts]
-        present = [(text, key) for text, key in zip(texts, keys, strict=True) if key is not None]
-        self._knowledge.ensure_tokens([text for text, _ in present], [key for _, key in present])
+        keys = [text_key(text) if text else ABSENT_KEY for text in texts]
+        self._knowledge.ensure_tokens(texts, keys)
         return self._knowledge.tokens, keys
 
     def _biases(self, split: Dataset) -> WordPairBiases | None:

@@ -31,7 +31,7 @@ class EncodedDataset(torch.utils.data.Dataset[dict[str, Any]]):
         guide_embeds: Guide embeddings of texts and pictures, each (N, D).
         use_knowledge: Whether samples carry their knowledge texts.
         knowledge_features: Token features of the knowledge texts by ``knowledge_keys``, instead of token ids.
-        knowledge_keys: Content keys of the knowledge texts, ``None`` where a sample has none.
+        knowledge_keys: Content keys of the knowledge texts, needed with ``knowledge_features``.
         biases: Word-pair graphs of the samples.
     """
 
@@ -47,7 +47,7 @@ class EncodedDataset(torch.utils.data.Dataset[dict[str, Any]]):
         guide_embeds: tuple[np.ndarray, np.ndarray] | None = None,
         use_knowledge: bool = False,
         knowledge_features: FeatureStore | None = None,
-        knowledge_keys: list[bytes | None] | None = None,
+        knowledge_keys: list[bytes] | None = None,
         biases: WordPairBiases | None = None,
     ) -> None:
         self.split = split
@@ -103,7 +103,7 @@ class EncodedDataset(torch.utils.data.Dataset[dict[str, Any]]):
         if self.knowledge_ids is not None:
             sample["knowledge_input_ids"] = self.knowledge_ids[index]
         elif self.knowledge_features is not None and self.knowledge_keys is not None:
-            sample["knowledge_features"] = _stored(self.knowledge_features, self.knowledge_keys[index] or ABSENT_KEY)
+            sample["knowledge_features"] = _stored(self.knowledge_features, self.knowledge_keys[index])
         if self.biases is not None and self.biases.has_text:
             sample["text_bias"] = self.biases.text(index)
         if self.biases is not None and self.biases.has_knowledge:
