@@ -6,6 +6,14 @@ BASELINES = Registry(
     "baseline",
     {
         "pooled_concat": "clfa.baselines.pooled_concat:PooledConcat",
+        "text_cnn": "clfa.baselines.text_cnn:TextCNN",
+        "bi_lstm": "clfa.baselines.bi_lstm:BiLSTM",
+        "text_transformer": "clfa.baselines.text_transformer:TextTransformer",
+        "image_pooled": "clfa.baselines.image_pooled:ImagePooled",
+        "image_transformer": "clfa.baselines.image_transformer:ImageTransformer",
+        "multi_sentinet": "clfa.baselines.multi_sentinet:MultiSentiNet",
+        "co_memory": "clfa.baselines.co_memory:CoMemory",
+        "clmlf": "clfa.baselines.clmlf:CLMLF",
     },
 )
 

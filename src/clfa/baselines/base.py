@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
+import torch
 from torch import nn
 
 from clfa.errors import ModelError
-from clfa.modeling.configuration import CLFAConfig
-from clfa.modeling.fusion.base import Stream
+
+if TYPE_CHECKING:
+    # The model imports this module, so that this one cannot import the model's package.
+    from clfa.modeling.configuration import CLFAConfig
+    from clfa.modeling.fusion.base import Stream
 
 
 class Baseline(nn.Module):
@@ -53,6 +57,19 @@ class Baseline(nn.Module):
             Tokens (B, N, ``hidden_size``) with their mask; usually one token.
         """
         raise NotImplementedError
+
+    def auxiliary_loss(self, streams: dict[str, Stream], fused: Stream, labels: torch.Tensor) -> torch.Tensor | None:
+        """A loss of the baseline's own beside the classification, asked for in training only.
+
+        Args:
+            streams: What :meth:`forward` was given.
+            fused: What it returned.
+            labels: Class indices (B,).
+
+        Returns:
+            Scalar, weighted, added to the total loss; ``None`` for most baselines.
+        """
+        return None
 
 
 def build_baseline(name: str, config: CLFAConfig, widths: Mapping[str, int], options: Mapping[str, Any]) -> Baseline:

@@ -8,7 +8,6 @@ from typing import Any
 
 import torch
 from torch import nn
-from torch.nn import functional as F
 from transformers import AutoModel, AutoProcessor, PreTrainedModel
 from transformers import initialization as init
 
@@ -27,6 +26,7 @@ from clfa.modeling.encoders import (
     pool_grid,
 )
 from clfa.modeling.fusion import FUSIONS, Stream, stream_names
+from clfa.modeling.losses.task import TaskLoss
 from clfa.modeling.missing import MissingTokens
 from clfa.modeling.outputs import CLFAClassifierOutput, CLFAModelOutput
 from clfa.modeling.pooling import POOLINGS, masked_mean
@@ -205,6 +205,8 @@ class CLFAModel(CLFAPreTrainedModel):
         image_features: torch.Tensor | None = None,
         text_bias: torch.Tensor | None = None,
         knowledge_bias: torch.Tensor | None = None,
+        knowledge_features: torch.Tensor | None = None,
+        labels: torch.Tensor | None = None,
     ) -> CLFAModelOutput:
         """Fuse a batch of B samples with T text, P image and K knowledge tokens.
 
@@ -222,6 +224,9 @@ class CLFAModel(CLFAPreTrainedModel):
             image_features: The vision encoder's output (B, P, width), grid pooled, instead of ``pixel_values``.
             text_bias: Word-pair graph, added to the text self-attention scores (B, T, T).
             knowledge_bias: Word-pair graph, added to the text-knowledge attention scores (B, T, K).
+            knowledge_features: The text encoder's output for the knowledge (B, K, width), instead of
+                ``knowledge_input_ids``.
+            labels: Class indices (B,), for a baseline with a loss of its own.
 
         Returns:
             Fused tokens, pooled vector and the pooled students.
@@ -240,13 +245,20 @@ class CLFAModel(CLFAPreTrainedModel):
             image_features,
         )
         if "text" in features:
+            if input_ids is None and text_features is None:
+                # The one token that stands for a missing text is no word of any graph.
+                text_bias = knowledge_bias = None
             features["text"] = features["text"]._replace(bias=text_bias)
-            if self.config.use_knowledge and knowledge_input_ids is not None:
-                knowledge = self._encode_text(knowledge_input_ids, knowledge_attention_mask, None)
-                features["knowledge"] = Stream(knowledge, knowledge_attention_mask, knowledge_bias)
+            if self.config.use_knowledge and knowledge_features is None and knowledge_input_ids is not None:
+                knowledge_features = self._encode_text(knowledge_input_ids, knowledge_attention_mask, None)
+            if self.config.use_knowledge and knowledge_features is not None:
+                features["knowledge"] = Stream(knowledge_features, knowledge_attention_mask, knowledge_bias)
         students: dict[str, torch.Tensor] = {}
+        auxiliary: torch.Tensor | None = None
         if self.config.baseline is not None:
             fused = self.baseline(features)
+            if self.training and labels is not None:
+                auxiliary = self.baseline.auxiliary_loss(features, fused, labels)
         else:
             streams = {name: self._project(name, stream) for name, stream in features.items()}
             fused = self.fusion(streams)
@@ -259,6 +271,7 @@ class CLFAModel(CLFAPreTrainedModel):
             image_embeds=students.get("image"),
             text_present=present.get("text"),
             image_present=present.get("image"),
+            loss_auxiliary=auxiliary,
         )
 
     def _project(self, name: str, stream: Stream) -> Stream:
@@ -379,6 +392,7 @@ class CLFAForClassification(CLFAPreTrainedModel):
             self.classifier = nn.Linear(config.hidden_size, len(config.label_names))
         self.aligner = ALIGNMENTS.get(config.alignment)(config.temperature)
         self.guide_bank: GuideBank | None = None
+        self.task_loss = TaskLoss(config)
         self.post_init()
 
     def forward(
@@ -398,16 +412,16 @@ class CLFAForClassification(CLFAPreTrainedModel):
         Args:
             input_ids: See :meth:`CLFAModel.forward`, also for ``attention_mask``, ``token_type_ids``,
                 ``pixel_values`` and the further streams.
-            labels: Class indices (B,).
+            labels: Class indices (B,); with targets their flat vectors (B, L), see :class:`clfa.data.targets.Target`.
             guide_text_embeds: The frozen guide's text embeddings of the same samples (B, guide width).
             guide_image_embeds: The frozen guide's image embeddings (B, guide width).
             guide_index: Row of each sample in ``guide_bank`` (B,), for ``negatives="bank"``.
 
         Returns:
             Logits, losses and embeddings. ``loss = alpha * (text + image alignment) + beta * classification``, with
-            the terms that the inputs allow.
+            the terms that the inputs allow, and in training a baseline's own loss.
         """
-        output = self.clfa(input_ids, attention_mask, token_type_ids, pixel_values, **streams)
+        output = self.clfa(input_ids, attention_mask, token_type_ids, pixel_values, labels=labels, **streams)
         logits = self._logits(output)
         students = {
             name: self.alignment[name](embeds) if embeds is not None and name in self.alignment else embeds
@@ -419,20 +433,18 @@ class CLFAForClassification(CLFAPreTrainedModel):
             {"text": output.text_present, "image": output.image_present},
             guide_index,
         )
-        loss = classification = None
+        loss = classification = targets = None
         if labels is not None:
-            classification = F.cross_entropy(
-                logits.float() if logits.dtype != torch.float64 else logits,
-                labels,
-                label_smoothing=self.config.label_smoothing if self.training else 0.0,
-            )
-            loss = self.total_loss(classification, alignment, self.config.alpha)
+            classification, targets = self.task_loss(logits, labels)
+            loss = self.total_loss(classification, alignment, self.config.alpha, output.loss_auxiliary)
         return CLFAClassifierOutput(
             loss=loss,
             logits=logits,
             loss_classification=classification,
+            loss_targets=targets,
             loss_text_alignment=alignment.get("text"),
             loss_image_alignment=alignment.get("image"),
+            loss_auxiliary=output.loss_auxiliary,
             text_embeds=students["text"],
             image_embeds=students["image"],
             pooler_output=output.pooler_output,
@@ -465,14 +477,19 @@ class CLFAForClassification(CLFAPreTrainedModel):
         return masked_mean(each, output.fused_mask)
 
     def total_loss(
-        self, classification: torch.Tensor, alignment: dict[str, torch.Tensor], alpha: float
+        self,
+        classification: torch.Tensor,
+        alignment: dict[str, torch.Tensor],
+        alpha: float,
+        auxiliary: torch.Tensor | None = None,
     ) -> torch.Tensor:
-        """``alpha * sum(alignment) + beta * classification`` (CLFA, equation of the total loss).
+        """``alpha * sum(alignment) + beta * classification`` (CLFA, equation of the total loss), ``+ auxiliary``.
 
         Args:
-            classification: Cross-entropy, scalar.
+            classification: Loss of the targets, scalar.
             alignment: Guided contrastive loss per modality, scalars.
             alpha: Weight of the alignment, which a schedule may move during training.
+            auxiliary: A baseline's own loss, scalar and weighted already.
 
         Returns:
             Scalar.
@@ -480,7 +497,7 @@ class CLFAForClassification(CLFAPreTrainedModel):
         total = self.config.beta * classification
         if alpha and alignment:
             total = total + alpha * torch.stack(list(alignment.values())).sum()
-        return total
+        return total if auxiliary is None else total + auxiliary
 
 
 AutoModel.register(CLFAConfig, CLFAModel)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import json
 import logging
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,18 +15,23 @@ import torch
 from datasets import Dataset
 
 from clfa.baselines import BASELINES
-from clfa.data import READERS, Corpus, read_corpus, validate
+from clfa.data import READERS, Corpus, read_corpus
 from clfa.data.images import image_key
 from clfa.data.splits import subset
-from clfa.data.validate import check_classes
+from clfa.data.target_spec import TargetSpec
+from clfa.data.targets import Target
+from clfa.data.validate import check_classes, validate
 from clfa.errors import DataError, RecipeError
 from clfa.guides import GUIDES, Guide, GuideContext, RetrievalReport, retrieval_report
 from clfa.guides.base import Pairs
+from clfa.knowledge import LEXICONS, SOURCES
+from clfa.knowledge.texts import KnowledgeTexts
 from clfa.modeling.alignment import ALIGNMENTS
 from clfa.modeling.encoders import load_encoder
 from clfa.modeling.features import FrozenEncoder
 from clfa.modeling.fusion import FUSIONS
 from clfa.pretrained import cache_dir
+from clfa.processing.biases import WordPairBiases
 from clfa.processing.dataset import EncodedDataset
 from clfa.processing.processor import CLFAProcessor
 from clfa.processing.store import ABSENT_KEY, FeatureStore, text_key
@@ -35,19 +41,28 @@ logger = logging.getLogger(__name__)
 
 
 def load_corpus(
-    recipe: Recipe, *, strict: bool = False, source: Any = None, label_names: list[str] | None = None
+    recipe: Recipe,
+    *,
+    strict: bool = False,
+    source: Any = None,
+    label_names: list[str] | None = None,
+    targets: Sequence[Target] = (),
+    cache: Path | None = None,
 ) -> Corpus:
-    """Read and validate what the recipe names.
+    """Read and validate what the recipe names, with the knowledge it asks for.
 
     Args:
         recipe: Its ``data`` section, and whether its model reads images.
         strict: Whether the first bad sample is an error instead of being counted and left out.
         source: Data instead of ``recipe.data.dir``, for readers that take tables from memory.
         label_names: Classes of a trained model, for readers that would otherwise infer them from the data at hand.
+        targets: Targets of a trained model, for the same reason.
+        cache: Cache directory.
 
     Raises:
         DataError: When the data cannot be used.
-        RecipeError: When no data directory is known.
+        RecipeError: When no data directory is known, or a knowledge source cannot work.
+        ModelError: When a knowledge source's model cannot be loaded.
     """
     data = recipe.data
     place = source if source is not None else data.dir
@@ -56,7 +71,16 @@ def load_corpus(
     options = dict(data.options)
     if data.fold is not None:
         options["fold"] = data.fold
-    if label_names is not None and "label_names" in inspect.signature(READERS.get(data.reader)).parameters:
+    known = inspect.signature(READERS.get(data.reader)).parameters
+    if specs := data.target_specs:
+        if "targets" not in known:
+            raise RecipeError(
+                f"the {data.reader} reader has one label per sample; data.targets and data.problem_type need the table "
+                "or hub reader."
+            )
+        options.pop("label_names", None)
+        options["targets"] = _with_classes(specs, targets)
+    elif label_names is not None and "label_names" in known:
         options.setdefault("label_names", label_names)
     corpus = read_corpus(data.reader, place, **options)
     reads_images = recipe.model.vision_encoder is not None
@@ -74,7 +98,18 @@ def load_corpus(
     )
     if data.limit is not None:
         corpus = subset(corpus, data.limit, recipe.seed)
+    if recipe.model.use_knowledge:
+        corpus = KnowledgeTexts(recipe.knowledge, cache or cache_dir()).fill(corpus)
     return corpus
+
+
+def _with_classes(specs: Mapping[str, TargetSpec], targets: Sequence[Target]) -> dict[str, TargetSpec]:
+    """``specs`` with the classes of a trained model's targets, in their order."""
+    classes = {target.name: list(target.label_names) for target in targets if target.label_names}
+    return {
+        name: spec.model_copy(update={"label_names": classes[name]}) if name in classes else spec
+        for name, spec in specs.items()
+    }
 
 
 def corpus_key(recipe: Recipe) -> str:
@@ -85,6 +120,7 @@ def corpus_key(recipe: Recipe) -> str:
     content = recipe.model_dump(exclude={"name", "description", "seed", "model", "guide", "training"})
     model = recipe.model
     content["model"] = [model.text_encoder is not None, model.vision_encoder is not None, model.use_knowledge]
+    content["model"].append(model.allow_missing_modalities)
     content["seed"] = recipe.seed if recipe.data.limit is not None else None
     return json.dumps(content, sort_keys=True, default=str)
 
@@ -93,7 +129,8 @@ def check_names(recipe: Recipe) -> None:
     """Check what the recipe calls by name, before any work is done.
 
     Raises:
-        RecipeError: When a reader, fusion, alignment, baseline or guide of that name does not exist.
+        RecipeError: When a reader, fusion, alignment, baseline, guide, knowledge source or lexicon of that name does
+            not exist.
     """
     READERS.get(recipe.data.reader)
     FUSIONS.get(recipe.model.fusion)
@@ -102,6 +139,10 @@ def check_names(recipe: Recipe) -> None:
         BASELINES.get(recipe.model.baseline)
     if recipe.guide.name != "none":
         GUIDES.get(recipe.guide.name)
+    if recipe.model.use_knowledge:
+        for name in recipe.knowledge.sources:
+            SOURCES.get(name)
+        LEXICONS.get(recipe.knowledge.lexicon)
 
 
 @dataclass
@@ -143,6 +184,7 @@ class Preparation:
             model.vision_encoder,
             max_length=model.max_length,
             knowledge_max_length=model.knowledge_max_length,
+            knowledge=recipe.knowledge if model.use_knowledge else None,
         )
         if encoders is None:
             encoders = (
@@ -154,13 +196,16 @@ class Preparation:
         device = "cuda" if torch.cuda.is_available() else "cpu"
         self.text = self._frozen("text", self.text_encoder, device)
         self.image = self._frozen("image", self.vision_encoder, device)
+        self._knowledge: FrozenEncoder | None = None
         self._keys: dict[int, Keys] = {}
 
-    def _frozen(self, modality: str, encoder: Any, device: str) -> FrozenEncoder | None:
+    def _frozen(self, modality: str, encoder: Any, device: str, max_length: int | None = None) -> FrozenEncoder | None:
         if encoder is None:
             return None
         grid_size = self.recipe.model.image_grid_size if modality == "image" else None
-        return FrozenEncoder(modality, encoder.to(device), self.processor, self.cache, grid_size=grid_size)
+        return FrozenEncoder(
+            modality, encoder.to(device), self.processor, self.cache, grid_size=grid_size, max_length=max_length
+        )
 
     def keys(self, split: Dataset) -> Keys:
         """Content keys of a split, computed once."""
@@ -226,6 +271,7 @@ class Preparation:
         """Compute the token features of wholly frozen encoders for all splits, so that no encoder runs twice."""
         for name in self.corpus.splits:
             self._cached_features(self.corpus.splits[name])
+            self._cached_knowledge(self.corpus.splits[name])
 
     def _cached_features(self, split: Dataset) -> tuple[FeatureStore | None, FeatureStore | None]:
         """Text and image token features with those of the split in them; ``None`` where the encoder itself must run."""
@@ -243,6 +289,26 @@ class Preparation:
             stores.append(encoder.tokens)
         return stores[0], stores[1]
 
+    def _cached_knowledge(self, split: Dataset) -> tuple[FeatureStore | None, list[bytes] | None]:
+        """Token features of a split's knowledge texts and their keys; ``None`` where the encoder itself must run."""
+        model = self.recipe.model
+        frozen = model.freeze_text_encoder is True and self.recipe.training.cache_features
+        if not (model.use_knowledge and frozen) or self.text is None:
+            return None, None
+        if self._knowledge is None:
+            device = str(next(self.text_encoder.parameters()).device)
+            self._knowledge = self._frozen("text", self.text_encoder, device, model.knowledge_max_length)
+        assert self._knowledge is not None
+        texts = split["knowledge"][:]
+        keys = [text_key(text) if text else ABSENT_KEY for text in texts]
+        self._knowledge.ensure_tokens(texts, keys)
+        return self._knowledge.tokens, keys
+
+    def _biases(self, split: Dataset) -> WordPairBiases | None:
+        if not self.recipe.model.use_knowledge or self.processor.word_graphs is None:
+            return None
+        return WordPairBiases(self.processor, split["text"][:], split["knowledge"][:], self.cache)
+
     def dataset(self, split: Dataset, guide: Guide | None = None) -> EncodedDataset:
         """A split for training or evaluation, with cached features of wholly frozen encoders.
 
@@ -252,6 +318,7 @@ class Preparation:
         """
         keys = self.keys(split)
         text_features, image_features = self._cached_features(split)
+        knowledge_features, knowledge_keys = self._cached_knowledge(split)
         embeds: tuple[np.ndarray, np.ndarray] | None = None
         if guide is not None:
             embeds = guide.embed_pairs(self.pairs(split), self.cache)
@@ -267,6 +334,9 @@ class Preparation:
             image_keys=keys.image,
             guide_embeds=embeds,
             use_knowledge=self.recipe.model.use_knowledge,
+            knowledge_features=knowledge_features,
+            knowledge_keys=knowledge_keys,
+            biases=self._biases(split),
         )
 
 

@@ -9,6 +9,11 @@ from typing import Any
 import numpy as np
 import torch
 
+from clfa.processing.sparse import dense
+
+# Attention biases, and the mask of the tokens attended to. They are padded last, to lengths known only then.
+_BIASES = {"text_bias": "attention_mask", "knowledge_bias": "knowledge_attention_mask"}
+
 
 @dataclass
 class CLFACollator:
@@ -30,12 +35,17 @@ class CLFACollator:
         batch: dict[str, torch.Tensor] = {}
         for name in samples[0]:
             values = [sample[name] for sample in samples]
+            if name in _BIASES:
+                continue
             if name == "input_ids":
                 batch["input_ids"], batch["attention_mask"] = self._pad_ids(values)
             elif name == "knowledge_input_ids":
                 # A batch without any knowledge carries none, so that the model does no work for it.
                 if any(len(ids) for ids in values):
                     batch[name], batch["knowledge_attention_mask"] = self._pad_ids(values)
+            elif name == "knowledge_features":
+                if any(len(rows) for rows in values):
+                    batch[name], batch["knowledge_attention_mask"] = _pad_rows(values)
             elif name == "text_features":
                 batch[name], batch["attention_mask"] = _pad_rows(values)
             elif name in ("pixel_values", "image_features"):
@@ -47,9 +57,13 @@ class CLFACollator:
                 if len(present) < len(values):
                     batch["image_present"] = torch.tensor([value is not None for value in values])
             elif name in ("labels", "guide_index"):
-                batch[name] = torch.tensor(values)
+                batch[name] = torch.from_numpy(np.asarray(values))
             else:
                 batch[name] = _stack(values)
+        for name, columns in _BIASES.items():
+            if name in samples[0] and columns in batch:
+                shape = batch["attention_mask"].shape[1], batch[columns].shape[1]
+                batch[name] = dense([sample[name] for sample in samples], *shape)
         return batch
 
     def _pad_ids(self, values: Sequence[Sequence[int]]) -> tuple[torch.Tensor, torch.Tensor]:

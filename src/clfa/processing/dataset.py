@@ -9,6 +9,8 @@ import torch
 from datasets import Dataset
 
 from clfa.data.images import load_image
+from clfa.data.targets import label_matrix
+from clfa.processing.biases import WordPairBiases
 from clfa.processing.processor import CLFAProcessor
 from clfa.processing.store import ABSENT_KEY, FeatureStore
 
@@ -27,7 +29,10 @@ class EncodedDataset(torch.utils.data.Dataset[dict[str, Any]]):
         text_keys: Content keys of the texts, needed with ``text_features``.
         image_keys: Content keys of the pictures, needed with ``image_features``.
         guide_embeds: Guide embeddings of texts and pictures, each (N, D).
-        use_knowledge: Whether knowledge texts are tokenised.
+        use_knowledge: Whether samples carry their knowledge texts.
+        knowledge_features: Token features of the knowledge texts by ``knowledge_keys``, instead of token ids.
+        knowledge_keys: Content keys of the knowledge texts, needed with ``knowledge_features``.
+        biases: Word-pair graphs of the samples.
     """
 
     def __init__(
@@ -41,13 +46,17 @@ class EncodedDataset(torch.utils.data.Dataset[dict[str, Any]]):
         image_keys: list[bytes] | None = None,
         guide_embeds: tuple[np.ndarray, np.ndarray] | None = None,
         use_knowledge: bool = False,
+        knowledge_features: FeatureStore | None = None,
+        knowledge_keys: list[bytes] | None = None,
+        biases: WordPairBiases | None = None,
     ) -> None:
         self.split = split
         self.processor = processor
         self.text_features, self.text_keys = text_features, text_keys
         self.image_features, self.image_keys = image_features, image_keys
         self.guide_embeds = guide_embeds
-        self.labels: list[int | None] = split["label"][:]
+        # One index per sample, or with other targets than the one label a flat vector per sample.
+        self.labels: Any = split["label"][:] if "targets" not in split.column_names else _vectors(split)
         reads_text = processor.tokenizer is not None
         self.reads_images = processor.image_processor is not None
         self.token_ids: list[list[int]] | None = None
@@ -55,8 +64,10 @@ class EncodedDataset(torch.utils.data.Dataset[dict[str, Any]]):
             texts = [text or "" for text in split["text"][:]]
             encoded = processor.token_ids(texts)
             self.token_ids = [ids if text else [] for ids, text in zip(encoded, texts, strict=True)]
+        self.knowledge_features, self.knowledge_keys = knowledge_features, knowledge_keys
+        self.biases = biases
         self.knowledge_ids: list[list[int]] | None = None
-        if use_knowledge and reads_text:
+        if use_knowledge and reads_text and knowledge_features is None:
             knowledge = [text or "" for text in split["knowledge"][:]]
             encoded = processor.token_ids(knowledge, processor.knowledge_max_length)
             self.knowledge_ids = [ids if text else [] for ids, text in zip(encoded, knowledge, strict=True)]
@@ -91,6 +102,12 @@ class EncodedDataset(torch.utils.data.Dataset[dict[str, Any]]):
             sample["pixel_values"] = None if image is None else self.processor.pixels([load_image(image)])[0]
         if self.knowledge_ids is not None:
             sample["knowledge_input_ids"] = self.knowledge_ids[index]
+        elif self.knowledge_features is not None and self.knowledge_keys is not None:
+            sample["knowledge_features"] = _stored(self.knowledge_features, self.knowledge_keys[index])
+        if self.biases is not None and self.biases.has_text:
+            sample["text_bias"] = self.biases.text(index)
+        if self.biases is not None and self.biases.has_knowledge:
+            sample["knowledge_bias"] = self.biases.pair(index)
         if self.guide_embeds is not None:
             sample["guide_text_embeds"] = self.guide_embeds[0][index]
             sample["guide_image_embeds"] = self.guide_embeds[1][index]
@@ -102,3 +119,7 @@ class EncodedDataset(torch.utils.data.Dataset[dict[str, Any]]):
 
 def _stored(store: FeatureStore, key: bytes) -> np.ndarray:
     return np.empty((0, store.width), store.dtype) if key == ABSENT_KEY else store[key]
+
+
+def _vectors(split: Dataset) -> np.ndarray:
+    return label_matrix(split).astype(np.float32)
