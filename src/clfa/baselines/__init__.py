@@ -6,6 +6,15 @@ BASELINES = Registry(
     "baseline",
     {
         "pooled_concat": "clfa.baselines.pooled_concat:PooledConcat",
+        "dual_encoder": "clfa.baselines.dual_encoder:DualEncoder",
+        "res_bert": "clfa.baselines.res_bert:ResBert",
+        "hfm": "clfa.baselines.hfm:HFM",
+        "dr_net": "clfa.baselines.dr_net:DRNet",
+        "att_bert": "clfa.baselines.att_bert:AttBert",
+        "cmgcn": "clfa.baselines.cmgcn:CMGCN",
+        "hke": "clfa.baselines.hke:HKE",
+        "multiview_clip": "clfa.baselines.multiview_clip:MultiViewCLIP",
+        "interclip_mep": "clfa.baselines.interclip_mep:InterCLIPMEP",
     },
 )
 

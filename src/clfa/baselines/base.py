@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
+import torch
 from torch import nn
 
 from clfa.errors import ModelError
@@ -24,12 +25,15 @@ class Baseline(nn.Module):
 
     Attributes:
         needs: Streams without which the model makes no sense.
+        views: Number of fused tokens that get a classifier of their own each, their logits averaged; 0 when the fused
+            tokens are pooled and classified once.
 
     Raises:
         ModelError: When the configuration lacks a stream in :attr:`needs`.
     """
 
     needs: ClassVar[tuple[str, ...]] = ()
+    views: ClassVar[int] = 0
 
     def __init__(self, config: CLFAConfig, widths: Mapping[str, int]) -> None:
         super().__init__()
@@ -53,6 +57,18 @@ class Baseline(nn.Module):
             Tokens (B, N, ``hidden_size``) with their mask; usually one token.
         """
         raise NotImplementedError
+
+    def auxiliary_loss(self, fused: Stream, labels: torch.Tensor) -> torch.Tensor | None:
+        """What a paper adds to the classification loss; asked for in training only.
+
+        Args:
+            fused: What :meth:`forward` returned for the batch.
+            labels: Its labels: class indices (B,), or whatever else the task has.
+
+        Returns:
+            Scalar, or ``None`` when the paper (or the task) has no such loss.
+        """
+        return None
 
 
 def build_baseline(name: str, config: CLFAConfig, widths: Mapping[str, int], options: Mapping[str, Any]) -> Baseline:

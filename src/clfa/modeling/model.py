@@ -363,10 +363,14 @@ class CLFAForClassification(CLFAPreTrainedModel):
             for modality in config.modalities:
                 self.alignment[modality] = nn.Linear(config.hidden_size, config.guide_dim, bias=False)
         self.dropout = nn.Dropout(config.classifier_dropout)
-        self.late = config.baseline is None and FUSIONS.get(config.fusion).late
+        if config.baseline is not None:
+            views = self.clfa.baseline.views
+        else:
+            views = len(stream_names(config)) if self.clfa.fusion.late else 0
+        self.late = views > 0
         if self.late:
             self.classifiers = nn.ModuleList(
-                nn.Linear(config.hidden_size, len(config.label_names)) for _ in stream_names(config)
+                nn.Linear(config.hidden_size, len(config.label_names)) for _ in range(views)
             )
         else:
             self.classifier = nn.Linear(config.hidden_size, len(config.label_names))
@@ -416,6 +420,12 @@ class CLFAForClassification(CLFAPreTrainedModel):
                 labels,
                 label_smoothing=self.config.label_smoothing if self.training else 0.0,
             )
+            if self.training and self.config.baseline is not None:
+                assert output.last_hidden_state is not None
+                auxiliary = self.clfa.baseline.auxiliary_loss(
+                    Stream(output.last_hidden_state, output.fused_mask), labels
+                )
+                classification = classification if auxiliary is None else classification + auxiliary
             loss = self.total_loss(classification, alignment, self.config.alpha)
         return CLFAClassifierOutput(
             loss=loss,
