@@ -69,10 +69,7 @@ class HFM(Baseline):
             }
         )
         self.importance = nn.ModuleDict(
-            {
-                name: nn.Sequential(nn.Linear(width[name], size), nn.Tanh(), nn.Linear(size, 1))
-                for name in self.names
-            }
+            {name: nn.Sequential(nn.Linear(width[name], size), nn.Tanh(), nn.Linear(size, 1)) for name in self.names}
         )
         self.transform = nn.ModuleDict({name: nn.Linear(width[name], size) for name in self.names})
         self.dropout = nn.Dropout(config.hidden_dropout_prob)
@@ -109,9 +106,7 @@ class HFM(Baseline):
         forward_h, forward_c, backward_h, backward_c = start.chunk(4, dim=-1)
         return torch.stack([forward_h, backward_h]), torch.stack([forward_c, backward_c])
 
-    def _attend(
-        self, name: str, tokens: Stream, guides: dict[str, torch.Tensor], exists: torch.Tensor
-    ) -> torch.Tensor:
+    def _attend(self, name: str, tokens: Stream, guides: dict[str, torch.Tensor], exists: torch.Tensor) -> torch.Tensor:
         """One modality's vector, its attention averaged over the guides that exist."""
         attentions: list[torch.Tensor] = [
             attend(tokens.hidden, tokens.mask, guides[guide])
