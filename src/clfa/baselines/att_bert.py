@@ -10,10 +10,9 @@ from torch import nn
 
 from clfa.baselines.base import Baseline
 from clfa.baselines.guided_attention import masked_softmax
+from clfa.baselines.layers import context_layers
 from clfa.baselines.vectors import keep_of, knowledge_or_nothing, text_vector
-from clfa.modeling.attention import AttentionSubLayer
 from clfa.modeling.configuration import CLFAConfig
-from clfa.modeling.feed_forward import FeedForwardSubLayer
 from clfa.modeling.fusion.base import Stream
 
 
@@ -32,8 +31,8 @@ class AttBert(Baseline):
     A post without hashtags has h_intra = 0; a model without a knowledge stream has only the inter-modality half.
 
     Simplified against the paper: text, regions and hashtags pass a linear map to ``hidden_size`` first (the paper
-    stays at BERT's width and maps only ResNet-152's regions); hashtags are encoded by the text encoder on their own, one
-    vector per word piece.
+    stays at BERT's width and maps only ResNet-152's regions); hashtags are encoded by the text encoder on their own,
+    one vector per word piece.
 
     Args:
         config: ``hidden_size``, ``num_fusion_layers``, ``num_attention_heads``, ``intermediate_size`` and dropouts.
@@ -51,22 +50,7 @@ class AttBert(Baseline):
         size = config.hidden_size
         self.text = nn.Linear(widths["text"], size)
         self.image = nn.Linear(widths["image"], size)
-        self.attentions = nn.ModuleList(
-            AttentionSubLayer(
-                size,
-                config.num_attention_heads,
-                config.attention_probs_dropout_prob,
-                config.hidden_dropout_prob,
-                config.layer_norm_eps,
-            )
-            for _ in range(config.num_fusion_layers)
-        )
-        self.feed_forwards = nn.ModuleList(
-            FeedForwardSubLayer(
-                size, config.intermediate_size, config.hidden_act, config.hidden_dropout_prob, config.layer_norm_eps
-            )
-            for _ in range(config.num_fusion_layers)
-        )
+        self.layers = context_layers(config)
         self.knowledge_width = widths.get("knowledge", 0)
         if self.knowledge_width:
             self.hashtags = nn.Linear(self.knowledge_width, size)
@@ -79,8 +63,8 @@ class AttBert(Baseline):
         text = streams["text"]._replace(hidden=self.text(self.dropout(streams["text"].hidden)))
         regions = self.image(self.dropout(streams["image"].hidden))
         hidden = text.hidden
-        for attend, feed_forward in zip(self.attentions, self.feed_forwards, strict=True):
-            hidden = feed_forward(attend(hidden, regions, streams["image"].mask))
+        for layer in self.layers:
+            hidden = layer(hidden, regions, streams["image"].mask)
         parts = [text_vector(text._replace(hidden=hidden), self.config)]
         if self.knowledge_width:
             parts.append(self._intra(text, knowledge_or_nothing(streams, self.knowledge_width)))

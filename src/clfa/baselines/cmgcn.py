@@ -24,9 +24,15 @@ def window_edges(length: int, window: int, device: torch.device | None = None) -
 
 
 def normalise_graph(adjacency: torch.Tensor) -> torch.Tensor:
-    """``D^-1/2 A D^-1/2`` with the row sums D (Kipf and Welling 2017); nodes without edges keep rows of zeros."""
-    degree = adjacency.sum(dim=-1)
-    scale = torch.where(degree > 0, degree.clamp(min=torch.finfo(degree.dtype).tiny).rsqrt(), 0.0)
+    """``D^-1/2 A D^-1/2`` with the row sums D (Kipf and Welling 2017).
+
+    Args:
+        adjacency: Edge weights (B, N, N), 1 on the diagonal of every node that exists; a node that does not has zeros.
+
+    Returns:
+        (B, N, N).
+    """
+    scale = adjacency.sum(dim=-1).clamp(min=1.0).rsqrt()
     return scale.unsqueeze(-1) * adjacency * scale.unsqueeze(-2)
 
 
@@ -35,8 +41,8 @@ class CMGCN(Baseline):
     Convolutional Network", ACL 2022, after InCrossMGs, Liang et al., "Multi-Modal Sarcasm Detection with Interactive
     In-Modal and Cross-Modal Graphs", ACM Multimedia 2021.
 
-    - Nodes ``g_i``: text tokens, regions, and, where there is knowledge, its tokens (attribute words), each kind through
-      a linear map and ReLU.
+    - Nodes ``g_i``: text tokens, regions, and, where there is knowledge, its tokens (attribute words), each kind
+      through a linear map of its own.
     - Edges A, symmetric: 1 between text tokens at most ``window`` apart and from every node to itself;
       ``max(0, cos(g_i, g_j))`` between nodes of different kinds; none between two regions or two attribute words.
     - ``G_l = ReLU(D^-1/2 A D^-1/2 G_(l-1) W_l + b_l)`` for ``num_fusion_layers`` layers.
@@ -82,7 +88,7 @@ class CMGCN(Baseline):
         if "knowledge" in self.names:
             kinds["knowledge"] = knowledge_or_nothing(streams, self.widths["knowledge"])
         nodes = {
-            name: Stream(torch.relu(self.nodes[name](self.dropout(stream.hidden))), keep_of(stream))
+            name: Stream(self.nodes[name](self.dropout(stream.hidden)), keep_of(stream))
             for name, stream in kinds.items()
         }
         graph = normalise_graph(self.adjacency(nodes))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 from torch import nn
@@ -105,8 +105,9 @@ class DRNet(Baseline):
         total = fused.hidden.new_zeros(())
         for position, name in enumerate(("text", "image"), start=1):
             vector = fused.hidden[:, position]
-            parts = torch.cat([self.shared(vector), self.private[name](vector)], dim=-1)
+            private: Any = self.private[name]
+            parts = torch.cat([self.shared(vector), private(vector)], dim=-1)
             error = (vector - self.reconstruction[name](parts)).square().mean()
-            overlap = (self.shared.weight @ self.private[name].weight.T).square().mean()
+            overlap = (self.shared.weight @ private.weight.T).square().mean()
             total = total + self.reconstruction_weight * error + self.orthogonality_weight * overlap
         return total

@@ -31,14 +31,14 @@ class HFM(Baseline):
     - Modality fusion: ``b = softmax_m(w_m^T tanh(W_m u_m + b_m) + c_m)``, ``u = sum_m b_m tanh(V_m u_m + d_m)``.
     - ``ReLU(W u + b)``, the first of the paper's two fully connected layers; the classifier is the second.
 
-    A sample without attributes starts its Bi-LSTM from zeros and leaves them out of every mean, softmax and sum; a model
-    without a knowledge stream has only text and image throughout.
+    A sample without attributes starts its Bi-LSTM from zeros and leaves them out of every mean, softmax and sum; a
+    model without a knowledge stream has only text and image throughout.
 
     Simplified against the paper: region vectors are the vision encoder's tokens or grid cells, not 14 x 14 crops each
     sent through ResNet-50; attributes are the word pieces of the knowledge text, not five words predicted by a fixed
     classifier; words are read from the text encoder (``text_encoder: embeddings:NAME`` for vectors without context, as
-    GloVe's in the paper). The inner width of every attention is ``hidden_size``. The bias of a score that a softmax over
-    tokens cancels is left out.
+    GloVe's in the paper). The inner width of every attention is ``hidden_size``. The bias of a score that a
+    softmax over tokens cancels is left out.
 
     Args:
         config: ``hidden_size`` (both directions of the Bi-LSTM together, and every inner width) and
@@ -64,8 +64,9 @@ class HFM(Baseline):
             self.early_fusion = nn.Linear(self.knowledge_width, 4 * state)
         self.representation_fusion = nn.ModuleDict(
             {
-                name: nn.ModuleList(GuidedAttention(width[name], (width[guide],), size) for guide in self.names)
+                f"{name}_by_{guide}": GuidedAttention(width[name], (width[guide],), size)
                 for name in self.names
+                for guide in self.names
             }
         )
         self.importance = nn.ModuleDict(
@@ -109,8 +110,8 @@ class HFM(Baseline):
     def _attend(self, name: str, tokens: Stream, guides: dict[str, torch.Tensor], exists: torch.Tensor) -> torch.Tensor:
         """One modality's vector, its attention averaged over the guides that exist."""
         attentions: list[torch.Tensor] = [
-            attend(tokens.hidden, tokens.mask, guides[guide])
-            for guide, attend in zip(self.names, self.representation_fusion[name], strict=True)
+            self.representation_fusion[f"{name}_by_{guide}"](tokens.hidden, tokens.mask, guides[guide])
+            for guide in self.names
         ]
         weights = masked_mean(torch.stack(attentions, dim=1), exists)
         return (weights.unsqueeze(1) @ tokens.hidden).squeeze(1)

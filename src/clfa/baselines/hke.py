@@ -11,18 +11,18 @@ from torch.nn import functional as F
 
 from clfa.baselines.base import Baseline
 from clfa.baselines.guided_attention import masked_softmax
+from clfa.baselines.layers import context_layers
 from clfa.baselines.vectors import keep_of, knowledge_or_nothing
 from clfa.errors import ModelError
-from clfa.modeling.attention import AttentionSubLayer
 from clfa.modeling.configuration import CLFAConfig
-from clfa.modeling.feed_forward import FeedForwardSubLayer
 from clfa.modeling.fusion.base import Stream
 
 
 class GraphAttention(nn.Module):
     """One graph attention layer (Velickovic et al. 2018) with its heads side by side.
 
-    ``a_ij = softmax_j(LeakyReLU_0.2(s^T W g_i + t^T W g_j))`` over the neighbours j of i, ``LN(ReLU(sum_j a_ij W g_j))``.
+    ``a_ij = softmax_j(LeakyReLU_0.2(s^T W g_i + t^T W g_j))`` over the neighbours j of node i, which becomes
+    ``LN(ReLU(sum_j a_ij W g_j))``.
 
     Args:
         size: Width D.
@@ -61,22 +61,7 @@ class Congruity(nn.Module):
         super().__init__()
         size = config.hidden_size
         self.window = window
-        self.attentions = nn.ModuleList(
-            AttentionSubLayer(
-                size,
-                config.num_attention_heads,
-                config.attention_probs_dropout_prob,
-                config.hidden_dropout_prob,
-                config.layer_norm_eps,
-            )
-            for _ in range(config.num_fusion_layers)
-        )
-        self.feed_forwards = nn.ModuleList(
-            FeedForwardSubLayer(
-                size, config.intermediate_size, config.hidden_act, config.hidden_dropout_prob, config.layer_norm_eps
-            )
-            for _ in range(config.num_fusion_layers)
-        )
+        self.layers = context_layers(config)
 
         def graph() -> nn.ModuleList:
             return nn.ModuleList(
@@ -102,8 +87,8 @@ class Congruity(nn.Module):
         """
         keep_text, keep_context = keep_of(text), keep_of(context)
         updated = text.hidden
-        for attend, feed_forward in zip(self.attentions, self.feed_forwards, strict=True):
-            updated = feed_forward(attend(updated, context.hidden, keep_context))
+        for layer in self.layers:
+            updated = layer(updated, context.hidden, keep_context)
         atomic = self._congruity(updated, keep_text, context.hidden, self.token_importance)
 
         sentence = masked_softmax(self.sentence_importance(text.hidden).squeeze(-1), keep_text).unsqueeze(1) @ updated
@@ -146,18 +131,21 @@ class HKE(Baseline):
     - ``T' = LN(T + MultiHead(T, I, I))`` and feed-forward, ``num_fusion_layers`` times.
     - Atomic level: ``Q = T' I^T / sqrt(d)``, ``c_a = softmax(T' w_a)^T Q``, one score per region.
     - Composition level: graph attention over the text (T'') and over the regions (I''); the sentence
-      ``c = softmax(T w_c)^T T'`` is one more node; ``Q = [T''; c] I''^T / sqrt(d)``, ``c_p = softmax([T''; c] w_p)^T Q``.
-    - Regions have an importance ``p = softmax(I w_v)``; the agreement is ``[sum_r p_r c_a,r I_r; sum_r p_r c_p,r I''_r]``.
+      ``c = softmax(T w_c)^T T'`` is one more node; ``Q = [T''; c] I''^T / sqrt(d)``,
+      ``c_p = softmax([T''; c] w_p)^T Q``.
+    - Regions have an importance ``p = softmax(I w_v)``; the agreement is
+      ``[sum_r p_r c_a,r I_r; sum_r p_r c_p,r I''_r]``.
     - Knowledge (a caption, in the paper's best model) is a second picture: the same with its tokens in the place of the
-      regions and the text as it is after the first T'; both agreements are mapped to ``hidden_size`` and added.
+      regions. Both agreements are mapped to ``hidden_size`` and added.
 
-    Without knowledge (of the model, the batch or a sample) the picture's agreement stands alone, as in the paper's model
-    without knowledge.
+    Without knowledge (of the model, the batch or a sample) the picture's agreement stands alone, as in the paper's
+    model without knowledge.
 
     Simplified against the paper: there the classifier reads ``p * c_a`` and ``p * c_p`` by position of the region (and
-    of the knowledge word, padded to a fixed number); here they weigh the region vectors, so that any grid and any length
-    will do. Text edges are a window over word pieces instead of a dependency tree over words and noun phrases; regions,
-    and the words of the caption, are all linked with each other.
+    of the knowledge word, padded to a fixed number); here they weigh the region vectors, so that any grid and any
+    length will do. Text edges are a window over word pieces instead of a dependency tree over words and noun phrases;
+    regions, and the words of the caption, are all linked with each other. Knowledge meets T itself, not the T' that the
+    picture has made of it.
 
     Args:
         config: ``hidden_size``, ``num_fusion_layers``, ``num_attention_heads``, ``intermediate_size`` and dropouts.

@@ -10,10 +10,9 @@ from torch import nn
 from torch.nn import functional as F
 
 from clfa.baselines.base import Baseline
+from clfa.baselines.layers import context_layers
 from clfa.baselines.vectors import image_vector, keep_of, text_vector
-from clfa.modeling.attention import AttentionSubLayer
 from clfa.modeling.configuration import CLFAConfig
-from clfa.modeling.feed_forward import FeedForwardSubLayer
 from clfa.modeling.fusion.base import Stream
 
 
@@ -24,17 +23,17 @@ class InterCLIPMEP(Baseline):
     - The text's token features, through a two-layer adapter, condition the image: in each of ``num_fusion_layers``
       layers the image tokens V query ``[V; adapter(T)]`` by multi-head attention, then feed-forward. As in the paper no
       gradient flows from there into the text encoder.
-    - ``f = [v; t]``, the conditioned picture's and the plain text's vector; ``out = ReLU(W f + b)``, the hidden layer of
-      the paper's classifier, before the shared linear one.
+    - ``f = [v; t]``, the conditioned picture's and the plain text's vector; ``out = ReLU(W f + b)``, the hidden layer
+      of the paper's classifier, before the shared linear one.
     - Training strategy: ``z = normalise(MLP(f))``, and added to the classification loss
       ``sum_c mean_(i,j of class c) (1 - z_i^T z_j) + mean_(i,j of different classes) max(0, z_i^T z_j)``.
 
-    Simplified against the paper: the conditional attention is not inside the upper layers of CLIP's own vision tower but
-    in fresh post-norm layers on its output, so that frozen and other encoders will do. The memory-enhanced predictor is
-    left out: it collects test samples with confident predictions while it predicts and compares later ones with them, so
-    that a prediction depends on the samples before it and on their order; here every sample is predicted on its own (the
-    paper's "w/o MEP", whose projection and loss stay). For more than two classes the loss sums over all of them; for
-    tasks without one class per sample it is left out. Knowledge is not read.
+    Simplified against the paper: the conditional attention is not inside the upper layers of CLIP's own vision tower
+    but in fresh post-norm layers on its output, so that frozen and other encoders will do. The memory-enhanced
+    predictor is left out: it collects test samples with confident predictions while it predicts and compares later ones
+    with them, so that a prediction depends on the samples before it and on their order; here every sample is predicted
+    on its own, by the classifier, and the projection only serves the loss. For more than two classes the loss sums over
+    all of them; for tasks without one class per sample it is left out. Knowledge is not read.
 
     Args:
         config: ``hidden_size``, ``num_fusion_layers``, ``num_attention_heads``, ``intermediate_size`` and dropouts.
@@ -54,22 +53,7 @@ class InterCLIPMEP(Baseline):
         size = config.hidden_size
         self.image = nn.Linear(widths["image"], size)
         self.adapter = nn.Sequential(nn.Linear(widths["text"], size), nn.ReLU(), nn.Linear(size, size))
-        self.attentions = nn.ModuleList(
-            AttentionSubLayer(
-                size,
-                config.num_attention_heads,
-                config.attention_probs_dropout_prob,
-                config.hidden_dropout_prob,
-                config.layer_norm_eps,
-            )
-            for _ in range(config.num_fusion_layers)
-        )
-        self.feed_forwards = nn.ModuleList(
-            FeedForwardSubLayer(
-                size, config.intermediate_size, config.hidden_act, config.hidden_dropout_prob, config.layer_norm_eps
-            )
-            for _ in range(config.num_fusion_layers)
-        )
+        self.layers = context_layers(config)
         both = size + widths["text"]
         self.dropout = nn.Dropout(config.hidden_dropout_prob)
         self.dense = nn.Linear(both, size)
@@ -81,8 +65,8 @@ class InterCLIPMEP(Baseline):
         condition = self.adapter(text.hidden.detach())
         keep = torch.cat([keep_of(image), keep_of(text)], dim=1)
         hidden = self.image(image.hidden)
-        for attend, feed_forward in zip(self.attentions, self.feed_forwards, strict=True):
-            hidden = feed_forward(attend(hidden, torch.cat([hidden, condition], dim=1), keep))
+        for layer in self.layers:
+            hidden = layer(hidden, torch.cat([hidden, condition], dim=1), keep)
         both = torch.cat(
             [image_vector(image._replace(hidden=hidden), self.config), text_vector(text, self.config)], dim=-1
         )

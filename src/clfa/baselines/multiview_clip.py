@@ -9,10 +9,9 @@ import torch
 from torch import nn
 
 from clfa.baselines.base import Baseline
+from clfa.baselines.layers import context_layers
 from clfa.baselines.vectors import image_vector, keep_of, text_vector
-from clfa.modeling.attention import AttentionSubLayer
 from clfa.modeling.configuration import CLFAConfig
-from clfa.modeling.feed_forward import FeedForwardSubLayer
 from clfa.modeling.fusion.base import Stream
 
 
@@ -28,8 +27,8 @@ class MultiViewCLIP(Baseline):
 
     Simplified against the paper: there the softmax scores of the three classifiers are added and the three
     cross-entropies, too; here their logits are averaged (as in this library's late fusion) and the average has one
-    cross-entropy. The linear maps into the common space are fresh, not CLIP's own projections. Encoders are the recipe's;
-    give it both towers of one CLIP for the paper's model. Knowledge is not read.
+    cross-entropy. The linear maps into the common space are fresh, not CLIP's own projections. Encoders are the
+    recipe's; give it both towers of one CLIP for the paper's model. Knowledge is not read.
 
     Args:
         config: ``hidden_size``, ``num_fusion_layers``, ``num_attention_heads``, ``intermediate_size`` and dropouts.
@@ -55,22 +54,7 @@ class MultiViewCLIP(Baseline):
         self.projections = nn.ModuleDict(
             {name: nn.Linear(widths[name], size, bias=False) for name in ("text", "image")}
         )
-        self.attentions = nn.ModuleList(
-            AttentionSubLayer(
-                size,
-                config.num_attention_heads,
-                config.attention_probs_dropout_prob,
-                config.hidden_dropout_prob,
-                config.layer_norm_eps,
-            )
-            for _ in range(config.num_fusion_layers)
-        )
-        self.feed_forwards = nn.ModuleList(
-            FeedForwardSubLayer(
-                size, config.intermediate_size, config.hidden_act, config.hidden_dropout_prob, config.layer_norm_eps
-            )
-            for _ in range(config.num_fusion_layers)
-        )
+        self.layers = context_layers(config)
         self.keyless = nn.Linear(size, 1, bias=False)
 
     def forward(self, streams: dict[str, Stream]) -> Stream:
@@ -84,8 +68,8 @@ class MultiViewCLIP(Baseline):
         """Both modalities' tokens in one transformer, and its two vectors under key-less attention (B, D)."""
         hidden = torch.cat([self.projections["image"](image.hidden), self.projections["text"](text.hidden)], dim=1)
         mask = torch.cat([keep_of(image), keep_of(text)], dim=1)
-        for attend, feed_forward in zip(self.attentions, self.feed_forwards, strict=True):
-            hidden = feed_forward(attend(hidden, hidden, mask))
+        for layer in self.layers:
+            hidden = layer(hidden, hidden, mask)
         patches = image.hidden.shape[1]
         pair = torch.stack(
             [
