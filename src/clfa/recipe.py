@@ -149,8 +149,8 @@ class Recipe(_Section):
 
     @property
     def guided(self) -> bool:
-        """Whether the run uses a guide: alpha 0 gives it no effect, one modality alone has nothing to align, and baselines
-        know no alignment.
+        """Whether the run uses a guide: alpha 0 gives it no effect, one modality alone has nothing to align, and
+        baselines know no alignment.
         """
         both = self.model.text_encoder is not None and self.model.vision_encoder is not None
         return self.guide.name != "none" and self.model.alpha > 0 and both and self.model.baseline is None

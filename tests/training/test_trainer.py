@@ -7,15 +7,17 @@ import numpy as np
 import pytest
 import torch
 from datasets import Dataset
+from safetensors.torch import load_file, save_file
 from transformers import TrainerCallback, set_seed
 
 from clfa.data.assemble import image_at, to_dataset
+from clfa.errors import ModelError
 from clfa.modeling import CLFAForClassification
 from clfa.pretrained import pretrained_model
 from clfa.processing.dataset import EncodedDataset
 from clfa.processing.processor import CLFAProcessor
 from clfa.training import CLFATrainer, CLFATrainingArguments
-from clfa.training.trainer import alpha_factor
+from clfa.training.trainer import UNFROZEN_WEIGHTS_FILE, alpha_factor
 from posts import make_posts
 
 HEAD = {
@@ -311,3 +313,56 @@ def test_gradient_accumulation_equals_one_large_batch(
         trainer.train()
         weights.append(model.classifier.weight.detach())
     torch.testing.assert_close(weights[0], weights[1], atol=1e-6, rtol=0)
+
+
+def frozen_model(bert: Path, vit: Path) -> CLFAForClassification:
+    torch.manual_seed(0)
+    found: CLFAForClassification = CLFAForClassification.from_encoders(
+        bert,
+        vit,
+        ["bad", "good"],
+        guide_dim=GUIDE_DIM,
+        freeze_text_encoder=True,
+        freeze_vision_encoder=True,
+        **HEAD,
+    )
+    return found
+
+
+def test_checkpoints_leave_out_frozen_encoders(
+    tiny_bert_dir: Path, tiny_vit_dir: Path, split: Dataset, processor: CLFAProcessor, tmp_path: Path
+) -> None:
+    model = frozen_model(tiny_bert_dir, tiny_vit_dir)
+    scores = Scripted(0.4, 0.6, 0.5)
+    trainer = trainer_for(
+        model, split, processor, tmp_path, num_train_epochs=3, save_total_limit=None, compute_metrics=scores
+    )
+    trainer.train()
+    best = load_file(tmp_path / "checkpoint-8" / UNFROZEN_WEIGHTS_FILE)
+    kept = model.state_dict()
+    assert {name for name in kept if name not in best} == {name for name in kept if "_encoder." in name}
+    for name, tensor in best.items():
+        assert torch.equal(tensor, kept[name]), name
+    assert not (tmp_path / "checkpoint-8" / "model.safetensors").exists()
+
+    whole = load_file(tmp_path / "checkpoint-12" / UNFROZEN_WEIGHTS_FILE)
+    resumed = frozen_model(tiny_bert_dir, tiny_vit_dir)
+    again = trainer_for(
+        resumed, split, processor, tmp_path, num_train_epochs=3, save_total_limit=None, compute_metrics=Scripted(0.5)
+    )
+    again.train(resume_from_checkpoint=str(tmp_path / "checkpoint-8"))
+    for name, tensor in load_file(tmp_path / "checkpoint-12" / UNFROZEN_WEIGHTS_FILE).items():
+        torch.testing.assert_close(tensor, whole[name], msg=name)
+
+    trainer.save_model(str(tmp_path / "whole"))
+    assert pretrained_model(CLFAForClassification, tmp_path / "whole").state_dict().keys() == kept.keys()
+
+
+def test_checkpoint_of_another_model_is_refused(
+    tiny_bert_dir: Path, tiny_vit_dir: Path, split: Dataset, processor: CLFAProcessor, tmp_path: Path
+) -> None:
+    trainer = trainer_for(frozen_model(tiny_bert_dir, tiny_vit_dir), split, processor, tmp_path)
+    (tmp_path / "checkpoint-4").mkdir()
+    save_file({"clfa.other": torch.zeros(1)}, tmp_path / "checkpoint-4" / UNFROZEN_WEIGHTS_FILE)
+    with pytest.raises(ModelError, match="checkpoint-4 is a checkpoint of another model: tensor"):
+        trainer._load_weights(str(tmp_path / "checkpoint-4"))

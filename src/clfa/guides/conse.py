@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cached_property
 from typing import Any, ClassVar
 
 import numpy as np
@@ -59,10 +60,15 @@ class ConSEGuide(Guide):
             raise ModelError(f"{classifier!r} does not name its classes (config.id2label); ConSE needs the names.")
         self.image = image if image is not None and self._is_backbone(image) else None
         self.dim = text.width
-        self.class_embeds = self.embed_texts([prompt.replace("{}", name) for name in names])
+        self.class_names = names
         self.fingerprint = weights_fingerprint(
             self.classifier, self.image_processor.to_dict(), prompt, names, text.fingerprint
         )
+
+    @cached_property
+    def class_embeds(self) -> np.ndarray:
+        """Embeddings of the class prompts (classes, ``dim``); only needed for pictures that are in no cache yet."""
+        return self.embed_texts([self.prompt.replace("{}", name) for name in self.class_names])
 
     @classmethod
     def from_context(cls, context: GuideContext, classifier: str | None = None, **options: Any) -> ConSEGuide:

@@ -134,7 +134,7 @@ class FittedGuide(Guide):
             digest.update(b"".join(keys))
         kept = context.cache / "guides" / "fitted" / digest.hexdigest()
         if (kept / _GUIDE_FILE).is_file():
-            return cls.load(kept, context)
+            return cls._load(kept, text, image, conse, context.cache)
         guide = cls._fit(pairs, text, image, conse, settings, context.seed, context.cache)
         guide.save(kept)
         return guide
@@ -234,6 +234,13 @@ class FittedGuide(Guide):
         if text is None or image is None:
             raise RecipeError("the fitted guide needs both a text and a vision encoder.")
         conse = _conse_for(context) if description["sources"][2] else None
+        return cls._load(directory, text, image, conse, context.cache)
+
+    @classmethod
+    def _load(
+        cls, directory: Path, text: FrozenEncoder, image: FrozenEncoder, conse: ConSEGuide | None, cache: Path
+    ) -> FittedGuide:
+        description = json.loads((directory / _GUIDE_FILE).read_text(encoding="utf-8"))
         sources = [text.fingerprint, image.fingerprint, conse.fingerprint if conse else ""]
         if sources != description["sources"]:
             raise ModelError(
@@ -258,7 +265,7 @@ class FittedGuide(Guide):
             arrays["text_map"],
             arrays["image_map"],
             conse,
-            context.cache,
+            cache,
         )
 
 

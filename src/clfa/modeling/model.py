@@ -181,10 +181,14 @@ class CLFAModel(CLFAPreTrainedModel):
 
     def train(self, mode: bool = True) -> CLFAModel:
         """Training mode, except for wholly frozen encoders: their dropout and batch statistics stay off."""
-        super().train(mode)
-        for encoder in (self.text_encoder, self.vision_encoder):
-            if encoder is not None and is_frozen(encoder):
-                encoder.eval()
+        self.training = mode
+        for child in self.children():
+            # The Trainer calls this every step; a frozen encoder's many modules are not walked again for nothing.
+            if child in (self.text_encoder, self.vision_encoder) and is_frozen(child):
+                if child.training:
+                    child.eval()
+            else:
+                child.train(mode)
         return self
 
     def forward(
@@ -307,6 +311,7 @@ class CLFAModel(CLFAPreTrainedModel):
             features["text"] = Stream(text_features, attention_mask)
         if self.vision_encoder is not None and given["image"] is not None:
             if image_features is None:
+                assert pixel_values is not None
                 with torch.set_grad_enabled(torch.is_grad_enabled() and not is_frozen(self.vision_encoder)):
                     tokens = encode_image(self.vision_encoder, pixel_values)
                     image_features = pool_grid(tokens, self.config.image_grid_size)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import defaultdict
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
@@ -9,16 +10,21 @@ from typing import Any
 
 import numpy as np
 import torch
+from safetensors.torch import load_file, save_file
 from torch import nn
 from transformers import EarlyStoppingCallback, EvalPrediction, Trainer
 from transformers.trainer_callback import PrinterCallback, ProgressCallback
 
+from clfa.errors import ModelError
 from clfa.evaluation.metrics import classification_metrics
+from clfa.modeling.encoders import is_frozen
 from clfa.pretrained import pretrained_model
 from clfa.processing.collator import CLFACollator
 from clfa.training.arguments import CLFATrainingArguments
 from clfa.training.averaging import WeightAverage
 from clfa.training.progress import EvaluationLines, QuietProgress
+
+UNFROZEN_WEIGHTS_FILE = "unfrozen_weights.safetensors"
 
 _LOSS_PARTS = ("loss_classification", "loss_text_alignment", "loss_image_alignment")
 
@@ -64,6 +70,7 @@ class CLFATrainer(Trainer):
         self.average = WeightAverage(args.ema_decay) if args.ema_decay else None
         if self.average is not None:
             callbacks.append(self.average)
+        self._in_checkpoint = False
         self._parts: dict[str, list[torch.Tensor]] = defaultdict(list)
         super().__init__(model, args, callbacks=[*callbacks, EvaluationLines()], **kwargs)
         for printer in (PrinterCallback, ProgressCallback):
@@ -118,10 +125,31 @@ class CLFATrainer(Trainer):
     def _save_checkpoint(self, model: nn.Module, trial: Any) -> None:
         # A checkpoint's model is the one that was evaluated; what training goes on from lies beside it.
         with self._averaged():
-            super()._save_checkpoint(model, trial)
+            self._in_checkpoint = True
+            try:
+                super()._save_checkpoint(model, trial)
+            finally:
+                self._in_checkpoint = False
             checkpoint = Path(self._get_output_dir(trial)) / f"checkpoint-{self.state.global_step}"
             if self.average is not None and checkpoint.is_dir():
                 self.average.save_trained(checkpoint)
+
+    def _save(self, output_dir: str | None = None, state_dict: dict[str, Any] | None = None) -> None:
+        module: Any = self.accelerator.unwrap_model(self.model)
+        frozen = _frozen_encoders(module)
+        if not (self._in_checkpoint and frozen and output_dir):
+            super()._save(output_dir, state_dict)
+            return
+        # Frozen encoders are many times the rest and never change; only the finished model carries them.
+        os.makedirs(output_dir, exist_ok=True)
+        save_file(
+            {
+                name: tensor.detach().contiguous()
+                for name, tensor in module.state_dict().items()
+                if not name.startswith(frozen)
+            },
+            os.path.join(output_dir, UNFROZEN_WEIGHTS_FILE),
+        )
 
     def _load_best_model(self) -> None:
         self._load_weights(str(self.state.best_model_checkpoint))
@@ -135,7 +163,15 @@ class CLFATrainer(Trainer):
         # Transformers saves the tensors of some encoders under other names than the module's. Only `from_pretrained`
         # maps them back; the Trainer's own loading would warn and leave such an encoder as it is.
         module: Any = self.accelerator.unwrap_model(self.model)
-        module.load_state_dict(pretrained_model(type(module), checkpoint).state_dict())
+        unfrozen = Path(checkpoint) / UNFROZEN_WEIGHTS_FILE
+        if unfrozen.is_file():
+            report = module.load_state_dict(load_file(unfrozen), strict=False)
+            absent = [name for name in report.missing_keys if not name.startswith(_frozen_encoders(module))]
+            if absent or report.unexpected_keys:
+                problem = (absent or report.unexpected_keys)[0]
+                raise ModelError(f"{checkpoint} is a checkpoint of another model: tensor {problem!r} does not fit.")
+        else:
+            module.load_state_dict(pretrained_model(type(module), checkpoint).state_dict())
 
     def create_optimizer(self, model: nn.Module | None = None) -> torch.optim.Optimizer:
         """Four groups: encoders and the rest, each with and without weight decay (none on bias and LayerNorm)."""
@@ -160,6 +196,16 @@ class CLFATrainer(Trainer):
                 **options,
             )
         return self.optimizer
+
+
+def _frozen_encoders(module: Any) -> tuple[str, ...]:
+    """Prefixes of the tensors of wholly frozen encoders."""
+    body = module.base_model
+    return tuple(
+        f"{module.base_model_prefix}.{name}."
+        for name in ("text_encoder", "vision_encoder")
+        if getattr(body, name) is not None and is_frozen(getattr(body, name))
+    )
 
 
 def _metrics_of_logits(prediction: EvalPrediction) -> dict[str, float]:
