@@ -72,6 +72,19 @@ def test_trains_saves_and_loads(name: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", BASELINES.names())
+def test_learns_a_handful_of_samples_by_heart(name: str) -> None:
+    model, batch = build(name, hidden_dropout_prob=0, classifier_dropout=0).train(), make_batch()
+    optimizer = torch.optim.Adam(model.parameters(), lr=5e-3)
+    for _ in range(40):
+        optimizer.zero_grad()
+        model(**batch).loss.backward()
+        optimizer.step()
+    model.eval()
+    with torch.no_grad():
+        assert torch.equal(model(**batch).logits.argmax(dim=1), batch["labels"])
+
+
+@pytest.mark.parametrize("name", BASELINES.names())
 def test_a_sample_does_not_depend_on_its_batch(name: str) -> None:
     model, batch = build(name).eval(), make_batch()
     with torch.no_grad():

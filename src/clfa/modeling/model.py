@@ -12,7 +12,6 @@ from torch.nn import functional as F
 from transformers import AutoModel, AutoProcessor, PreTrainedModel
 from transformers import initialization as init
 
-from clfa.baselines.base import build_baseline
 from clfa.errors import ModelError
 from clfa.modeling.configuration import CLFAConfig
 from clfa.modeling.contrastive import GuidedContrastiveLoss
@@ -149,6 +148,9 @@ class CLFAModel(CLFAPreTrainedModel):
         if config.allow_missing_modalities:
             self.missing = MissingTokens(widths, config.modality_dropout)
         if config.baseline is not None:
+            # Only here: baselines are made of this package's parts, and whoever imports one first would go in circles.
+            from clfa.baselines.base import build_baseline
+
             if config.use_knowledge:
                 widths["knowledge"] = widths["text"]
             self.baseline = build_baseline(config.baseline, config, widths, config.baseline_options or {})
