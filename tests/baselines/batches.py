@@ -39,7 +39,7 @@ def stream(name: str, lengths: list[int], tokens: int | None = None, seed: int =
 
 
 def padded(part: Stream, count: int = 4) -> Stream:
-    """The same with ``count`` masked tokens of noise behind, and one in front of the last real column."""
+    """The same with ``count`` masked tokens of noise behind."""
     batch, tokens, width = part.hidden.shape
     noise = 100 * torch.randn(batch, count, width, dtype=torch.float64, generator=torch.Generator().manual_seed(99))
     mask = torch.ones(batch, tokens, dtype=torch.long) if part.mask is None else part.mask

@@ -13,6 +13,7 @@ BASELINES = Registry(
         "att_bert": "clfa.baselines.att_bert:AttBert",
         "cmgcn": "clfa.baselines.cmgcn:CMGCN",
         "hke": "clfa.baselines.hke:HKE",
+        "dip": "clfa.baselines.dip:DIP",
         "multiview_clip": "clfa.baselines.multiview_clip:MultiViewCLIP",
         "interclip_mep": "clfa.baselines.interclip_mep:InterCLIPMEP",
     },
