@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -143,6 +145,11 @@ def test_mixed_precision(name: str) -> None:
     loss.backward()
     assert torch.isfinite(loss)
     assert all(torch.isfinite(p.grad).all() for p in model.parameters() if p.grad is not None)
+
+
+def test_a_baseline_can_be_imported_first() -> None:
+    # Baselines are made of clfa.modeling's parts, whose model builds baselines.
+    subprocess.run([sys.executable, "-c", "import clfa.baselines.hfm"], check=True)
 
 
 def test_unknown_option_lists_the_known() -> None:

@@ -38,8 +38,8 @@ class DIP(Baseline):
     whatever batch is at hand, and queues of past cosines), so that a prediction does not depend on the samples beside
     it. Densities are normalised over the classes, of which there may be more than two, and g and l are features of the
     last linear layer instead of being added to a single logit with fixed weights. The bias of p, which differences
-    cancel, is left out. For tasks without one class per sample no Gaussian is ever fitted and l stays uniform. Knowledge
-    is not read.
+    cancel, is left out. For tasks without one class per sample no Gaussian is ever fitted and l stays uniform.
+    Knowledge is not read.
 
     Args:
         config: ``hidden_size`` and ``hidden_dropout_prob``; one Gaussian per class name.
