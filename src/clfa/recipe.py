@@ -62,8 +62,12 @@ class ModelRecipe(_Section):
     classifier_dropout: float = Field(default=0.1, ge=0, lt=1)
     pooling: Literal["mean", "cls", "max"] = "mean"
     use_knowledge: bool = False
+    allow_missing_modalities: bool = False
+    modality_dropout: float = Field(default=0.0, ge=0, lt=1)
     alpha: float = Field(default=1.0, ge=0)
     beta: float = Field(default=1.0, ge=0)
+    alignment: str = "guided"
+    negatives: Literal["batch", "bank"] = "batch"
     temperature: float = Field(default=0.1, gt=0)
     label_smoothing: float = Field(default=0.0, ge=0, lt=1)
     freeze_text_encoder: bool | int = False
@@ -76,6 +80,10 @@ class ModelRecipe(_Section):
             raise ValueError(f"hidden_size {self.hidden_size} is not a multiple of num_attention_heads {heads}")
         if self.text_encoder is None and self.vision_encoder is None:
             raise ValueError("text_encoder and vision_encoder are both null; a model needs one of them")
+        if self.negatives == "bank" and self.alignment == "students":
+            raise ValueError("negatives=bank holds guide embeddings; alignment=students uses none")
+        if self.modality_dropout and not self.allow_missing_modalities:
+            raise ValueError("modality_dropout needs allow_missing_modalities=true")
         if self.use_knowledge and self.text_encoder is None:
             raise ValueError("use_knowledge needs a text encoder: knowledge is text")
         return self
@@ -87,6 +95,8 @@ class GuideRecipe(BaseModel):
     Args:
         name: ``clip``, ``fitted``, ``conse`` or ``none``.
         use_unlabelled: Whether pairs without a label help to fit a guide.
+        shuffle: Give each training sample another one's embeddings: the control that shows whether it matters what
+            the guide says.
 
     Further keys are options of the guide, checked by it (``model`` of ``clip``; ``path``, ``dim``, ``epochs``, ... of
     ``fitted``; ``classifier`` and ``prompt`` of ``conse``).
@@ -96,11 +106,44 @@ class GuideRecipe(BaseModel):
 
     name: str = "clip"
     use_unlabelled: bool = True
+    shuffle: bool = False
 
     @property
     def options(self) -> dict[str, Any]:
         """Options for the guide's class."""
         return dict(self.model_extra or {})
+
+
+class KnowledgeRecipe(_Section):
+    """Extra text about each post, and word-pair graphs over it; without ``model.use_knowledge`` it has no effect.
+
+    Args:
+        sources: Where the text comes from, in the order in which it is joined: ``column``, ``ocr``, ``caption``,
+            ``hashtags``.
+        caption_model: Captioning model of the source ``caption``: directory or hub id.
+        caption_max_tokens: Most tokens of a caption.
+        lexicon: Word polarities of the affective graphs: ``vader`` or ``senticnet``.
+        lexicon_path: The lexicon's file, where it does not come with a package.
+        wordnet_path: WordNet's ``dict`` folder, for the antonym graph; NLTK's data when not given.
+        gamma: Weight of the affective graph in text self-attention; 0: none.
+        lambda1: Weight of the affective graph in text-knowledge attention; 0: none.
+        lambda2: Weight of the antonym graph in text-knowledge attention; 0: none.
+    """
+
+    sources: list[str] = Field(default_factory=lambda: ["column"], min_length=1)
+    caption_model: str | None = None
+    caption_max_tokens: int = Field(default=32, ge=1, le=512)
+    lexicon: str = "vader"
+    lexicon_path: str | None = None
+    wordnet_path: str | None = None
+    gamma: float = 0.0
+    lambda1: float = 0.0
+    lambda2: float = 0.0
+
+    @property
+    def has_graphs(self) -> bool:
+        """Whether any graph has a weight."""
+        return any((self.gamma, self.lambda1, self.lambda2))
 
 
 class TrainingRecipe(_Section):
@@ -124,6 +167,7 @@ class TrainingRecipe(_Section):
     precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
     num_workers: int = Field(default=0, ge=0)
     cache_features: bool = True
+    save_alignment: bool = False
 
 
 class Recipe(_Section):
@@ -135,6 +179,7 @@ class Recipe(_Section):
         seed: Of everything random.
         data: Which samples.
         model: Which model.
+        knowledge: Which knowledge, for a model with ``use_knowledge``.
         guide: Which guide.
         training: How to train.
     """
@@ -144,6 +189,7 @@ class Recipe(_Section):
     seed: int = Field(default=2022, ge=0, lt=2**32)
     data: DataRecipe = Field(default_factory=DataRecipe)
     model: ModelRecipe = Field(default_factory=ModelRecipe)
+    knowledge: KnowledgeRecipe = Field(default_factory=KnowledgeRecipe)
     guide: GuideRecipe = Field(default_factory=GuideRecipe)
     training: TrainingRecipe = Field(default_factory=TrainingRecipe)
 
@@ -153,7 +199,8 @@ class Recipe(_Section):
         baselines know no alignment.
         """
         both = self.model.text_encoder is not None and self.model.vision_encoder is not None
-        return self.guide.name != "none" and self.model.alpha > 0 and both and self.model.baseline is None
+        aligned = self.model.alpha > 0 and both and self.model.baseline is None
+        return self.guide.name != "none" and aligned
 
     def save(self, path: Path) -> None:
         """Write as YAML, atomically; ``load_recipe`` reads it back."""
@@ -216,6 +263,19 @@ def validate_recipe(content: dict[str, Any], where: str = "recipe") -> Recipe:
     except ValidationError as error:
         problems = [_explain(problem) for problem in error.errors()]
         raise RecipeError(f"{where}: " + "; ".join(problems)) from error
+
+
+def validate_knowledge(content: dict[str, Any], where: str) -> KnowledgeRecipe:
+    """Validate a ``knowledge`` section by itself.
+
+    Args:
+        content: Its keys.
+        where: Named in messages.
+
+    Raises:
+        RecipeError: Listing every wrong key and value.
+    """
+    return validate_recipe({"name": "knowledge", "knowledge": content}, where).knowledge
 
 
 def _apply(content: dict[str, Any], override: str) -> None:

@@ -14,7 +14,6 @@ from transformers import BertConfig, ViTConfig
 from clfa.baselines import BASELINES
 from clfa.errors import ModelError
 from clfa.modeling import CLFAConfig, CLFAForClassification
-from clfa.modeling.fusion import Stream
 
 BERT = BertConfig(vocab_size=50, hidden_size=16, num_hidden_layers=1, num_attention_heads=2, intermediate_size=24)
 VIT = ViTConfig(
@@ -167,27 +166,3 @@ def test_views_get_a_classifier_each() -> None:
         tokens = model.clfa(**{key: value for key, value in batch.items() if key != "labels"}).last_hidden_state
         expected = sum(head(tokens[:, view]) for view, head in enumerate(model.classifiers)) / 3
     torch.testing.assert_close(output.logits, expected)
-
-
-def test_auxiliary_loss_is_added_in_training_only() -> None:
-    model, batch = build("interclip_mep", hidden_dropout_prob=0, attention_probs_dropout_prob=0).eval(), make_batch()
-    model.clfa.text_encoder.eval()
-    seen = []
-
-    def auxiliary(fused: Stream, labels: torch.Tensor) -> torch.Tensor:
-        seen.append((fused, labels))
-        return torch.tensor(2.5)
-
-    model.clfa.baseline.auxiliary_loss = auxiliary
-    plain = model(**batch)
-    assert not seen
-    # Training mode of the outermost module alone: no dropout makes a difference.
-    model.training = True
-    trained = model(**batch)
-    torch.testing.assert_close(trained.logits, plain.logits)
-    torch.testing.assert_close(trained.loss_classification, plain.loss_classification + 2.5)
-    torch.testing.assert_close(trained.loss, plain.loss + 2.5)
-    assert seen[0][0].hidden.shape == (4, 2, 12)
-    assert torch.equal(seen[0][1], batch["labels"])
-    model.clfa.baseline.auxiliary_loss = lambda fused, labels: None
-    torch.testing.assert_close(model(**batch).loss, plain.loss)

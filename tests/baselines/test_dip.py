@@ -84,7 +84,7 @@ def test_two_branches() -> None:
 def test_contrast_of_sentiments() -> None:
     baseline = trained()
     baseline.contrast_weight = 0.5
-    found = baseline.auxiliary_loss(baseline(STREAMS), LABELS)
+    found = baseline.auxiliary_loss(STREAMS, baseline(STREAMS), LABELS)
     samples = [
         reference({k: STREAMS[k].hidden[row, : LENGTHS[k][row]].numpy() for k in LENGTHS}, trained())
         for row in range(3)
@@ -107,17 +107,17 @@ def test_statistics_of_training() -> None:
     assert baseline._likelihood(torch.zeros(2)).tolist() == [[0.5, 0.5]] * 2
     tokens = torch.randn(3, 5, 6).double()
     cosines = torch.nn.functional.cosine_similarity(tokens[:, 1], tokens[:, 2], dim=-1)
-    baseline.auxiliary_loss(Stream(tokens), torch.tensor([1, 1, 1]))
+    baseline.auxiliary_loss(STREAMS, Stream(tokens), torch.tensor([1, 1, 1]))
     assert baseline.seen.tolist() == [False, True]
     close(baseline.means[1], cosines.mean())
     # Uniform until every class was seen.
     assert baseline._likelihood(torch.zeros(1)).tolist() == [[0.5, 0.5]]
-    baseline.auxiliary_loss(Stream(tokens), LABELS)
+    baseline.auxiliary_loss(STREAMS, Stream(tokens), LABELS)
     close(baseline.means, [cosines[0], 0.75 * cosines.mean() + 0.25 * cosines[1:].mean()])
     close(baseline.squares[1], 0.75 * (cosines**2).mean() + 0.25 * (cosines[1:] ** 2).mean())
     # Labels of another kind of task leave them alone.
     before = baseline.means.clone()
-    assert baseline.auxiliary_loss(Stream(tokens), torch.rand(3)) is not None
+    assert baseline.auxiliary_loss(STREAMS, Stream(tokens), torch.rand(3)) is not None
     assert torch.equal(baseline.means, before)
 
 
@@ -137,7 +137,7 @@ def test_padding_changes_nothing() -> None:
 def test_gradients_reach_every_parameter() -> None:
     baseline = trained()
     fused = baseline(STREAMS)
-    auxiliary = baseline.auxiliary_loss(fused, LABELS)
+    auxiliary = baseline.auxiliary_loss(STREAMS, fused, LABELS)
     assert auxiliary is not None
     assert_gradients_reach(baseline, fused.hidden[:, 0].square().sum() + auxiliary)
 

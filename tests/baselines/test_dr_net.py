@@ -42,7 +42,7 @@ def test_contrast_and_relation() -> None:
 
 def test_reconstruction_and_orthogonality() -> None:
     baseline = build("dr_net", *ALL, reconstruction_weight=0.3, orthogonality_weight=0.7)
-    found = baseline.auxiliary_loss(baseline(STREAMS), LABELS)
+    found = baseline.auxiliary_loss(STREAMS, baseline(STREAMS), LABELS)
     P, errors, overlaps = arrays(baseline), [], []
     for name in ("text", "image"):
         overlaps.append(((P["shared.weight"] @ P[f"private.{name}.weight"].T) ** 2).sum() / 6**2)
@@ -62,7 +62,7 @@ def test_orthogonal_spaces_cost_nothing() -> None:
         baseline.shared.weight.copy_(torch.diag(torch.tensor([1.0, 1, 1, 0, 0, 0])))
         for private in baseline.private.values():
             private.weight.copy_(torch.diag(torch.tensor([0.0, 0, 0, 1, 1, 1])))
-    found = baseline.auxiliary_loss(baseline(STREAMS), LABELS)
+    found = baseline.auxiliary_loss(STREAMS, baseline(STREAMS), LABELS)
     assert found is not None
     assert found.item() == 0
 
@@ -81,6 +81,6 @@ def test_a_batch_without_pairs() -> None:
 def test_gradients_reach_every_parameter() -> None:
     baseline = build("dr_net", *ALL)
     fused = baseline(STREAMS)
-    auxiliary = baseline.auxiliary_loss(fused, LABELS)
+    auxiliary = baseline.auxiliary_loss(STREAMS, fused, LABELS)
     assert auxiliary is not None
     assert_gradients_reach(baseline, fused.hidden[:, 0].square().sum() + auxiliary)

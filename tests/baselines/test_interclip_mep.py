@@ -48,7 +48,9 @@ def test_similarity_loss(labels: list[int]) -> None:
     torch.manual_seed(0)
     z = torch.nn.functional.normalize(torch.randn(5, 6).double(), dim=-1)
     baseline = build("interclip_mep", similarity_weight=0.5)
-    found = baseline.auxiliary_loss(Stream(torch.stack([torch.randn(5, 6).double(), z], dim=1)), torch.tensor(labels))
+    found = baseline.auxiliary_loss(
+        STREAMS, Stream(torch.stack([torch.randn(5, 6).double(), z], dim=1)), torch.tensor(labels)
+    )
     expected, classes = 0.0, {label: z[[number for number, x in enumerate(labels) if x == label]] for label in labels}
     for rows in classes.values():
         expected += np.mean([1 - float(a @ b) for a in rows for b in rows])
@@ -67,7 +69,7 @@ def test_similarity_loss(labels: list[int]) -> None:
 
 @pytest.mark.parametrize("labels", [torch.tensor([[0, 1], [1, 1]]), torch.tensor([0.3, 0.7])])
 def test_no_similarity_loss_without_one_class_per_sample(labels: torch.Tensor) -> None:
-    assert build("interclip_mep").auxiliary_loss(Stream(torch.randn(2, 2, 6)), labels) is None
+    assert build("interclip_mep").auxiliary_loss(STREAMS, Stream(torch.randn(2, 2, 6)), labels) is None
 
 
 def test_padding_changes_nothing() -> None:
@@ -78,6 +80,6 @@ def test_padding_changes_nothing() -> None:
 def test_gradients_reach_every_parameter() -> None:
     baseline = build("interclip_mep", fields=CLIP)
     fused = baseline(STREAMS)
-    auxiliary = baseline.auxiliary_loss(fused, torch.tensor([0, 1, 1]))
+    auxiliary = baseline.auxiliary_loss(STREAMS, fused, torch.tensor([0, 1, 1]))
     assert auxiliary is not None
     assert_gradients_reach(baseline, fused.hidden[:, 0].square().sum() + auxiliary)

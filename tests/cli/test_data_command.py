@@ -67,3 +67,30 @@ validate(read_corpus("table", {str(posts)!r}))
 sys.exit(bool({{"torch", "transformers"}} & set(sys.modules)))
 """
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_knowledge_texts_are_written(tmp_path: Path) -> None:
+    texts = [f"post {n} #SoGood{n}" if n % 2 else "no tags" for n in range(20)]
+    pd.DataFrame({"text": texts, "label": ["a", "b"] * 10, "split": ["train"] * 15 + ["test"] * 5}).to_csv(
+        tmp_path / "posts.csv", index=False
+    )
+    output = tmp_path / "out" / "texts.parquet"
+    arguments = ["knowledge", "table", str(tmp_path / "posts.csv"), "--sources", "hashtags, column"]
+    result = runner.invoke(app, [*arguments, "--output", str(output)])
+    assert result.exit_code == 0, result.output
+    assert "of 5 samples have a knowledge text" in result.output
+    found = pd.read_parquet(output)
+    assert list(found.columns) == ["id", "split", "knowledge"]
+    assert len(found) == 20
+    assert sorted(found.knowledge.dropna()) == sorted(f"So Good {n}" for n in range(1, 20, 2))
+
+
+def test_unknown_knowledge_source(posts: Path, tmp_path: Path) -> None:
+    arguments = ["knowledge", "table", str(posts), "--output", str(tmp_path / "texts.parquet"), "--sources"]
+    result = runner.invoke(app, [*arguments, "hashtag"])
+    assert isinstance(result.exception, RecipeError)
+    assert "unknown knowledge source 'hashtag'" in str(result.exception)
+    result = runner.invoke(app, [*arguments, ","])
+    assert isinstance(result.exception, RecipeError)
+    assert "--sources: knowledge.sources: List should have at least 1 item" in str(result.exception)
+    assert not (tmp_path / "texts.parquet").exists()

@@ -73,7 +73,7 @@ def attention_sub_layer(
         empty = mask.sum(1) == 0
         mask = torch.where(empty[:, None], torch.ones_like(mask), mask)
     q, k, v = linear(x, P, f"{name}.query"), linear(context, P, f"{name}.key"), linear(context, P, f"{name}.value")
-    update = linear(attention(q, k, v, 8, mask, bias), P, f"{name}.output")
+    update = linear(attention(q, k, v, heads, mask, bias), P, f"{name}.output")
     result = layer_norm(x + update, P, f"{name}.layer_norm", 1e-12)
     return result if mask is None else torch.where(empty[:, None, None], x, result)
 

@@ -212,3 +212,15 @@ def test_batches_by_length_hold_every_position_once(lengths: list[int], size: in
     # Sorted by length from batch to batch: no grouping pads less.
     flat = [lengths[position] for batch in batches for position in batch]
     assert flat == sorted(lengths)
+
+
+def test_a_length_of_its_own(tiny_bert_dir: Path, tmp_path: Path) -> None:
+    processor = CLFAProcessor.from_encoders(tiny_bert_dir, None)
+    encoder = load_encoder(tiny_bert_dir, "text")
+    usual, short = (FrozenEncoder("text", encoder, processor, tmp_path, max_length=n) for n in (None, 4))
+    assert usual.fingerprint != short.fingerprint
+    assert short.fingerprint == text_encoder(tiny_bert_dir, tmp_path, max_length=4).fingerprint
+    key = text_key(TEXTS[2])
+    for frozen, length in ((usual, 10), (short, 4)):
+        frozen.ensure_tokens(TEXTS[2:3], [key])
+        assert frozen.tokens[key].shape == (length, 16)

@@ -218,6 +218,16 @@ def test_a_sample_does_not_depend_on_its_batch() -> None:
         torch.testing.assert_close(alone[0], logits[row], rtol=0, atol=1e-5)
 
 
+def test_features_of_knowledge_stand_in_for_its_ids() -> None:
+    model = build(use_knowledge=True)
+    batch = make_batch(knowledge=True)
+    encoder = model.clfa.text_encoder
+    ids, mask = batch.pop("knowledge_input_ids"), batch["knowledge_attention_mask"]
+    features = encoder(input_ids=ids, attention_mask=mask).last_hidden_state
+    expected = model(**batch, knowledge_input_ids=ids).logits
+    torch.testing.assert_close(model(**batch, knowledge_features=features).logits, expected)
+
+
 def test_knowledge() -> None:
     model = build(use_knowledge=True)
     plain, enriched = model(**make_batch()).logits, model(**make_batch(knowledge=True)).logits

@@ -366,3 +366,31 @@ def test_checkpoint_of_another_model_is_refused(
     save_file({"clfa.other": torch.zeros(1)}, tmp_path / "checkpoint-4" / UNFROZEN_WEIGHTS_FILE)
     with pytest.raises(ModelError, match="checkpoint-4 is a checkpoint of another model: tensor"):
         trainer._load_weights(str(tmp_path / "checkpoint-4"))
+
+
+def test_bank_negatives_come_from_the_training_set(
+    tiny_bert_dir: Path, tiny_vit_dir: Path, split: Dataset, processor: CLFAProcessor, tmp_path: Path
+) -> None:
+    model = frozen_model(tiny_bert_dir, tiny_vit_dir)
+    model.config.negatives = "bank"
+    dataset = guided(split, processor)
+    dataset.text_keys = [bytes([number // 2]) for number in range(15)] + [b""]
+    trainer = CLFATrainer(
+        model,
+        CLFATrainingArguments(output_dir=str(tmp_path), report_to=[], use_cpu=True, num_train_epochs=1),
+        train_dataset=dataset,
+        eval_dataset=EncodedDataset(split, processor),
+        processing_class=processor,
+    )
+    bank = model.guide_bank
+    assert bank is not None
+    assert dataset.guide_embeds is not None
+    assert bank.groups["text"].tolist() == [0, 0, 1, 1, 2, 2, 3, 3, 4, 4, 5, 5, 6, 6, 7, -1]
+    assert bank.groups["image"].tolist() == list(range(16))
+    norms = np.linalg.norm(dataset.guide_embeds[0], axis=1, keepdims=True)
+    np.testing.assert_allclose(bank.embeds["text"], dataset.guide_embeds[0] / norms, rtol=1e-5)
+    trainer.train()
+    (log,) = [entry for entry in trainer.state.log_history if "loss" in entry]
+    # Sixteen candidates instead of the batch's eight: the loss of a student that knows nothing is nearer to log 16.
+    assert log["loss_image_alignment"] > np.log(8)
+    assert "guide_bank" not in "".join(model.state_dict())

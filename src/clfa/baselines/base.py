@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import torch
 from torch import nn
 
 from clfa.errors import ModelError
-from clfa.modeling.configuration import CLFAConfig
-from clfa.modeling.fusion.base import Stream
+
+if TYPE_CHECKING:
+    # The model imports this module, so that this one cannot import the model's package.
+    from clfa.modeling.configuration import CLFAConfig
+    from clfa.modeling.fusion.base import Stream
 
 
 class Baseline(nn.Module):
@@ -58,15 +61,16 @@ class Baseline(nn.Module):
         """
         raise NotImplementedError
 
-    def auxiliary_loss(self, fused: Stream, labels: torch.Tensor) -> torch.Tensor | None:
-        """What a paper adds to the classification loss; asked for in training only.
+    def auxiliary_loss(self, streams: dict[str, Stream], fused: Stream, labels: torch.Tensor) -> torch.Tensor | None:
+        """A loss of the baseline's own beside the classification, asked for in training only.
 
         Args:
-            fused: What :meth:`forward` returned for the batch.
-            labels: Its labels: class indices (B,), or whatever else the task has.
+            streams: What :meth:`forward` was given.
+            fused: What it returned.
+            labels: Class indices (B,).
 
         Returns:
-            Scalar, or ``None`` when the paper (or the task) has no such loss.
+            Scalar, weighted, added to the total loss; ``None`` for most baselines.
         """
         return None
 

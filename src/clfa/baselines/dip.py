@@ -146,7 +146,7 @@ class DIP(Baseline):
             self.squares[label] += weight * (own.square().mean() - self.squares[label])
             self.seen[label] = True
 
-    def auxiliary_loss(self, fused: Stream, labels: torch.Tensor) -> torch.Tensor | None:
+    def auxiliary_loss(self, streams: dict[str, Stream], fused: Stream, labels: torch.Tensor) -> torch.Tensor | None:
         """The contrast of sentiments; on the way the batch's cosines and labels move the Gaussians."""
         _, text, image, text_sentiment, image_sentiment = fused.hidden.unbind(dim=1)
         if labels.dim() == 1 and not labels.is_floating_point():

@@ -100,7 +100,7 @@ class DRNet(Baseline):
         importance = self.view_score(torch.tanh(self.view(pairs.hidden))).squeeze(-1)
         return (masked_softmax(importance, pairs.mask).unsqueeze(1) @ views).squeeze(1)
 
-    def auxiliary_loss(self, fused: Stream, labels: torch.Tensor) -> torch.Tensor | None:
+    def auxiliary_loss(self, streams: dict[str, Stream], fused: Stream, labels: torch.Tensor) -> torch.Tensor | None:
         """Reconstruction and orthogonality; see the class."""
         total = fused.hidden.new_zeros(())
         for position, name in enumerate(("text", "image"), start=1):

@@ -76,7 +76,7 @@ class InterCLIPMEP(Baseline):
         mask[:, 0] = True
         return Stream(tokens, mask)
 
-    def auxiliary_loss(self, fused: Stream, labels: torch.Tensor) -> torch.Tensor | None:
+    def auxiliary_loss(self, streams: dict[str, Stream], fused: Stream, labels: torch.Tensor) -> torch.Tensor | None:
         """The loss on z; ``None`` unless labels are class indices (B,)."""
         if labels.dim() != 1 or labels.is_floating_point():
             return None

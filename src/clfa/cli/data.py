@@ -59,6 +59,45 @@ def check(
 
 
 @app.command()
+def knowledge(
+    name: Annotated[str, typer.Argument(help="Reader; `clfa data readers` lists them.")],
+    data_dir: Annotated[str, typer.Argument(help="Data directory, table file, or hub id.")],
+    output: Annotated[Path, typer.Option(help="Parquet file to write: id, split, knowledge.")],
+    sources: Annotated[
+        str, typer.Option(help="Sources, in the order of their texts: column, ocr, caption, hashtags.")
+    ] = "ocr",
+    caption_model: Annotated[str | None, typer.Option(help="Captioning model: directory or hub id.")] = None,
+    option: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--option", "-o", metavar="KEY=VALUE", help="Option of the reader, for instance fold=3; repeatable."
+        ),
+    ] = None,
+) -> None:
+    """Make the knowledge texts of a data set, to look at or to share; runs on the same pictures find them cached.
+
+    Examples:
+
+        clfa data knowledge mvsa-single mvsa/ --sources ocr,hashtags --output texts.parquet
+
+        clfa data knowledge table posts.csv --sources caption --caption-model blip/ --output captions.parquet
+    """
+    from clfa.data import read_corpus
+    from clfa.knowledge.export import write_knowledge
+    from clfa.knowledge.texts import KnowledgeTexts
+    from clfa.pretrained import cache_dir
+    from clfa.recipe import validate_knowledge
+
+    wanted = [part.strip() for part in sources.split(",") if part.strip()]
+    recipe = validate_knowledge({"sources": wanted, "caption_model": caption_model}, "--sources")
+    texts = KnowledgeTexts(recipe, cache_dir())
+    corpus = texts.fill(read_corpus(name, data_dir, **_options(option or [])))
+    for split, (filled, rows) in write_knowledge(corpus, output).items():
+        typer.echo(f"{split}: {filled:,} of {rows:,} samples have a knowledge text")
+    typer.echo(f"Texts: {output}")
+
+
+@app.command()
 def readers() -> None:
     """List the readers, each with what it reads and its options."""
     import inspect

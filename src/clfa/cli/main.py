@@ -11,6 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from clfa.cli.data import app as data_app
+from clfa.cli.experiment import experiment, report
 from clfa.errors import CLFAError
 from clfa.version import __version__
 
@@ -36,6 +37,8 @@ A first run, with your own table of posts (columns text, image, label):
 """,
 )
 app.add_typer(data_app, name="data", help="Look at data sets: counts, dropped samples, duplicates.")
+app.command()(experiment)
+app.command()(report)
 
 Overrides = Annotated[
     list[str] | None,

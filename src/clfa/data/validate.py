@@ -11,20 +11,23 @@ from dataclasses import replace
 from typing import Any
 
 from datasets import Dataset, DatasetDict
+from datasets.utils import are_progress_bars_disabled, disable_progress_bars, enable_progress_bars
 
-from clfa.data.image_check import ImageChecker
+from clfa.data.image_check import MISSING, UNREADABLE, ImageChecker
 from clfa.data.schema import Corpus, Dropped
 from clfa.errors import DataError
 
 logger = logging.getLogger(__name__)
 
 UNLABELLED = "unlabelled"
+EMPTY_TEXT = "empty text"
 
 
 def validate(
     corpus: Corpus,
     *,
     check_images: bool = True,
+    allow_missing: bool = False,
     strict: bool = False,
     threads: int | None = None,
     cache: str | os.PathLike[str] | None = None,
@@ -39,6 +42,8 @@ def validate(
     Args:
         corpus: As a reader returned it.
         check_images: Decode every image; without it only texts, labels and ids are looked at.
+        allow_missing: Keep samples that lack only one of text and image (missing or unreadable), for models that know
+            what to do without. They are counted in ``facts["incomplete"]``, by reason.
         strict: Raise at the first such sample instead of leaving it out.
         threads: Number of decoding threads; by default one per processor, at most 8.
         cache: JSON file that remembers which local image files decode, by path, size and modification time.
@@ -58,10 +63,27 @@ def validate(
     dropped: list[Dropped] = []
     kept: dict[str, Dataset] = {}
     seen: dict[str, str] = {}
+    incomplete: Counter[str] = Counter()
     with _progress(progress and with_images, sum(map(len, parts.values()))) as advance:
         for name, part in parts.items():
             problems: list[tuple[str, str] | None] = []
-            for problem in _problems(part, name, len(corpus.label_names), seen, checker if with_images else None):
+            without_image: set[int] = set()
+            has_text = [bool(text and text.strip()) for text in part["text"][:]] if allow_missing else []
+            checking = checker if with_images else None
+            for problem in _problems(
+                part, name, len(corpus.label_names), seen, checking, allow_missing and with_images
+            ):
+                position = len(problems)
+                if allow_missing and with_images:
+                    no_image = problem is not None and problem[0] in (MISSING, UNREADABLE)
+                    if problem is not None and no_image and has_text[position]:
+                        incomplete[problem[0]] += 1
+                        without_image.add(position)
+                        problem = None
+                    elif problem is None and not has_text[position]:
+                        incomplete[EMPTY_TEXT] += 1
+                    elif problem is not None and no_image:
+                        problem = ("neither text nor image", problem[1])
                 if problem is not None:
                     sample = _describe(part, len(problems), name, problem)
                     if strict:
@@ -71,11 +93,14 @@ def validate(
                 problems.append(problem)
                 advance()
             good = [position for position, problem in enumerate(problems) if problem is None]
-            kept[name] = part if len(good) == len(part) else part.select(good)
+            whole = _without_images(part, without_image) if without_image else part
+            kept[name] = whole if len(good) == len(part) else whole.select(good)
     if with_images:
         checker.save()
     unlabelled = kept.pop(UNLABELLED, None)
-    return replace(corpus, splits=DatasetDict(kept), unlabelled=unlabelled, dropped=[*corpus.dropped, *dropped])
+    facts = {**corpus.facts, "incomplete": dict(incomplete)} if allow_missing else corpus.facts
+    dropped = [*corpus.dropped, *dropped]
+    return replace(corpus, splits=DatasetDict(kept), unlabelled=unlabelled, dropped=dropped, facts=facts)
 
 
 def check_classes(corpus: Corpus) -> None:
@@ -96,14 +121,34 @@ def check_classes(corpus: Corpus) -> None:
             logger.warning("%s: no %s sample of class %s", corpus.name, name, ", ".join(map(repr, absent)))
 
 
+def _without_images(part: Dataset, positions: set[int]) -> Dataset:
+    def clear(batch: dict[str, Any], indices: list[int]) -> dict[str, Any]:
+        images = zip(batch["image"], indices, strict=True)
+        return {"image": [None if index in positions else image for image, index in images]}
+
+    # Its own bar would stand among ours.
+    shown = not are_progress_bars_disabled()
+    disable_progress_bars()
+    try:
+        return part.map(clear, batched=True, with_indices=True, features=part.features)
+    finally:
+        if shown:
+            enable_progress_bars()
+
+
 def _problems(
-    part: Dataset, name: str, classes: int, seen: dict[str, str], checker: ImageChecker | None
+    part: Dataset,
+    name: str,
+    classes: int,
+    seen: dict[str, str],
+    checker: ImageChecker | None,
+    allow_empty_text: bool,
 ) -> Iterator[tuple[str, str] | None]:
     # Light columns first: a sample that is out anyway needs no decoding.
     quick: list[tuple[str, str] | None] = []
     light = part.select_columns(["id", "text", "label"])
     for id, text, label in zip(light["id"][:], light["text"][:], light["label"][:], strict=True):
-        quick.append(_quick_problem(id, text, label, name, classes, seen))
+        quick.append(_quick_problem(id, text, label, name, classes, seen, allow_empty_text))
     if checker is None:
         yield from quick
         return
@@ -115,12 +160,18 @@ def _problems(
 
 
 def _quick_problem(
-    id: str | None, text: str | None, label: int | None, name: str, classes: int, seen: dict[str, str]
+    id: str | None,
+    text: str | None,
+    label: int | None,
+    name: str,
+    classes: int,
+    seen: dict[str, str],
+    allow_empty_text: bool,
 ) -> tuple[str, str] | None:
     if not id:
         return "missing id", "the sample has no id"
-    if not text or not text.strip():
-        return "empty text", "the text is empty"
+    if not allow_empty_text and not (text and text.strip()):
+        return EMPTY_TEXT, "the text is empty"
     if name != UNLABELLED and (label is None or not 0 <= label < classes):
         return "unknown label", f"label {label} is not one of {classes} classes"
     if id in seen:

@@ -42,9 +42,23 @@ def softmax(logits: np.ndarray) -> np.ndarray:
     return shifted / shifted.sum(axis=-1, keepdims=True)
 
 
+# What carries a modality into the model.
+_INPUTS = {
+    "text": ("input_ids", "attention_mask", "token_type_ids", "text_features", "text_bias"),
+    "image": ("pixel_values", "image_features", "image_attention_mask", "image_present"),
+    "knowledge": ("knowledge_input_ids", "knowledge_features", "knowledge_attention_mask", "knowledge_bias"),
+}
+
+
 @torch.inference_mode()
 def infer(
-    model: Any, dataset: EncodedDataset, *, batch_size: int = 64, num_workers: int = 0, description: str = "evaluation"
+    model: Any,
+    dataset: EncodedDataset,
+    *,
+    batch_size: int = 64,
+    num_workers: int = 0,
+    description: str = "evaluation",
+    without: str | None = None,
 ) -> Inference:
     """Run the model over a data set in evaluation mode.
 
@@ -54,8 +68,11 @@ def infer(
         batch_size: Samples per forward pass.
         num_workers: Loader processes.
         description: For the progress bar.
+        without: Withhold ``text``, ``image`` or ``knowledge`` from the model, to see what it is worth; text and image
+            only from models that allow missing modalities.
     """
     model.eval()
+    withheld = _INPUTS[without] if without is not None else ()
     tokenizer = dataset.processor.tokenizer
     collator = CLFACollator((tokenizer.pad_token_id or 0) if tokenizer is not None else 0)
     loader = DataLoader(dataset, batch_size=batch_size, collate_fn=collator, num_workers=num_workers)
@@ -65,7 +82,7 @@ def infer(
             inputs = {
                 name: tensor.to(model.device)
                 for name, tensor in batch.items()
-                if name != "labels" and not name.startswith("guide_")
+                if name not in ("labels", *withheld) and not name.startswith("guide_")
             }
             output = model(**inputs)
             for name, arrays in outputs.items():

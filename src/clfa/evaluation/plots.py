@@ -76,6 +76,7 @@ def plot_learning_curves(history: list[dict[str, float]], path: Path, title: str
             "loss_classification": "classification",
             "loss_text_alignment": "text alignment",
             "loss_image_alignment": "image alignment",
+            "loss_auxiliary": "the baseline's own",
             "eval_loss": "validation, classification",
         },
         right: {"eval_accuracy": "accuracy", "eval_macro_f1": "macro-F1", "eval_weighted_f1": "weighted F1"},

@@ -14,7 +14,7 @@ import numpy as np
 from clfa.data.images import image_key
 from clfa.errors import RecipeError
 from clfa.modeling.features import FrozenEncoder
-from clfa.processing.store import FeatureStore, text_key
+from clfa.processing.store import ABSENT_KEY, FeatureStore, text_key
 
 
 @dataclass
@@ -23,7 +23,7 @@ class Pairs:
 
     Args:
         texts: N texts.
-        images: N pictures in the schema's form.
+        images: N pictures in the schema's form; ``None``, or ``""`` for a text, where there is none.
         text_keys: Content keys of the texts; computed when absent.
         image_keys: Content keys of the pictures; computed when absent.
     """
@@ -34,11 +34,25 @@ class Pairs:
     image_keys: list[bytes] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.text_keys = self.text_keys or [text_key(text) for text in self.texts]
-        self.image_keys = self.image_keys or [image_key(image) for image in self.images]
+        self.text_keys = self.text_keys or [text_key(text) if text else ABSENT_KEY for text in self.texts]
+        self.image_keys = self.image_keys or [
+            ABSENT_KEY if image is None else image_key(image) for image in self.images
+        ]
 
     def __len__(self) -> int:
         return len(self.texts)
+
+    def complete(self) -> Pairs:
+        """The pairs that have both sides."""
+        positions = [i for i, keys in enumerate(zip(self.text_keys, self.image_keys, strict=True)) if all(keys)]
+        if len(positions) == len(self):
+            return self
+        return Pairs(
+            [self.texts[i] for i in positions],
+            [self.images[i] for i in positions],
+            [self.text_keys[i] for i in positions],
+            [self.image_keys[i] for i in positions],
+        )
 
     def __add__(self, other: Pairs) -> Pairs:
         return Pairs(
@@ -133,7 +147,7 @@ class Guide(ABC):
             cache: Cache directory.
 
         Returns:
-            Text embeddings and image embeddings, each (N, ``dim``) float32.
+            Text embeddings and image embeddings, each (N, ``dim``) float32; zeros where a side is absent.
         """
         return (
             self.embed_cached("text", pairs.texts, pairs.text_keys, cache),
@@ -158,4 +172,6 @@ class Guide(ABC):
                     chunk = absent[start : start + 1024]
                     for position, row in zip(chunk, embed([contents[i] for i in chunk]), strict=True):
                         write(keys[position], row[None])
-        return np.concatenate([store[key] for key in keys]) if keys else np.empty((0, self.dim), np.float32)
+        absent_row = np.zeros((1, self.dim), np.float32)
+        rows = [absent_row if key == ABSENT_KEY else store[key] for key in keys]
+        return np.concatenate(rows) if rows else np.empty((0, self.dim), np.float32)

@@ -23,7 +23,7 @@ from clfa.errors import DataError, ModelError, RecipeError
 from clfa.guides.base import Guide, GuideContext, Pairs, check_options
 from clfa.guides.conse import ConSEGuide
 from clfa.guides.whitening import Whitening
-from clfa.modeling.contrastive import GuidedContrastiveLoss
+from clfa.modeling.alignment.contrastive import GuidedContrastiveLoss
 from clfa.modeling.features import FrozenEncoder
 
 logger = logging.getLogger(__name__)

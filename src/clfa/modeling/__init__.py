@@ -1,7 +1,7 @@
 """CLFA models and their parts."""
 
+from clfa.modeling.alignment.contrastive import GuidedContrastiveLoss
 from clfa.modeling.configuration import CLFAConfig
-from clfa.modeling.contrastive import GuidedContrastiveLoss
 from clfa.modeling.model import CLFAForClassification, CLFAModel
 from clfa.modeling.outputs import CLFAClassifierOutput, CLFAModelOutput
 

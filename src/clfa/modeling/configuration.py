@@ -8,6 +8,7 @@ from transformers import AutoConfig, PreTrainedConfig
 from transformers.configuration_utils import SubConfigSpec
 
 POOLINGS = ("mean", "cls", "max")
+NEGATIVES = ("batch", "bank")
 
 
 @strict
@@ -28,7 +29,7 @@ class CLFAConfig(PreTrainedConfig):
         baseline: Name in :data:`clfa.baselines.BASELINES` of a model in the place of projections and fusion; ``None``
             for CLFA itself.
         baseline_options: Options of that baseline.
-        num_fusion_layers: Number of fusion layers (3 in the paper).
+        num_fusion_layers: Number of fusion layers (3 in the paper), in fusions that have layers.
         num_attention_heads: Heads of every attention in the fusion (8 in the paper).
         intermediate_size: Inner width of the feed-forward sub-layers (2048 in the paper).
         hidden_act: Activation of the feed-forward sub-layers (``gelu`` is the erf form).
@@ -44,6 +45,8 @@ class CLFAConfig(PreTrainedConfig):
             guide directly, as in the paper. Otherwise one linear map per modality brings students to the guide's width.
         alpha: Weight of the two alignment losses (1 in the paper; 0 is the ablation).
         beta: Weight of the classification loss.
+        alignment: Name in :data:`clfa.modeling.alignment.ALIGNMENTS`; ``guided`` is the paper's.
+        negatives: ``batch`` as in the paper, or ``bank``: the guide embeddings of the whole training set.
         temperature: tau of the guided contrastive loss (0.1).
         label_smoothing: Label smoothing of the classification loss (none in the paper).
         freeze_text_encoder: ``False``, ``True`` (wholly) or the number of lower layers to freeze with the embeddings.
@@ -70,6 +73,7 @@ class CLFAConfig(PreTrainedConfig):
         "loss_classification",
         "loss_text_alignment",
         "loss_image_alignment",
+        "loss_auxiliary",
         "text_embeds",
         "image_embeds",
         "pooler_output",
@@ -101,6 +105,8 @@ class CLFAConfig(PreTrainedConfig):
     guide_dim: int | None = None
     alpha: float | int = 1.0
     beta: float | int = 1.0
+    alignment: str = "guided"
+    negatives: str = "batch"
     temperature: float | int = 0.1
     label_smoothing: float | int = 0.0
     freeze_text_encoder: bool | int = False
@@ -114,6 +120,8 @@ class CLFAConfig(PreTrainedConfig):
             raise ValueError(
                 f"hidden_size {self.hidden_size} is not a multiple of num_attention_heads {self.num_attention_heads}."
             )
+        if self.negatives not in NEGATIVES:
+            raise ValueError(f"negatives is {self.negatives!r}; choose one of {', '.join(NEGATIVES)}.")
         if self.temperature <= 0:
             raise ValueError(f"temperature is {self.temperature}; it must be above 0.")
         if self.use_knowledge and self.text_config is None:

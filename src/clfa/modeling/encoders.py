@@ -65,9 +65,14 @@ def load_encoder(name: str | os.PathLike[str], tower: str) -> PreTrainedModel:
         tower: ``"text"`` or ``"vision"``.
 
     Raises:
-        ModelError: When it cannot be loaded, or is a two-tower model without such a tower.
+        ModelError: When it cannot be loaded, is a two-tower model without such a tower, or word embeddings are asked
+            of a vision encoder.
     """
     if os.fspath(name).startswith(EMBEDDINGS_PREFIX):
+        if tower != "text":
+            raise ModelError(
+                f"{os.fspath(name)!r} are word embeddings; a vision encoder has none: leave out {EMBEDDINGS_PREFIX!r}."
+            )
         return StaticEmbeddingsModel.of(load_encoder(os.fspath(name).removeprefix(EMBEDDINGS_PREFIX), tower))
     config = pretrained(AutoConfig, name)
     if getattr(config, f"{tower}_config", None) is not None:

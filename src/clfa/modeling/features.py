@@ -15,7 +15,7 @@ from torch import nn
 
 from clfa.data.images import image_key, load_image
 from clfa.modeling.encoders import encode_image, encode_text, encoder_width, pool_grid
-from clfa.processing.processor import CLFAProcessor
+from clfa.processing.processor import CLFAProcessor, tokenizer_digest
 from clfa.processing.store import FeatureStore, text_key
 from clfa.progress import track
 
@@ -38,13 +38,6 @@ def weights_fingerprint(module: nn.Module, *settings: Any) -> str:
     return digest.hexdigest()
 
 
-def _tokenizer_digest(tokenizer: Any) -> str:
-    content = json.loads(tokenizer.backend_tokenizer.to_str())
-    # What the last call cut and padded to, not a property of the tokenizer.
-    content = {name: value for name, value in content.items() if name not in ("truncation", "padding")}
-    return hashlib.blake2b(json.dumps(content, sort_keys=True).encode(), digest_size=16).hexdigest()
-
-
 def batches_by_length(lengths: Sequence[int], batch_size: int) -> Iterator[list[int]]:
     """Positions grouped so that each batch holds samples of like length: little padding."""
     order = sorted(range(len(lengths)), key=lengths.__getitem__)
@@ -64,6 +57,7 @@ class FrozenEncoder:
             batches cost more time in memory traffic than they save.
         dtype: Of stored token features.
         grid_size: Image grids are pooled to so many cells a side before they are stored (``pool_grid``).
+        max_length: Most text tokens kept; the processor's when not given.
 
     Attributes:
         width: Feature width.
@@ -81,8 +75,10 @@ class FrozenEncoder:
         batch_size: int | None = None,
         dtype: str = "float16",
         grid_size: int | None = None,
+        max_length: int | None = None,
     ) -> None:
         self.modality = modality
+        self.max_length = max_length or processor.max_length
         self.grid_size = grid_size
         self.encoder = encoder.eval()
         self.processor = processor
@@ -91,9 +87,9 @@ class FrozenEncoder:
         self.width = encoder_width(encoder.config)
         part = processor.tokenizer if modality == "text" else processor.image_processor
         settings: list[Any] = [modality, type(encoder).__name__, dtype]
-        settings.append(processor.max_length if modality == "text" else part.to_dict())
+        settings.append(self.max_length if modality == "text" else part.to_dict())
         if modality == "text":
-            settings.append(_tokenizer_digest(part))
+            settings.append(tokenizer_digest(part))
         self.fingerprint = weights_fingerprint(encoder, *settings)
         folder = cache / "features" / f"{modality}-{self.fingerprint}"
         self.tokens = FeatureStore(folder / (f"tokens-{grid_size}" if grid_size else "tokens"), self.width, dtype)
@@ -144,7 +140,7 @@ class FrozenEncoder:
     @torch.inference_mode()
     def encode_texts(self, contents: Sequence[str], absent: list[int]) -> Iterator[tuple[list[int], list[np.ndarray]]]:
         """Run the encoder over ``contents[absent]``; yields positions and their token features (N, width)."""
-        ids = self.processor.token_ids([contents[i] for i in absent])
+        ids = self.processor.token_ids([contents[i] for i in absent], self.max_length)
         pad = self.processor.tokenizer.pad_token_id or 0
         for batch in batches_by_length([len(x) for x in ids], self.batch_size):
             longest = max(len(ids[i]) for i in batch)

@@ -13,8 +13,8 @@ from transformers import AutoModel, AutoProcessor, PreTrainedModel
 from transformers import initialization as init
 
 from clfa.errors import ModelError
+from clfa.modeling.alignment import ALIGNMENTS, AlignmentInputs, GuideBank
 from clfa.modeling.configuration import CLFAConfig
-from clfa.modeling.contrastive import GuidedContrastiveLoss
 from clfa.modeling.encoders import (
     build_encoder,
     encode_image,
@@ -207,6 +207,8 @@ class CLFAModel(CLFAPreTrainedModel):
         image_features: torch.Tensor | None = None,
         text_bias: torch.Tensor | None = None,
         knowledge_bias: torch.Tensor | None = None,
+        knowledge_features: torch.Tensor | None = None,
+        labels: torch.Tensor | None = None,
     ) -> CLFAModelOutput:
         """Fuse a batch of B samples with T text, P image and K knowledge tokens.
 
@@ -224,6 +226,9 @@ class CLFAModel(CLFAPreTrainedModel):
             image_features: The vision encoder's output (B, P, width), grid pooled, instead of ``pixel_values``.
             text_bias: Word-pair graph, added to the text self-attention scores (B, T, T).
             knowledge_bias: Word-pair graph, added to the text-knowledge attention scores (B, T, K).
+            knowledge_features: The text encoder's output for the knowledge (B, K, width), instead of
+                ``knowledge_input_ids``.
+            labels: Class indices (B,), for a baseline with a loss of its own.
 
         Returns:
             Fused tokens, pooled vector and the pooled students.
@@ -243,12 +248,16 @@ class CLFAModel(CLFAPreTrainedModel):
         )
         if "text" in features:
             features["text"] = features["text"]._replace(bias=text_bias)
-            if self.config.use_knowledge and knowledge_input_ids is not None:
-                knowledge = self._encode_text(knowledge_input_ids, knowledge_attention_mask, None)
-                features["knowledge"] = Stream(knowledge, knowledge_attention_mask, knowledge_bias)
+            if self.config.use_knowledge and knowledge_features is None and knowledge_input_ids is not None:
+                knowledge_features = self._encode_text(knowledge_input_ids, knowledge_attention_mask, None)
+            if self.config.use_knowledge and knowledge_features is not None:
+                features["knowledge"] = Stream(knowledge_features, knowledge_attention_mask, knowledge_bias)
         students: dict[str, torch.Tensor] = {}
+        auxiliary: torch.Tensor | None = None
         if self.config.baseline is not None:
             fused = self.baseline(features)
+            if self.training and labels is not None:
+                auxiliary = self.baseline.auxiliary_loss(features, fused, labels)
         else:
             streams = {name: self._project(name, stream) for name, stream in features.items()}
             fused = self.fusion(streams)
@@ -261,6 +270,7 @@ class CLFAModel(CLFAPreTrainedModel):
             image_embeds=students.get("image"),
             text_present=present.get("text"),
             image_present=present.get("image"),
+            loss_auxiliary=auxiliary,
         )
 
     def _project(self, name: str, stream: Stream) -> Stream:
@@ -293,6 +303,8 @@ class CLFAModel(CLFAPreTrainedModel):
         if first is None:
             raise ValueError("the batch has neither text nor image.")
         present: dict[str, torch.Tensor] = {}
+        if self.missing is None and image_present is not None and not bool(image_present.all()):
+            raise ValueError("a sample has no image; train the model with allow_missing_modalities=true for that.")
         if self.missing is not None:
             everywhere = torch.ones(len(first), dtype=torch.bool, device=first.device)
             has_text = everywhere if attention_mask is None else attention_mask.bool().any(dim=1)
@@ -381,7 +393,8 @@ class CLFAForClassification(CLFAPreTrainedModel):
             )
         else:
             self.classifier = nn.Linear(config.hidden_size, len(config.label_names))
-        self.contrastive_loss = GuidedContrastiveLoss(config.temperature)
+        self.aligner = ALIGNMENTS.get(config.alignment)(config.temperature)
+        self.guide_bank: GuideBank | None = None
         self.post_init()
 
     def forward(
@@ -393,6 +406,7 @@ class CLFAForClassification(CLFAPreTrainedModel):
         labels: torch.Tensor | None = None,
         guide_text_embeds: torch.Tensor | None = None,
         guide_image_embeds: torch.Tensor | None = None,
+        guide_index: torch.Tensor | None = None,
         **streams: torch.Tensor | None,
     ) -> CLFAClassifierOutput:
         """Classify a batch; with labels and guide embeddings, also its losses.
@@ -403,23 +417,24 @@ class CLFAForClassification(CLFAPreTrainedModel):
             labels: Class indices (B,).
             guide_text_embeds: The frozen guide's text embeddings of the same samples (B, guide width).
             guide_image_embeds: The frozen guide's image embeddings (B, guide width).
+            guide_index: Row of each sample in ``guide_bank`` (B,), for ``negatives="bank"``.
 
         Returns:
             Logits, losses and embeddings. ``loss = alpha * (text + image alignment) + beta * classification``, with
-            the terms that the inputs allow.
+            the terms that the inputs allow, and in training a baseline's own loss.
         """
-        output = self.clfa(input_ids, attention_mask, token_type_ids, pixel_values, **streams)
+        output = self.clfa(input_ids, attention_mask, token_type_ids, pixel_values, labels=labels, **streams)
         logits = self._logits(output)
         students = {
             name: self.alignment[name](embeds) if embeds is not None and name in self.alignment else embeds
             for name, embeds in (("text", output.text_embeds), ("image", output.image_embeds))
         }
-        guides = {"text": guide_text_embeds, "image": guide_image_embeds}
-        alignment = {
-            name: self.contrastive_loss(students[name], guides[name])
-            for name in students
-            if students[name] is not None and guides[name] is not None
-        }
+        alignment = self._align(
+            {name: student for name, student in students.items() if student is not None},
+            {"text": guide_text_embeds, "image": guide_image_embeds},
+            {"text": output.text_present, "image": output.image_present},
+            guide_index,
+        )
         loss = classification = None
         if labels is not None:
             classification = F.cross_entropy(
@@ -427,23 +442,35 @@ class CLFAForClassification(CLFAPreTrainedModel):
                 labels,
                 label_smoothing=self.config.label_smoothing if self.training else 0.0,
             )
-            if self.training and self.config.baseline is not None:
-                assert output.last_hidden_state is not None
-                auxiliary = self.clfa.baseline.auxiliary_loss(
-                    Stream(output.last_hidden_state, output.fused_mask), labels
-                )
-                classification = classification if auxiliary is None else classification + auxiliary
-            loss = self.total_loss(classification, alignment, self.config.alpha)
+            loss = self.total_loss(classification, alignment, self.config.alpha, output.loss_auxiliary)
         return CLFAClassifierOutput(
             loss=loss,
             logits=logits,
             loss_classification=classification,
             loss_text_alignment=alignment.get("text"),
             loss_image_alignment=alignment.get("image"),
+            loss_auxiliary=output.loss_auxiliary,
             text_embeds=students["text"],
             image_embeds=students["image"],
             pooler_output=output.pooler_output,
         )
+
+    def _align(
+        self,
+        students: dict[str, torch.Tensor],
+        guides: dict[str, torch.Tensor | None],
+        present: dict[str, torch.Tensor | None],
+        index: torch.Tensor | None,
+    ) -> dict[str, torch.Tensor]:
+        known = {name: embeds for name, embeds in guides.items() if embeds is not None}
+        if not known and (self.aligner.needs_guide or not self.training):
+            return {}
+        bank = None
+        if self.config.negatives == "bank" and self.guide_bank is not None and students:
+            bank = self.guide_bank = self.guide_bank.to(next(iter(students.values())).device)
+        has = {name: mask for name, mask in present.items() if mask is not None}
+        losses: dict[str, torch.Tensor] = self.aligner(AlignmentInputs(students, known, has, bank, index))
+        return losses
 
     def _logits(self, output: CLFAModelOutput) -> torch.Tensor:
         if not self.late:
@@ -455,14 +482,19 @@ class CLFAForClassification(CLFAPreTrainedModel):
         return masked_mean(each, output.fused_mask)
 
     def total_loss(
-        self, classification: torch.Tensor, alignment: dict[str, torch.Tensor], alpha: float
+        self,
+        classification: torch.Tensor,
+        alignment: dict[str, torch.Tensor],
+        alpha: float,
+        auxiliary: torch.Tensor | None = None,
     ) -> torch.Tensor:
-        """``alpha * sum(alignment) + beta * classification`` (CLFA, equation of the total loss).
+        """``alpha * sum(alignment) + beta * classification`` (CLFA, equation of the total loss), ``+ auxiliary``.
 
         Args:
             classification: Cross-entropy, scalar.
             alignment: Guided contrastive loss per modality, scalars.
             alpha: Weight of the alignment, which a schedule may move during training.
+            auxiliary: A baseline's own loss, scalar and weighted already.
 
         Returns:
             Scalar.
@@ -470,7 +502,7 @@ class CLFAForClassification(CLFAPreTrainedModel):
         total = self.config.beta * classification
         if alpha and alignment:
             total = total + alpha * torch.stack(list(alignment.values())).sum()
-        return total
+        return total if auxiliary is None else total + auxiliary
 
 
 AutoModel.register(CLFAConfig, CLFAModel)

@@ -20,6 +20,7 @@ class CLFAModelOutput(ModelOutput):
         image_embeds: Masked mean of the projected image tokens (B, D), or ``None`` without image.
         text_present: Whether each sample has a text (B,); ``None`` in models that do not allow missing modalities.
         image_present: The same for the image.
+        loss_auxiliary: A baseline's own loss, in training with labels; scalar.
     """
 
     last_hidden_state: torch.Tensor | None = None
@@ -29,6 +30,7 @@ class CLFAModelOutput(ModelOutput):
     image_embeds: torch.Tensor | None = None
     text_present: torch.Tensor | None = None
     image_present: torch.Tensor | None = None
+    loss_auxiliary: torch.Tensor | None = None
 
 
 @dataclass
@@ -36,11 +38,13 @@ class CLFAClassifierOutput(ModelOutput):
     """Output of :class:`clfa.modeling.CLFAForClassification`; B samples, C classes, D the width they are aligned at.
 
     Args:
-        loss: ``alpha * (loss_text_alignment + loss_image_alignment) + beta * loss_classification``; scalar.
+        loss: ``alpha * (loss_text_alignment + loss_image_alignment) + beta * loss_classification + loss_auxiliary``;
+            scalar.
         logits: Class scores (B, C).
         loss_classification: Cross-entropy; scalar.
         loss_text_alignment: Guided contrastive loss of the text student; scalar, ``None`` without guide embeddings.
         loss_image_alignment: The same for the image student.
+        loss_auxiliary: A baseline's own loss; scalar, ``None`` outside training and for models without one.
         text_embeds: Text student as compared with the guide (B, D).
         image_embeds: Image student as compared with the guide (B, D).
         pooler_output: Fused vector that the classifier reads (B, ``hidden_size``).
@@ -51,6 +55,7 @@ class CLFAClassifierOutput(ModelOutput):
     loss_classification: torch.Tensor | None = None
     loss_text_alignment: torch.Tensor | None = None
     loss_image_alignment: torch.Tensor | None = None
+    loss_auxiliary: torch.Tensor | None = None
     text_embeds: torch.Tensor | None = None
     image_embeds: torch.Tensor | None = None
     pooler_output: torch.Tensor | None = None

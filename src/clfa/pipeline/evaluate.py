@@ -61,7 +61,7 @@ def evaluate(
     if target.recipe.exists():
         raise RecipeError(f"{target.path} holds a run, whose own metrics would be lost; give another --output.")
     model, processor = load_trained(folder)
-    corpus = load_corpus(recipe, strict=strict, source=source, label_names=model.config.label_names)
+    corpus = load_corpus(recipe, strict=strict, source=source, label_names=model.config.label_names, cache=cache)
     if split not in corpus.splits or not len(corpus.splits[split]):
         raise DataError(f"{corpus.name} has no {split} samples; it has: {', '.join(corpus.splits)}.")
     check_label_names(model, corpus)

@@ -19,11 +19,12 @@ from clfa.data.images import MissingImageError, is_address, load_image
 from clfa.errors import DataError, ImageError
 from clfa.evaluation.inference import softmax
 from clfa.files import atomic_write
+from clfa.knowledge.texts import KnowledgeTexts
 from clfa.modeling import CLFAForClassification
 from clfa.pipeline.evaluate import load_trained
 from clfa.pipeline.run_folder import RunFolder, is_run_folder
 from clfa.pipeline.tables import Row, iter_rows
-from clfa.pretrained import pretrained_model
+from clfa.pretrained import cache_dir, pretrained_model
 from clfa.processing.processor import CLFAProcessor
 from clfa.progress import track
 from clfa.recipe import load_recipe
@@ -93,6 +94,11 @@ class Predictor:
         processor: Its processor.
         batch_size: Posts per forward pass.
 
+    Raises:
+        RecipeError: When a knowledge source or lexicon that the model was trained with lacks its package or file.
+        DataError: When a lexicon or WordNet cannot be read.
+        ModelError: When a knowledge source's model cannot be loaded.
+
     Example:
         >>> Predictor.load("runs/mine")([Post("so sunny", "rain.jpg")])[0].label    # doctest: +SKIP
         'sarcastic'
@@ -103,6 +109,11 @@ class Predictor:
         self.processor = processor
         self.batch_size = batch_size
         self.label_names = model.config.label_names
+        self.knowledge: KnowledgeTexts | None = None
+        if model.config.use_knowledge and processor.knowledge is not None:
+            self.knowledge = KnowledgeTexts(processor.knowledge, cache_dir(), progress=False)
+            # Loaded now, so that a missing lexicon is an error before the first post.
+            _ = processor.word_graphs
 
     @classmethod
     def load(cls, path: str | Path, batch_size: int = 32) -> Predictor:
@@ -122,7 +133,7 @@ class Predictor:
     @torch.inference_mode()
     def _predict(self, posts: Sequence[Post]) -> list[Prediction]:
         results: list[Prediction | None] = [None] * len(posts)
-        texts: list[str] = []
+        texts: list[str | None] = []
         images: list[Any] = []
         knowledge: list[str | None] = []
         kept: list[int] = []
@@ -137,6 +148,9 @@ class Predictor:
             images.append(image)
             knowledge.append(_text_of(post.knowledge))
         if kept:
+            if self.knowledge is not None:
+                pictures = [posts[position].image for position in kept]
+                knowledge = self.knowledge({"text": texts, "image": pictures, "knowledge": knowledge})
             reads_images = self.processor.image_processor is not None
             inputs = self.processor(
                 text=texts,
@@ -151,23 +165,27 @@ class Predictor:
                 results[position] = Prediction(self.label_names[int(row.argmax())], named, embedding)
         return [result for result in results if result is not None]
 
-    def _read(self, post: Post) -> tuple[str, Any]:
-        """Checked text and loaded image.
+    def _read(self, post: Post) -> tuple[str | None, Any]:
+        """Checked text and loaded image; ``None`` for what a model that allows it does without.
 
         Raises:
             DataError: Saying what is missing or unreadable.
         """
-        text = ""
-        if self.processor.tokenizer is not None:
-            text = _text_of(post.text)
-            if not text:
-                raise DataError("empty text")
+        reads_text, reads_image = self.processor.tokenizer is not None, self.processor.image_processor is not None
+        may_lack = self.model.config.allow_missing_modalities and reads_text and reads_image
+        text = _text_of(post.text) if reads_text else ""
+        if reads_text and not text and not may_lack:
+            raise DataError("empty text")
         image = None
-        if self.processor.image_processor is not None:
-            if post.image is None or post.image == "":
-                raise MissingImageError(MISSING)
-            image = load_image(post.image)
-        return text, image
+        if reads_image:
+            try:
+                if post.image is None or post.image == "":
+                    raise MissingImageError(MISSING)
+                image = load_image(post.image)
+            except ImageError:
+                if not (may_lack and text):
+                    raise
+        return text or None, image
 
 
 def run_columns(path: str | Path) -> dict[str, str]:
@@ -241,6 +259,8 @@ def predict_file(
                 file.write(_json_line(record))
             summary.rows += len(rows)
             advance(len(rows))
+    if predictor.knowledge is not None:
+        predictor.knowledge.warn()
     return summary
 
 
@@ -271,13 +291,14 @@ def _json_line(record: dict[str, Any]) -> str:
 
 def _require_columns(predictor: Predictor, rows: list[Row], source: Path, text: str, image: str) -> None:
     columns = {name for row in rows for name in row.values}
+    looks = predictor.knowledge is not None and predictor.knowledge.reads_images
     needed = [
         (name, option)
-        for name, option, part in (
-            (text, "--text-column", predictor.processor.tokenizer),
-            (image, "--image-column", predictor.processor.image_processor),
+        for name, option, reads in (
+            (text, "--text-column", predictor.processor.tokenizer is not None),
+            (image, "--image-column", predictor.processor.image_processor is not None or looks),
         )
-        if part is not None
+        if reads
     ]
     for name, option in needed:
         if columns and name not in columns:

@@ -22,7 +22,8 @@ class RunFolder:
 
     ``recipe.yaml`` (resolved), ``model/`` (safetensors, configuration, processor), ``metrics.json`` (written last: a
     folder without it is an unfinished run), ``predictions-SPLIT.jsonl``, ``dropped.jsonl``, ``confusion-SPLIT.png``,
-    ``learning-curves.png``, ``history.json``, ``guide/`` (a fitted guide), ``checkpoints/`` (with TensorBoard's logs).
+    ``learning-curves.png``, ``history.json``, ``guide/`` (a fitted guide), ``checkpoints/`` (with TensorBoard's logs),
+    ``alignment.safetensors`` (where the recipe asks for it).
 
     Args:
         path: The folder.
@@ -38,6 +39,7 @@ class RunFolder:
         self.curves = self.path / "learning-curves.png"
         self.guide = self.path / "guide"
         self.checkpoints = self.path / "checkpoints"
+        self.alignment = self.path / "alignment.safetensors"
 
     def predictions(self, split: str) -> Path:
         """Per-sample predictions of a split."""

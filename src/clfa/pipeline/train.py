@@ -14,12 +14,13 @@ from transformers import set_seed
 
 from clfa.data import Corpus
 from clfa.evaluation.inference import Inference, infer
-from clfa.evaluation.metrics import classification_report
+from clfa.evaluation.metrics import classification_metrics, classification_report
 from clfa.evaluation.plots import plot_confusion_matrix, plot_learning_curves
 from clfa.files import write_json
 from clfa.guides import Guide, retrieval_report
 from clfa.modeling import CLFAForClassification
 from clfa.modeling.encoders import is_frozen
+from clfa.pipeline.alignment import AlignmentRecord
 from clfa.pipeline.prepare import Preparation, check_names, load_corpus, require_splits
 from clfa.pipeline.resources import peak_memory_mb, versions
 from clfa.pipeline.run_folder import RunFolder
@@ -55,6 +56,7 @@ def train(
     strict: bool = False,
     score_test: bool = True,
     source: Any = None,
+    corpus: Corpus | None = None,
     cache: Path | None = None,
 ) -> RunResult:
     """Carry out a recipe.
@@ -69,6 +71,7 @@ def train(
         strict: Make the first bad sample an error instead of leaving it out.
         score_test: Score the test split at the end; leave it alone while settings are still being chosen.
         source: Data instead of ``recipe.data.dir``: whatever the recipe's reader takes, for instance a table.
+        corpus: What :func:`clfa.pipeline.prepare.load_corpus` gave before for an equal ``corpus_key``.
         cache: Cache directory; the default is ``$CLFA_CACHE`` or ``~/.cache/clfa``.
 
     Returns:
@@ -84,7 +87,7 @@ def train(
     if resume and folder.metrics.is_file():
         logger.info("%s is finished already.", folder.path)
         return RunResult(folder, folder.read_metrics())
-    corpus = load_corpus(recipe, strict=strict, source=source)
+    corpus = corpus or load_corpus(recipe, strict=strict, source=source, cache=cache)
     require_splits(corpus)
     preparation = Preparation(recipe, corpus, cache=cache)
     preparation.cache_features()
@@ -109,6 +112,7 @@ def train(
         eval_dataset=validation_set,
         processing_class=preparation.processor,
     )
+    alignment = AlignmentRecord.of_run(recipe, model, validation_set)
     checkpoint = folder.last_checkpoint() if resume else None
     with quiet_transformers():
         trainer.train(resume_from_checkpoint=checkpoint)
@@ -129,6 +133,7 @@ def train(
             "name": corpus.name,
             "samples": {name: len(split) for name, split in corpus.splits.items()},
             "dropped": corpus.dropped_counts(),
+            **({"incomplete": corpus.facts["incomplete"]} if "incomplete" in corpus.facts else {}),
         },
         "guide": guide_metrics,
         "training": {
@@ -143,6 +148,9 @@ def train(
         if name in corpus.splits and len(corpus.splits[name]):
             data = validation_set if name == "validation" else preparation.dataset(corpus.splits[name])
             metrics[name] = score_split(model, data, name, corpus, folder, recipe)
+    if alignment is not None:
+        metrics["validation"]["student_retrieval_before"] = alignment.before.to_dict()
+        alignment.save(folder.alignment, model)
     metrics["resources"] = {
         "seconds_preparing": round(prepared - started, 1),
         "seconds_training": round(trained - prepared, 1),
@@ -250,7 +258,39 @@ def score_split(
         num_workers=recipe.training.num_workers,
         description=f"{name} split",
     )
-    return report_split(inference, name, corpus, folder, recipe.name)
+    report = report_split(inference, name, corpus, folder, recipe.name)
+    without = {
+        modality: _headline(model, dataset, modality, corpus, recipe, name) for modality in removable_modalities(model)
+    }
+    return {**report, "without": without} if without else report
+
+
+def removable_modalities(model: CLFAForClassification) -> tuple[str, ...]:
+    """Modalities that the model can do without, so that what each is worth can be measured."""
+    modalities = model.config.modalities if model.config.allow_missing_modalities else ()
+    both = modalities if len(modalities) > 1 else ()
+    return (*both, "knowledge") if model.config.use_knowledge else both
+
+
+def _headline(
+    model: CLFAForClassification,
+    dataset: EncodedDataset,
+    without: str,
+    corpus: Corpus,
+    recipe: Recipe,
+    name: str,
+) -> dict[str, float]:
+    """Headline figures with one modality withheld."""
+    inference = infer(
+        model,
+        dataset,
+        batch_size=recipe.training.eval_batch_size,
+        num_workers=recipe.training.num_workers,
+        description=f"{name} split without {without}",
+        without=without,
+    )
+    labels = corpus.splits[name].with_format("numpy")["label"][:]
+    return classification_metrics(labels, inference.logits.argmax(axis=-1), len(corpus.label_names))
 
 
 def report_split(inference: Inference, name: str, corpus: Corpus, folder: RunFolder, title: str) -> dict[str, Any]:
@@ -259,7 +299,12 @@ def report_split(inference: Inference, name: str, corpus: Corpus, folder: RunFol
     labels = split.with_format("numpy")["label"][:]
     report = classification_report(labels, inference.logits.argmax(axis=-1), corpus.label_names)
     if inference.text_embeds is not None and inference.image_embeds is not None:
-        report["student_retrieval"] = retrieval_report(inference.text_embeds, inference.image_embeds).to_dict()
+        complete = [
+            bool(text) and image is not None for text, image in zip(split["text"][:], split["image"][:], strict=True)
+        ]
+        if any(complete):
+            students = inference.text_embeds[complete], inference.image_embeds[complete]
+            report["student_retrieval"] = retrieval_report(*students).to_dict()
     folder.write_predictions(name, split, inference, corpus.label_names)
     plot_confusion_matrix(
         report["confusion_matrix"], corpus.label_names, folder.confusion(name), f"{title}: {name} split"

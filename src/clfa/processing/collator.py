@@ -9,6 +9,11 @@ from typing import Any
 import numpy as np
 import torch
 
+from clfa.processing.sparse import dense
+
+# Attention biases, and the mask of the tokens attended to. They are padded last, to lengths known only then.
+_BIASES = {"text_bias": "attention_mask", "knowledge_bias": "knowledge_attention_mask"}
+
 
 @dataclass
 class CLFACollator:
@@ -30,24 +35,39 @@ class CLFACollator:
         batch: dict[str, torch.Tensor] = {}
         for name in samples[0]:
             values = [sample[name] for sample in samples]
+            if name in _BIASES:
+                continue
             if name == "input_ids":
                 batch["input_ids"], batch["attention_mask"] = self._pad_ids(values)
             elif name == "knowledge_input_ids":
                 # A batch without any knowledge carries none, so that the model does no work for it.
                 if any(len(ids) for ids in values):
                     batch[name], batch["knowledge_attention_mask"] = self._pad_ids(values)
+            elif name == "knowledge_features":
+                if any(len(rows) for rows in values):
+                    batch[name], batch["knowledge_attention_mask"] = _pad_rows(values)
             elif name == "text_features":
                 batch[name], batch["attention_mask"] = _pad_rows(values)
-            elif name == "labels":
+            elif name in ("pixel_values", "image_features"):
+                present = [value for value in values if value is not None]
+                # Without any picture there is nothing to stack; the model then needs none.
+                if present:
+                    blank = np.zeros_like(present[0])
+                    batch[name] = _stack([blank if value is None else value for value in values])
+                if len(present) < len(values):
+                    batch["image_present"] = torch.tensor([value is not None for value in values])
+            elif name in ("labels", "guide_index"):
                 batch[name] = torch.tensor(values)
-            elif isinstance(values[0], torch.Tensor):
-                batch[name] = torch.stack(values)
             else:
-                batch[name] = torch.from_numpy(np.stack(values).astype(np.float32, copy=False))
+                batch[name] = _stack(values)
+        for name, columns in _BIASES.items():
+            if name in samples[0] and columns in batch:
+                shape = batch["attention_mask"].shape[1], batch[columns].shape[1]
+                batch[name] = dense([sample[name] for sample in samples], *shape)
         return batch
 
     def _pad_ids(self, values: Sequence[Sequence[int]]) -> tuple[torch.Tensor, torch.Tensor]:
-        longest = max(len(ids) for ids in values)
+        longest = max(1, *(len(ids) for ids in values))
         padded = torch.full((len(values), longest), self.pad_token_id)
         mask = torch.zeros_like(padded)
         for row, ids in enumerate(values):
@@ -56,8 +76,14 @@ class CLFACollator:
         return padded, mask
 
 
+def _stack(values: Sequence[Any]) -> torch.Tensor:
+    if any(isinstance(value, torch.Tensor) for value in values):
+        return torch.stack([torch.as_tensor(value) for value in values])
+    return torch.from_numpy(np.stack(values).astype(np.float32, copy=False))
+
+
 def _pad_rows(values: Sequence[np.ndarray]) -> tuple[torch.Tensor, torch.Tensor]:
-    longest = max(len(rows) for rows in values)
+    longest = max(1, *(len(rows) for rows in values))
     padded = torch.zeros(len(values), longest, values[0].shape[1])
     mask = torch.zeros(len(values), longest, dtype=torch.long)
     for row, rows in enumerate(values):

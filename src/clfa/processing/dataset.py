@@ -9,8 +9,9 @@ import torch
 from datasets import Dataset
 
 from clfa.data.images import load_image
+from clfa.processing.biases import WordPairBiases
 from clfa.processing.processor import CLFAProcessor
-from clfa.processing.store import FeatureStore
+from clfa.processing.store import ABSENT_KEY, FeatureStore
 
 
 class EncodedDataset(torch.utils.data.Dataset[dict[str, Any]]):
@@ -27,7 +28,10 @@ class EncodedDataset(torch.utils.data.Dataset[dict[str, Any]]):
         text_keys: Content keys of the texts, needed with ``text_features``.
         image_keys: Content keys of the pictures, needed with ``image_features``.
         guide_embeds: Guide embeddings of texts and pictures, each (N, D).
-        use_knowledge: Whether knowledge texts are tokenised.
+        use_knowledge: Whether samples carry their knowledge texts.
+        knowledge_features: Token features of the knowledge texts by ``knowledge_keys``, instead of token ids.
+        knowledge_keys: Content keys of the knowledge texts, ``None`` where a sample has none.
+        biases: Word-pair graphs of the samples.
     """
 
     def __init__(
@@ -41,6 +45,9 @@ class EncodedDataset(torch.utils.data.Dataset[dict[str, Any]]):
         image_keys: list[bytes] | None = None,
         guide_embeds: tuple[np.ndarray, np.ndarray] | None = None,
         use_knowledge: bool = False,
+        knowledge_features: FeatureStore | None = None,
+        knowledge_keys: list[bytes | None] | None = None,
+        biases: WordPairBiases | None = None,
     ) -> None:
         self.split = split
         self.processor = processor
@@ -50,12 +57,18 @@ class EncodedDataset(torch.utils.data.Dataset[dict[str, Any]]):
         self.labels: list[int | None] = split["label"][:]
         reads_text = processor.tokenizer is not None
         self.reads_images = processor.image_processor is not None
-        self.token_ids = processor.token_ids(split["text"][:]) if reads_text and text_features is None else None
+        self.token_ids: list[list[int]] | None = None
+        if reads_text and text_features is None:
+            texts = [text or "" for text in split["text"][:]]
+            encoded = processor.token_ids(texts)
+            self.token_ids = [ids if text else [] for ids, text in zip(encoded, texts, strict=True)]
+        self.knowledge_features, self.knowledge_keys = knowledge_features, knowledge_keys
+        self.biases = biases
         self.knowledge_ids: list[list[int]] | None = None
-        if use_knowledge and reads_text:
-            texts = split["knowledge"][:]
-            encoded = processor.token_ids([text or "" for text in texts], processor.knowledge_max_length)
-            self.knowledge_ids = [ids if text else [] for ids, text in zip(encoded, texts, strict=True)]
+        if use_knowledge and reads_text and knowledge_features is None:
+            knowledge = [text or "" for text in split["knowledge"][:]]
+            encoded = processor.token_ids(knowledge, processor.knowledge_max_length)
+            self.knowledge_ids = [ids if text else [] for ids, text in zip(encoded, knowledge, strict=True)]
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -65,11 +78,11 @@ class EncodedDataset(torch.utils.data.Dataset[dict[str, Any]]):
         if self.token_ids is not None:
             return [len(ids) for ids in self.token_ids]
         if self.text_features is not None and self.text_keys is not None:
-            return [len(self.text_features[key]) for key in self.text_keys]
+            return [len(_stored(self.text_features, key)) for key in self.text_keys]
         return None
 
     def __getitem__(self, index: int) -> dict[str, Any]:
-        """One sample.
+        """One sample; an absent text has no tokens, an absent image is ``None``.
 
         Raises:
             ImageError: Naming a picture that cannot be read.
@@ -78,16 +91,29 @@ class EncodedDataset(torch.utils.data.Dataset[dict[str, Any]]):
         if self.token_ids is not None:
             sample["input_ids"] = self.token_ids[index]
         elif self.text_features is not None and self.text_keys is not None:
-            sample["text_features"] = self.text_features[self.text_keys[index]]
+            sample["text_features"] = _stored(self.text_features, self.text_keys[index])
         if self.image_features is not None and self.image_keys is not None:
-            sample["image_features"] = self.image_features[self.image_keys[index]]
+            key = self.image_keys[index]
+            sample["image_features"] = None if key == ABSENT_KEY else self.image_features[key]
         elif self.reads_images:
-            sample["pixel_values"] = self.processor.pixels([load_image(self.split[index]["image"])])[0]
+            image = self.split[index]["image"]
+            sample["pixel_values"] = None if image is None else self.processor.pixels([load_image(image)])[0]
         if self.knowledge_ids is not None:
             sample["knowledge_input_ids"] = self.knowledge_ids[index]
+        elif self.knowledge_features is not None and self.knowledge_keys is not None:
+            sample["knowledge_features"] = _stored(self.knowledge_features, self.knowledge_keys[index] or ABSENT_KEY)
+        if self.biases is not None and self.biases.has_text:
+            sample["text_bias"] = self.biases.text(index)
+        if self.biases is not None and self.biases.has_knowledge:
+            sample["knowledge_bias"] = self.biases.pair(index)
         if self.guide_embeds is not None:
             sample["guide_text_embeds"] = self.guide_embeds[0][index]
             sample["guide_image_embeds"] = self.guide_embeds[1][index]
+            sample["guide_index"] = index
         if self.labels[index] is not None:
             sample["labels"] = self.labels[index]
         return sample
+
+
+def _stored(store: FeatureStore, key: bytes) -> np.ndarray:
+    return np.empty((0, store.width), store.dtype) if key == ABSENT_KEY else store[key]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 from collections.abc import Sequence
@@ -13,10 +14,22 @@ from transformers import AutoImageProcessor, AutoTokenizer, BatchFeature, Proces
 from transformers.utils.hub import cached_file
 
 from clfa.data.images import ImageSource, load_image
-from clfa.errors import ModelError
+from clfa.errors import ModelError, RecipeError
+from clfa.knowledge.graphs import WordGraphs
+from clfa.knowledge.words import Pieces, align
 from clfa.pretrained import pretrained, resolve_pretrained
+from clfa.processing.sparse import dense
+from clfa.recipe import KnowledgeRecipe
 
 PROCESSOR_FILE = "processor_config.json"
+
+
+def tokenizer_digest(tokenizer: Any) -> str:
+    """Hexadecimal digest of a fast tokenizer's vocabulary and rules, for naming caches."""
+    content = json.loads(tokenizer.backend_tokenizer.to_str())
+    # What the last call cut and padded to, not a property of the tokenizer.
+    content = {name: value for name, value in content.items() if name not in ("truncation", "padding")}
+    return hashlib.blake2b(json.dumps(content, sort_keys=True).encode(), digest_size=16).hexdigest()
 
 
 class CLFAProcessor(ProcessorMixin):
@@ -27,6 +40,8 @@ class CLFAProcessor(ProcessorMixin):
         tokenizer: Any Transformers tokenizer.
         max_length: Most text tokens kept, special tokens included (77 in the paper).
         knowledge_max_length: Most knowledge tokens kept (66 in the paper).
+        knowledge: The recipe's ``knowledge`` section, or its content; ``None`` for a model without a knowledge stream.
+            New posts get their knowledge texts and word graphs by it.
 
     Example:
         >>> processor = CLFAProcessor.from_pretrained("runs/mine/model")        # doctest: +SKIP
@@ -39,10 +54,14 @@ class CLFAProcessor(ProcessorMixin):
         tokenizer: Any = None,
         max_length: int = 77,
         knowledge_max_length: int = 66,
+        knowledge: KnowledgeRecipe | dict[str, Any] | None = None,
         **kwargs: Any,
     ) -> None:
         self.max_length = max_length
         self.knowledge_max_length = knowledge_max_length
+        self.knowledge = KnowledgeRecipe.model_validate(knowledge) if isinstance(knowledge, dict) else knowledge
+        self._word_graphs: WordGraphs | None = None
+        self._graph_fingerprint: str | None = None
         super().__init__(image_processor, tokenizer, **kwargs)
 
     def check_argument_for_proper_class(self, argument_name: str, argument: Any) -> Any:
@@ -67,6 +86,7 @@ class CLFAProcessor(ProcessorMixin):
             if part is not None:
                 part.save_pretrained(directory, **kwargs)
         path = directory / PROCESSOR_FILE
+        graphs = self.word_graphs
         temporary = path.with_suffix(".tmp")
         temporary.write_text(
             json.dumps(
@@ -74,6 +94,8 @@ class CLFAProcessor(ProcessorMixin):
                     "processor_class": type(self).__name__,
                     "max_length": self.max_length,
                     "knowledge_max_length": self.knowledge_max_length,
+                    "knowledge": None if self.knowledge is None else self.knowledge.model_dump(),
+                    "word_graphs": None if graphs is None else graphs.fingerprint,
                     "modalities": [
                         name
                         for name, part in (("text", self.tokenizer), ("image", self.image_processor))
@@ -104,17 +126,22 @@ class CLFAProcessor(ProcessorMixin):
         try:
             settings = json.loads(Path(path).read_text(encoding="utf-8"))
             modalities = settings.get("modalities", ["text", "image"])
+            knowledge = settings.get("knowledge")
+            knowledge = None if knowledge is None else KnowledgeRecipe.model_validate(knowledge)
             lengths = {
                 name: int(settings.get(name, default))
                 for name, default in (("max_length", 77), ("knowledge_max_length", 66))
             }
         except (ValueError, TypeError, AttributeError) as error:
             raise ModelError(f"{path} is damaged ({error}); save the processor anew.") from error
-        return cls(
+        processor = cls(
             pretrained(AutoImageProcessor, place) if "image" in modalities else None,
             pretrained(AutoTokenizer, place) if "text" in modalities else None,
             **lengths,
+            knowledge=knowledge,
         )
+        processor._graph_fingerprint = settings.get("word_graphs")
+        return processor
 
     @classmethod
     def from_encoders(
@@ -124,6 +151,7 @@ class CLFAProcessor(ProcessorMixin):
         *,
         max_length: int = 77,
         knowledge_max_length: int = 66,
+        knowledge: KnowledgeRecipe | None = None,
     ) -> CLFAProcessor:
         """The processor that goes with pretrained encoders.
 
@@ -132,6 +160,7 @@ class CLFAProcessor(ProcessorMixin):
             vision_encoder: The same; ``None`` without images.
             max_length: Most text tokens kept.
             knowledge_max_length: Most knowledge tokens kept.
+            knowledge: The recipe's ``knowledge`` section, for a model with a knowledge stream.
 
         Raises:
             ModelError: When a tokenizer or image processor is not there.
@@ -141,11 +170,12 @@ class CLFAProcessor(ProcessorMixin):
             None if text_encoder is None else pretrained(AutoTokenizer, text_encoder),
             max_length=max_length,
             knowledge_max_length=knowledge_max_length,
+            knowledge=knowledge,
         )
 
     def __call__(
         self,
-        text: str | Sequence[str] | None = None,
+        text: str | Sequence[str | None] | None = None,
         images: ImageSource | Sequence[ImageSource] | None = None,
         knowledge: Sequence[str | None] | None = None,
         **kwargs: Any,
@@ -153,21 +183,25 @@ class CLFAProcessor(ProcessorMixin):
         """Prepare a batch of B samples; texts are padded to the longest of the batch.
 
         Args:
-            text: One text or B of them.
+            text: One text or B of them; ``None`` where a sample has none, for models that allow it.
             images: One picture or B of them: PIL images, paths, fsspec addresses, bytes, or the schema's dictionaries.
             knowledge: B knowledge texts, ``None`` or empty where a sample has none.
 
         Returns:
-            ``input_ids`` and ``attention_mask`` (B, T), ``pixel_values`` (B, 3, H, W) and, where any sample has
-            knowledge, ``knowledge_input_ids`` and ``knowledge_attention_mask`` (B, K).
+            ``input_ids`` and ``attention_mask`` (B, T), ``pixel_values`` (B, 3, H, W), where a sample has no picture
+            (``None``) also ``image_present`` (B,), and, where any sample has knowledge, ``knowledge_input_ids`` and
+            ``knowledge_attention_mask`` (B, K). With word graphs also ``text_bias`` (B, T, T) and ``knowledge_bias``
+            (B, T, K), as far as they have weights.
 
         Raises:
             ImageError: Naming the picture that cannot be read.
         """
         batch: dict[str, Any] = {}
         if text is not None and self.tokenizer is not None:
-            texts = [text] if isinstance(text, str) else list(text)
-            batch.update(self._tokenize(texts, self.max_length))
+            texts: list[str | None] = [text] if isinstance(text, str) else list(text)
+            encoded = self._tokenize([t or "" for t in texts], self.max_length)
+            encoded["attention_mask"][torch.tensor([t is None for t in texts])] = 0
+            batch.update(encoded)
         if knowledge is not None and self.tokenizer is not None and any(knowledge):
             encoded = self._tokenize([k or "" for k in knowledge], self.knowledge_max_length)
             absent = torch.tensor([not k for k in knowledge])
@@ -176,8 +210,59 @@ class CLFAProcessor(ProcessorMixin):
             batch["knowledge_attention_mask"] = encoded["attention_mask"]
         if images is not None and self.image_processor is not None:
             sources: list[Any] = list(images) if isinstance(images, list | tuple) else [images]
-            batch["pixel_values"] = self.pixels([load_image(source) for source in sources])
+            loaded = [None if source is None else load_image(source) for source in sources]
+            present = [image for image in loaded if image is not None]
+            if present:
+                pixels = self.pixels(present)
+                filled = pixels.new_zeros(len(loaded), *pixels.shape[1:])
+                filled[[image is not None for image in loaded]] = pixels
+                batch["pixel_values"] = filled
+            if len(present) < len(loaded):
+                batch["image_present"] = torch.tensor([image is not None for image in loaded])
+        if self.word_graphs is not None and "input_ids" in batch:
+            batch.update(self._biases(texts, knowledge, batch))
         return BatchFeature(batch)
+
+    @property
+    def word_graphs(self) -> WordGraphs | None:
+        """The word-pair graphs that the knowledge settings give a weight, loaded when first asked for.
+
+        Raises:
+            RecipeError: When a lexicon's package or path is missing, or the tokenizer cannot say where pieces stand.
+            DataError: When a lexicon or WordNet cannot be read.
+            ModelError: When they are not those that the model was trained with.
+        """
+        if self.knowledge is None or self.tokenizer is None or not self.knowledge.has_graphs:
+            return None
+        if self._word_graphs is None:
+            if not self.tokenizer.is_fast:
+                raise RecipeError(
+                    f"word graphs need a fast tokenizer, and {type(self.tokenizer).__name__} is not one; use another "
+                    "text encoder, or set knowledge.gamma, lambda1 and lambda2 to 0."
+                )
+            graphs = WordGraphs.from_recipe(self.knowledge)
+            if self._graph_fingerprint not in (None, graphs.fingerprint):
+                raise ModelError(
+                    "the lexicon or WordNet found here is not the one that the model was trained with; "
+                    "install the same release, or correct knowledge.lexicon_path or knowledge.wordnet_path in "
+                    f"{PROCESSOR_FILE}."
+                )
+            self._word_graphs = graphs
+        return self._word_graphs
+
+    def pieces(self, texts: Sequence[str], max_length: int | None = None) -> list[Pieces]:
+        """Which word each token of :meth:`token_ids` belongs to, cut at the same length."""
+        if not texts:
+            return []
+        encoded = self.tokenizer(
+            list(texts),
+            truncation=True,
+            max_length=max_length or self.max_length,
+            return_offsets_mapping=True,
+            return_special_tokens_mask=True,
+        )
+        parts = zip(texts, encoded["offset_mapping"], encoded["special_tokens_mask"], strict=True)
+        return [align(text, offsets, special) for text, offsets, special in parts]
 
     def pixels(self, images: Sequence[Any]) -> torch.Tensor:
         """Resize and normalise loaded PIL images -> (B, 3, H, W)."""
@@ -192,6 +277,29 @@ class CLFAProcessor(ProcessorMixin):
         encoded = self.tokenizer(list(texts), truncation=True, max_length=max_length or self.max_length)
         ids: list[list[int]] = encoded["input_ids"]
         return ids
+
+    def _biases(
+        self, texts: list[str | None], knowledge: Sequence[str | None] | None, batch: dict[str, Any]
+    ) -> dict[str, torch.Tensor]:
+        graphs = self.word_graphs
+        assert graphs is not None
+        biases: dict[str, torch.Tensor] = {}
+        # An absent text has tokens here only as padding, which no score counts for.
+        pieces = self.pieces([text or "" for text in texts])
+        length = batch["input_ids"].shape[1]
+        if graphs.gamma:
+            biases["text_bias"] = graphs.gamma * dense([graphs.affective_self(text) for text in pieces], length, length)
+        if knowledge is not None and "knowledge_input_ids" in batch and (graphs.lambda1 or graphs.lambda2):
+            extra = self.pieces([text or "" for text in knowledge], self.knowledge_max_length)
+            pairs = list(zip(pieces, extra, strict=True))
+            shape = length, batch["knowledge_input_ids"].shape[1]
+            bias = torch.zeros(len(texts), *shape)
+            if graphs.lambda1:
+                bias = bias + graphs.lambda1 * dense([graphs.affective(*pair) for pair in pairs], *shape)
+            if graphs.lambda2:
+                bias = bias + graphs.lambda2 * dense([graphs.antonym(*pair) for pair in pairs], *shape)
+            biases["knowledge_bias"] = bias
+        return biases
 
     def _tokenize(self, texts: list[str], max_length: int) -> dict[str, torch.Tensor]:
         encoded = self.tokenizer(texts, truncation=True, max_length=max_length, padding=True, return_tensors="pt")

@@ -17,16 +17,18 @@ from transformers.trainer_callback import PrinterCallback, ProgressCallback
 
 from clfa.errors import ModelError
 from clfa.evaluation.metrics import classification_metrics
+from clfa.modeling.alignment import GuideBank
 from clfa.modeling.encoders import is_frozen
 from clfa.pretrained import pretrained_model
 from clfa.processing.collator import CLFACollator
+from clfa.processing.store import ABSENT_KEY
 from clfa.training.arguments import CLFATrainingArguments
 from clfa.training.averaging import WeightAverage
 from clfa.training.progress import EvaluationLines, QuietProgress
 
 UNFROZEN_WEIGHTS_FILE = "unfrozen_weights.safetensors"
 
-_LOSS_PARTS = ("loss_classification", "loss_text_alignment", "loss_image_alignment")
+_LOSS_PARTS = ("loss_classification", "loss_text_alignment", "loss_image_alignment", "loss_auxiliary")
 
 
 def alpha_factor(schedule: str, progress: float) -> float:
@@ -73,6 +75,9 @@ class CLFATrainer(Trainer):
         self._in_checkpoint = False
         self._parts: dict[str, list[torch.Tensor]] = defaultdict(list)
         super().__init__(model, args, callbacks=[*callbacks, EvaluationLines()], **kwargs)
+        classifier: Any = model
+        if classifier.config.negatives == "bank":
+            classifier.guide_bank = guide_bank(kwargs.get("train_dataset"))
         for printer in (PrinterCallback, ProgressCallback):
             self.remove_callback(printer)
         if not args.disable_tqdm:
@@ -97,7 +102,7 @@ class CLFATrainer(Trainer):
             }
             progress = self.state.global_step / max(self.state.max_steps, 1)
             alpha = module.config.alpha * alpha_factor(self.args.alpha_schedule, progress)
-            loss = module.total_loss(outputs.loss_classification, alignment, alpha)
+            loss = module.total_loss(outputs.loss_classification, alignment, alpha, outputs.get("loss_auxiliary"))
             for name in _LOSS_PARTS:
                 if outputs.get(name) is not None:
                     self._parts[name].append(outputs[name].detach())
@@ -206,6 +211,29 @@ def _frozen_encoders(module: Any) -> tuple[str, ...]:
         for name in ("text_encoder", "vision_encoder")
         if getattr(body, name) is not None and is_frozen(getattr(body, name))
     )
+
+
+def guide_bank(dataset: Any) -> GuideBank | None:
+    """All guide embeddings of a training set, with equal contents in one group; ``None`` without a guide.
+
+    Args:
+        dataset: A :class:`clfa.processing.dataset.EncodedDataset`.
+    """
+    embeds = getattr(dataset, "guide_embeds", None)
+    if embeds is None:
+        return None
+    sides = {"text": dataset.text_keys, "image": dataset.image_keys}
+    return GuideBank(
+        {name: torch.from_numpy(np.ascontiguousarray(side)) for name, side in zip(sides, embeds, strict=True)},
+        {name: _groups(keys, len(dataset)) for name, keys in sides.items()},
+    )
+
+
+def _groups(keys: list[bytes] | None, size: int) -> torch.Tensor:
+    if keys is None:
+        return torch.arange(size)
+    numbers: dict[bytes, int] = {}
+    return torch.tensor([-1 if key == ABSENT_KEY else numbers.setdefault(key, len(numbers)) for key in keys])
 
 
 def _metrics_of_logits(prediction: EvalPrediction) -> dict[str, float]:

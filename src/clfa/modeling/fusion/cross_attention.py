@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from torch import nn
 
 from clfa.modeling.attention import AttentionSubLayer
@@ -59,11 +61,16 @@ class CrossAttentionFusion(Fusion):
 
     Args:
         config: ``num_fusion_layers`` layers; streams by ``config.modalities`` and ``config.use_knowledge``.
+
+    Attributes:
+        query_order: The first of these modalities that the model has is the query stream.
     """
+
+    query_order: ClassVar[tuple[str, ...]] = ("text", "image")
 
     def __init__(self, config: CLFAConfig) -> None:
         super().__init__(config)
-        self.query_name, *others = config.modalities
+        self.query_name, *others = (name for name in self.query_order if name in config.modalities)
         contexts = (*others, "knowledge") if config.use_knowledge else tuple(others)
         self.layers = nn.ModuleList(CrossAttentionLayer(config, contexts) for _ in range(config.num_fusion_layers))
 

@@ -1,0 +1,161 @@
+"""``clfa experiment`` and ``clfa report``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from clfa.experiments import Experiment, PlannedRun, Summary
+    from clfa.experiments.execute import Outcome
+
+
+def experiment(
+    source: Annotated[str, typer.Argument(metavar="FILE", help="Experiment's YAML file, or the name of a known one.")],
+    output: Annotated[Path | None, typer.Option(help="Folder of the experiment. Default: runs/NAME.")] = None,
+    data_dir: Annotated[
+        str | None, typer.Option(help="Data directory, table file, or hub id.", show_default=False)
+    ] = None,
+    jobs: Annotated[int, typer.Option(help="Runs at a time, each with its share of the cores.", min=1)] = 1,
+    only: Annotated[
+        list[str] | None,
+        typer.Option(help="Run only this row; `*` stands for anything. Repeatable.", show_default=False),
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Check and list the runs, without running any.")] = False,
+) -> None:
+    """Run rows x folds x seeds described in YAML; `clfa report` then makes the pages.
+
+    Finished runs are not run again: kill it, change a row, add a seed, and give the same command. Several processes may
+    work on one --output. The table so far is in OUTPUT/results.csv and results.parquet after every run.
+
+    Examples:
+
+        clfa experiment smoke --output runs/smoke
+
+        clfa experiment my.yaml --data-dir posts.csv --jobs 4 --only "CLFA*"
+    """
+    from clfa.experiments.plan import check_plan, plan_runs, select_rows
+    from clfa.experiments.run import run_experiment
+    from clfa.experiments.schema import load_experiment
+
+    described = load_experiment(source, data_dir)
+    target = output or Path("runs") / described.name
+    chosen = select_rows(plan_runs(described), only or [])
+    if dry_run:
+        check_plan(chosen)
+        _list_runs(described, chosen, target)
+        return
+    with _Progress(len(chosen), described.split, described.metrics[0]) as progress:
+        summary = run_experiment(described, target, jobs=jobs, only=only or [], report=progress)
+    _show_table(described, target)
+    _show_summary(summary, target)
+    if summary.failed:
+        raise typer.Exit(1)
+
+
+def report(
+    directory: Annotated[Path, typer.Argument(help="Folder that `clfa experiment` made.")],
+    output: Annotated[Path | None, typer.Option(help="HTML file to write. Default: DIRECTORY/report.html.")] = None,
+    metric: Annotated[
+        str | None, typer.Option(help="Score to test; the experiment's first when not given.", show_default=False)
+    ] = None,
+    samples: Annotated[
+        bool, typer.Option(help="Show posts whose answer changed, with texts and pictures of the data set.")
+    ] = True,
+) -> None:
+    """Make the pages of an experiment, also of one that is still running: one HTML file, and Markdown beside it.
+
+    Tables with tests against the baseline row, learning curves, confusion matrices, alignment before and after, and
+    samples whose answer changed. The HTML file needs no network and no other file.
+    """
+    from clfa.report import write_report
+
+    page, markdown = write_report(directory, output, metric=metric, samples=samples)
+    typer.echo(f"{page}\n{markdown}")
+
+
+class _Progress:
+    """One line per finished run, above a bar of all where a person looks on."""
+
+    def __init__(self, total: int, split: str, score: str) -> None:
+        from rich.console import Console
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+        self._score, self._splits = score, dict.fromkeys(["validation", split])
+        columns = (TextColumn("runs"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+        console = Console(stderr=True, soft_wrap=True)
+        self._bar = Progress(*columns, console=console, disable=not console.is_terminal)
+        self._task = self._bar.add_task("runs", total=total)
+        self._console = console
+
+    def __enter__(self) -> _Progress:
+        self._bar.__enter__()
+        return self
+
+    def __exit__(self, *error: Any) -> None:
+        self._bar.__exit__(*error)
+
+    def __call__(self, run: PlannedRun, outcome: Outcome) -> None:
+        from clfa.experiments.results import flatten
+        from clfa.experiments.scores import factor, title
+
+        self._bar.advance(self._task)
+        if outcome.status == "skipped":
+            return
+        line = f"{run.label}: FAILED: {outcome.error}"
+        if outcome.metrics is not None:
+            scores = dict(flatten(outcome.metrics))
+            shown = [
+                f"{name} {title(self._score)} {factor(self._score) * scores[key]:.1f}"
+                for name in self._splits
+                if (key := f"{name}.{self._score}") in scores
+            ]
+            shown.append(f"{scores['resources.seconds_total']:.0f} s")
+            line = f"{run.label}: {', '.join(shown)}"
+        self._console.print(line, markup=False, highlight=False)
+
+
+def _list_runs(described: Experiment, runs: list[PlannedRun], target: Path) -> None:
+    from clfa.experiments.execute import is_finished
+
+    done = 0
+    for run in runs:
+        finished = is_finished(target, run)
+        done += finished
+        settings = f"  [{' '.join(run.overrides)}]" if run.overrides else ""
+        typer.echo(f"{'done  ' if finished else '      '}{run.label}{settings}")
+    rows = len({run.row for run in runs})
+    typer.echo(f"{described.name}: {len(runs):,} runs of {rows} rows in {target}, {done:,} of them done.")
+
+
+def _show_table(described: Experiment, target: Path) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    from clfa.experiments.results import read_results
+    from clfa.experiments.scores import factor, shown_metrics, title
+
+    frame = read_results(target)
+    frame = frame[frame["status"] == "finished"]
+    scores = shown_metrics(described.metrics, frame.columns, described.split)
+    table = Table("row", "runs", title=f"{described.name}: {described.split} split, mean ± standard deviation")
+    for name in (*(title(score) for score in scores), "seconds"):
+        table.add_column(name, justify="right")
+    for row, runs in frame.groupby("row", sort=False):
+        cells = []
+        for name in scores:
+            values = factor(name) * runs[f"{described.split}.{name}"].dropna()
+            cells.append(f"{values.mean():.1f}" + (f" ± {values.std():.1f}" if len(values) > 1 else ""))
+        table.add_row(str(row), str(len(runs)), *cells, f"{runs['resources.seconds_total'].median():.0f}")
+    Console().print(table)
+
+
+def _show_summary(summary: Summary, target: Path) -> None:
+    typer.echo(
+        f"{len(summary.finished):,} runs finished, {len(summary.skipped):,} were finished before, "
+        f"{len(summary.failed):,} failed. Table: {target / 'results.csv'}; pages: clfa report {target}"
+    )
+    for run, error in summary.failed:
+        typer.echo(f"  {run.label}: {error}")

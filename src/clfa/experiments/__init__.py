@@ -1,0 +1,20 @@
+"""Experiments: rows x folds x seeds of training runs, described in YAML, resumable, as one tidy table."""
+
+from clfa.experiments.plan import PlannedRun, plan_runs, select_rows
+from clfa.experiments.results import read_results, write_results
+from clfa.experiments.run import Summary, run_experiment
+from clfa.experiments.schema import Experiment, experiment_dir, experiment_names, load_experiment
+
+__all__ = [
+    "Experiment",
+    "PlannedRun",
+    "Summary",
+    "experiment_dir",
+    "experiment_names",
+    "load_experiment",
+    "plan_runs",
+    "read_results",
+    "run_experiment",
+    "select_rows",
+    "write_results",
+]

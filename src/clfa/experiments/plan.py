@@ -1,0 +1,211 @@
+"""From an experiment to the list of its runs."""
+
+from __future__ import annotations
+
+import fnmatch
+import hashlib
+import itertools
+import json
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from clfa.errors import RecipeError
+from clfa.experiments.schema import Experiment, Matrix, Row, nearest
+from clfa.recipe import Recipe, load_recipe, validate_recipe
+
+
+@dataclass(frozen=True)
+class PlannedRun:
+    """One training.
+
+    Args:
+        row: Name of its row, unique in the experiment.
+        group: Heading of the row.
+        base: The recipe it starts from.
+        overrides: ``key=value`` of the row, without the experiment's own.
+        recipe: The resolved recipe.
+        score_test: Whether the test split is scored.
+        strict: Whether the first bad sample fails the run.
+        keep_model: Whether weights and checkpoints stay after the run.
+    """
+
+    row: str
+    group: str | None
+    base: str
+    overrides: tuple[str, ...]
+    recipe: Recipe
+    score_test: bool
+    strict: bool = False
+    keep_model: bool = False
+
+    @property
+    def fold(self) -> int | None:
+        """Published fold."""
+        return self.recipe.data.fold
+
+    @property
+    def seed(self) -> int:
+        """Seed of the training."""
+        return self.recipe.seed
+
+    @property
+    def slug(self) -> str:
+        """Name of the run's folder: row, fold, seed and a digest of all that its result depends on.
+
+        A row whose settings were changed since therefore gets new folders, and never an old result.
+        """
+        depends = {**self.recipe.model_dump(exclude={"name", "description"}), "score_test": self.score_test}
+        digest = hashlib.sha256(json.dumps(depends, sort_keys=True, default=str).encode()).hexdigest()[:8]
+        fold = "" if self.fold is None else f"-fold{self.fold}"
+        return f"{slugify(self.row)}{fold}-seed{self.seed}-{digest}"
+
+    @property
+    def label(self) -> str:
+        """For messages."""
+        return f"{self.row}{'' if self.fold is None else f', fold {self.fold}'}, seed {self.seed}"
+
+
+def slugify(name: str) -> str:
+    """Lower-case letters, digits, dots and dashes of a name; at most 80 characters."""
+    return re.sub(r"[^a-z0-9.]+", "-", name.lower()).strip("-.")[:80] or "row"
+
+
+def plan_rows(experiment: Experiment) -> list[Row]:
+    """Rows with the matrix multiplied out, each with a recipe and without a matrix.
+
+    Raises:
+        RecipeError: When two rows have one name, or ``baseline_row`` or ``compare`` name none.
+    """
+    rows = [expanded for row in experiment.rows for expanded in _expand(row, experiment)]
+    names = [row.name for row in rows]
+    repeated = sorted({name for name in names if names.count(name) > 1})
+    if repeated:
+        raise RecipeError(f"{experiment.name}: two rows are called {repeated[0]!r}; names must differ.")
+    wanted = [name for pair in experiment.compare for name in pair]
+    for name in [*wanted, *([experiment.baseline_row] if experiment.baseline_row is not None else [])]:
+        if name not in names:
+            raise RecipeError(f"{experiment.name}: there is no row {name!r} to compare with. {nearest(name, names)}")
+    return rows
+
+
+def plan_runs(experiment: Experiment) -> list[PlannedRun]:
+    """All runs: seeds outermost, then folds, then rows, so that a table of some of them is balanced already.
+
+    Raises:
+        RecipeError: When a row's recipe or override is wrong; the message names the row.
+    """
+    rows = plan_rows(experiment)
+    common = [*_data_overrides(experiment), *experiment.overrides]
+    recipes: dict[str, Recipe] = {}
+    for row in rows:
+        try:
+            recipes[row.name] = load_recipe(str(row.recipe), [*common, *row.overrides])
+        except RecipeError as error:
+            raise RecipeError(f"row {row.name!r}: {error}") from error
+    folds: Sequence[int | None] = experiment.data.folds or [None]
+    runs = []
+    for seed, fold, row in itertools.product(experiment.seeds, folds, rows):
+        first = seed == experiment.seeds[0] and fold == folds[0]
+        content = recipes[row.name].model_dump()
+        content["name"], content["seed"] = row.name, seed
+        if fold is not None:
+            content["data"]["fold"] = fold
+        if experiment.alignment == "all" or (experiment.alignment == "first" and first):
+            content["training"]["save_alignment"] = True
+        runs.append(
+            PlannedRun(
+                row=row.name,
+                group=row.group,
+                base=str(row.recipe),
+                overrides=tuple(row.overrides),
+                recipe=validate_recipe(content, f"row {row.name!r}"),
+                score_test=experiment.score_test,
+                strict=experiment.strict,
+                keep_model=experiment.keep == "model",
+            )
+        )
+    return runs
+
+
+def select_rows(runs: Sequence[PlannedRun], patterns: Sequence[str]) -> list[PlannedRun]:
+    """Runs of the rows that match a pattern (``*`` and ``?`` stand for anything); all without patterns.
+
+    Raises:
+        RecipeError: When a pattern matches no row.
+    """
+    if not patterns:
+        return list(runs)
+    names = list(dict.fromkeys(run.row for run in runs))
+    chosen: set[str] = set()
+    for pattern in patterns:
+        matching = {name for name in names if name == pattern or fnmatch.fnmatchcase(name, pattern)}
+        if not matching:
+            raise RecipeError(f"no row matches {pattern!r}. {nearest(pattern, names)}")
+        chosen |= matching
+    return [run for run in runs if run.row in chosen]
+
+
+def check_plan(runs: Sequence[PlannedRun]) -> None:
+    """Check readers, fusions and guides by name before anything runs.
+
+    Raises:
+        RecipeError: Naming the row.
+    """
+    from clfa.pipeline.prepare import check_names
+
+    for run in {run.row: run for run in runs}.values():
+        try:
+            check_names(run.recipe)
+        except RecipeError as error:
+            raise RecipeError(f"row {run.row!r}: {error}") from error
+
+
+def _data_overrides(experiment: Experiment) -> list[str]:
+    given = experiment.data.model_dump(exclude={"folds"}, exclude_none=True, exclude_defaults=True)
+    options = given.pop("options", {})
+    return [_override(f"data.{key}", value) for key, value in given.items()] + [
+        _override(f"data.options.{key}", value) for key, value in options.items()
+    ]
+
+
+def _expand(row: Row, experiment: Experiment) -> Iterator[Row]:
+    matrix = experiment.matrix if row.matrix is None else row.matrix
+    for cells in itertools.product(*(_axis(key, values) for key, values in _axes(matrix))):
+        yield Row(
+            name=", ".join([row.name, *(label for label, _ in cells)]),
+            recipe=row.recipe or experiment.recipe,
+            overrides=[*row.overrides, *(override for _, overrides in cells for override in overrides)],
+            group=row.group,
+            matrix={},
+        )
+
+
+def _axes(matrix: Matrix) -> Iterator[tuple[str, list[Any] | dict[str, Any]]]:
+    for key, values in matrix.items():
+        if not values:
+            raise RecipeError(f"matrix: {key} has no values.")
+        yield key, values
+
+
+def _axis(key: str, values: list[Any] | dict[str, Any]) -> list[tuple[str, list[str]]]:
+    """Label and overrides of every value on one axis."""
+    if isinstance(values, list):
+        return [(f"{key.rpartition('.')[2]} {_show(value)}", [_override(key, value)]) for value in values]
+    return [
+        (label, list(value) if _is_overrides(value) else [_override(key, value)]) for label, value in values.items()
+    ]
+
+
+def _is_overrides(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(item, str) and "=" in item for item in value)
+
+
+def _override(key: str, value: Any) -> str:
+    # JSON is YAML; quoted, a folder named 2024 stays a name.
+    return f"{key}={json.dumps(value, ensure_ascii=False)}"
+
+
+def _show(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)

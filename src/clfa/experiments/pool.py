@@ -1,0 +1,137 @@
+"""Worker processes that carry out runs, many one after another in each."""
+
+from __future__ import annotations
+
+import logging
+import multiprocessing
+import os
+import signal
+import sys
+from collections import deque
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack, redirect_stderr, redirect_stdout
+from dataclasses import dataclass
+from multiprocessing.connection import Connection, wait
+from multiprocessing.context import SpawnProcess
+from pathlib import Path
+
+from clfa.experiments.execute import Outcome, execute, write_error
+from clfa.experiments.plan import PlannedRun
+
+_spawn = multiprocessing.get_context("spawn")
+
+
+def cores() -> int:
+    """Processors this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def log_path(directory: Path, run: PlannedRun) -> Path:
+    """What a run printed."""
+    return directory / "logs" / f"{run.slug}.log"
+
+
+@dataclass
+class _Worker:
+    process: SpawnProcess
+    connection: Connection
+    run: PlannedRun | None = None
+
+
+def run_all(
+    runs: Sequence[PlannedRun], directory: Path, jobs: int, report: Callable[[PlannedRun, Outcome], None]
+) -> None:
+    """Carry out runs in ``jobs`` processes; one that dies is replaced, and its run recorded as failed.
+
+    Runs that another experiment process is at are tried again at the end, once it has let go of them.
+
+    Args:
+        runs: In order.
+        directory: The experiment's folder.
+        jobs: Number of processes; each gets its share of the processor's cores.
+        report: Called with every outcome but ``busy``.
+    """
+    waiting = deque((run, False) for run in runs)
+    workers: list[_Worker] = []
+    try:
+        while waiting or any(worker.run is not None for worker in workers):
+            while waiting and len(workers) < jobs and all(worker.run is not None for worker in workers):
+                workers.append(_start(directory, jobs))
+            for worker in workers:
+                if worker.run is None and waiting:
+                    run, patient = waiting.popleft()
+                    worker.connection.send((run, patient))
+                    worker.run = run
+            busy = [worker for worker in workers if worker.run is not None]
+            ready = wait([worker.connection for worker in busy])
+            for worker in busy:
+                if worker.connection not in ready:
+                    continue
+                done, worker.run = worker.run, None
+                assert done is not None
+                try:
+                    outcome: Outcome = worker.connection.recv()
+                except (EOFError, ConnectionResetError):
+                    outcome = _died(worker, done, directory)
+                    workers.remove(worker)
+                if outcome.status == "busy":
+                    waiting.append((done, True))
+                else:
+                    report(done, outcome)
+    finally:
+        for worker in workers:
+            if worker.run is not None:
+                worker.process.terminate()
+            # An idle worker ends at the end of its input.
+            worker.connection.close()
+        for worker in workers:
+            worker.process.join()
+
+
+def _start(directory: Path, jobs: int) -> _Worker:
+    ours, theirs = _spawn.Pipe()
+    process = _spawn.Process(target=_work, args=(theirs, directory, max(1, cores() // jobs)))
+    process.start()
+    # Ours alone is open from now on, so that the worker's end is noticed.
+    theirs.close()
+    return _Worker(process, ours)
+
+
+def _died(worker: _Worker, run: PlannedRun, directory: Path) -> Outcome:
+    worker.process.join()
+    code = worker.process.exitcode
+    hint = " (killed: out of memory?)" if code == -signal.SIGKILL else ""
+    line = f"the worker process died with exit code {code}{hint}; see {log_path(directory, run)}"
+    write_error(directory, run, line)
+    return Outcome("failed", error=line)
+
+
+def _work(connection: Connection, directory: Path, threads: int) -> None:
+    # Ctrl+C is the parent's to handle; it stops the workers.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    import torch
+
+    from clfa.experiments.corpora import Corpora
+
+    if "OMP_NUM_THREADS" not in os.environ:
+        torch.set_num_threads(threads)
+    corpora = Corpora()
+    while True:
+        try:
+            run, patient = connection.recv()
+        except EOFError:
+            return
+        path = log_path(directory, run)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with ExitStack() as stack:
+            log = stack.enter_context(open(path, "a", encoding="utf-8", buffering=1))
+            # Progress bars see that this is no terminal, and stay away.
+            stack.enter_context(redirect_stdout(log))
+            stack.enter_context(redirect_stderr(log))
+            logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr, force=True)
+            outcome = execute(run, directory, corpora, wait=patient)
+            logging.basicConfig(level=logging.INFO, handlers=[logging.NullHandler()], force=True)
+        try:
+            connection.send(outcome)
+        except BrokenPipeError:
+            return

@@ -1,0 +1,95 @@
+"""A whole experiment: plan, workers, table."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from filelock import FileLock
+
+from clfa.errors import RecipeError
+from clfa.experiments.execute import Outcome
+from clfa.experiments.plan import PlannedRun, check_plan, plan_runs, select_rows
+from clfa.experiments.pool import run_all
+from clfa.experiments.results import Results
+from clfa.experiments.schema import Experiment
+
+
+@dataclass
+class Summary:
+    """What became of an experiment's runs.
+
+    Args:
+        finished: Runs that finished now.
+        skipped: Runs that were finished before.
+        failed: Runs that failed now, with one line each.
+    """
+
+    finished: list[PlannedRun] = field(default_factory=list)
+    skipped: list[PlannedRun] = field(default_factory=list)
+    failed: list[tuple[PlannedRun, str]] = field(default_factory=list)
+
+
+def run_experiment(
+    experiment: Experiment,
+    output: str | Path,
+    *,
+    jobs: int = 1,
+    only: Sequence[str] = (),
+    report: Callable[[PlannedRun, Outcome], None] | None = None,
+) -> Summary:
+    """Carry out what is not yet done of an experiment.
+
+    ``output`` then holds ``experiment.yaml``, one run folder each under ``runs/``, what they printed under ``logs/``,
+    and ``results.parquet`` and ``results.csv``, which are rewritten after every run. It may be killed at any moment
+    and called again, also by several processes at once. Runs happen in processes of their own (``spawn``: a script that
+    calls this needs ``if __name__ == "__main__":``).
+
+    Args:
+        experiment: What to do.
+        output: Its folder.
+        jobs: Number of worker processes; each gets its share of the cores.
+        only: Names or patterns of rows to run now; the table holds all rows that ever finished.
+        report: Called after every run.
+
+    Raises:
+        RecipeError: When the plan is wrong, or ``output`` holds another experiment.
+    """
+    directory = Path(output)
+    runs = plan_runs(experiment)
+    chosen = select_rows(runs, only)
+    check_plan(chosen)
+    _claim(directory, experiment)
+    results, summary = Results(directory, runs), Summary()
+
+    def note(run: PlannedRun, outcome: Outcome) -> None:
+        if outcome.status == "failed":
+            summary.failed.append((run, outcome.error))
+        else:
+            (summary.finished if outcome.status == "finished" else summary.skipped).append(run)
+        if outcome.status != "skipped":
+            results.write()
+        if report is not None:
+            report(run, outcome)
+
+    run_all(chosen, directory, jobs, note)
+    results.write()
+    return summary
+
+
+def _claim(directory: Path, experiment: Experiment) -> None:
+    if (directory / "recipe.yaml").exists():
+        raise RecipeError(f"{directory} is a run folder; give another --output.")
+    directory.mkdir(parents=True, exist_ok=True)
+    with FileLock(directory / "results.lock"):
+        path = directory / "experiment.yaml"
+        if path.is_file():
+            from clfa.experiments.schema import load_experiment
+
+            held = load_experiment(path).name
+            if held != experiment.name:
+                raise RecipeError(
+                    f"{directory} holds the experiment {held!r}; give {experiment.name!r} another --output."
+                )
+        experiment.save(path)

@@ -1,0 +1,27 @@
+"""Knowledge: extra text about a post, and word-pair graphs over it.
+
+A new source of knowledge text is one new file here and one line in :data:`SOURCES`; a new lexicon of word polarities
+one file and one line in :data:`LEXICONS`.
+"""
+
+from clfa.registry import Registry
+
+SOURCES = Registry(
+    "knowledge source",
+    {
+        "column": "clfa.knowledge.column:ColumnSource",
+        "ocr": "clfa.knowledge.ocr:OCRSource",
+        "caption": "clfa.knowledge.caption:CaptionSource",
+        "hashtags": "clfa.knowledge.hashtags:HashtagSource",
+    },
+)
+
+LEXICONS = Registry(
+    "lexicon",
+    {
+        "vader": "clfa.knowledge.vader:read_vader",
+        "senticnet": "clfa.knowledge.senticnet:read_senticnet",
+    },
+)
+
+__all__ = ["LEXICONS", "SOURCES"]

@@ -1,0 +1,189 @@
+"""Knowledge texts of samples: every source asked once per content, its answers kept on disk."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from datasets import Dataset, DatasetDict, Features, concatenate_datasets
+
+from clfa.data.images import image_key, image_name, load_image
+from clfa.data.readers.knowledge import SEPARATOR
+from clfa.data.schema import Corpus
+from clfa.errors import DataError, ImageError
+from clfa.knowledge import SOURCES
+from clfa.knowledge.base import KnowledgeSource
+from clfa.progress import track
+from clfa.recipe import KnowledgeRecipe
+from clfa.store import FeatureStore, text_key
+
+logger = logging.getLogger(__name__)
+
+# Contents between two writes: what a kill can cost, and how long another process waits for its turn.
+_CHUNK = 16
+# Failures that a warning quotes.
+_MAX_EXAMPLES = 3
+
+
+@dataclass
+class Failures:
+    """Contents that a source could make nothing of.
+
+    Args:
+        count: How many.
+        examples: The first of them: what, and why.
+    """
+
+    count: int = 0
+    examples: list[str] = field(default_factory=list)
+
+    def add(self, what: str) -> None:
+        """Count one."""
+        self.count += 1
+        if len(self.examples) < _MAX_EXAMPLES:
+            self.examples.append(what)
+
+
+class KnowledgeTexts:
+    """The knowledge texts that a recipe asks for.
+
+    Args:
+        recipe: The recipe's ``knowledge`` section.
+        cache: Cache directory. Texts lie in ``knowledge/SOURCE-FINGERPRINT`` by content key, so that neither another
+            run nor another data set with the same pictures computes them again.
+        progress: Whether to show progress bars.
+
+    Attributes:
+        failures: Of each source, so far.
+
+    Raises:
+        RecipeError: When a source is unknown, lacks an option or its package.
+        ModelError: When a source's model cannot be loaded.
+    """
+
+    def __init__(self, recipe: KnowledgeRecipe, cache: Path, progress: bool = True) -> None:
+        self.sources: list[KnowledgeSource] = [SOURCES.get(name).from_recipe(recipe) for name in recipe.sources]
+        self.cache, self.progress = cache, progress
+        self.failures = {source.name: Failures() for source in self.sources}
+
+    @property
+    def reads_images(self) -> bool:
+        """Whether any source looks at pictures."""
+        return any(source.reads == "image" for source in self.sources)
+
+    def __call__(self, columns: Mapping[str, Sequence[Any]]) -> list[str | None]:
+        """Texts of N samples.
+
+        Args:
+            columns: ``text``, ``image`` and ``knowledge`` of the samples, each of length N, as far as the sources read
+                them; a picture or text may be ``None``.
+
+        Returns:
+            N texts, those of several sources joined by ``" ; "`` in the recipe's order; ``None`` where there is none.
+        """
+        parts = [self._texts(source, columns[source.reads]) for source in self.sources]
+        return [SEPARATOR.join(filter(None, texts)) or None for texts in zip(*parts, strict=True)]
+
+    def fill(self, corpus: Corpus) -> Corpus:
+        """A corpus with its knowledge column made by the sources; unlabelled pairs keep theirs.
+
+        Raises:
+            DataError: When a source looks at pictures and the corpus has none.
+        """
+        if [source.name for source in self.sources] == ["column"]:
+            return corpus
+        if self.reads_images and not corpus.has_images:
+            names = ", ".join(source.name for source in self.sources if source.reads == "image")
+            raise DataError(
+                f"{corpus.name} has no images, which the knowledge source {names} looks at; "
+                "leave it out of knowledge.sources, or give data with images."
+            )
+        splits = {name: self._fill(split) for name, split in corpus.splits.items()}
+        self.warn()
+        return replace(corpus, splits=DatasetDict(splits))
+
+    def warn(self) -> None:
+        """Say what failed so far, if anything did."""
+        for name, failures in self.failures.items():
+            if failures.count:
+                logger.warning(
+                    "knowledge source %s: %d pictures gave no text because they failed, for instance %s",
+                    name,
+                    failures.count,
+                    "; ".join(failures.examples),
+                )
+
+    def _fill(self, split: Dataset) -> Dataset:
+        texts = self({source.reads: split[source.reads][:] for source in self.sources})
+        features = Features({"knowledge": split.features["knowledge"]})
+        column = Dataset.from_dict({"knowledge": texts}, features=features)
+        joined = concatenate_datasets([split.remove_columns("knowledge"), column], axis=1)
+        return joined.select_columns(list(split.features))
+
+    def _texts(self, source: KnowledgeSource, contents: Sequence[Any]) -> list[str]:
+        if source.fingerprint is None:
+            return source.describe(contents)
+        store = FeatureStore(self.cache / "knowledge" / source.fingerprint, width=1, dtype="uint8")
+        failures = self.failures[source.name]
+        keys = [self._key(source, content, failures) for content in contents]
+        present = [position for position, key in enumerate(keys) if key is not None]
+        absent = [present[i] for i in store.missing([keys[position] or b"" for position in present])]
+        with track(len(absent), f"knowledge: {source.name}") if self.progress else nullcontext(_silent) as advance:
+            for start in range(0, len(absent), _CHUNK):
+                chunk = absent[start : start + _CHUNK]
+                with store.writer() as write:
+                    # Another process may have been here in the meantime.
+                    todo = [position for position in chunk if keys[position] not in store]
+                    for first in range(0, len(todo), source.batch_size):
+                        batch = todo[first : first + source.batch_size]
+                        for position, text in self._describe(source, contents, batch):
+                            key = keys[position]
+                            assert key is not None
+                            write(key, np.frombuffer(text.encode("utf-8", "replace"), np.uint8)[:, None])
+                advance(len(chunk))
+        return [_stored(store, key) for key in keys]
+
+    def _key(self, source: KnowledgeSource, content: Any, failures: Failures) -> bytes | None:
+        """Content key; ``None`` for what is absent or cannot be read."""
+        if content is None or content == "":
+            return None
+        if source.reads != "image":
+            return text_key(content)
+        try:
+            return image_key(content)
+        except ImageError as error:
+            failures.add(str(error))
+            return None
+
+    def _describe(self, source: KnowledgeSource, contents: Sequence[Any], batch: list[int]) -> list[tuple[int, str]]:
+        """Texts of the contents that the source can read; the others are counted."""
+        failures = self.failures[source.name]
+        loaded: dict[int, Any] = {}
+        for position in batch:
+            try:
+                content = contents[position]
+                loaded[position] = load_image(content) if source.reads == "image" else content
+            except ImageError as error:
+                failures.add(str(error))
+        try:
+            return list(zip(loaded, source.describe(list(loaded.values())) if loaded else [], strict=True))
+        except Exception as error:  # Engines raise anything on odd pictures.
+            if len(loaded) == 1:
+                failures.add(f"{image_name(contents[next(iter(loaded))])}: {type(error).__name__}: {error}")
+                return []
+            return [pair for position in loaded for pair in self._describe(source, contents, [position])]
+
+
+def _silent(count: int) -> None:
+    del count
+
+
+def _stored(store: FeatureStore, key: bytes | None) -> str:
+    if key is None or key not in store:
+        return ""
+    return store[key].tobytes().decode("utf-8")

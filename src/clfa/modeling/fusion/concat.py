@@ -1,0 +1,34 @@
+"""Mean vectors side by side, through one layer."""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+from transformers.activations import ACT2FN
+
+from clfa.modeling.configuration import CLFAConfig
+from clfa.modeling.fusion.base import Fusion, Stream, stream_names
+from clfa.modeling.fusion.means import stream_means
+
+
+class ConcatFusion(Fusion):
+    """``h = act(W [mean(H_text); mean(H_image); mean(H_knowledge)] + b)``; absent knowledge counts as zeros.
+
+    Early fusion by concatenation, the usual baseline of image-text papers. Unlike the baseline ``pooled_concat``, which
+    reads encoder features, it reads the projected, aligned ones. Its only dropout is the classifier's, right behind it.
+
+    Args:
+        config: ``hidden_size``, ``hidden_act`` and which streams there are.
+    """
+
+    def __init__(self, config: CLFAConfig) -> None:
+        super().__init__(config)
+        self.names = stream_names(config)
+        self.dense = nn.Linear(len(self.names) * config.hidden_size, config.hidden_size)
+        self.activation = ACT2FN[config.hidden_act]
+
+    def forward(self, streams: dict[str, Stream]) -> Stream:
+        """See :meth:`Fusion.forward`; one fused token (B, 1, D)."""
+        means = stream_means(streams, self.names).hidden
+        fused: torch.Tensor = self.activation(self.dense(means.flatten(1)))
+        return Stream(fused.unsqueeze(1))

@@ -1,0 +1,91 @@
+"""One transformer over the tokens of all modalities together."""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+
+from clfa.modeling.attention import AttentionSubLayer
+from clfa.modeling.configuration import CLFAConfig
+from clfa.modeling.feed_forward import FeedForwardSubLayer
+from clfa.modeling.fusion.base import Fusion, Stream, stream_names
+from clfa.modeling.fusion.concatenation import concatenate
+
+
+class JointLayer(nn.Module):
+    """Self-attention, then feed-forward, both post-norm with residual: one layer of BERT.
+
+    Args:
+        config: Sizes and dropouts.
+    """
+
+    def __init__(self, config: CLFAConfig) -> None:
+        super().__init__()
+        self.self_attention = AttentionSubLayer(
+            config.hidden_size,
+            config.num_attention_heads,
+            config.attention_probs_dropout_prob,
+            config.hidden_dropout_prob,
+            config.layer_norm_eps,
+        )
+        self.feed_forward = FeedForwardSubLayer(
+            config.hidden_size,
+            config.intermediate_size,
+            config.hidden_act,
+            config.hidden_dropout_prob,
+            config.layer_norm_eps,
+        )
+
+    def forward(self, hidden: torch.Tensor, mask: torch.Tensor | None, bias: torch.Tensor | None) -> torch.Tensor:
+        """(B, N, D), (B, N), (B, N, N) -> (B, N, D)."""
+        fused: torch.Tensor = self.feed_forward(self.self_attention(hidden, hidden, mask, bias))
+        return fused
+
+
+class JointFusion(Fusion):
+    """Single-stream fusion: ``[H_text + e_text; H_image + e_image; ...]`` through a stack of :class:`JointLayer`.
+
+    Source: VisualBERT (Li et al. 2019, arXiv:1908.03557) and UNITER (Chen et al., ECCV 2020, arXiv:1909.11740), whose
+    learnt segment or type embeddings ``e`` tell the modalities apart. Simplified: the encoders know the positions, so
+    that no position embeddings are added again; no LayerNorm and dropout on the sum; nothing is pretrained.
+
+    Knowledge tokens are part of the sequence; masked ones have weight 0, so that a sample without knowledge comes out
+    as if there were none, up to rounding (sums over more tokens are taken in another order). Word-pair graphs are added
+    to the scores from text tokens to text and to knowledge tokens.
+
+    Args:
+        config: ``num_fusion_layers`` layers; streams by ``config.modalities`` and ``config.use_knowledge``.
+    """
+
+    def __init__(self, config: CLFAConfig) -> None:
+        super().__init__(config)
+        self.names = stream_names(config)
+        self.type_embeddings = nn.Embedding(len(self.names), config.hidden_size)
+        self.layers = nn.ModuleList(JointLayer(config) for _ in range(config.num_fusion_layers))
+
+    def forward(self, streams: dict[str, Stream]) -> Stream:
+        """See :meth:`Fusion.forward`; the fused tokens are all streams' (B, T + P + K, D)."""
+        ordered = [
+            streams[name]._replace(hidden=streams[name].hidden + embedding)
+            for name, embedding in zip(self.names, self.type_embeddings.weight, strict=True)
+            if name in streams
+        ]
+        joint = concatenate(ordered)
+        bias = self._bias(ordered)
+        for layer in self.layers:
+            joint = joint._replace(hidden=layer(joint.hidden, joint.mask, bias))
+        return joint
+
+    @staticmethod
+    def _bias(ordered: list[Stream]) -> torch.Tensor | None:
+        """Biases of text tokens to each stream (B, T, N) as one over all pairs of tokens; text is the first stream."""
+        if all(stream.bias is None for stream in ordered):
+            return None
+        queries, others = ordered[0].hidden.shape[1], sum(stream.hidden.shape[1] for stream in ordered[1:])
+        blocks = [
+            stream.hidden.new_zeros(len(stream.hidden), queries, stream.hidden.shape[1])
+            if stream.bias is None
+            else stream.bias.to(stream.hidden.dtype)
+            for stream in ordered
+        ]
+        return nn.functional.pad(torch.cat(blocks, dim=-1), (0, 0, 0, others))

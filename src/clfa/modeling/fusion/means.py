@@ -1,0 +1,35 @@
+"""One vector per stream, which fusions without attention start from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import torch
+
+from clfa.modeling.fusion.base import Stream
+from clfa.modeling.pooling import masked_mean
+
+
+def stream_means(streams: Mapping[str, Stream], names: Sequence[str]) -> Stream:
+    """Masked mean of every stream, as one token per stream.
+
+    Args:
+        streams: By name; knowledge may be absent.
+        names: Which streams, in which order.
+
+    Returns:
+        Means (B, M, D) of the M streams named. A stream that is absent from the batch, or has no token in a sample,
+        counts as zeros and has 0 in the mask (B, M).
+    """
+    first = next(iter(streams.values())).hidden
+    means, present = [], []
+    for name in names:
+        if name not in streams:
+            means.append(first.new_zeros(len(first), first.shape[-1]))
+            present.append(torch.zeros(len(first), dtype=torch.bool, device=first.device))
+            continue
+        hidden, mask, _ = streams[name]
+        means.append(masked_mean(hidden, mask))
+        everywhere = torch.ones(len(hidden), dtype=torch.bool, device=hidden.device)
+        present.append(everywhere if mask is None else mask.bool().any(dim=1))
+    return Stream(torch.stack(means, dim=1), torch.stack(present, dim=1))

@@ -1,0 +1,113 @@
+"""Word-pair graphs of samples as weighted attention biases, the graphs kept on disk by content."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from clfa.knowledge.words import Pieces
+from clfa.processing.processor import CLFAProcessor, tokenizer_digest
+from clfa.progress import track
+from clfa.store import FeatureStore, text_key
+
+# Bumped when the meaning of stored graphs changes, so that old caches are not read as new ones.
+_FORMAT = 1
+# Samples between two writes.
+_CHUNK = 256
+_WIDTH = 3
+
+Part = tuple[float, FeatureStore, list[bytes]]
+
+
+class WordPairBiases:
+    """Biases of N samples, as triples row, column, weighted value (pairs, 3).
+
+    Args:
+        processor: With weighted word graphs.
+        texts: N texts, ``None`` or empty where a sample has none.
+        knowledge: N knowledge texts, ``None`` or empty where a sample has none; ``None`` without a knowledge stream.
+        cache: Cache directory.
+    """
+
+    def __init__(
+        self, processor: CLFAProcessor, texts: Sequence[str | None], knowledge: Sequence[str | None] | None, cache: Path
+    ) -> None:
+        graphs = processor.word_graphs
+        assert graphs is not None
+        knowledge = [None] * len(texts) if knowledge is None else list(knowledge)
+        self.texts, self.knowledge = [text or "" for text in texts], knowledge
+        self._processor, self._cache = processor, cache
+        pairs = [f"{len(text)} {text}{extra or ''}" for text, extra in zip(self.texts, knowledge, strict=True)]
+        self._text: list[Part] = []
+        self._pair: list[Part] = []
+        if graphs.gamma and graphs.lexicon is not None:
+            store = self._store("affective-self", graphs.lexicon.fingerprint)
+            self._text.append((graphs.gamma, store, [text_key(text) for text in self.texts]))
+            self._ensure(store, self._text[-1][2], lambda text, _: graphs.affective_self(text), needs_knowledge=False)
+        pair_keys = [text_key(pair) for pair in pairs]
+        if graphs.lambda1 and graphs.lexicon is not None:
+            store = self._store("affective-pair", graphs.lexicon.fingerprint)
+            self._pair.append((graphs.lambda1, store, pair_keys))
+            self._ensure(store, pair_keys, graphs.affective, needs_knowledge=True)
+        if graphs.lambda2 and graphs.antonyms is not None:
+            store = self._store("antonym-pair", graphs.antonyms.fingerprint)
+            self._pair.append((graphs.lambda2, store, pair_keys))
+            self._ensure(store, pair_keys, graphs.antonym, needs_knowledge=True)
+
+    @property
+    def has_text(self) -> bool:
+        """Whether there are biases of text self-attention."""
+        return bool(self._text)
+
+    @property
+    def has_knowledge(self) -> bool:
+        """Whether there are biases of text-knowledge attention."""
+        return bool(self._pair)
+
+    def text(self, index: int) -> np.ndarray:
+        """Bias of one sample's text self-attention (pairs, 3); no pairs without text."""
+        return _weighted(self._text if self.texts[index] else [], index)
+
+    def pair(self, index: int) -> np.ndarray:
+        """Bias of one sample's text-knowledge attention (pairs, 3); no pairs without knowledge or text."""
+        return _weighted(self._pair if self.texts[index] else [], index)
+
+    def _store(self, kind: str, source: str) -> FeatureStore:
+        processor = self._processor
+        lengths = [processor.max_length, processor.knowledge_max_length]
+        settings = json.dumps([_FORMAT, source, tokenizer_digest(processor.tokenizer), lengths])
+        name = hashlib.blake2b(settings.encode(), digest_size=16).hexdigest()
+        return FeatureStore(self._cache / "graphs" / f"{kind}-{name}", _WIDTH, "float32")
+
+    def _ensure(
+        self,
+        store: FeatureStore,
+        keys: list[bytes],
+        graph: Callable[[Pieces, Pieces], np.ndarray],
+        *,
+        needs_knowledge: bool,
+    ) -> None:
+        absent = store.missing(keys)
+        with track(len(absent), "word graphs") as advance:
+            for start in range(0, len(absent), _CHUNK):
+                chunk = absent[start : start + _CHUNK]
+                texts = self._processor.pieces([self.texts[i] for i in chunk])
+                extra = texts
+                if needs_knowledge:
+                    longest = self._processor.knowledge_max_length
+                    extra = self._processor.pieces([self.knowledge[i] or "" for i in chunk], longest)
+                store.add((keys[i], graph(a, b)) for i, a, b in zip(chunk, texts, extra, strict=True))
+                advance(len(chunk))
+
+
+def _weighted(parts: Sequence[Part], index: int) -> np.ndarray:
+    weight = np.ones(_WIDTH, np.float32)
+    triples = [np.empty((0, _WIDTH), np.float32)]
+    for value, store, keys in parts:
+        weight[2] = value
+        triples.append(store[keys[index]] * weight)
+    return np.concatenate(triples)

@@ -1,0 +1,29 @@
+"""Sparse attention biases made dense."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+
+
+def dense(triples: Sequence[np.ndarray], rows: int, columns: int) -> torch.Tensor:
+    """Triples of B samples as one tensor; values of equal places are added.
+
+    Args:
+        triples: Row, column, value (pairs, 3) of each sample.
+        rows: Query tokens of the padded batch.
+        columns: Key tokens of the padded batch.
+
+    Returns:
+        (B, rows, columns) in float32.
+
+    Example:
+        >>> dense([np.array([[0, 1, 0.5]], np.float32), np.empty((0, 3), np.float32)], 1, 2).tolist()
+        [[[0.0, 0.5]], [[0.0, 0.0]]]
+    """
+    bias = np.zeros((len(triples), rows, columns), np.float32)
+    for number, sample in enumerate(triples):
+        np.add.at(bias[number], (sample[:, 0].astype(int), sample[:, 1].astype(int)), sample[:, 2])
+    return torch.from_numpy(bias)

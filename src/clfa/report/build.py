@@ -1,0 +1,195 @@
+"""From an experiment's folder to its pages."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from clfa.experiments.schema import Published
+from clfa.experiments.scores import factor
+from clfa.files import atomic_write
+from clfa.report.plots import confusion_plot, interval_plot, learning_curves, projection_plot
+from clfa.report.projection import read_projections
+from clfa.report.published import published_rows
+from clfa.report.samples import Change, change
+from clfa.report.study import Study
+from clfa.report.tables import (
+    AlignmentRow,
+    ComparisonRow,
+    HeadlineRow,
+    alignment_rows,
+    best_row,
+    comparisons,
+    headline,
+)
+
+# More curves or clouds than these say nothing on one page.
+_MAX_CURVES, _MAX_CLOUDS, _MAX_CONFUSIONS, _MAX_CHANGES = 8, 6, 4, 3
+
+
+@dataclass
+class Report:
+    """Content of the pages.
+
+    Args:
+        study: The experiment.
+        rows: Headline table.
+        compared: Tested differences.
+        published: Figures of others.
+        aligned: Retrieval of students and guides.
+        intervals: Dot plots by metric.
+        curves: Learning curves.
+        confusions: Confusion matrices.
+        clouds: Row and run -> projection plot.
+        changes: Samples whose answer changed.
+    """
+
+    study: Study
+    rows: list[HeadlineRow]
+    compared: list[ComparisonRow]
+    published: list[Published]
+    aligned: list[AlignmentRow]
+    intervals: dict[str, str] = field(default_factory=dict)
+    curves: str | None = None
+    confusions: list[str] = field(default_factory=list)
+    clouds: dict[str, str] = field(default_factory=dict)
+    changes: list[Change] = field(default_factory=list)
+
+    @property
+    def groups(self) -> list[tuple[str, list[HeadlineRow]]]:
+        """Rows under their headings."""
+        names = dict.fromkeys(row.group for row in self.rows)
+        return [(name, [row for row in self.rows if row.group == name]) for name in names]
+
+    @property
+    def versions(self) -> dict[str, list[str]]:
+        """Versions that the runs were made with; more than one of a kind is worth a remark."""
+        frame = self.study.finished
+        columns = [column for column in frame if column.startswith("versions.")]
+        return {c.removeprefix("versions."): sorted(map(str, frame[c].dropna().unique())) for c in columns}
+
+
+def write_report(
+    directory: str | Path, output: str | Path | None = None, *, metric: str | None = None, samples: bool = True
+) -> tuple[Path, Path]:
+    """Make the pages of an experiment.
+
+    Args:
+        directory: What ``clfa experiment`` made.
+        output: HTML file; ``directory/report.html`` when not given. The Markdown file lies beside it.
+        metric: Tested instead of the experiment's first.
+        samples: Whether to show posts (texts and pictures) of the data set.
+
+    Returns:
+        HTML and Markdown file.
+
+    Raises:
+        CLFAError: When the folder is no experiment or nothing has finished.
+    """
+    from clfa.report.html import render_html
+    from clfa.report.markdown import render_markdown
+
+    path = Path(output) if output is not None else Path(directory) / "report.html"
+    content = build(Study.read(directory, metric), samples=samples)
+    beside = path.with_suffix(".md")
+    with atomic_write(beside) as file:
+        file.write(render_markdown(content))
+    with atomic_write(path) as file:
+        file.write(render_html(content))
+    return path, beside
+
+
+def build(study: Study, *, samples: bool = True) -> Report:
+    """Compute everything the pages show.
+
+    Args:
+        study: The experiment.
+        samples: Whether to look for samples whose answer changed.
+    """
+    compared = comparisons(study)
+    rows = headline(study, compared)
+    report = Report(study, rows, compared, published_rows(study.experiment.published), alignment_rows(study))
+    chosen = _chosen(report)
+    for metric in study.metrics[:2]:
+        values = {
+            row.name: [factor(metric) * score for score in study.scores(row.name, metric).values()] for row in rows
+        }
+        report.intervals[metric] = interval_plot(rows, metric, values, study.experiment.baseline_row)
+    curves = chosen if len(rows) > _MAX_CURVES else [row.name for row in rows]
+    report.curves = learning_curves(
+        {name: list(study.folders(name).values()) for name in curves[:_MAX_CURVES]}, study.metrics[0]
+    )
+    for name in chosen[:_MAX_CONFUSIONS]:
+        report.confusions += _confusions(study, name)
+    for name in dict.fromkeys([*chosen, *(row.name for row in rows)]):
+        if len(report.clouds) < _MAX_CLOUDS:
+            report.clouds.update(_cloud(study, name))
+    if samples:
+        found = (change(study, first, second) for first, second in _pairs(report)[:_MAX_CHANGES])
+        report.changes = [one for one in found if one is not None]
+    return report
+
+
+def _chosen(report: Report) -> list[str]:
+    """Rows worth a closer look: baseline, best, those compared, then the first ones."""
+    experiment, best = report.study.experiment, best_row(report.rows, report.study.metrics[0])
+    wanted = [
+        experiment.baseline_row,
+        best.name if best else None,
+        *(name for pair in experiment.compare for name in pair),
+    ]
+    names = [row.name for row in report.rows]
+    return list(dict.fromkeys([*(name for name in wanted if name in names), *names[:2]]))  # type: ignore[list-item]
+
+
+def _pairs(report: Report) -> list[tuple[str, str]]:
+    """Rows whose answers are held against each other: the asked-for pairs, then the best row against the baseline."""
+    experiment, names = report.study.experiment, [row.name for row in report.rows]
+    pairs = [(first, second) for first, second in experiment.compare]
+    baseline = experiment.baseline_row
+    others = [row for row in report.rows if row.name != baseline and report.study.metrics[0] in row.scores]
+    if baseline is not None and others:
+        from clfa.experiments.scores import lower_is_better
+
+        metric = report.study.metrics[0]
+        sign = -1 if lower_is_better(metric) else 1
+        pairs.insert(0, (max(others, key=lambda row: sign * row.scores[metric].mean).name, baseline))
+    return [pair for pair in dict.fromkeys(pairs) if pair[0] in names and pair[1] in names]
+
+
+def _confusions(study: Study, row: str) -> list[str]:
+    sums: dict[str, np.ndarray] = {}
+    names: dict[str, list[str]] = {}
+    for metrics in study.run_metrics(row):
+        for target, scores in _matrices(metrics.get(study.split, {})):
+            matrix = np.array(scores["confusion_matrix"])
+            names[target] = list(scores["classes"])
+            sums[target] = sums.get(target, 0) + matrix
+    return [
+        confusion_plot(matrix, names[target], f"{row}, {target}" if target else row)
+        for target, matrix in sums.items()
+        if matrix.ndim == 2 and len(matrix) == len(names[target])
+    ]
+
+
+def _matrices(scores: dict[str, Any], target: str = "") -> Iterator[tuple[str, dict[str, Any]]]:
+    """Confusion matrices at any depth, with the name of their target."""
+    if "confusion_matrix" in scores and "classes" in scores:
+        yield target, scores
+    for name, inner in scores.items():
+        if isinstance(inner, dict):
+            yield from _matrices(inner, name)
+
+
+def _cloud(study: Study, row: str) -> dict[str, str]:
+    for (fold, seed), folder in study.folders(row).items():
+        path = folder / "alignment.safetensors"
+        if path.is_file():
+            moments = read_projections(path)
+            if moments is not None:
+                return {f"{row}: {'' if fold is None else f'fold {fold}, '}seed {seed}": projection_plot(*moments)}
+    return {}

@@ -1,0 +1,143 @@
+"""The report as Markdown: the tables, without pictures."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from clfa.experiments.scores import factor, title
+from clfa.report import words
+from clfa.report.build import Report
+from clfa.report.format import count, digits, number, p_value, plus_minus
+
+
+def render_markdown(report: Report) -> str:
+    """The whole page."""
+    study = report.study
+    experiment = study.experiment
+    parts = [f"# {_cell(experiment.name)}", experiment.description]
+    if study.synthetic:
+        parts.append(f"**{words.SYNTHETIC}**")
+    parts += [f"{words.split_sentence(report)} {words.progress_sentence(report)}", _headline(report)]
+    parts.append(words.headline_sentence(report))
+    if report.compared:
+        parts += [f"## Differences in {title(study.metrics[0])}", _compared(report), words.test_sentence(report)]
+    if report.published:
+        parts += ["## Published, not rerun", words.PUBLISHED, _published(report)]
+    if report.aligned:
+        parts += ["## Alignment", "Text-to-image retrieval on validation pairs.", _aligned(report)]
+    for change in report.changes:
+        table = _table(
+            ["", f"{change.second} right", f"{change.second} wrong"],
+            [
+                [f"{change.first} right", str(change.both_right), str(change.gained)],
+                [f"{change.first} wrong", str(change.lost), str(change.both_wrong)],
+            ],
+        )
+        parts += [f"## Answers: {_cell(change.first)} against {_cell(change.second)}", table]
+    if len(study.failed):
+        lines = [[f"{row.row}, fold {row.fold}, seed {row.seed}", str(row.error)] for row in study.failed.itertuples()]
+        parts += ["## Failed runs", _table(["run", "error"], lines, numbers=False)]
+    versions = "; ".join(f"{name} {', '.join(found)}" for name, found in report.versions.items())
+    parts += ["## How to repeat it", "    clfa experiment experiment.yaml --output DIR\n    clfa report DIR", versions]
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _headline(report: Report) -> str:
+    metrics = report.study.metrics
+    header = ["row", *(title(metric) for metric in metrics), "runs", "seconds", "memory GB", "trainable"]
+    lines = []
+    for group, rows in report.groups:
+        if group:
+            lines.append([f"*{_cell(group)}*", *[""] * (len(header) - 1)])
+        for row in rows:
+            cells = []
+            for metric in metrics:
+                score = row.scores.get(metric)
+                text = "–" if score is None else plus_minus(score.mean, score.sd, digits(metric))
+                if metric in row.best:
+                    text = f"**{text}**" if row.significant else f"{text} ◦"
+                cells.append(text)
+            cost = [number(row.seconds, 0), number(row.memory_gb), count(row.parameters)]
+            lines.append([row.name, *cells, str(row.runs), *cost])
+    return _table(header, lines)
+
+
+def _compared(report: Report) -> str:
+    places = digits(report.study.metrics[0])
+    unit = "points" if factor(report.study.metrics[0]) == 100 else "difference"
+    lines = []
+    for row in report.compared:
+        d = row.difference
+        interval = "–" if math.isnan(d.low) else f"{number(d.low, places, True)} to {number(d.high, places, True)}"
+        p = f"**{p_value(row.corrected_p)}**" if row.significant else p_value(row.corrected_p)
+        lines.append(
+            [
+                f"{row.first} − {row.second}",
+                number(d.mean, places, True),
+                interval,
+                f"{d.ahead} of {d.n}",
+                p_value(d.p),
+                p,
+                p_value(d.wilcoxon_p),
+            ]
+        )
+    return _table(["rows", unit, "95 % interval", "ahead", "p", "p corrected", "p Wilcoxon"], lines)
+
+
+def published_columns(report: Report) -> list[str]:
+    """Figures that any published row has."""
+    keys = dict.fromkeys(key for row in report.published for key in row.model_dump(exclude={"method", "source"}))
+    return [key for key in keys if any(getattr(row, key, None) is not None for row in report.published)]
+
+
+def _published(report: Report) -> str:
+    columns = published_columns(report)
+    lines = [
+        [row.method, *(number(_figure(getattr(row, column, None)), 2) for column in columns), row.source]
+        for row in report.published
+    ]
+    return _table(["method", *(title(column) for column in columns), "source"], lines)
+
+
+def _figure(value: object) -> float:
+    return float(value) if isinstance(value, (int, float)) else math.nan
+
+
+def _aligned(report: Report) -> str:
+    lines = [
+        [
+            row.name,
+            number(row.before, 0),
+            number(row.before_rank10),
+            number(row.after, 0),
+            number(row.after_rank10),
+            number(row.guide, 0) + (" (near chance)" if row.near_chance else ""),
+            number(row.guide_rank10),
+            number(row.chance, 0),
+        ]
+        for row in report.aligned
+    ]
+    return _table(
+        [
+            "row",
+            "median rank before",
+            "first ten before, %",
+            "median rank after",
+            "first ten after, %",
+            "guide's median rank",
+            "guide's first ten, %",
+            "chance rank",
+        ],
+        lines,
+    )
+
+
+def _table(header: Sequence[str], lines: Sequence[Sequence[str]], numbers: bool = True) -> str:
+    rule = ["---", *("---:" if numbers else "---" for _ in header[1:])]
+    return "\n".join("| " + " | ".join(_cell(cell) for cell in line) + " |" for line in (header, rule, *lines))
+
+
+def _cell(text: str) -> str:
+    """Text that cannot leave its cell, nor be taken for HTML."""
+    return " ".join(text.split()).replace("&", "&amp;").replace("<", "&lt;").replace("|", "\\|")

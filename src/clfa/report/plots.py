@@ -1,0 +1,187 @@
+"""The report's pictures, as data addresses: SVG, and PNG where there are thousands of points."""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+import math
+from collections import defaultdict
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from matplotlib import rc_context
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from clfa.experiments.scores import factor, title
+from clfa.report.projection import Projection
+from clfa.report.tables import HeadlineRow
+
+_INK, _GREY = "#22304a", "#8a94a6"
+# Okabe & Ito: told apart by colour-blind readers too.
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#6b5b95", "#444444")
+_STYLE = {
+    "font.size": 10,
+    "text.color": _INK,
+    "axes.labelcolor": _INK,
+    "axes.edgecolor": "#c5ccd6",
+    "xtick.color": _INK,
+    "ytick.color": _INK,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "svg.hashsalt": "clfa",
+    "svg.fonttype": "path",
+}
+
+
+def _figure(width: float, height: float) -> Figure:
+    figure = Figure(figsize=(width, height), layout="constrained")
+    FigureCanvasAgg(figure)
+    return figure
+
+
+def _address(figure: Figure, kind: str = "svg") -> str:
+    buffer = io.BytesIO()
+    metadata = {"Date": None} if kind == "svg" else None
+    figure.savefig(buffer, format=kind, dpi=130, metadata=metadata)
+    mime = "image/svg+xml" if kind == "svg" else "image/png"
+    return f"data:{mime};base64," + base64.b64encode(buffer.getvalue()).decode()
+
+
+def interval_plot(
+    rows: Sequence[HeadlineRow], metric: str, values: dict[str, list[float]], baseline: str | None
+) -> str:
+    """Every run as a dot, every row's mean with its 95 % interval.
+
+    Args:
+        rows: Rows, top to bottom.
+        metric: Score shown.
+        values: Scores of the runs by row, scaled as the rows' means.
+        baseline: Row whose mean is drawn as a line.
+    """
+    rows = [row for row in rows if metric in row.scores]
+    with rc_context(_STYLE):
+        figure = _figure(8.6, 0.9 + 0.36 * len(rows))
+        axes = figure.add_subplot()
+        for place, row in enumerate(rows):
+            score = row.scores[metric]
+            runs = values[row.name]
+            spread = np.linspace(-0.16, 0.16, len(runs)) if len(runs) > 1 else np.zeros(len(runs))
+            axes.scatter(runs, place + spread, s=14, color=_GREY, alpha=0.55, linewidths=0)
+            colour = COLOURS[1] if row.name == baseline else COLOURS[0]
+            if not math.isnan(score.low):
+                axes.plot([score.low, score.high], [place, place], color=colour, linewidth=2.2, solid_capstyle="round")
+            axes.scatter([score.mean], [place], s=52, color=colour, zorder=3, edgecolors="white", linewidths=1)
+            if row.name == baseline:
+                axes.axvline(score.mean, color=colour, linewidth=0.9, linestyle=(0, (4, 3)), zorder=0)
+        axes.set_yticks(range(len(rows)), [row.name for row in rows])
+        axes.set_ylim(len(rows) - 0.5, -0.5)
+        axes.set_xlabel(f"{title(metric)}{', percent' if factor(metric) == 100 else ''}")
+        axes.grid(axis="x", alpha=0.25)
+        axes.tick_params(axis="y", length=0)
+        axes.spines["left"].set_visible(False)
+        return _address(figure)
+
+
+def learning_curves(folders: dict[str, list[Path]], metric: str) -> str | None:
+    """Training loss and validation score by epoch: mean over a row's runs, band of one standard deviation.
+
+    Args:
+        folders: Run folders by row.
+        metric: Score of the right-hand plot, where the histories have it.
+    """
+    histories = {row: [_history(folder) for folder in paths] for row, paths in folders.items()}
+    logged = {key for runs in histories.values() for run in runs for log in run for key in log}
+    names = [f"eval_{metric}", f"eval_{metric.replace('.', '_')}", "eval_macro_f1", "eval_loss"]
+    score = next((name for name in names if name in logged), None)
+    parts = [
+        (key, label) for key, label in (("loss_classification", "classification loss, training"),) if key in logged
+    ]
+    parts = parts or [("loss", "loss, training")]
+    if score is not None:
+        parts.append((score, f"{title(score.removeprefix('eval_'))}, validation"))
+    if not logged:
+        return None
+    with rc_context(_STYLE):
+        figure = _figure(4.4 * len(parts), 3.4)
+        for axes, (key, label) in zip(figure.subplots(1, len(parts), squeeze=False)[0], parts, strict=True):
+            scale = factor(key.removeprefix("eval_")) if key.startswith("eval_") else 1.0
+            for colour, (row, runs) in zip(COLOURS, histories.items(), strict=False):
+                points: dict[float, list[float]] = defaultdict(list)
+                for run in runs:
+                    for log in run:
+                        if key in log:
+                            points[log["epoch"]].append(scale * log[key])
+                epochs = sorted(points)
+                means = np.array([np.mean(points[epoch]) for epoch in epochs])
+                spread = np.array([np.std(points[epoch], ddof=1) if len(points[epoch]) > 1 else 0 for epoch in epochs])
+                axes.plot(epochs, means, color=colour, label=row, linewidth=1.8, marker="o", markersize=3)
+                axes.fill_between(epochs, means - spread, means + spread, color=colour, alpha=0.13, linewidth=0)
+            axes.set_xlabel("epoch")
+            axes.set_title(label, fontsize=10)
+            axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+            axes.grid(alpha=0.25)
+        handles, labels = axes.get_legend_handles_labels()
+        figure.legend(handles, labels, loc="outside lower center", ncols=min(3, len(labels)), frameon=False, fontsize=9)
+        return _address(figure)
+
+
+def _history(folder: Path) -> list[dict[str, Any]]:
+    path = folder / "history.json"
+    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else []
+
+
+def confusion_plot(matrix: np.ndarray, names: Sequence[str], heading: str) -> str:
+    """Counts, coloured by the share of the true class.
+
+    Args:
+        matrix: Rows are true classes (C, C).
+        names: Of the classes.
+        heading: Above it.
+    """
+    shares = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
+    with rc_context({**_STYLE, "axes.spines.top": True, "axes.spines.right": True}):
+        size = 1.7 + 0.72 * len(names)
+        figure = _figure(size, size)
+        axes = figure.add_subplot()
+        axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
+        for i in range(len(names)):
+            for j in range(len(names)):
+                colour = "white" if shares[i, j] > 0.55 else _INK
+                text = f"{matrix[i, j]:,}\n{shares[i, j]:.0%}"
+                axes.text(j, i, text, ha="center", va="center", color=colour, fontsize=8)
+        axes.set_xticks(range(len(names)), names, rotation=30, ha="right")
+        axes.set_yticks(range(len(names)), names)
+        axes.set_xlabel("predicted")
+        axes.set_ylabel("true")
+        axes.set_title(heading, fontsize=9, wrap=True)
+        return _address(figure)
+
+
+def projection_plot(before: Projection, after: Projection) -> str:
+    """Texts and pictures before and after training; lines join some of the pairs."""
+    with rc_context(_STYLE):
+        figure = _figure(8.8, 4.3)
+        for axes, moment, heading in zip(
+            figure.subplots(1, 2), (before, after), ("before training", "after training"), strict=True
+        ):
+            joined = np.unique(np.linspace(0, len(moment.text) - 1, min(len(moment.text), 120)).astype(int))
+            for i in joined:
+                ends = np.stack([moment.text[i], moment.image[i]])
+                axes.plot(ends[:, 0], ends[:, 1], color=_GREY, linewidth=0.5, alpha=0.3, zorder=1)
+            for points, colour, label in ((moment.text, COLOURS[0], "text"), (moment.image, COLOURS[1], "picture")):
+                axes.scatter(*points.T, s=11, color=colour, alpha=0.65, linewidths=0, label=label, zorder=2)
+            axes.set_title(
+                f"{heading}\nown picture at {moment.distance:.2f}, others at {moment.other_distance:.2f}", fontsize=10
+            )
+            axes.set_xlabel(f"two components: {moment.explained:.0%} of the variance", fontsize=9)
+            axes.set_xticks([])
+            axes.set_yticks([])
+            axes.set_aspect("equal", adjustable="datalim")
+        handles, labels = axes.get_legend_handles_labels()
+        figure.legend(handles, labels, loc="outside lower center", ncols=2, frameon=False)
+        return _address(figure, "png")

@@ -1,0 +1,122 @@
+"""An experiment's folder, read for its report."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from clfa.errors import DataError
+from clfa.experiments import Experiment, load_experiment, plan_runs, write_results
+from clfa.experiments.plan import PlannedRun
+from clfa.experiments.scores import shown_metrics
+
+
+@dataclass
+class Study:
+    """Everything a report is made of.
+
+    Args:
+        directory: The experiment's folder.
+        experiment: What was planned.
+        runs: All planned runs.
+        frame: The table, one line per run that finished or failed.
+        metrics: Scores to show, the first one tested.
+    """
+
+    directory: Path
+    experiment: Experiment
+    runs: list[PlannedRun]
+    frame: pd.DataFrame
+    metrics: list[str]
+
+    @classmethod
+    def read(cls, directory: str | Path, metric: str | None = None) -> Study:
+        """Read an experiment's folder; its table is made anew from the run folders.
+
+        Args:
+            directory: What ``clfa experiment`` made.
+            metric: Tested instead of the experiment's first.
+
+        Raises:
+            DataError: When there is no experiment or no finished run, or no run has the metric.
+        """
+        path = Path(directory)
+        if not (path / "experiment.yaml").is_file():
+            raise DataError(f"{path} holds no experiment.yaml; make it with `clfa experiment FILE --output {path}`.")
+        experiment = load_experiment(path / "experiment.yaml")
+        runs = plan_runs(experiment)
+        frame = write_results(path, runs)
+        if not (frame["status"] == "finished").any():
+            raise DataError(f"no run in {path} has finished yet; there is nothing to report.")
+        metrics = shown_metrics(experiment.metrics, frame.columns, experiment.split)
+        if metric is not None:
+            if f"{experiment.split}.{metric}" not in frame:
+                raise DataError(f"no run in {path} has the metric {metric!r}; there are: {', '.join(metrics)}.")
+            metrics = [metric, *(name for name in metrics if name != metric)]
+        return cls(path, experiment, runs, frame, metrics)
+
+    @property
+    def split(self) -> str:
+        """The split whose scores are shown."""
+        return self.experiment.split
+
+    @property
+    def finished(self) -> pd.DataFrame:
+        """Finished runs."""
+        return self.frame[self.frame["status"] == "finished"]
+
+    @property
+    def failed(self) -> pd.DataFrame:
+        """Failed runs."""
+        return self.frame[self.frame["status"] == "failed"]
+
+    @property
+    def rows(self) -> list[str]:
+        """Names of the rows with a finished run, in the order of the experiment."""
+        return list(dict.fromkeys(self.finished["row"]))
+
+    @property
+    def synthetic(self) -> bool:
+        """Whether any run was on the demo's data."""
+        places = self.finished["config.data.dir"].dropna().unique()
+        return bool((self.frame["recipe"] == "demo").any()) or any(Path(p, "demo.json").is_file() for p in places)
+
+    @property
+    def over_folds(self) -> bool:
+        """Whether the runs are on more than one fold, so that training sets overlap and test sets differ."""
+        return int(self.finished["fold"].nunique()) > 1
+
+    @property
+    def ratio(self) -> float:
+        """Size of the scored split divided by that of the training split; 0 where there are no folds."""
+        if not self.over_folds:
+            return 0.0
+        sizes = self.finished
+        return float((sizes[f"data.samples.{self.split}"] / sizes["data.samples.train"]).mean())
+
+    def scores(self, row: str, metric: str) -> dict[tuple[int | None, int], float]:
+        """Scores of a row's runs by fold and seed."""
+        column = f"{self.split}.{metric}"
+        runs = self.finished[(self.finished["row"] == row) & self.finished[column].notna()]
+        return {
+            (None if pd.isna(fold) else int(fold), int(seed)): float(score)
+            for fold, seed, score in zip(runs["fold"], runs["seed"], runs[column], strict=True)
+        }
+
+    def folders(self, row: str) -> dict[tuple[int | None, int], Path]:
+        """Folders of a row's finished runs by fold and seed."""
+        runs = self.finished[self.finished["row"] == row]
+        return {
+            (None if pd.isna(fold) else int(fold), int(seed)): self.directory / "runs" / slug
+            for fold, seed, slug in zip(runs["fold"], runs["seed"], runs["run"], strict=True)
+        }
+
+    def run_metrics(self, row: str) -> list[dict[str, Any]]:
+        """``metrics.json`` of a row's finished runs."""
+        return [
+            json.loads((folder / "metrics.json").read_text(encoding="utf-8")) for folder in self.folders(row).values()
+        ]

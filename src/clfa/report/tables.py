@@ -1,0 +1,187 @@
+"""The report's tables, as numbers; how they look is the page's business."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+
+import pandas as pd
+
+from clfa.experiments.scores import factor, lower_is_better
+from clfa.report.statistics import Difference, Mean, compare, holm, summarise
+from clfa.report.study import Study
+
+SIGNIFICANT = 0.05
+
+
+@dataclass
+class HeadlineRow:
+    """One row of the headline table.
+
+    Args:
+        name: The row.
+        group: Its heading, empty where it has none.
+        scores: By metric, scaled as shown (percent).
+        runs: Finished runs.
+        seconds: Median of a run.
+        memory_gb: Largest peak.
+        parameters: Trainable ones.
+        best: Metrics in which it has the best mean.
+        significant: Whether it differs from the baseline in the tested metric, corrected.
+    """
+
+    name: str
+    group: str
+    scores: dict[str, Mean]
+    runs: int
+    seconds: float
+    memory_gb: float
+    parameters: float
+    best: set[str] = field(default_factory=set)
+    significant: bool = False
+
+
+@dataclass(frozen=True)
+class ComparisonRow:
+    """One tested difference.
+
+    Args:
+        first: A row.
+        second: The row it is held against.
+        difference: First minus second in the tested metric, scaled as shown.
+        corrected_p: Holm's p over the whole table.
+    """
+
+    first: str
+    second: str
+    difference: Difference
+    corrected_p: float
+
+    @property
+    def significant(self) -> bool:
+        """Whether the corrected p is below 0.05."""
+        return not math.isnan(self.corrected_p) and self.corrected_p < SIGNIFICANT
+
+
+def comparisons(study: Study) -> list[ComparisonRow]:
+    """Every row against the baseline, then the further pairs; paired by fold and seed."""
+    experiment, metric = study.experiment, study.metrics[0]
+    pairs = [(row, experiment.baseline_row) for row in study.rows if experiment.baseline_row not in (None, row)]
+    pairs += [(first, second) for first, second in experiment.compare]
+    tested = []
+    for first, second in dict.fromkeys(pairs):
+        a, b = study.scores(first, metric), study.scores(str(second), metric)
+        common = [key for key in a if key in b]
+        if common:
+            scale = factor(metric)
+            difference = compare([scale * a[k] for k in common], [scale * b[k] for k in common], study.ratio)
+            tested.append((first, str(second), difference))
+    corrected = holm([difference.p for _, _, difference in tested])
+    return [ComparisonRow(*row, p) for row, p in zip(tested, corrected, strict=True)]
+
+
+def headline(study: Study, compared: list[ComparisonRow]) -> list[HeadlineRow]:
+    """Rows in the order of the experiment, those of one group together."""
+    rows = []
+    for name, runs in study.finished.groupby("row", sort=False):
+        scores = {}
+        for metric in study.metrics:
+            values = [factor(metric) * score for score in study.scores(str(name), metric).values()]
+            if values:
+                scores[metric] = summarise(values, study.ratio)
+        group = runs["group"].iloc[0]
+        rows.append(
+            HeadlineRow(
+                name=str(name),
+                group="" if pd.isna(group) else str(group),
+                scores=scores,
+                runs=len(runs),
+                seconds=_median(runs, "resources.seconds_total"),
+                memory_gb=_median(runs, "resources.peak_memory_mb", largest=True) / 1000,
+                parameters=_median(runs, "training.trained_parameters"),
+            )
+        )
+    for metric in study.metrics:
+        present = [row for row in rows if metric in row.scores]
+        sign = -1 if lower_is_better(metric) else 1
+        if present:
+            max(present, key=lambda row: sign * row.scores[metric].mean).best.add(metric)
+    against_baseline = {
+        row.first for row in compared if row.second == study.experiment.baseline_row and row.significant
+    }
+    for row in rows:
+        row.significant = row.name in against_baseline
+    order = list(dict.fromkeys(row.group for row in rows))
+    return sorted(rows, key=lambda row: order.index(row.group))
+
+
+def best_row(rows: list[HeadlineRow], metric: str) -> HeadlineRow | None:
+    """The row with the best mean."""
+    return next((row for row in rows if metric in row.best), None)
+
+
+@dataclass(frozen=True)
+class AlignmentRow:
+    """Text-to-image retrieval of a row's students and guide on validation pairs, means over its runs.
+
+    Args:
+        name: The row.
+        before: Median rank before training, ``nan`` where no run kept it.
+        before_rank10: Percent among the first ten before training.
+        after: Median rank after training.
+        after_rank10: Percent among the first ten after training.
+        guide: The guide's own median rank, ``nan`` without guide.
+        guide_rank10: Percent among the first ten by the guide.
+        chance: Median rank by chance.
+        near_chance: Whether the guide was near chance in any run.
+    """
+
+    name: str
+    before: float
+    before_rank10: float
+    after: float
+    after_rank10: float
+    guide: float
+    guide_rank10: float
+    chance: float
+    near_chance: bool
+
+
+def alignment_rows(study: Study) -> list[AlignmentRow]:
+    """Rows with both modalities."""
+    after, before = "validation.student_retrieval", "validation.student_retrieval_before"
+    guide = "guide.validation_retrieval"
+    rows = []
+    for name, runs in study.finished.groupby("row", sort=False):
+        if not math.isnan(_mean(runs, f"{after}.median_rank")):
+            near = f"{guide}.near_chance"
+            rows.append(
+                AlignmentRow(
+                    str(name),
+                    _mean(runs, f"{before}.median_rank"),
+                    100 * _mean(runs, f"{before}.rank10"),
+                    _mean(runs, f"{after}.median_rank"),
+                    100 * _mean(runs, f"{after}.rank10"),
+                    _mean(runs, f"{guide}.median_rank"),
+                    100 * _mean(runs, f"{guide}.rank10"),
+                    _mean(runs, f"{after}.chance_median_rank"),
+                    near in runs and bool(runs[near].fillna(False).astype(bool).any()),
+                )
+            )
+    return rows
+
+
+def _numbers(runs: pd.DataFrame, column: str) -> pd.Series:
+    return pd.to_numeric(runs[column], errors="coerce").dropna() if column in runs else pd.Series([], dtype=float)
+
+
+def _mean(runs: pd.DataFrame, column: str) -> float:
+    values = _numbers(runs, column)
+    return float(values.mean()) if len(values) else math.nan
+
+
+def _median(runs: pd.DataFrame, column: str, largest: bool = False) -> float:
+    values = _numbers(runs, column)
+    if not len(values):
+        return math.nan
+    return float(values.max() if largest else values.median())

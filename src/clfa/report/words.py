@@ -1,0 +1,69 @@
+"""Sentences that both pages need."""
+
+from __future__ import annotations
+
+from clfa.experiments.scores import title
+from clfa.report.build import Report
+
+SYNTHETIC = (
+    "SYNTHETIC data: generated posts that show how the machinery works. These figures say nothing about real posts and "
+    "must not be held against published ones."
+)
+MEMORY = "Memory is the peak of the worker process during the run, with what it kept of runs before."
+PUBLISHED = "Published, not rerun: figures from papers, made with other encoders, hardware and sometimes other splits."
+TEST = "Scores of the test split. No setting may be chosen from them."
+VALIDATION = (
+    "Scores of the VALIDATION split, on which the best epoch of every run was chosen: good for choosing settings, too "
+    "good for reporting."
+)
+
+
+def split_sentence(report: Report) -> str:
+    """Whether scores are of test or validation."""
+    return TEST if report.study.split == "test" else VALIDATION
+
+
+def progress_sentence(report: Report) -> str:
+    """How much of the plan is done."""
+    study = report.study
+    done, failed, planned = len(study.finished), len(study.failed), len(study.runs)
+    folds = study.experiment.data.folds or []
+    over = (
+        f"{len(folds)} folds × {len(study.experiment.seeds)} seeds" if folds else f"{len(study.experiment.seeds)} seeds"
+    )
+    missing = planned - done - failed
+    rest = (f", {failed} failed" if failed else "") + (f", {missing} not yet run" if missing else "")
+    return f"{done} of {planned} runs ({len({run.row for run in study.runs})} rows × {over}){rest}."
+
+
+def test_sentence(report: Report) -> str:
+    """Which test, and which correction."""
+    study = report.study
+    metric = title(study.metrics[0])
+    if study.over_folds:
+        test = (
+            f"Corrected resampled t-test (Nadeau & Bengio 2003) on {metric}, paired by fold and seed: the variance is "
+            f"multiplied by 1/n + {study.ratio:.3f} (scored samples / training samples), because the training sets of "
+            "folds overlap."
+        )
+    else:
+        test = (
+            f"Paired t-test on {metric} over seeds. All runs share one split, so it speaks of the randomness of "
+            "training and not of other samples."
+        )
+    return (
+        f"{test} p values are corrected for the {len(report.compared)} comparisons of this table (Holm 1979); the "
+        "95 % intervals are not. Wilcoxon's signed-rank test is a second opinion, uncorrected."
+    )
+
+
+def headline_sentence(report: Report) -> str:
+    """How to read the headline table."""
+    baseline = report.study.experiment.baseline_row
+    bold = (
+        f"Bold: the best mean of its column, where the row also differs from “{baseline}” in "
+        f"{title(report.study.metrics[0])} (corrected p < 0.05). ◦ marks the best mean of each column otherwise."
+        if baseline is not None
+        else "◦ marks the best mean of each column."
+    )
+    return f"Mean ± standard deviation over runs. {bold} Seconds: median of a run. {MEMORY}"

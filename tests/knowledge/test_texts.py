@@ -1,0 +1,159 @@
+from __future__ import annotations
+
+import io
+import logging
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, ClassVar
+
+import pytest
+from PIL import Image
+
+from clfa.data import Corpus
+from clfa.data.schema import COLUMNS
+from clfa.errors import DataError, RecipeError
+from clfa.knowledge import SOURCES
+from clfa.knowledge.base import KnowledgeSource
+from clfa.knowledge.texts import KnowledgeTexts
+from clfa.recipe import KnowledgeRecipe
+
+
+def png(red: int, size: tuple[int, int] = (4, 4)) -> dict[str, Any]:
+    buffer = io.BytesIO()
+    Image.new("RGB", size, (red, 0, 0)).save(buffer, "PNG")
+    return {"bytes": buffer.getvalue(), "path": None}
+
+
+class FakeOCR(KnowledgeSource):
+    """Says how red a picture is; fails on 13, and says nothing of 0."""
+
+    name = "ocr"
+    reads = "image"
+    fingerprint = "fake-1"
+    batch_size = 2
+    seen: ClassVar[list[int]] = []
+
+    @classmethod
+    def from_recipe(cls, recipe: KnowledgeRecipe) -> FakeOCR:
+        return cls()
+
+    def describe(self, contents: Sequence[Any]) -> list[str]:
+        reds = [picture.getpixel((0, 0))[0] for picture in contents]
+        if 13 in reds:
+            raise RuntimeError("unlucky")
+        if 66 in reds:
+            raise KeyboardInterrupt
+        FakeOCR.seen += reds
+        return [f"rot ñ {red}" if red else "" for red in reds]
+
+
+@pytest.fixture(autouse=True)
+def _fake(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(FakeOCR, "seen", [])
+    monkeypatch.setitem(SOURCES._entries, "ocr", f"{FakeOCR.__module__}:FakeOCR")
+
+
+def make(cache: Path, *sources: str) -> KnowledgeTexts:
+    return KnowledgeTexts(KnowledgeRecipe(sources=list(sources)), cache)
+
+
+def test_texts_are_joined_in_the_recipes_order(tmp_path: Path) -> None:
+    columns = {
+        "text": ["#GoodDay", "no", "#X"],
+        "image": [png(1), png(0), None],
+        "knowledge": ["a cat", None, "dog"],
+    }
+    assert make(tmp_path, "column", "ocr", "hashtags")(columns) == ["a cat ; rot ñ 1 ; Good Day", None, "dog ; X"]
+    assert make(tmp_path, "hashtags", "column")(columns) == ["Good Day ; a cat", None, "X ; dog"]
+
+
+def test_no_picture_is_read_twice(tmp_path: Path) -> None:
+    pictures = [png(1), png(2), png(1), png(0)]
+    assert make(tmp_path, "ocr")({"image": pictures}) == ["rot ñ 1", "rot ñ 2", "rot ñ 1", None]
+    assert FakeOCR.seen == [1, 2, 0]
+    # Another run, other samples, another place of the same content; silence is remembered, too.
+    path = tmp_path / "one.png"
+    path.write_bytes(png(1)["bytes"])
+    again = make(tmp_path, "ocr")({"image": [str(path), png(0), png(3)]})
+    assert again == ["rot ñ 1", None, "rot ñ 3"]
+    assert FakeOCR.seen == [1, 2, 0, 3]
+
+
+def test_what_fails_is_counted_and_not_remembered(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    broken = {"bytes": b"no picture", "path": None}
+    missing = str(tmp_path / "absent.png")
+    texts = make(tmp_path, "ocr")
+    assert texts({"image": [png(5), png(13), broken, missing, png(6)]}) == ["rot ñ 5", None, None, None, "rot ñ 6"]
+    failures = texts.failures["ocr"]
+    assert failures.count == 3
+    assert any("absent.png: image file not found" in example for example in failures.examples)
+    assert "<image bytes>: RuntimeError: unlucky" in failures.examples
+    assert "<image bytes>: not an image in any format Pillow reads" in failures.examples
+    with caplog.at_level(logging.WARNING):
+        texts.warn()
+    assert "knowledge source ocr: 3 pictures gave no text because they failed" in caplog.text
+    assert make(tmp_path, "ocr")({"image": [png(13)]}) == [None]
+
+
+def test_what_a_killed_run_did_is_kept(tmp_path: Path) -> None:
+    pictures = [png(red) for red in range(21, 50)] + [png(66)]
+    with pytest.raises(KeyboardInterrupt):
+        make(tmp_path, "ocr")({"image": pictures})
+    # Pictures are described in twos; the last one went down with what killed it.
+    assert FakeOCR.seen == [*range(21, 49)]
+    make(tmp_path, "ocr")({"image": pictures[:-1]})
+    assert sorted(FakeOCR.seen) == [*range(21, 50)]
+
+
+def test_two_at_once_share_the_work(tmp_path: Path) -> None:
+    from threading import Thread
+
+    pictures = [png(red) for red in range(70, 130)]
+    found: list[list[str | None]] = []
+
+    def run() -> None:
+        found.append(KnowledgeTexts(KnowledgeRecipe(sources=["ocr"]), tmp_path, progress=False)({"image": pictures}))
+
+    threads = [Thread(target=run) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert found[0] == found[1] == [f"rot ñ {red}" for red in range(70, 130)]
+    assert sorted(FakeOCR.seen) == list(range(70, 130))
+
+
+def test_a_corpus_is_filled(tmp_path: Path, make_corpus: Callable[..., Corpus]) -> None:
+    corpus = make_corpus(train=4, validation=2)
+    filled = make(tmp_path, "ocr", "hashtags").fill(corpus)
+    assert list(filled.splits) == list(corpus.splits)
+    for name, split in filled.splits.items():
+        assert split.features == corpus.splits[name].features
+        for column in set(COLUMNS) - {"knowledge"}:
+            assert split[column][:] == corpus.splits[name][column][:]
+    # Their pictures are of red 0, 1, 2, ...
+    assert filled.splits["train"]["knowledge"][:] == [None, "rot ñ 1", "rot ñ 2", "rot ñ 3"]
+    assert filled.splits["validation"]["knowledge"][:] == ["rot ñ 4", "rot ñ 5"]
+    chosen = make(tmp_path, "ocr").fill(
+        Corpus("s", type(corpus.splits)({"train": corpus.splits["train"].select([3, 1])}), corpus.label_names)
+    )
+    assert chosen.splits["train"]["knowledge"][:] == ["rot ñ 3", "rot ñ 1"]
+
+
+def test_the_column_alone_leaves_a_corpus_as_it_is(tmp_path: Path, make_corpus: Callable[..., Corpus]) -> None:
+    corpus = make_corpus(images=False)
+    assert make(tmp_path, "column").fill(corpus) is corpus
+
+
+def test_a_corpus_without_pictures(tmp_path: Path, make_corpus: Callable[..., Corpus]) -> None:
+    with pytest.raises(DataError, match="synthetic has no images, which the knowledge source ocr looks at"):
+        make(tmp_path, "hashtags", "ocr").fill(make_corpus(images=False))
+
+
+def test_unknown_source(tmp_path: Path) -> None:
+    with pytest.raises(RecipeError, match=r"unknown knowledge source 'orc'.*Did you mean 'ocr'"):
+        make(tmp_path, "orc")
+
+
+def test_nothing_to_read(tmp_path: Path) -> None:
+    assert make(tmp_path, "ocr", "hashtags")({"image": [], "text": []}) == []
