@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import os
-import string
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,10 +13,8 @@ import torch
 from transformers import (
     BertConfig,
     BertModel,
-    BertTokenizerFast,
     CLIPConfig,
     CLIPModel,
-    CLIPTokenizerFast,
     ViTConfig,
     ViTModel,
 )
@@ -25,28 +22,9 @@ from transformers.models.clip.image_processing_pil_clip import CLIPImageProcesso
 from transformers.models.vit.image_processing_pil_vit import ViTImageProcessorPil
 
 from posts import make_posts, write_csv
+from vocabularies import tiny_bert_tokenizer, tiny_clip_tokenizer
 
 torch.set_num_threads(1)
-
-SPECIALS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
-WORDS = ("so", "sunny", "today", "what", "a", "lovely", "rainy", "day", "cat", "dog", "good", "bad", "great", "the")
-
-
-def tiny_vocab() -> dict[str, int]:
-    """A word-piece vocabulary that spells every word of ASCII letters and digits."""
-    characters = string.ascii_lowercase + string.digits
-    pieces = [*SPECIALS, *WORDS, *characters, *("##" + c for c in characters), *"!?.,'#@"]
-    return {piece: number for number, piece in enumerate(dict.fromkeys(pieces))}
-
-
-def tiny_bert_tokenizer() -> BertTokenizerFast:
-    return BertTokenizerFast(vocab=tiny_vocab())
-
-
-def tiny_clip_tokenizer() -> CLIPTokenizerFast:
-    pieces = [*string.printable.split()[0], *(c + "</w>" for c in string.printable.split()[0])]
-    pieces += ["<|startoftext|>", "<|endoftext|>"]
-    return CLIPTokenizerFast(vocab={piece: number for number, piece in enumerate(dict.fromkeys(pieces))}, merges=[])
 
 
 @pytest.fixture(scope="session")

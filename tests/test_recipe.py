@@ -57,6 +57,7 @@ def test_paper_recipes_carry_the_papers_values(name: str) -> None:
         "beta": 1.0,
         "temperature": 0.1,
         "label_smoothing": 0.0,
+        "focal_gamma": 0.0,
         "freeze_text_encoder": False,
         "freeze_vision_encoder": False,
     }
@@ -153,6 +154,8 @@ def test_save_and_load_keep_everything(tmp_path: Path) -> None:
         "fold": None,
         "limit": None,
         "options": {"label_names": ["a", "b"]},
+        "problem_type": "single_label_classification",
+        "targets": {},
     }
 
 
@@ -230,3 +233,13 @@ def test_validate_recipe_of_a_mapping() -> None:
     assert validate_recipe({"name": "x", "seed": 3}).seed == 3
     with pytest.raises(RecipeError, match="recipe: name: Field required"):
         validate_recipe({})
+
+
+def test_knowledge_section() -> None:
+    recipe = load_recipe("offline", ["model.use_knowledge=true", "knowledge.sources=[ocr, column]"])
+    assert recipe.knowledge.sources == ["ocr", "column"]
+    assert not recipe.knowledge.has_graphs
+    assert load_recipe("offline", ["knowledge.lambda2=0.5"]).knowledge.has_graphs
+    assert load_recipe("offline").knowledge.sources == ["column"]
+    with pytest.raises(RecipeError, match=r"unknown key 'knowledge\.gama'\. Did you mean 'gamma'"):
+        load_recipe("offline", ["knowledge.gama=1"])

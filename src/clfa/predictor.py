@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ from clfa.pipeline.predict import Post, Prediction, Predictor, located
 from clfa.pipeline.run_folder import RunFolder
 from clfa.pipeline.tables import iter_rows
 from clfa.pipeline.train import train
-from clfa.recipe import load_recipe
+from clfa.recipe import load_recipe, validate_recipe
 
 
 class CLFAPredictor:
@@ -83,13 +83,22 @@ class CLFAPredictor:
         predictor._predictor = Predictor.load(path)
         return predictor
 
-    def fit(self, table: Any, validation: Any = None, test: Any = None) -> CLFAPredictor:
+    def fit(
+        self,
+        table: Any,
+        validation: Any = None,
+        test: Any = None,
+        *,
+        targets: Mapping[str, Any] | Sequence[str] | None = None,
+    ) -> CLFAPredictor:
         """Train on a table; without a validation table, a stratified tenth of it is held out for model selection.
 
         Args:
             table: Labelled posts.
             validation: Labelled posts for choosing the best epoch.
             test: Labelled posts scored once, at the end.
+            targets: What to predict instead of the one label: a mapping of names to the fields of
+                :class:`clfa.data.target_spec.TargetSpec`, or the names of columns of classes.
 
         Returns:
             Itself.
@@ -105,24 +114,54 @@ class CLFAPredictor:
         options.update({name: column for name, column in self.columns.items() if column != name})
         if self.image_root is not None:
             options["image_root"] = str(self.image_root)
-        data = self.recipe.data.model_copy(update={"reader": "table", "options": options})
-        train(self.recipe.model_copy(update={"data": data}), self.path, source=source)
+        changes: dict[str, Any] = {"reader": "table", "options": options}
+        if targets is not None:
+            changes["targets"] = targets if isinstance(targets, Mapping) else {name: {} for name in targets}
+        recipe = self.recipe.model_dump()
+        recipe["data"].update(changes)
+        train(validate_recipe(recipe), self.path, source=source)
         self._predictor = Predictor.load(self.path)
         return self
 
     @property
     def label_names(self) -> list[str]:
-        """Class names in index order."""
+        """Class names in index order; with several targets ``target: class``."""
         return self._trained().label_names
 
-    def predict(self, table: Any) -> list[str | None]:
-        """Most probable class of each post; ``None`` where a post cannot be read."""
-        return [prediction.label for prediction in self.predictions(table)]
+    def predict(self, table: Any) -> Any:
+        """The most probable class of each post, as a list; ``None`` where a post cannot be read.
+
+        Of a multi-label target it is the list of classes, of a regression the number. With several targets it is a data
+        frame with a column for each.
+        """
+        found = self.predictions(table)
+        targets = self._trained().targets
+        if len(targets) < 2:
+            return [prediction.label for prediction in found]
+        values = {
+            target.name: [None if p.targets is None else p.targets[target.name].value for p in found]
+            for target in targets
+        }
+        return pd.DataFrame(values, dtype=object)
 
     def predict_proba(self, table: Any) -> pd.DataFrame:
-        """Class probabilities, one row per post; missing values where a post cannot be read."""
-        rows = [prediction.probabilities for prediction in self.predictions(table)]
-        return pd.DataFrame(rows, columns=self.label_names, dtype=float)
+        """Class probabilities, one row per post; missing values where a post cannot be read.
+
+        With several targets the columns have two levels, target and class; regressions have none.
+
+        Raises:
+            ModelError: When all targets are regressions.
+        """
+        targets = self._trained().targets
+        classified = [target for target in targets if target.label_names]
+        if targets and not classified:
+            raise ModelError("a regression has no class probabilities; use predict().")
+        found = self.predictions(table)
+        if len(targets) < 2:
+            return pd.DataFrame([p.probabilities for p in found], columns=self.label_names, dtype=float)
+        keys = [(target.name, label) for target in classified for label in target.label_names]
+        rows = [[_probability(p, *key) for key in keys] for p in found]
+        return pd.DataFrame(rows, columns=pd.MultiIndex.from_tuples(keys, names=["target", "class"]), dtype=float)
 
     def embed(self, table: Any) -> np.ndarray:
         """Fused vectors (N, ``hidden_size``); NaN where a post cannot be read."""
@@ -134,7 +173,7 @@ class CLFAPredictor:
         ]
 
     def evaluate(self, table: Any) -> dict[str, Any]:
-        """Metrics on labelled posts, as a run's own test split is scored."""
+        """Metrics on labelled posts, as a run's own test split is scored; with targets, by target."""
         return evaluate(self.path, "test", source={"test": table})
 
     def predictions(self, table: Any) -> list[Prediction]:
@@ -195,3 +234,9 @@ class CLFAPredictor:
             )
             for row in rows
         ]
+
+
+def _probability(prediction: Prediction, target: str, label: str) -> float:
+    if prediction.targets is None:
+        return float("nan")
+    return (prediction.targets[target].probabilities or {})[label]

@@ -10,8 +10,10 @@ from pathlib import Path
 from typing import Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
+from clfa.data.target_spec import TargetSpec
+from clfa.data.targets import LABEL, MULTI_LABEL, SINGLE_LABEL, ProblemType
 from clfa.errors import RecipeError
 from clfa.files import atomic_write
 
@@ -29,6 +31,10 @@ class DataRecipe(_Section):
         fold: Number of a published fold, where the data set has folds.
         limit: At most this many samples per split, stratified; for trying things out.
         options: Further options of the reader, such as column names.
+        problem_type: Of the one label: ``single_label_classification``, ``multi_label_classification`` or
+            ``regression``.
+        targets: Several targets, or one under a name of its own, instead of the one label: where each stands in the
+            table (:class:`clfa.data.target_spec.TargetSpec`), by name.
     """
 
     reader: str = "table"
@@ -36,6 +42,24 @@ class DataRecipe(_Section):
     fold: int | None = Field(default=None, ge=1)
     limit: int | None = Field(default=None, ge=1)
     options: dict[str, Any] = Field(default_factory=dict)
+    problem_type: ProblemType = "single_label_classification"
+    targets: dict[str, TargetSpec] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _one_way(self) -> DataRecipe:
+        if self.targets and self.problem_type != SINGLE_LABEL:
+            raise ValueError("problem_type is that of the one label; with targets, give each its own problem_type")
+        if "targets" in self.options:
+            raise ValueError("targets stand under data.targets, not under data.options")
+        return self
+
+    @property
+    def target_specs(self) -> dict[str, TargetSpec]:
+        """The targets, the one label of another ``problem_type`` among them; empty for the default task."""
+        if self.targets or self.problem_type == SINGLE_LABEL:
+            return self.targets
+        column, classes = self.options.get("label"), self.options.get("label_names")
+        return {LABEL: TargetSpec(problem_type=self.problem_type, column=column, label_names=classes)}
 
 
 class ModelRecipe(_Section):
@@ -70,6 +94,7 @@ class ModelRecipe(_Section):
     negatives: Literal["batch", "bank"] = "batch"
     temperature: float = Field(default=0.1, gt=0)
     label_smoothing: float = Field(default=0.0, ge=0, lt=1)
+    focal_gamma: float = Field(default=0.0, ge=0)
     freeze_text_encoder: bool | int = False
     freeze_vision_encoder: bool | int = False
 
@@ -147,7 +172,15 @@ class KnowledgeRecipe(_Section):
 
 
 class TrainingRecipe(_Section):
-    """How to train; names and meaning as in ``CLFATrainingArguments``, defaults as in the paper's scripts."""
+    """How to train; names and meaning as in ``CLFATrainingArguments``, defaults as in the paper's scripts.
+
+    Args:
+        class_weights: Weights of the classes in the loss, of the positives in a multi-label target: ``none``,
+            ``balanced`` (by the training split's counts) or a mapping of classes to weights (others: 1). With several
+            targets, a mapping of their names to any of these.
+        tune_thresholds: Whether to choose, on the validation split, each multi-label class's probability threshold for
+            the best F1, instead of 0.5.
+    """
 
     epochs: float = Field(default=30, gt=0)
     batch_size: int = Field(default=8, ge=1)
@@ -168,6 +201,16 @@ class TrainingRecipe(_Section):
     num_workers: int = Field(default=0, ge=0)
     cache_features: bool = True
     save_alignment: bool = False
+    class_weights: Literal["none", "balanced"] | dict[str, Any] = "none"
+    tune_thresholds: bool = False
+
+    @field_validator("class_weights", mode="before")
+    @classmethod
+    def _class_names(cls, value: Any) -> Any:
+        # Classes named 0 and 1 are numbers to YAML.
+        if isinstance(value, dict):
+            return {str(name): cls._class_names(weight) for name, weight in value.items()}
+        return "none" if value is None else value
 
 
 class Recipe(_Section):
@@ -192,6 +235,13 @@ class Recipe(_Section):
     knowledge: KnowledgeRecipe = Field(default_factory=KnowledgeRecipe)
     guide: GuideRecipe = Field(default_factory=GuideRecipe)
     training: TrainingRecipe = Field(default_factory=TrainingRecipe)
+
+    @model_validator(mode="after")
+    def _thresholds(self) -> Recipe:
+        kinds = {spec.problem_type for spec in self.data.target_specs.values()}
+        if self.training.tune_thresholds and MULTI_LABEL not in kinds:
+            raise ValueError(f"training.tune_thresholds needs a {MULTI_LABEL} target; the data section has none")
+        return self
 
     @property
     def guided(self) -> bool:
@@ -237,7 +287,7 @@ def load_recipe(source: str | os.PathLike[str], overrides: Sequence[str] = ()) -
             raise RecipeError(f"no recipe {str(source)!r}; give a YAML file or one of: {', '.join(recipe_names())}.")
         path = known
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        content = _DistinctKeys(path.read_text(encoding="utf-8")).get_single_data()
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise RecipeError(f"{path} is not valid YAML: {error}") from error
     if not isinstance(content, dict):
@@ -246,6 +296,21 @@ def load_recipe(source: str | os.PathLike[str], overrides: Sequence[str] = ()) -
     for override in overrides:
         _apply(content, override)
     return validate_recipe(content, str(path))
+
+
+class _DistinctKeys(yaml.SafeLoader):
+    """YAML whose mappings have no key twice; the last one would win without a word."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        seen: set[Any] = set()
+        for key_node, _ in node.value:
+            key = self.construct_object(key_node, deep=True) if key_node.tag != "tag:yaml.org,2002:merge" else None
+            if key is not None and key in seen:
+                raise yaml.constructor.ConstructorError(
+                    "while reading a mapping", node.start_mark, f"{key!r} occurs twice", key_node.start_mark
+                )
+            seen.add(key)
+        return super().construct_mapping(node, deep)
 
 
 def validate_recipe(content: dict[str, Any], where: str = "recipe") -> Recipe:
@@ -301,14 +366,19 @@ def _apply(content: dict[str, Any], override: str) -> None:
 
 
 def _explain(problem: Any) -> str:
-    *parents, last = [str(part) for part in problem["loc"]]
-    place = ".".join([*parents, last])
+    location = [str(part) for part in problem["loc"]]
+    place = ".".join(location)
     if problem["type"] != "extra_forbidden":
         got = "" if isinstance(problem["input"], dict) else f" (got {problem['input']!r})"
-        return f"{place}: {problem['msg']}{got}"
+        return f"{place}: {problem['msg']}{got}" if place else f"{problem['msg']}{got}"
+    *parents, last = location
     fields: Any = Recipe.model_fields
     for parent in parents:
-        fields = fields[parent].annotation.model_fields
+        # The names of targets are free; below each is a section.
+        fields = (
+            getattr(fields[parent].annotation, "model_fields", None) if parent in fields else TargetSpec.model_fields
+        )
+        fields = fields or {}
     nearest = difflib.get_close_matches(last, fields, n=1)
     hint = f" Did you mean {nearest[0]!r}?" if nearest else f" Known here: {', '.join(fields)}."
     return f"unknown key {place!r}.{hint}"

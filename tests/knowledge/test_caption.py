@@ -18,7 +18,7 @@ from clfa.errors import ModelError, RecipeError
 from clfa.knowledge.caption import CaptionSource
 from clfa.knowledge.texts import KnowledgeTexts
 from clfa.recipe import KnowledgeRecipe
-from conftest import tiny_vocab
+from vocabularies import tiny_vocab
 
 
 @pytest.fixture(scope="module")

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from clfa.knowledge.words import align
-from conftest import tiny_bert_tokenizer
+from vocabularies import tiny_bert_tokenizer
 
 TOKENIZER = tiny_bert_tokenizer()
 

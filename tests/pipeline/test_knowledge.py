@@ -191,3 +191,29 @@ def test_a_file_for_a_text_model_that_looks_at_pictures(
     # The text can be classified all the same.
     assert sum(summary.labels.values()) == 2
     assert "knowledge source ocr: 1 pictures gave no text" in caplog.text
+
+
+def test_with_texts_and_pictures_missing(
+    posts_csv: Path, tmp_path: Path, tiny_recipe: Callable[..., Recipe], overrides: list[str]
+) -> None:
+    table, rows = knowing(posts_csv, tmp_path)
+    for number, row in enumerate(rows):
+        row["text"] = "" if number % 5 == 0 else row["text"]
+        row["image"] = "" if number % 5 == 1 else row["image"]
+    with table.open("w", newline="") as file:
+        writer = csv.DictWriter(file, list(rows[0]))
+        writer.writeheader()
+        writer.writerows(rows)
+    allow = ["model.allow_missing_modalities=true", "model.modality_dropout=0.3"]
+    recipe = tiny_recipe(table, *overrides, *allow)
+    metrics = train(recipe, tmp_path / "run", cache=tmp_path / "cache").metrics
+    # With the text withheld, a graph between text and knowledge has nothing to stand on.
+    assert set(metrics["test"]["without"]) >= {"text", "image"}
+    scored = {row["id"]: row["probabilities"] for row in read_jsonl(tmp_path / "run" / "predictions-test.jsonl")}
+    kept = [row for row in rows if row["id"] in scored]
+    assert {bool(row["text"]) for row in kept} == {bool(row["image"]) for row in kept} == {True, False}
+    predictor = Predictor.load(tmp_path / "run", batch_size=3)
+    for prediction, row in zip(
+        predictor([Post(row["text"], row["image"], row["knowledge"]) for row in kept]), kept, strict=True
+    ):
+        assert prediction.probabilities == pytest.approx(scored[row["id"]], abs=2e-3)

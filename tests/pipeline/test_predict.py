@@ -197,6 +197,7 @@ def test_output_appears_only_when_it_is_whole(
         return Predictor.__call__(predictor, posts)
 
     fails_late.batch_size, fails_late.processor = 4, predictor.processor  # type: ignore[attr-defined]
+    fails_late.knowledge = None  # type: ignore[attr-defined]
     with pytest.raises(RuntimeError, match="out of memory"):
         predict_file(fails_late, source, output)  # type: ignore[arg-type]
     assert calls == [4, 4]

@@ -160,6 +160,25 @@ def test_no_weights_no_graphs(tiny_bert_dir: Path) -> None:
     }
 
 
+def test_absent_texts_have_no_graph(processor: CLFAProcessor, tmp_path: Path) -> None:
+    biases = WordPairBiases(processor, ["so good", None, ""], ["bad", "bad", "bad"], tmp_path)
+    assert [len(biases.text(i)) for i in range(3)] == [2, 0, 0]
+    assert [len(biases.pair(i)) > 0 for i in range(3)] == [True, False, False]
+    batch = processor(text=["so good", None], knowledge=["bad", "bad"])
+    assert batch["text_bias"][1].abs().sum() == 0
+    assert batch["knowledge_bias"].abs().sum(dim=(1, 2)).gt(0).tolist() == [True, False]
+
+
+def test_a_data_set_can_go_to_loader_processes(processor: CLFAProcessor, tmp_path: Path) -> None:
+    from multiprocessing.reduction import ForkingPickler
+
+    biases = WordPairBiases(processor, TEXTS, KNOWLEDGE, tmp_path)
+    for part in (processor, biases):
+        assert len(ForkingPickler.dumps(part)) < 1_000_000
+    # Still there for this process.
+    assert processor._word_graphs is not None
+
+
 def test_equal_places_add_up() -> None:
     triples = np.array([[0, 1, 0.5], [0, 1, 0.25], [1, 0, -1]], np.float32)
     assert dense([triples], 2, 2).tolist() == [[[0, 0.75], [-1, 0]]]

@@ -63,3 +63,11 @@ def test_nothing_is_lost_by_padding(texts: list[list[int]]) -> None:
     kept = [row[mask.bool()].tolist() for row, mask in zip(batch["input_ids"], batch["attention_mask"], strict=True)]
     assert kept == texts
     assert batch["input_ids"].shape == (len(texts), max(map(len, texts)))
+
+
+def test_vectors_of_targets_are_stacked_as_numbers() -> None:
+    rows = [np.array([1, np.nan, 2.5], np.float32), np.array([0, 1, -1], np.float32)]
+    labels = CLFACollator()([{"labels": row} for row in rows])["labels"]
+    assert labels.dtype == torch.float32
+    np.testing.assert_array_equal(labels.numpy(), np.stack(rows))
+    assert CLFACollator()([{"labels": 1}, {"labels": 0}])["labels"].dtype == torch.int64

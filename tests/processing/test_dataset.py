@@ -10,6 +10,7 @@ import torch
 from datasets import Dataset
 from PIL import Image
 
+from clfa.data import read_corpus
 from clfa.data.images import image_key
 from clfa.data.schema import schema_features
 from clfa.errors import ImageError
@@ -151,6 +152,16 @@ def test_samples_make_a_batch(split: Dataset, processor: CLFAProcessor, tmp_path
     batch = CLFACollator()([cached[0], cached[1]])
     assert batch["text_features"].shape == (2, 2, 4)
     assert batch["attention_mask"].tolist() == [[1, 0], [1, 1]]
+
+
+def test_targets_are_a_vector(processor: CLFAProcessor) -> None:
+    table = Dataset.from_dict({"text": ["a", "b"], "mood": ["x", None], "value": [0.5, 2]})
+    targets = {"mood": {"label_names": ["w", "x"]}, "value": {"problem_type": "regression"}}
+    data = read_corpus("table", table, targets=targets, as_split="train").splits["train"]
+    dataset = EncodedDataset(data, CLFAProcessor(None, processor.tokenizer))
+    assert len(dataset) == 2
+    batch = CLFACollator()([dataset[0], dataset[1]])
+    np.testing.assert_array_equal(batch["labels"].numpy(), np.array([[1, 0.5], [np.nan, 2]], np.float32))
 
 
 def test_an_empty_split(split: Dataset, processor: CLFAProcessor) -> None:

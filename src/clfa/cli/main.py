@@ -133,7 +133,12 @@ def predict(
         prediction = predictor([Post(text, image)])[0]
         if prediction.error is not None:
             raise CLFAError(f"cannot predict on this post: {prediction.error}")
-        _show_prediction(prediction.label, prediction.probabilities)
+        for name, found in (prediction.targets or {}).items():
+            if len(predictor.targets) > 1:
+                typer.echo(f"{name}:")
+            _show_prediction(found.value, found.probabilities or {})
+        if prediction.targets is None:
+            _show_prediction(prediction.label, prediction.probabilities)
         return
     columns = run_columns(run)
     target = output or source.with_name(f"{source.stem}.predictions.jsonl")
@@ -212,6 +217,9 @@ def _show_scores(scores: dict[str, dict[str, Any]]) -> None:
     from rich.console import Console
     from rich.table import Table
 
+    if any("targets" in metrics for metrics in scores.values()):
+        _show_targets(scores)
+        return
     table = Table("split", "samples", "accuracy", "macro-F1", "weighted F1")
     for name, metrics in scores.items():
         row = [f"{100 * metrics[key]:.1f}" for key in ("accuracy", "macro_f1", "weighted_f1")]
@@ -219,8 +227,32 @@ def _show_scores(scores: dict[str, dict[str, Any]]) -> None:
     Console().print(table)
 
 
-def _show_prediction(label: str | None, probabilities: dict[str, float]) -> None:
-    typer.echo(label)
+_FIGURES = {
+    "single_label_classification": {"accuracy": "accuracy", "macro_f1": "macro-F1"},
+    "multi_label_classification": {"micro_f1": "micro-F1", "macro_f1": "macro-F1", "mean_average_precision": "mAP"},
+    "regression": {"mae": "MAE", "pearson": "r", "spearman": "rho"},
+}
+
+
+def _show_targets(scores: dict[str, dict[str, Any]]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table("split", "target", "samples", "figures")
+    for split, metrics in scores.items():
+        for target, found in metrics["targets"].items():
+            figures = _FIGURES[found["problem_type"]].items()
+            text = ", ".join(f"{name} {found[key]:.3f}" for key, name in figures if found.get(key) is not None)
+            table.add_row(split, target, f"{found['samples']:,}", text)
+        table.add_row(split, "score", f"{metrics['samples']:,}", f"{metrics['score']:.3f}", end_section=True)
+    Console().print(table)
+
+
+def _show_prediction(label: Any, probabilities: dict[str, float]) -> None:
+    if isinstance(label, list):
+        typer.echo(", ".join(label) or "(none)")
+    else:
+        typer.echo(f"{label:.4g}" if isinstance(label, float) else label)
     for name, probability in sorted(probabilities.items(), key=lambda item: -item[1]):
         typer.echo(f"  {probability:6.1%}  {name}")
 

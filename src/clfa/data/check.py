@@ -15,6 +15,7 @@ from clfa.data.duplicates import Duplicates, find_duplicates
 from clfa.data.published import ALL, PUBLISHED, Published
 from clfa.data.readers import read_corpus
 from clfa.data.schema import Corpus
+from clfa.data.targets import label_matrix, label_slices
 from clfa.data.validate import validate
 
 
@@ -26,7 +27,7 @@ class SplitReport:
         lines: Lines of the distributed file, or ``None`` where splits have no file of their own.
         kept: Samples that can be used.
         published: Samples that papers report, or ``None``.
-        classes: Samples per class.
+        classes: Samples per class; with targets per ``target: class``, or ``target: number``.
         words: Words per text: mean, median, 95th percentile, largest.
         images: Samples with an image.
         knowledge: Samples with knowledge text.
@@ -152,9 +153,7 @@ def check_corpus(
     )
     published = PUBLISHED.get(name)
     lines = corpus.facts.get("lines", {})
-    splits = {
-        split: _split_report(split, data, corpus.label_names, lines, published) for split, data in corpus.splits.items()
-    }
+    splits = {split: _split_report(split, data, corpus, lines, published) for split, data in corpus.splits.items()}
     return CheckReport(
         name=name,
         data_dir=os.fspath(data_dir) if isinstance(data_dir, (str, os.PathLike)) else f"<{type(data_dir).__name__}>",
@@ -172,15 +171,14 @@ def check_corpus(
 
 
 def _split_report(
-    split: str, data: Dataset, label_names: list[str], lines: Mapping[str, int], published: Published | None
+    split: str, data: Dataset, corpus: Corpus, lines: Mapping[str, int], published: Published | None
 ) -> SplitReport:
-    labels = Counter(data["label"][:])
     words = np.array([len(text.split()) for text in data["text"][:]] or [0])
     return SplitReport(
         lines=lines.get(split),
         kept=len(data),
         published=published.kept.get(split) if published is not None else None,
-        classes={label: labels[index] for index, label in enumerate(label_names)},
+        classes=_class_counts(data, corpus),
         words={
             "mean": round(float(words.mean()), 1),
             "median": float(np.median(words)),
@@ -190,6 +188,21 @@ def _split_report(
         images=_count_valid(data, "image"),
         knowledge=_count_valid(data, "knowledge"),
     )
+
+
+def _class_counts(data: Dataset, corpus: Corpus) -> dict[str, int]:
+    if not corpus.targets:
+        labels = Counter(data["label"][:])
+        return {label: labels[index] for index, label in enumerate(corpus.label_names)}
+    counts: dict[str, int] = {}
+    for target, own in label_slices(corpus.targets):
+        for vector in label_matrix(data)[:, own]:
+            found = target.describe(vector)
+            for label in found if isinstance(found, list) else [] if found is None else [found]:
+                key = f"{target.name}: {label}" if target.label_names else f"{target.name}: number"
+                counts[key] = counts.get(key, 0) + 1
+    names = [f"{target.name}: {label}" for target in corpus.targets for label in target.label_names or ("number",)]
+    return {name: counts.get(name, 0) for name in names}
 
 
 def _count_valid(data: Dataset, column: str) -> int:

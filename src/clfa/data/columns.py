@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,8 +12,11 @@ from datasets import ClassLabel, Dataset, DatasetDict, Features, Image, Value, c
 from clfa.data.encoding import clean_text
 from clfa.data.images import is_address
 from clfa.data.label_names import LabelIndex
-from clfa.data.schema import COLUMNS, SPLITS, Corpus, Dropped, schema_features
+from clfa.data.schema import SPLITS, Corpus, Dropped, schema_features
 from clfa.data.splits import RATIOS, split_name, stratified_split
+from clfa.data.target_columns import TargetColumns, UnusableCell
+from clfa.data.target_spec import TargetSpec
+from clfa.data.targets import Target, strata
 from clfa.errors import DataError
 
 USUAL_NAMES = {
@@ -77,6 +80,53 @@ class ColumnMap:
         return found
 
 
+class OneLabel:
+    """The default task's label: one column of classes.
+
+    Args:
+        parts: Tables.
+        columns: Label column of each, or ``None``.
+        label_names: Class names in index order; found in the data by default.
+
+    Attributes:
+        label_names: Class names in index order.
+        targets: None but this label.
+
+    Raises:
+        DataError: Labels that cannot be classes.
+    """
+
+    def __init__(self, parts: list[Part], columns: Sequence[str | None], label_names: list[str] | None) -> None:
+        self._columns = columns
+        present = [(part.data, column) for part, column in zip(parts, columns, strict=True) if column]
+        features = [data.features[column] for data, column in present]
+        class_names = next((feature.names for feature in features if isinstance(feature, ClassLabel)), None)
+        values = (value for data, column in present for value in data[column][:])
+        try:
+            self._labels = LabelIndex(values, label_names, class_names)
+        except DataError as error:
+            raise DataError(f"{', '.join(part.source for part in parts)}: {error}") from None
+        self.label_names = self._labels.names
+        self.targets: list[Target] = []
+
+    def rows(self, table: int, data: Dataset) -> list[Any]:
+        """The label cell of every row of a table."""
+        column = self._columns[table]
+        return list(data[column][:]) if column is not None else [None] * len(data)
+
+    def of(self, cell: Any) -> int | None:
+        """Class index, ``None`` for an unlabelled row.
+
+        Raises:
+            UnusableCell: None of the classes.
+        """
+        try:
+            return self._labels.of(cell)
+        except KeyError as error:
+            detail = f"{error.args[0]!r} is none of {', '.join(self.label_names)}"
+            raise UnusableCell("unknown label", detail) from None
+
+
 def to_corpus(
     name: str,
     parts: list[Part],
@@ -86,6 +136,7 @@ def to_corpus(
     ratios: tuple[float, float, float] = RATIOS,
     split_seed: int = 0,
     complete: bool = True,
+    targets: Mapping[str, TargetSpec] | None = None,
 ) -> Corpus:
     """Bring ``parts`` to the schema; the rules are those of :func:`clfa.data.readers.table.read`.
 
@@ -98,31 +149,32 @@ def to_corpus(
         split_seed: Of the draw.
         complete: Where the data have only a train split, deal it to all three; where only validation is absent, take
             its share from train.
+        targets: What to predict instead of the one label, by name.
 
     Raises:
         DataError: Absent columns, labels that cannot be classes.
     """
     found = [columns.find(part) for part in parts]
-    label_columns = [(part, names["label"]) for part, names in zip(parts, found, strict=True) if names["label"]]
-    features = [part.data.features[column] for part, column in label_columns]
-    class_names = next((feature.names for feature in features if isinstance(feature, ClassLabel)), None)
-    values = (value for part, column in label_columns for value in part.data[column][:])
-    try:
-        labels = LabelIndex(values, label_names, class_names)
-    except DataError as error:
-        raise DataError(f"{', '.join(part.source for part in parts)}: {error}") from None
+    label_columns = [names["label"] for names in found]
+    labels: OneLabel | TargetColumns
+    if targets:
+        labels = TargetColumns(targets, [(part.source, part.data) for part in parts], label_columns)
+    else:
+        labels = OneLabel(parts, label_columns, label_names)
+    wanted, class_names = labels.targets, labels.label_names
 
     dropped: list[Dropped] = []
     taken: dict[str, list[Dataset]] = {split: [] for split in (*SPLITS, UNLABELLED)}
     undecided: list[Dataset] = []
-    for part, names in zip(parts, found, strict=True):
-        for split, rows in _sort_rows(part, names, labels, dropped).items():
-            data = _to_schema(part, names, rows, labels.names)
+    for number, (part, names) in enumerate(zip(parts, found, strict=True)):
+        cells = labels.rows(number, part.data)
+        for split, rows in _sort_rows(part, names, cells, labels.of, dropped).items():
+            data = _to_schema(part, names, rows, class_names, wanted)
             (taken[split] if split else undecided).append(data)
-    how = _deal(taken, undecided, ratios, split_seed, complete)
+    how = _deal(taken, undecided, ratios, split_seed, complete, wanted)
     splits = DatasetDict({split: _concatenate(taken[split]) for split in SPLITS if any(map(len, taken[split]))})
     unlabelled = _concatenate(taken[UNLABELLED]) if any(map(len, taken[UNLABELLED])) else None
-    return Corpus(name, splits, labels.names, unlabelled, dropped, {"split": how, "lines": _lines(parts)})
+    return Corpus(name, splits, class_names, unlabelled, dropped, {"split": how, "lines": _lines(parts)}, wanted)
 
 
 def _deal(
@@ -131,10 +183,12 @@ def _deal(
     ratios: tuple[float, float, float],
     seed: int,
     complete: bool,
+    targets: list[Target],
 ) -> str:
     """Add the samples without a split to ``taken``, stratified by label; returns how, in words."""
     present = {split for split in SPLITS if any(map(len, taken[split]))}
-    shares, how = ratios, f"stratified {':'.join(f'{ratio:g}' for ratio in ratios)}, seed {seed}"
+    by = f" by {targets[0].name}" if targets else ""
+    shares, how = ratios, f"stratified{by} {':'.join(f'{ratio:g}' for ratio in ratios)}, seed {seed}"
     if not undecided:
         if complete and present == {"train"}:
             undecided, taken["train"] = taken["train"], []
@@ -143,12 +197,12 @@ def _deal(
             share = ratios[1] / (ratios[0] + ratios[1])
             shares, how = (
                 (1 - share, share, 0.0),
-                f"as given, validation a stratified {share:.1%} of train, seed {seed}",
+                f"as given, validation a stratified {share:.1%} of train{by and ','}{by}, seed {seed}",
             )
         else:
             return "as given"
     pool = _concatenate(undecided)
-    for split, positions in stratified_split(pool["label"][:], ratios=shares, seed=seed).items():
+    for split, positions in stratified_split(strata(pool, targets), ratios=shares, seed=seed).items():
         taken[split].append(pool.select(positions))
     return how
 
@@ -166,11 +220,15 @@ class _Rows:
     positions: list[int] = field(default_factory=list)
     ids: list[str] = field(default_factory=list)
     texts: list[str] = field(default_factory=list)
-    labels: list[int | None] = field(default_factory=list)
+    labels: list[Any] = field(default_factory=list)
 
 
 def _sort_rows(
-    part: Part, names: Mapping[str, str | None], labels: LabelIndex, dropped: list[Dropped]
+    part: Part,
+    names: Mapping[str, str | None],
+    label_cells: list[Any],
+    read_label: Callable[[Any], Any],
+    dropped: list[Dropped],
 ) -> dict[str | None, _Rows]:
     """Rows by split (``None``: still to be drawn), those that cannot be used left out."""
     size = len(part.data)
@@ -182,16 +240,15 @@ def _sort_rows(
     # Row numbers of two files must not collide.
     prefix = f"{part.split}-" if part.split else ""
     sorted_rows: dict[str | None, _Rows] = {}
-    cells = zip(column("id"), column("text"), column("label"), column("split"), strict=True)
+    cells = zip(column("id"), column("text"), label_cells, column("split"), strict=True)
     for position, (raw_id, text, label, split_cell) in enumerate(cells):
         id = str(raw_id).strip() if raw_id is not None else ""
         id = id or f"{prefix}{position}"
         source = f"{part.source}:row {position}"
         try:
-            index = labels.of(label)
-        except KeyError as error:
-            detail = f"{error.args[0]!r} is none of {', '.join(labels.names)}"
-            dropped.append(Dropped(id, part.split or "", source, "unknown label", detail))
+            index = read_label(label)
+        except UnusableCell as problem:
+            dropped.append(Dropped(id, part.split or "", source, problem.reason, problem.detail))
             continue
         split = part.split
         if split is None and names["split"] is not None:
@@ -209,16 +266,18 @@ def _sort_rows(
     return sorted_rows
 
 
-def _to_schema(part: Part, names: Mapping[str, str | None], rows: _Rows, label_names: list[str]) -> Dataset:
-    features = schema_features(label_names)
-    fresh = Dataset.from_dict(
-        {"id": rows.ids, "text": rows.texts, "label": rows.labels},
-        features=Features({column: features[column] for column in ("id", "text", "label")}),
-    )
+def _to_schema(
+    part: Part, names: Mapping[str, str | None], rows: _Rows, label_names: list[str], targets: list[Target]
+) -> Dataset:
+    features = schema_features(label_names, targets)
+    values: dict[str, list[Any]] = {"id": rows.ids, "text": rows.texts, "label": rows.labels}
+    if targets:
+        values |= {"label": [None] * len(rows.labels), "targets": rows.labels}
+    fresh = Dataset.from_dict(values, features=Features({column: features[column] for column in values}))
     kept = part.data.select(rows.positions)
     images = _image_column(kept, names["image"], part)
     knowledge = _knowledge_column(kept, names["knowledge"])
-    whole = concatenate_datasets([fresh, images, knowledge], axis=1).select_columns(list(COLUMNS))
+    whole = concatenate_datasets([fresh, images, knowledge], axis=1).select_columns(list(features))
     return whole.cast(features) if whole.features != features else whole
 
 

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import csv
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from datasets import Features, Value
+import numpy as np
+from datasets import Features, List, Value
 
 from clfa.data.columns import UNLABELLED
 from clfa.data.images import is_address, read_image_bytes
 from clfa.data.schema import Corpus, Dropped, schema_features
+from clfa.data.targets import MULTI_LABEL, REGRESSION, SINGLE_LABEL, Target, label_slices
+from clfa.errors import DataError
 from clfa.files import atomic_write
 
 _BATCH = 256
@@ -27,18 +30,27 @@ def write_parquet(corpus: Corpus, path: str | os.PathLike[str], *, embed_images:
         embed_images: Put the encoded images into the file instead of paths. Paths of local images are written
             relative to the file's folder, so that the two can move together.
 
+    With targets there is a column for each under its name: the class, the list of classes, or the number.
+
     Returns:
         Number of rows.
 
     Raises:
         ImageError: With ``embed_images``, an image that cannot be read.
+        DataError: A target with the name of another column of the file.
     """
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     target = Path(path)
     target.parent.mkdir(parents=True, exist_ok=True)
-    features = Features({**schema_features(corpus.label_names), "split": Value("string")})
+    columns = schema_features(corpus.label_names)
+    if corpus.targets:
+        del columns["label"]
+        taken = [target.name for target in corpus.targets if target.name in (*columns, "split")]
+        if taken:
+            raise DataError(f"target {taken[0]!r} has the name of another column of the file; rename the target")
+    features = Features({**columns, **_target_features(corpus.targets), "split": Value("string")})
     schema = features.arrow_schema
     parts = dict(corpus.splits)
     if corpus.unlabelled is not None:
@@ -51,6 +63,9 @@ def write_parquet(corpus: Corpus, path: str | os.PathLike[str], *, embed_images:
                 for start in range(0, len(part), _BATCH):
                     batch: dict[str, list[Any]] = dict(part[start : start + _BATCH])
                     batch["image"] = [_stored(image, target.parent, embed_images) for image in batch["image"]]
+                    if corpus.targets:
+                        del batch["label"]
+                        batch |= _target_columns(batch.pop("targets"), corpus.targets)
                     batch["split"] = [name] * len(batch["id"])
                     writer.write_table(pa.table(batch, schema=schema))
                     rows += len(batch["id"])
@@ -59,6 +74,18 @@ def write_parquet(corpus: Corpus, path: str | os.PathLike[str], *, embed_images:
         temporary.unlink(missing_ok=True)
         raise
     return rows
+
+
+def _target_features(targets: Sequence[Target]) -> dict[str, Any]:
+    kinds = {SINGLE_LABEL: Value("string"), MULTI_LABEL: List(Value("string")), REGRESSION: Value("float64")}
+    return {target.name: kinds[target.problem_type] for target in targets}
+
+
+def _target_columns(rows: list[list[float] | None], targets: Sequence[Target]) -> dict[str, list[Any]]:
+    """One column for each target, in words."""
+    width = sum(target.width for target in targets)
+    vectors = [np.full(width, np.nan) if row is None else np.array(row, dtype=float) for row in rows]
+    return {target.name: [target.describe(vector[own]) for vector in vectors] for target, own in label_slices(targets)}
 
 
 def _stored(image: dict[str, Any] | None, folder: Path, embed: bool) -> dict[str, Any] | None:

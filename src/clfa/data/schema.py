@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from datasets import ClassLabel, Dataset, DatasetDict, Features, Image, Value
+from datasets import ClassLabel, Dataset, DatasetDict, Features, Image, List, Value
+
+from clfa.data.targets import Target
 
 SPLITS = ("train", "validation", "test")
 COLUMNS = ("id", "text", "image", "knowledge", "label")
 
 
-def schema_features(label_names: list[str]) -> Features:
+def schema_features(label_names: list[str], targets: Sequence[Target] = ()) -> Features:
     """Columns of one sample.
 
     - ``id``: unique within the corpus.
@@ -21,16 +24,19 @@ def schema_features(label_names: list[str]) -> Features:
       address. ``None`` where the data set ships no pixels.
     - ``knowledge``: extra text about the image (OCR, caption, attribute words) or ``None``.
     - ``label``: index into ``label_names``, or ``None`` for an unlabelled pair.
+    - ``targets``: only where there are other targets than the one label, which is ``None`` then: the flat vector that
+      :class:`clfa.data.targets.Target` describes, or ``None`` for an unlabelled pair.
     """
-    return Features(
-        {
-            "id": Value("string"),
-            "text": Value("string"),
-            "image": Image(decode=False),
-            "knowledge": Value("string"),
-            "label": ClassLabel(names=label_names),
-        }
-    )
+    features = {
+        "id": Value("string"),
+        "text": Value("string"),
+        "image": Image(decode=False),
+        "knowledge": Value("string"),
+        "label": ClassLabel(names=label_names),
+    }
+    if targets:
+        features["targets"] = List(Value("float64"), length=sum(target.width for target in targets))
+    return Features(features)
 
 
 @dataclass(frozen=True)
@@ -59,10 +65,11 @@ class Corpus:
     Args:
         name: What to call it in reports.
         splits: Any of :data:`SPLITS`, each with :data:`COLUMNS` typed by :func:`schema_features`.
-        label_names: Class names in index order.
+        label_names: Class names in index order; empty where there are ``targets``.
         unlabelled: Pairs without a label, fit for fitting a guide; never overlaps the splits.
         dropped: Every sample left out so far.
         facts: What the reader noticed, for reports; JSON-able (which split was used, text encodings).
+        targets: What to predict where it is not the one label; the splits then have a ``targets`` column.
     """
 
     name: str
@@ -71,6 +78,7 @@ class Corpus:
     unlabelled: Dataset | None = None
     dropped: list[Dropped] = field(default_factory=list)
     facts: dict[str, Any] = field(default_factory=dict)
+    targets: list[Target] = field(default_factory=list)
 
     @property
     def has_images(self) -> bool:

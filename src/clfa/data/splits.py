@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 from datasets import Dataset, DatasetDict
 
 from clfa.data.schema import SPLITS, Corpus
+from clfa.data.targets import Target, strata
 from clfa.errors import DataError
 
 RATIOS = (0.8, 0.1, 0.1)
@@ -112,22 +114,16 @@ def subset(corpus: Corpus, n: int, seed: int = 0) -> Corpus:
     """
     if n < 1:
         raise DataError(f"a subset needs at least 1 sample per split, got {n}")
-    splits = DatasetDict({name: _draw(split, n, seed) for name, split in corpus.splits.items()})
-    unlabelled = corpus.unlabelled if corpus.unlabelled is None else _draw(corpus.unlabelled, n, seed)
-    return Corpus(
-        corpus.name,
-        splits,
-        corpus.label_names,
-        unlabelled,
-        corpus.dropped,
-        {**corpus.facts, "subset": {"n": n, "seed": seed}},
-    )
+    splits = DatasetDict({name: _draw(split, n, seed, corpus.targets) for name, split in corpus.splits.items()})
+    unlabelled = corpus.unlabelled if corpus.unlabelled is None else _draw(corpus.unlabelled, n, seed, ())
+    facts = {**corpus.facts, "subset": {"n": n, "seed": seed}}
+    return replace(corpus, splits=splits, unlabelled=unlabelled, facts=facts)
 
 
-def _draw(split: Dataset, n: int, seed: int) -> Dataset:
+def _draw(split: Dataset, n: int, seed: int, targets: Sequence[Target]) -> Dataset:
     if len(split) <= n:
         return split
-    labels = split["label"][:]
+    labels = strata(split, targets)
     members: dict[Hashable, list[int]] = {}
     for position, label in enumerate(labels):
         members.setdefault(label, []).append(position)

@@ -15,6 +15,7 @@ from datasets.utils import are_progress_bars_disabled, disable_progress_bars, en
 
 from clfa.data.image_check import MISSING, UNREADABLE, ImageChecker
 from clfa.data.schema import Corpus, Dropped
+from clfa.data.target_check import check_targets
 from clfa.errors import DataError
 
 logger = logging.getLogger(__name__)
@@ -67,12 +68,12 @@ def validate(
     with _progress(progress and with_images, sum(map(len, parts.values()))) as advance:
         for name, part in parts.items():
             problems: list[tuple[str, str] | None] = []
+            # Readers leave no sample in a split that has none of its corpus's targets.
+            classes = None if corpus.targets else len(corpus.label_names)
             without_image: set[int] = set()
             has_text = [bool(text and text.strip()) for text in part["text"][:]] if allow_missing else []
             checking = checker if with_images else None
-            for problem in _problems(
-                part, name, len(corpus.label_names), seen, checking, allow_missing and with_images
-            ):
+            for problem in _problems(part, name, classes, seen, checking, allow_missing and with_images):
                 position = len(problems)
                 if allow_missing and with_images:
                     no_image = problem is not None and problem[0] in (MISSING, UNREADABLE)
@@ -109,6 +110,9 @@ def check_classes(corpus: Corpus) -> None:
     Raises:
         DataError: A class without a training sample; the message names it.
     """
+    if corpus.targets:
+        check_targets(corpus)
+        return
     for name, split in corpus.splits.items():
         present = Counter(split["label"][:])
         absent = [label for index, label in enumerate(corpus.label_names) if not present[index]]
@@ -139,7 +143,7 @@ def _without_images(part: Dataset, positions: set[int]) -> Dataset:
 def _problems(
     part: Dataset,
     name: str,
-    classes: int,
+    classes: int | None,
     seen: dict[str, str],
     checker: ImageChecker | None,
     allow_empty_text: bool,
@@ -164,7 +168,7 @@ def _quick_problem(
     text: str | None,
     label: int | None,
     name: str,
-    classes: int,
+    classes: int | None,
     seen: dict[str, str],
     allow_empty_text: bool,
 ) -> tuple[str, str] | None:
@@ -172,7 +176,7 @@ def _quick_problem(
         return "missing id", "the sample has no id"
     if not allow_empty_text and not (text and text.strip()):
         return EMPTY_TEXT, "the text is empty"
-    if name != UNLABELLED and (label is None or not 0 <= label < classes):
+    if name != UNLABELLED and classes is not None and (label is None or not 0 <= label < classes):
         return "unknown label", f"label {label} is not one of {classes} classes"
     if id in seen:
         return "duplicate id", f"the first one, in {seen[id]}, is kept"

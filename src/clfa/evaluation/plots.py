@@ -81,6 +81,10 @@ def plot_learning_curves(history: list[dict[str, float]], path: Path, title: str
         },
         right: {"eval_accuracy": "accuracy", "eval_macro_f1": "macro-F1", "eval_weighted_f1": "weighted F1"},
     }
+    logged = {name for log in history for name in log}
+    curves[left] |= {name: name.removeprefix("loss_target_") for name in sorted(logged) if "loss_target_" in name}
+    if "eval_score" in logged:
+        curves[right] = {"eval_score": "score"}
     for axes, names in curves.items():
         for name, label in names.items():
             points = [(log["epoch"], log[name]) for log in history if name in log]

@@ -20,7 +20,7 @@ from clfa.knowledge import SOURCES
 from clfa.knowledge.base import KnowledgeSource
 from clfa.progress import track
 from clfa.recipe import KnowledgeRecipe
-from clfa.store import FeatureStore, text_key
+from clfa.store import ABSENT_KEY, FeatureStore, text_key
 
 logger = logging.getLogger(__name__)
 
@@ -119,7 +119,8 @@ class KnowledgeTexts:
                 )
 
     def _fill(self, split: Dataset) -> Dataset:
-        texts = self({source.reads: split[source.reads][:] for source in self.sources})
+        # Columns, not lists of their values: encoded pictures are read one at a time.
+        texts = self({source.reads: split[source.reads] for source in self.sources})
         features = Features({"knowledge": split.features["knowledge"]})
         column = Dataset.from_dict({"knowledge": texts}, features=features)
         joined = concatenate_datasets([split.remove_columns("knowledge"), column], axis=1)
@@ -131,8 +132,7 @@ class KnowledgeTexts:
         store = FeatureStore(self.cache / "knowledge" / source.fingerprint, width=1, dtype="uint8")
         failures = self.failures[source.name]
         keys = [self._key(source, content, failures) for content in contents]
-        present = [position for position, key in enumerate(keys) if key is not None]
-        absent = [present[i] for i in store.missing([keys[position] or b"" for position in present])]
+        absent = store.missing(keys)
         with track(len(absent), f"knowledge: {source.name}") if self.progress else nullcontext(_silent) as advance:
             for start in range(0, len(absent), _CHUNK):
                 chunk = absent[start : start + _CHUNK]
@@ -142,23 +142,21 @@ class KnowledgeTexts:
                     for first in range(0, len(todo), source.batch_size):
                         batch = todo[first : first + source.batch_size]
                         for position, text in self._describe(source, contents, batch):
-                            key = keys[position]
-                            assert key is not None
-                            write(key, np.frombuffer(text.encode("utf-8", "replace"), np.uint8)[:, None])
+                            write(keys[position], np.frombuffer(text.encode("utf-8", "replace"), np.uint8)[:, None])
                 advance(len(chunk))
         return [_stored(store, key) for key in keys]
 
-    def _key(self, source: KnowledgeSource, content: Any, failures: Failures) -> bytes | None:
-        """Content key; ``None`` for what is absent or cannot be read."""
+    def _key(self, source: KnowledgeSource, content: Any, failures: Failures) -> bytes:
+        """Content key, also of what is absent or cannot be read."""
         if content is None or content == "":
-            return None
+            return ABSENT_KEY
         if source.reads != "image":
             return text_key(content)
         try:
             return image_key(content)
         except ImageError as error:
             failures.add(str(error))
-            return None
+            return ABSENT_KEY
 
     def _describe(self, source: KnowledgeSource, contents: Sequence[Any], batch: list[int]) -> list[tuple[int, str]]:
         """Texts of the contents that the source can read; the others are counted."""
@@ -183,7 +181,5 @@ def _silent(count: int) -> None:
     del count
 
 
-def _stored(store: FeatureStore, key: bytes | None) -> str:
-    if key is None or key not in store:
-        return ""
-    return store[key].tobytes().decode("utf-8")
+def _stored(store: FeatureStore, key: bytes) -> str:
+    return store[key].tobytes().decode("utf-8") if key in store else ""

@@ -7,6 +7,9 @@ from huggingface_hub.dataclasses import strict
 from transformers import AutoConfig, PreTrainedConfig
 from transformers.configuration_utils import SubConfigSpec
 
+from clfa.data.targets import Target, from_dicts, output_names
+from clfa.errors import DataError
+
 POOLINGS = ("mean", "cls", "max")
 NEGATIVES = ("batch", "bank")
 
@@ -49,6 +52,11 @@ class CLFAConfig(PreTrainedConfig):
         negatives: ``batch`` as in the paper, or ``bank``: the guide embeddings of the whole training set.
         temperature: tau of the guided contrastive loss (0.1).
         label_smoothing: Label smoothing of the classification loss (none in the paper).
+        focal_gamma: Focus of the loss of single- and multi-label targets on what is not yet classified well (Lin et al.
+            2017; 2 there); 0, as in the paper, for none.
+        class_weights: Weight of each class in the loss, where there is the one default label.
+        targets: What the model predicts, as :meth:`clfa.data.targets.Target.to_dict` has it; ``None`` for the one
+            default label, whose classes are in ``id2label``. Given, they decide on ``id2label`` and ``problem_type``.
         freeze_text_encoder: ``False``, ``True`` (wholly) or the number of lower layers to freeze with the embeddings.
         freeze_vision_encoder: The same for the vision encoder.
 
@@ -71,6 +79,7 @@ class CLFAConfig(PreTrainedConfig):
     # The Trainer gathers what is left, the logits, over an evaluation.
     keys_to_ignore_at_inference = [  # noqa: RUF012 - read by Transformers as a class attribute
         "loss_classification",
+        "loss_targets",
         "loss_text_alignment",
         "loss_image_alignment",
         "loss_auxiliary",
@@ -109,6 +118,9 @@ class CLFAConfig(PreTrainedConfig):
     negatives: str = "batch"
     temperature: float | int = 0.1
     label_smoothing: float | int = 0.0
+    focal_gamma: float | int = 0.0
+    class_weights: list[float] | None = None
+    targets: list[dict[str, Any]] | None = None
     freeze_text_encoder: bool | int = False
     freeze_vision_encoder: bool | int = False
 
@@ -126,10 +138,33 @@ class CLFAConfig(PreTrainedConfig):
             raise ValueError(f"temperature is {self.temperature}; it must be above 0.")
         if self.use_knowledge and self.text_config is None:
             raise ValueError("use_knowledge needs a text encoder: knowledge is text.")
+        if self.focal_gamma < 0:
+            raise ValueError(f"focal_gamma is {self.focal_gamma}; it must not be negative.")
+        if self.targets is not None:
+            self._take_targets()
+        elif self.class_weights is not None and len(self.class_weights) != len(self.label_names):
+            raise ValueError(f"class_weights has {len(self.class_weights)} values, id2label {len(self.label_names)}.")
+
+    def _take_targets(self) -> None:
+        try:
+            targets = self.target_list
+        except DataError as error:
+            raise ValueError(str(error)) from error
+        if not targets:
+            raise ValueError("targets is empty; leave it out for the one default label.")
+        names = output_names(targets)
+        self.id2label = dict(enumerate(names))
+        self.label2id = {name: index for index, name in enumerate(names)}
+        self.problem_type = targets[0].problem_type if len(targets) == 1 else None  # type: ignore[assignment]
+
+    @property
+    def target_list(self) -> list[Target]:
+        """What the model predicts; empty where that is the one default label."""
+        return from_dicts(self.targets or [])
 
     @property
     def label_names(self) -> list[str]:
-        """Class names in index order."""
+        """Class names in index order; with several targets ``target: class`` for every output."""
         names: Any = self.id2label or {}
         return [names[index] for index in range(len(names))]
 

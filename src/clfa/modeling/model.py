@@ -8,7 +8,6 @@ from typing import Any
 
 import torch
 from torch import nn
-from torch.nn import functional as F
 from transformers import AutoModel, AutoProcessor, PreTrainedModel
 from transformers import initialization as init
 
@@ -26,6 +25,7 @@ from clfa.modeling.encoders import (
     pool_grid,
 )
 from clfa.modeling.fusion import FUSIONS, Stream, stream_names
+from clfa.modeling.losses.task import TaskLoss
 from clfa.modeling.missing import MissingTokens
 from clfa.modeling.outputs import CLFAClassifierOutput, CLFAModelOutput
 from clfa.modeling.pooling import POOLINGS, masked_mean
@@ -247,6 +247,9 @@ class CLFAModel(CLFAPreTrainedModel):
             image_features,
         )
         if "text" in features:
+            if input_ids is None and text_features is None:
+                # The one token that stands for a missing text is no word of any graph.
+                text_bias = knowledge_bias = None
             features["text"] = features["text"]._replace(bias=text_bias)
             if self.config.use_knowledge and knowledge_features is None and knowledge_input_ids is not None:
                 knowledge_features = self._encode_text(knowledge_input_ids, knowledge_attention_mask, None)
@@ -395,6 +398,7 @@ class CLFAForClassification(CLFAPreTrainedModel):
             self.classifier = nn.Linear(config.hidden_size, len(config.label_names))
         self.aligner = ALIGNMENTS.get(config.alignment)(config.temperature)
         self.guide_bank: GuideBank | None = None
+        self.task_loss = TaskLoss(config)
         self.post_init()
 
     def forward(
@@ -414,7 +418,7 @@ class CLFAForClassification(CLFAPreTrainedModel):
         Args:
             input_ids: See :meth:`CLFAModel.forward`, also for ``attention_mask``, ``token_type_ids``,
                 ``pixel_values`` and the further streams.
-            labels: Class indices (B,).
+            labels: Class indices (B,); with targets their flat vectors (B, L), see :class:`clfa.data.targets.Target`.
             guide_text_embeds: The frozen guide's text embeddings of the same samples (B, guide width).
             guide_image_embeds: The frozen guide's image embeddings (B, guide width).
             guide_index: Row of each sample in ``guide_bank`` (B,), for ``negatives="bank"``.
@@ -435,18 +439,15 @@ class CLFAForClassification(CLFAPreTrainedModel):
             {"text": output.text_present, "image": output.image_present},
             guide_index,
         )
-        loss = classification = None
+        loss = classification = targets = None
         if labels is not None:
-            classification = F.cross_entropy(
-                logits.float() if logits.dtype != torch.float64 else logits,
-                labels,
-                label_smoothing=self.config.label_smoothing if self.training else 0.0,
-            )
+            classification, targets = self.task_loss(logits, labels)
             loss = self.total_loss(classification, alignment, self.config.alpha, output.loss_auxiliary)
         return CLFAClassifierOutput(
             loss=loss,
             logits=logits,
             loss_classification=classification,
+            loss_targets=targets,
             loss_text_alignment=alignment.get("text"),
             loss_image_alignment=alignment.get("image"),
             loss_auxiliary=output.loss_auxiliary,
@@ -491,7 +492,7 @@ class CLFAForClassification(CLFAPreTrainedModel):
         """``alpha * sum(alignment) + beta * classification`` (CLFA, equation of the total loss), ``+ auxiliary``.
 
         Args:
-            classification: Cross-entropy, scalar.
+            classification: Loss of the targets, scalar.
             alignment: Guided contrastive loss per modality, scalars.
             alpha: Weight of the alignment, which a schedule may move during training.
             auxiliary: A baseline's own loss, scalar and weighted already.

@@ -41,7 +41,8 @@ class CLFAClassifierOutput(ModelOutput):
         loss: ``alpha * (loss_text_alignment + loss_image_alignment) + beta * loss_classification + loss_auxiliary``;
             scalar.
         logits: Class scores (B, C).
-        loss_classification: Cross-entropy; scalar.
+        loss_classification: Cross-entropy, or the weighted sum of the targets' losses; scalar.
+        loss_targets: Unweighted loss of each target by name; ``None`` where the model has the one default label.
         loss_text_alignment: Guided contrastive loss of the text student; scalar, ``None`` without guide embeddings.
         loss_image_alignment: The same for the image student.
         loss_auxiliary: A baseline's own loss; scalar, ``None`` outside training and for models without one.
@@ -53,6 +54,7 @@ class CLFAClassifierOutput(ModelOutput):
     loss: torch.Tensor | None = None
     logits: torch.Tensor | None = None
     loss_classification: torch.Tensor | None = None
+    loss_targets: dict[str, torch.Tensor] | None = None
     loss_text_alignment: torch.Tensor | None = None
     loss_image_alignment: torch.Tensor | None = None
     loss_auxiliary: torch.Tensor | None = None

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from clfa.data import Corpus
+from clfa.data.targets import Target, same_labels
 from clfa.errors import DataError, RecipeError
 from clfa.files import write_json
 from clfa.modeling import CLFAForClassification
@@ -61,7 +63,8 @@ def evaluate(
     if target.recipe.exists():
         raise RecipeError(f"{target.path} holds a run, whose own metrics would be lost; give another --output.")
     model, processor = load_trained(folder)
-    corpus = load_corpus(recipe, strict=strict, source=source, label_names=model.config.label_names, cache=cache)
+    names, targets = model.config.label_names, model.config.target_list
+    corpus = load_corpus(recipe, strict=strict, source=source, label_names=names, targets=targets, cache=cache)
     if split not in corpus.splits or not len(corpus.splits[split]):
         raise DataError(f"{corpus.name} has no {split} samples; it has: {', '.join(corpus.splits)}.")
     check_label_names(model, corpus)
@@ -94,8 +97,20 @@ def check_label_names(model: CLFAForClassification, corpus: Corpus) -> None:
     """Check that labels mean to the data what they mean to the model.
 
     Raises:
-        DataError: When the class names differ.
+        DataError: When the class names, or the targets, differ.
     """
+    targets = model.config.target_list
+    if targets or corpus.targets:
+        if not same_labels(targets, corpus.targets):
+            raise DataError(
+                f"the model's targets are {_in_words(targets)}, the data's {_in_words(corpus.targets)}; "
+                "they must be the same."
+            )
+        return
     names = model.config.label_names
     if names != corpus.label_names:
         raise DataError(f"the model's classes are {names}, the data's {corpus.label_names}; they must be the same.")
+
+
+def _in_words(targets: Sequence[Target]) -> str:
+    return "; ".join(f"{t.name} ({t.problem_type}: {', '.join(t.label_names) or 'number'})" for t in targets) or "none"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -18,12 +18,14 @@ from clfa.data.image_check import MISSING, UNREADABLE
 from clfa.data.images import MissingImageError, is_address, load_image
 from clfa.errors import DataError, ImageError
 from clfa.evaluation.inference import softmax
+from clfa.evaluation.target_predictions import TargetPrediction, predict_targets
 from clfa.files import atomic_write
 from clfa.knowledge.texts import KnowledgeTexts
 from clfa.modeling import CLFAForClassification
 from clfa.pipeline.evaluate import load_trained
 from clfa.pipeline.run_folder import RunFolder, is_run_folder
 from clfa.pipeline.tables import Row, iter_rows
+from clfa.pipeline.target_report import prediction_record
 from clfa.pretrained import cache_dir, pretrained_model
 from clfa.processing.processor import CLFAProcessor
 from clfa.progress import track
@@ -55,18 +57,21 @@ class Prediction:
     """What the model makes of one post, or why it could not.
 
     Args:
-        label: Most probable class, ``None`` on failure.
-        probabilities: By class name; empty on failure.
+        label: Most probable class; of a single multi-label target the list of classes, of a regression the number;
+            ``None`` on failure and where there are several targets.
+        probabilities: By class name; empty on failure, for a regression and where there are several targets.
         embedding: Fused vector (``hidden_size``,), ``None`` on failure.
         error: Why there is no prediction, or ``None``.
         reason: The kind of failure in two words, as data checks name it: for counting.
+        targets: By target name, for models with other targets than the one label; ``None`` on failure.
     """
 
-    label: str | None
+    label: Any
     probabilities: dict[str, float]
     embedding: np.ndarray | None = field(default=None, repr=False)
     error: str | None = None
     reason: str | None = None
+    targets: dict[str, TargetPrediction] | None = None
 
 
 @dataclass
@@ -75,7 +80,7 @@ class PredictionSummary:
 
     Args:
         rows: Rows read.
-        labels: Predictions by class.
+        labels: Predictions by class; ``target: class`` where there are several targets.
         failures: Failed rows by reason.
         examples: The first failures, as ``row N (id): reason``.
     """
@@ -109,6 +114,7 @@ class Predictor:
         self.processor = processor
         self.batch_size = batch_size
         self.label_names = model.config.label_names
+        self.targets = model.config.target_list
         self.knowledge: KnowledgeTexts | None = None
         if model.config.use_knowledge and processor.knowledge is not None:
             self.knowledge = KnowledgeTexts(processor.knowledge, cache_dir(), progress=False)
@@ -158,12 +164,26 @@ class Predictor:
                 knowledge=knowledge if self.model.config.use_knowledge else None,
             ).to(self.model.device)
             output = self.model(**inputs)
-            probabilities = softmax(output.logits.float().cpu().numpy())
+            logits = output.logits.float().cpu().numpy()
             embeddings = output.pooler_output.float().cpu().numpy()
-            for position, row, embedding in zip(kept, probabilities, embeddings, strict=True):
-                named = {name: float(p) for name, p in zip(self.label_names, row, strict=True)}
-                results[position] = Prediction(self.label_names[int(row.argmax())], named, embedding)
+            for position, found, embedding in zip(kept, self._interpret(logits), embeddings, strict=True):
+                results[position] = replace(found, embedding=embedding)
         return [result for result in results if result is not None]
+
+    def _interpret(self, logits: np.ndarray) -> list[Prediction]:
+        if not self.targets:
+            return [
+                Prediction(
+                    self.label_names[int(row.argmax())],
+                    {name: float(p) for name, p in zip(self.label_names, row, strict=True)},
+                )
+                for row in softmax(logits)
+            ]
+        predictions = []
+        for found in predict_targets(self.targets, logits):
+            only = next(iter(found.values())) if len(found) == 1 else TargetPrediction(None)
+            predictions.append(Prediction(only.value, only.probabilities or {}, targets=found))
+        return predictions
 
     def _read(self, post: Post) -> tuple[str | None, Any]:
         """Checked text and loaded image; ``None`` for what a model that allows it does without.
@@ -216,7 +236,8 @@ def predict_file(
         predictor: The model.
         source: Input file. Relative image paths are relative to its folder.
         output: JSONL file to write: the row's id, ``prediction``, ``probabilities`` and, for a row that failed,
-            ``error``. It appears when it is whole.
+            ``error``; with several targets these two stand under ``targets`` and the target's name. It appears when it
+            is whole.
         text: Text column.
         image: Image column: paths, fsspec addresses, or encoded bytes.
         identifier: Id column; the row number where it is absent.
@@ -245,10 +266,9 @@ def predict_file(
                 unreadable = Prediction(None, {}, error=row.error, reason="unreadable row")
                 result = unreadable if row.error is not None else next(remaining)
                 row_id = row.values.get(identifier, row.number)
-                record: dict[str, Any] = {"id": row_id, "prediction": result.label}
+                record = {"id": row_id, **_record(result)}
                 if result.error is None:
-                    record["probabilities"] = {name: round(p, 6) for name, p in result.probabilities.items()}
-                    summary.labels[str(result.label)] += 1
+                    summary.labels.update(_classes(result))
                 else:
                     if strict:
                         raise DataError(f"{source} row {row.number} (id {row_id}): {result.error}")
@@ -262,6 +282,26 @@ def predict_file(
     if predictor.knowledge is not None:
         predictor.knowledge.warn()
     return summary
+
+
+def _record(result: Prediction) -> dict[str, Any]:
+    if result.targets is not None:
+        return prediction_record(result.targets)
+    if result.error is not None:
+        return {"prediction": None}
+    probabilities = {name: round(p, 6) for name, p in result.probabilities.items()}
+    return {"prediction": result.label, "probabilities": probabilities}
+
+
+def _classes(result: Prediction) -> list[str]:
+    """The classes a prediction counts for; a number counts for none."""
+    if result.targets is None:
+        return [str(result.label)]
+    counted = []
+    for name, found in result.targets.items():
+        values = found.value if isinstance(found.value, list) else [found.value] * (found.probabilities is not None)
+        counted += [f"{name}: {value}" if len(result.targets) > 1 else str(value) for value in values]
+    return counted
 
 
 def _text_of(value: Any) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import json
 import logging
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,10 +15,12 @@ import torch
 from datasets import Dataset
 
 from clfa.baselines import BASELINES
-from clfa.data import READERS, Corpus, read_corpus, validate
+from clfa.data import READERS, Corpus, read_corpus
 from clfa.data.images import image_key
 from clfa.data.splits import subset
-from clfa.data.validate import check_classes
+from clfa.data.target_spec import TargetSpec
+from clfa.data.targets import Target
+from clfa.data.validate import check_classes, validate
 from clfa.errors import DataError, RecipeError
 from clfa.guides import GUIDES, Guide, GuideContext, RetrievalReport, retrieval_report
 from clfa.guides.base import Pairs
@@ -43,6 +46,7 @@ def load_corpus(
     strict: bool = False,
     source: Any = None,
     label_names: list[str] | None = None,
+    targets: Sequence[Target] = (),
     cache: Path | None = None,
 ) -> Corpus:
     """Read and validate what the recipe names, with the knowledge it asks for.
@@ -52,6 +56,7 @@ def load_corpus(
         strict: Whether the first bad sample is an error instead of being counted and left out.
         source: Data instead of ``recipe.data.dir``, for readers that take tables from memory.
         label_names: Classes of a trained model, for readers that would otherwise infer them from the data at hand.
+        targets: Targets of a trained model, for the same reason.
         cache: Cache directory.
 
     Raises:
@@ -66,7 +71,16 @@ def load_corpus(
     options = dict(data.options)
     if data.fold is not None:
         options["fold"] = data.fold
-    if label_names is not None and "label_names" in inspect.signature(READERS.get(data.reader)).parameters:
+    known = inspect.signature(READERS.get(data.reader)).parameters
+    if specs := data.target_specs:
+        if "targets" not in known:
+            raise RecipeError(
+                f"the {data.reader} reader has one label per sample; data.targets and data.problem_type need the table "
+                "or hub reader."
+            )
+        options.pop("label_names", None)
+        options["targets"] = _with_classes(specs, targets)
+    elif label_names is not None and "label_names" in known:
         options.setdefault("label_names", label_names)
     corpus = read_corpus(data.reader, place, **options)
     reads_images = recipe.model.vision_encoder is not None
@@ -87,6 +101,15 @@ def load_corpus(
     if recipe.model.use_knowledge:
         corpus = KnowledgeTexts(recipe.knowledge, cache or cache_dir()).fill(corpus)
     return corpus
+
+
+def _with_classes(specs: Mapping[str, TargetSpec], targets: Sequence[Target]) -> dict[str, TargetSpec]:
+    """``specs`` with the classes of a trained model's targets, in their order."""
+    classes = {target.name: list(target.label_names) for target in targets if target.label_names}
+    return {
+        name: spec.model_copy(update={"label_names": classes[name]}) if name in classes else spec
+        for name, spec in specs.items()
+    }
 
 
 def corpus_key(recipe: Recipe) -> str:
@@ -266,7 +289,7 @@ class Preparation:
             stores.append(encoder.tokens)
         return stores[0], stores[1]
 
-    def _cached_knowledge(self, split: Dataset) -> tuple[FeatureStore | None, list[bytes | None] | None]:
+    def _cached_knowledge(self, split: Dataset) -> tuple[FeatureStore | None, list[bytes] | None]:
         """Token features of a split's knowledge texts and their keys; ``None`` where the encoder itself must run."""
         model = self.recipe.model
         frozen = model.freeze_text_encoder is True and self.recipe.training.cache_features
@@ -277,9 +300,8 @@ class Preparation:
             self._knowledge = self._frozen("text", self.text_encoder, device, model.knowledge_max_length)
         assert self._knowledge is not None
         texts = split["knowledge"][:]
-        keys = [text_key(text) if text else None for text in texts]
-        present = [(text, key) for text, key in zip(texts, keys, strict=True) if key is not None]
-        self._knowledge.ensure_tokens([text for text, _ in present], [key for _, key in present])
+        keys = [text_key(text) if text else ABSENT_KEY for text in texts]
+        self._knowledge.ensure_tokens(texts, keys)
         return self._knowledge.tokens, keys
 
     def _biases(self, split: Dataset) -> WordPairBiases | None:

@@ -11,10 +11,13 @@ import numpy as np
 from datasets import Dataset
 
 from clfa.data import Corpus
+from clfa.data.targets import MULTI_LABEL, REGRESSION, SINGLE_LABEL, Target
 from clfa.errors import ModelError, RecipeError
 from clfa.evaluation.inference import Inference
 from clfa.files import write_jsonl
 from clfa.recipe import Recipe, load_recipe
+
+_PLOTS = {SINGLE_LABEL: "confusion", MULTI_LABEL: "f1", REGRESSION: "scatter"}
 
 
 class RunFolder:
@@ -22,7 +25,8 @@ class RunFolder:
 
     ``recipe.yaml`` (resolved), ``model/`` (safetensors, configuration, processor), ``metrics.json`` (written last: a
     folder without it is an unfinished run), ``predictions-SPLIT.jsonl``, ``dropped.jsonl``, ``confusion-SPLIT.png``,
-    ``learning-curves.png``, ``history.json``, ``guide/`` (a fitted guide), ``checkpoints/`` (with TensorBoard's logs),
+    ``learning-curves.png``, ``history.json``, with other targets than the one label ``confusion-``, ``scatter-`` or
+    ``f1-SPLIT-TARGET.png`` for each, ``guide/`` (a fitted guide), ``checkpoints/`` (with TensorBoard's logs),
     ``alignment.safetensors`` (where the recipe asks for it).
 
     Args:
@@ -48,6 +52,10 @@ class RunFolder:
     def confusion(self, split: str) -> Path:
         """Confusion matrix of a split."""
         return self.path / f"confusion-{split}.png"
+
+    def target_plot(self, split: str, target: Target) -> Path:
+        """Picture of one target on a split."""
+        return self.path / f"{_PLOTS[target.problem_type]}-{split}-{target.name}.png"
 
     def check(self, recipe: Recipe, resume: bool) -> None:
         """Check that a run may be written here.

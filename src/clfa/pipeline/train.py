@@ -5,29 +5,35 @@ from __future__ import annotations
 import logging
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
+from datasets import Dataset
 from transformers import set_seed
 
 from clfa.data import Corpus
+from clfa.data.targets import LABEL, SINGLE_LABEL, Target, label_matrix
 from clfa.evaluation.inference import Inference, infer
-from clfa.evaluation.metrics import classification_metrics, classification_report
+from clfa.evaluation.metrics import classification_report
 from clfa.evaluation.plots import plot_confusion_matrix, plot_learning_curves
 from clfa.files import write_json
 from clfa.guides import Guide, retrieval_report
 from clfa.modeling import CLFAForClassification
 from clfa.modeling.encoders import is_frozen
 from clfa.pipeline.alignment import AlignmentRecord
+from clfa.pipeline.modality_worth import modality_worth
 from clfa.pipeline.prepare import Preparation, check_names, load_corpus, require_splits
 from clfa.pipeline.resources import peak_memory_mb, versions
 from clfa.pipeline.run_folder import RunFolder
+from clfa.pipeline.target_report import report_targets, tuned
 from clfa.pretrained import quiet_transformers
 from clfa.processing.dataset import EncodedDataset
 from clfa.recipe import ModelRecipe, Recipe
 from clfa.training import CLFATrainer, CLFATrainingArguments
+from clfa.training.target_statistics import fit_targets
 
 logger = logging.getLogger(__name__)
 
@@ -61,7 +67,8 @@ def train(
 ) -> RunResult:
     """Carry out a recipe.
 
-    The best epoch is chosen by macro-F1 on the validation split; the test split, where there is one, is scored once, at
+    The best epoch is chosen on the validation split, by macro-F1 or, with other targets than the one label, by the
+    score of :func:`clfa.evaluation.target_metrics.score`; the test split, where there is one, is scored once, at
     the end.
 
     Args:
@@ -89,16 +96,18 @@ def train(
         return RunResult(folder, folder.read_metrics())
     corpus = corpus or load_corpus(recipe, strict=strict, source=source, cache=cache)
     require_splits(corpus)
+    train_split, validation_split = corpus.splits["train"], corpus.splits["validation"]
+    targets = corpus.targets or [Target(LABEL, label_names=tuple(corpus.label_names))]
+    targets = fit_targets(targets, label_matrix(train_split), recipe.training.class_weights)
     preparation = Preparation(recipe, corpus, cache=cache)
     preparation.cache_features()
     guide = preparation.guide()
     guide_metrics = None if guide is None else _describe_guide(preparation, guide)
 
-    train_split, validation_split = corpus.splits["train"], corpus.splits["validation"]
     train_set = preparation.dataset(train_split, guide)
     validation_set = preparation.dataset(validation_split)
     set_seed(recipe.seed)
-    model = build_model(recipe.model, preparation, corpus.label_names, guide)
+    model = build_model(recipe.model, preparation, targets, guide)
     # Only now: what fails before leaves no folder in the way of the next try, and its work is cached.
     folder.begin(recipe)
     folder.write_dropped(corpus)
@@ -118,6 +127,10 @@ def train(
         trainer.train(resume_from_checkpoint=checkpoint)
     trained = time.perf_counter()
 
+    if recipe.training.tune_thresholds:
+        inference = _infer(model, validation_set, "validation", recipe)
+        found = tuned(model.config.target_list, label_matrix(validation_split), inference.logits)
+        model.config.targets = [target.to_dict() for target in found]
     with quiet_transformers():
         model.save_pretrained(folder.model)
     preparation.processor.save_pretrained(folder.model)
@@ -139,7 +152,7 @@ def train(
         "training": {
             "epochs_run": trainer.state.epoch,
             "best_epoch": best_epoch,
-            "best_validation_macro_f1": trainer.state.best_metric,
+            f"best_validation_{trainer.args.metric_for_best_model}": trainer.state.best_metric,
             "parameters": sum(p.numel() for p in model.parameters()),
             "trained_parameters": sum(p.numel() for p in model.parameters() if p.requires_grad),
         },
@@ -163,20 +176,25 @@ def train(
 
 
 def build_model(
-    recipe: ModelRecipe, preparation: Preparation, label_names: list[str], guide: Guide | None
+    recipe: ModelRecipe, preparation: Preparation, targets: Sequence[Target], guide: Guide | None
 ) -> CLFAForClassification:
     """A model with the prepared encoders and a fresh head.
 
     Args:
         recipe: The recipe's model section.
         preparation: Holds the encoders.
-        label_names: Class names.
+        targets: What to predict; one single-label target named ``label`` is the default task.
         guide: Sets the width that students are compared at.
     """
+    first = targets[0]
+    task: dict[str, Any] = {"targets": [target.to_dict() for target in targets]}
+    if len(targets) == 1 and (first.name, first.problem_type) == (LABEL, SINGLE_LABEL):
+        weights = None if first.class_weights is None else list(first.class_weights)
+        task = {"label_names": first.label_names, "class_weights": weights}
     model: CLFAForClassification = CLFAForClassification.from_encoders(
         preparation.text_encoder,
         preparation.vision_encoder,
-        label_names,
+        **task,
         guide_dim=None if guide is None else guide.dim,
         **recipe.model_dump(exclude=_NOT_CONFIG),
     )
@@ -206,6 +224,7 @@ def training_arguments(recipe: Recipe, folder: RunFolder, model: CLFAForClassifi
         alpha_schedule=t.alpha_schedule,
         early_stopping_patience=t.early_stopping_patience,
         ema_decay=t.ema_decay,
+        metric_for_best_model="macro_f1" if model.config.targets is None else "score",
         use_cpu=not has_accelerator(),
         bf16=precision == "bf16",
         fp16=precision == "fp16",
@@ -246,51 +265,42 @@ def score_split(
     folder: RunFolder,
     recipe: Recipe,
 ) -> dict[str, Any]:
-    """Evaluate one split and write its predictions and confusion matrix.
+    """Evaluate one split and write its predictions and confusion matrix, or a picture of each target.
 
     Returns:
         Metrics, with the alignment of the two students (text-to-image retrieval) where there are two.
     """
-    inference = infer(
+    inference = _infer(model, dataset, name, recipe)
+    if targets := model.config.target_list:
+        report = report_targets(targets, inference, corpus.splits[name], folder, name, recipe.name)
+        report |= _student_retrieval(inference, corpus.splits[name])
+    else:
+        report = report_split(inference, name, corpus, folder, recipe.name)
+    t = recipe.training
+    without = modality_worth(model, dataset, corpus.splits[name], t.eval_batch_size, t.num_workers)
+    return {**report, "without": without} if without else report
+
+
+def _infer(model: CLFAForClassification, dataset: EncodedDataset, name: str, recipe: Recipe) -> Inference:
+    return infer(
         model,
         dataset,
         batch_size=recipe.training.eval_batch_size,
         num_workers=recipe.training.num_workers,
         description=f"{name} split",
     )
-    report = report_split(inference, name, corpus, folder, recipe.name)
-    without = {
-        modality: _headline(model, dataset, modality, corpus, recipe, name) for modality in removable_modalities(model)
-    }
-    return {**report, "without": without} if without else report
 
 
-def removable_modalities(model: CLFAForClassification) -> tuple[str, ...]:
-    """Modalities that the model can do without, so that what each is worth can be measured."""
-    modalities = model.config.modalities if model.config.allow_missing_modalities else ()
-    both = modalities if len(modalities) > 1 else ()
-    return (*both, "knowledge") if model.config.use_knowledge else both
-
-
-def _headline(
-    model: CLFAForClassification,
-    dataset: EncodedDataset,
-    without: str,
-    corpus: Corpus,
-    recipe: Recipe,
-    name: str,
-) -> dict[str, float]:
-    """Headline figures with one modality withheld."""
-    inference = infer(
-        model,
-        dataset,
-        batch_size=recipe.training.eval_batch_size,
-        num_workers=recipe.training.num_workers,
-        description=f"{name} split without {without}",
-        without=without,
-    )
-    labels = corpus.splits[name].with_format("numpy")["label"][:]
-    return classification_metrics(labels, inference.logits.argmax(axis=-1), len(corpus.label_names))
+def _student_retrieval(inference: Inference, split: Dataset) -> dict[str, Any]:
+    if inference.text_embeds is None or inference.image_embeds is None:
+        return {}
+    complete = [
+        bool(text) and image is not None for text, image in zip(split["text"][:], split["image"][:], strict=True)
+    ]
+    if not any(complete):
+        return {}
+    students = inference.text_embeds[complete], inference.image_embeds[complete]
+    return {"student_retrieval": retrieval_report(*students).to_dict()}
 
 
 def report_split(inference: Inference, name: str, corpus: Corpus, folder: RunFolder, title: str) -> dict[str, Any]:
@@ -298,13 +308,7 @@ def report_split(inference: Inference, name: str, corpus: Corpus, folder: RunFol
     split = corpus.splits[name]
     labels = split.with_format("numpy")["label"][:]
     report = classification_report(labels, inference.logits.argmax(axis=-1), corpus.label_names)
-    if inference.text_embeds is not None and inference.image_embeds is not None:
-        complete = [
-            bool(text) and image is not None for text, image in zip(split["text"][:], split["image"][:], strict=True)
-        ]
-        if any(complete):
-            students = inference.text_embeds[complete], inference.image_embeds[complete]
-            report["student_retrieval"] = retrieval_report(*students).to_dict()
+    report |= _student_retrieval(inference, split)
     folder.write_predictions(name, split, inference, corpus.label_names)
     plot_confusion_matrix(
         report["confusion_matrix"], corpus.label_names, folder.confusion(name), f"{title}: {name} split"
@@ -324,5 +328,6 @@ def _describe_guide(preparation: Preparation, guide: Guide) -> dict[str, Any]:
 
 
 def _best_epoch(trainer: CLFATrainer) -> float | None:
-    scores = [(log["eval_macro_f1"], -log["epoch"]) for log in trainer.state.log_history if "eval_macro_f1" in log]
+    name = f"eval_{trainer.args.metric_for_best_model}"
+    scores = [(log[name], -log["epoch"]) for log in trainer.state.log_history if name in log]
     return -max(scores)[1] if scores else None

@@ -12,7 +12,7 @@ import numpy as np
 from clfa.knowledge.words import Pieces
 from clfa.processing.processor import CLFAProcessor, tokenizer_digest
 from clfa.progress import track
-from clfa.store import FeatureStore, text_key
+from clfa.store import ABSENT_KEY, FeatureStore, text_key
 
 # Bumped when the meaning of stored graphs changes, so that old caches are not read as new ones.
 _FORMAT = 1
@@ -34,29 +34,31 @@ class WordPairBiases:
     """
 
     def __init__(
-        self, processor: CLFAProcessor, texts: Sequence[str | None], knowledge: Sequence[str | None] | None, cache: Path
+        self,
+        processor: CLFAProcessor,
+        texts: Sequence[str | None],
+        knowledge: Sequence[str | None] | None,
+        cache: Path,
     ) -> None:
         graphs = processor.word_graphs
         assert graphs is not None
         knowledge = [None] * len(texts) if knowledge is None else list(knowledge)
-        self.texts, self.knowledge = [text or "" for text in texts], knowledge
-        self._processor, self._cache = processor, cache
-        pairs = [f"{len(text)} {text}{extra or ''}" for text, extra in zip(self.texts, knowledge, strict=True)]
+        samples = list(zip(texts, knowledge, strict=True))
         self._text: list[Part] = []
         self._pair: list[Part] = []
         if graphs.gamma and graphs.lexicon is not None:
-            store = self._store("affective-self", graphs.lexicon.fingerprint)
-            self._text.append((graphs.gamma, store, [text_key(text) for text in self.texts]))
-            self._ensure(store, self._text[-1][2], lambda text, _: graphs.affective_self(text), needs_knowledge=False)
-        pair_keys = [text_key(pair) for pair in pairs]
+            store = _store(processor, cache, "affective-self", graphs.lexicon.fingerprint)
+            self._text.append((graphs.gamma, store, [text_key(text) if text else ABSENT_KEY for text in texts]))
+            _ensure(store, self._text[-1][2], samples, processor, lambda text, _: graphs.affective_self(text))
+        pair_keys = [_pair_key(text, extra) for text, extra in samples]
         if graphs.lambda1 and graphs.lexicon is not None:
-            store = self._store("affective-pair", graphs.lexicon.fingerprint)
+            store = _store(processor, cache, "affective-pair", graphs.lexicon.fingerprint)
             self._pair.append((graphs.lambda1, store, pair_keys))
-            self._ensure(store, pair_keys, graphs.affective, needs_knowledge=True)
+            _ensure(store, pair_keys, samples, processor, graphs.affective)
         if graphs.lambda2 and graphs.antonyms is not None:
-            store = self._store("antonym-pair", graphs.antonyms.fingerprint)
+            store = _store(processor, cache, "antonym-pair", graphs.antonyms.fingerprint)
             self._pair.append((graphs.lambda2, store, pair_keys))
-            self._ensure(store, pair_keys, graphs.antonym, needs_knowledge=True)
+            _ensure(store, pair_keys, samples, processor, graphs.antonym)
 
     @property
     def has_text(self) -> bool:
@@ -69,39 +71,41 @@ class WordPairBiases:
         return bool(self._pair)
 
     def text(self, index: int) -> np.ndarray:
-        """Bias of one sample's text self-attention (pairs, 3); no pairs without text."""
-        return _weighted(self._text if self.texts[index] else [], index)
+        """Bias of one sample's text self-attention (pairs, 3)."""
+        return _weighted(self._text, index)
 
     def pair(self, index: int) -> np.ndarray:
-        """Bias of one sample's text-knowledge attention (pairs, 3); no pairs without knowledge or text."""
-        return _weighted(self._pair if self.texts[index] else [], index)
+        """Bias of one sample's text-knowledge attention (pairs, 3); no pairs without knowledge."""
+        return _weighted(self._pair, index)
 
-    def _store(self, kind: str, source: str) -> FeatureStore:
-        processor = self._processor
-        lengths = [processor.max_length, processor.knowledge_max_length]
-        settings = json.dumps([_FORMAT, source, tokenizer_digest(processor.tokenizer), lengths])
-        name = hashlib.blake2b(settings.encode(), digest_size=16).hexdigest()
-        return FeatureStore(self._cache / "graphs" / f"{kind}-{name}", _WIDTH, "float32")
 
-    def _ensure(
-        self,
-        store: FeatureStore,
-        keys: list[bytes],
-        graph: Callable[[Pieces, Pieces], np.ndarray],
-        *,
-        needs_knowledge: bool,
-    ) -> None:
-        absent = store.missing(keys)
-        with track(len(absent), "word graphs") as advance:
-            for start in range(0, len(absent), _CHUNK):
-                chunk = absent[start : start + _CHUNK]
-                texts = self._processor.pieces([self.texts[i] for i in chunk])
-                extra = texts
-                if needs_knowledge:
-                    longest = self._processor.knowledge_max_length
-                    extra = self._processor.pieces([self.knowledge[i] or "" for i in chunk], longest)
-                store.add((keys[i], graph(a, b)) for i, a, b in zip(chunk, texts, extra, strict=True))
-                advance(len(chunk))
+def _store(processor: CLFAProcessor, cache: Path, kind: str, source: str) -> FeatureStore:
+    lengths = [processor.max_length, processor.knowledge_max_length]
+    settings = json.dumps([_FORMAT, source, tokenizer_digest(processor.tokenizer), lengths])
+    name = hashlib.blake2b(settings.encode(), digest_size=16).hexdigest()
+    return FeatureStore(cache / "graphs" / f"{kind}-{name}", _WIDTH, "float32")
+
+
+def _ensure(
+    store: FeatureStore,
+    keys: list[bytes],
+    samples: list[tuple[str | None, str | None]],
+    processor: CLFAProcessor,
+    graph: Callable[[Pieces, Pieces], np.ndarray],
+) -> None:
+    absent = store.missing(keys)
+    with track(len(absent), "word graphs") as advance:
+        for start in range(0, len(absent), _CHUNK):
+            chunk = absent[start : start + _CHUNK]
+            texts = processor.pieces([samples[i][0] for i in chunk])
+            knowledge = processor.pieces([samples[i][1] for i in chunk], processor.knowledge_max_length)
+            store.add((keys[i], graph(a, b)) for i, a, b in zip(chunk, texts, knowledge, strict=True))
+            advance(len(chunk))
+
+
+def _pair_key(text: str | None, knowledge: str | None) -> bytes:
+    # The length keeps two texts apart that are the same when joined.
+    return text_key(f"{len(text)} {text}{knowledge}") if text and knowledge else ABSENT_KEY
 
 
 def _weighted(parts: Sequence[Part], index: int) -> np.ndarray:
@@ -109,5 +113,6 @@ def _weighted(parts: Sequence[Part], index: int) -> np.ndarray:
     triples = [np.empty((0, _WIDTH), np.float32)]
     for value, store, keys in parts:
         weight[2] = value
-        triples.append(store[keys[index]] * weight)
+        if keys[index] != ABSENT_KEY:
+            triples.append(store[keys[index]] * weight)
     return np.concatenate(triples)

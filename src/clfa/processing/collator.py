@@ -57,7 +57,7 @@ class CLFACollator:
                 if len(present) < len(values):
                     batch["image_present"] = torch.tensor([value is not None for value in values])
             elif name in ("labels", "guide_index"):
-                batch[name] = torch.tensor(values)
+                batch[name] = torch.from_numpy(np.asarray(values))
             else:
                 batch[name] = _stack(values)
         for name, columns in _BIASES.items():

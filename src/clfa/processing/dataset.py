@@ -9,6 +9,7 @@ import torch
 from datasets import Dataset
 
 from clfa.data.images import load_image
+from clfa.data.targets import label_matrix
 from clfa.processing.biases import WordPairBiases
 from clfa.processing.processor import CLFAProcessor
 from clfa.processing.store import ABSENT_KEY, FeatureStore
@@ -30,7 +31,7 @@ class EncodedDataset(torch.utils.data.Dataset[dict[str, Any]]):
         guide_embeds: Guide embeddings of texts and pictures, each (N, D).
         use_knowledge: Whether samples carry their knowledge texts.
         knowledge_features: Token features of the knowledge texts by ``knowledge_keys``, instead of token ids.
-        knowledge_keys: Content keys of the knowledge texts, ``None`` where a sample has none.
+        knowledge_keys: Content keys of the knowledge texts, needed with ``knowledge_features``.
         biases: Word-pair graphs of the samples.
     """
 
@@ -46,7 +47,7 @@ class EncodedDataset(torch.utils.data.Dataset[dict[str, Any]]):
         guide_embeds: tuple[np.ndarray, np.ndarray] | None = None,
         use_knowledge: bool = False,
         knowledge_features: FeatureStore | None = None,
-        knowledge_keys: list[bytes | None] | None = None,
+        knowledge_keys: list[bytes] | None = None,
         biases: WordPairBiases | None = None,
     ) -> None:
         self.split = split
@@ -54,7 +55,8 @@ class EncodedDataset(torch.utils.data.Dataset[dict[str, Any]]):
         self.text_features, self.text_keys = text_features, text_keys
         self.image_features, self.image_keys = image_features, image_keys
         self.guide_embeds = guide_embeds
-        self.labels: list[int | None] = split["label"][:]
+        # One index per sample, or with other targets than the one label a flat vector per sample.
+        self.labels: Any = split["label"][:] if "targets" not in split.column_names else _vectors(split)
         reads_text = processor.tokenizer is not None
         self.reads_images = processor.image_processor is not None
         self.token_ids: list[list[int]] | None = None
@@ -101,7 +103,7 @@ class EncodedDataset(torch.utils.data.Dataset[dict[str, Any]]):
         if self.knowledge_ids is not None:
             sample["knowledge_input_ids"] = self.knowledge_ids[index]
         elif self.knowledge_features is not None and self.knowledge_keys is not None:
-            sample["knowledge_features"] = _stored(self.knowledge_features, self.knowledge_keys[index] or ABSENT_KEY)
+            sample["knowledge_features"] = _stored(self.knowledge_features, self.knowledge_keys[index])
         if self.biases is not None and self.biases.has_text:
             sample["text_bias"] = self.biases.text(index)
         if self.biases is not None and self.biases.has_knowledge:
@@ -117,3 +119,7 @@ class EncodedDataset(torch.utils.data.Dataset[dict[str, Any]]):
 
 def _stored(store: FeatureStore, key: bytes) -> np.ndarray:
     return np.empty((0, store.width), store.dtype) if key == ABSENT_KEY else store[key]
+
+
+def _vectors(split: Dataset) -> np.ndarray:
+    return label_matrix(split).astype(np.float32)

@@ -189,16 +189,16 @@ class CLFAProcessor(ProcessorMixin):
 
         Returns:
             ``input_ids`` and ``attention_mask`` (B, T), ``pixel_values`` (B, 3, H, W), where a sample has no picture
-            (``None``) also ``image_present`` (B,), and, where any sample has knowledge, ``knowledge_input_ids`` and
-            ``knowledge_attention_mask`` (B, K). With word graphs also ``text_bias`` (B, T, T) and ``knowledge_bias``
-            (B, T, K), as far as they have weights.
+            (``None``) also ``image_present`` (B,), and, where any sample has
+            knowledge, ``knowledge_input_ids`` and ``knowledge_attention_mask`` (B, K). With word graphs also
+            ``text_bias`` (B, T, T) and ``knowledge_bias`` (B, T, K), as far as they have weights.
 
         Raises:
             ImageError: Naming the picture that cannot be read.
         """
         batch: dict[str, Any] = {}
         if text is not None and self.tokenizer is not None:
-            texts: list[str | None] = [text] if isinstance(text, str) else list(text)
+            texts = [text] if isinstance(text, str) else list(text)
             encoded = self._tokenize([t or "" for t in texts], self.max_length)
             encoded["attention_mask"][torch.tensor([t is None for t in texts])] = 0
             batch.update(encoded)
@@ -222,6 +222,10 @@ class CLFAProcessor(ProcessorMixin):
         if self.word_graphs is not None and "input_ids" in batch:
             batch.update(self._biases(texts, knowledge, batch))
         return BatchFeature(batch)
+
+    def __getstate__(self) -> dict[str, Any]:
+        # WordNet is read through open files, which do not travel to a loader's processes; it is loaded again there.
+        return {**self.__dict__, "_word_graphs": None}
 
     @property
     def word_graphs(self) -> WordGraphs | None:
@@ -250,19 +254,19 @@ class CLFAProcessor(ProcessorMixin):
             self._word_graphs = graphs
         return self._word_graphs
 
-    def pieces(self, texts: Sequence[str], max_length: int | None = None) -> list[Pieces]:
-        """Which word each token of :meth:`token_ids` belongs to, cut at the same length."""
+    def pieces(self, texts: Sequence[str | None], max_length: int | None = None) -> list[Pieces]:
+        """Which word each token of :meth:`token_ids` belongs to, cut at the same length; no tokens without text."""
         if not texts:
             return []
         encoded = self.tokenizer(
-            list(texts),
+            [text or "" for text in texts],
             truncation=True,
             max_length=max_length or self.max_length,
             return_offsets_mapping=True,
             return_special_tokens_mask=True,
         )
         parts = zip(texts, encoded["offset_mapping"], encoded["special_tokens_mask"], strict=True)
-        return [align(text, offsets, special) for text, offsets, special in parts]
+        return [align(text, offsets, special) if text else align("", [], []) for text, offsets, special in parts]
 
     def pixels(self, images: Sequence[Any]) -> torch.Tensor:
         """Resize and normalise loaded PIL images -> (B, 3, H, W)."""
@@ -279,18 +283,17 @@ class CLFAProcessor(ProcessorMixin):
         return ids
 
     def _biases(
-        self, texts: list[str | None], knowledge: Sequence[str | None] | None, batch: dict[str, Any]
+        self, texts: Sequence[str | None], knowledge: Sequence[str | None] | None, batch: dict[str, Any]
     ) -> dict[str, torch.Tensor]:
         graphs = self.word_graphs
         assert graphs is not None
         biases: dict[str, torch.Tensor] = {}
-        # An absent text has tokens here only as padding, which no score counts for.
-        pieces = self.pieces([text or "" for text in texts])
+        pieces = self.pieces(texts)
         length = batch["input_ids"].shape[1]
         if graphs.gamma:
             biases["text_bias"] = graphs.gamma * dense([graphs.affective_self(text) for text in pieces], length, length)
         if knowledge is not None and "knowledge_input_ids" in batch and (graphs.lambda1 or graphs.lambda2):
-            extra = self.pieces([text or "" for text in knowledge], self.knowledge_max_length)
+            extra = self.pieces(knowledge, self.knowledge_max_length)
             pairs = list(zip(pieces, extra, strict=True))
             shape = length, batch["knowledge_input_ids"].shape[1]
             bias = torch.zeros(len(texts), *shape)

@@ -45,11 +45,15 @@ class EvaluationLines(TrainerCallback):
     ) -> None:
         """Log the line."""
         scores = metrics or {}
+        if "eval_score" in scores:
+            text, figures = "validation score %.1f %%", [scores["eval_score"]]
+        else:
+            text = "validation accuracy %.1f %%, macro-F1 %.1f %%"
+            figures = [scores.get(f"eval_{name}", float("nan")) for name in ("accuracy", "macro_f1")]
         logger.info(
-            "epoch %g of %g: loss %.3f; validation accuracy %.1f %%, macro-F1 %.1f %%",
+            f"epoch %g of %g: loss %.3f; {text}",
             state.epoch or 0,
             args.num_train_epochs,
             self.loss,
-            100 * scores.get("eval_accuracy", float("nan")),
-            100 * scores.get("eval_macro_f1", float("nan")),
+            *(100 * figure for figure in figures),
         )

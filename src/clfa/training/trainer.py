@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections import defaultdict
 from contextlib import AbstractContextManager, nullcontext
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +16,10 @@ from torch import nn
 from transformers import EarlyStoppingCallback, EvalPrediction, Trainer
 from transformers.trainer_callback import PrinterCallback, ProgressCallback
 
+from clfa.data.targets import Target
 from clfa.errors import ModelError
 from clfa.evaluation.metrics import classification_metrics
+from clfa.evaluation.target_metrics import flat_metrics
 from clfa.modeling.alignment import GuideBank
 from clfa.modeling.encoders import is_frozen
 from clfa.pretrained import pretrained_model
@@ -65,7 +68,8 @@ class CLFATrainer(Trainer):
             # The Trainer asks a processor for its tokenizer; that of an image-only model has none.
             kwargs["processing_class"] = processor.image_processor
         kwargs.setdefault("data_collator", CLFACollator(getattr(tokenizer, "pad_token_id", None) or 0))
-        kwargs.setdefault("compute_metrics", _metrics_of_logits)
+        targets = getattr(model.config, "target_list", None)
+        kwargs.setdefault("compute_metrics", partial(_metrics_of_targets, targets) if targets else _metrics_of_logits)
         callbacks = list(kwargs.pop("callbacks", None) or [])
         if args.early_stopping_patience:
             callbacks.append(EarlyStoppingCallback(args.early_stopping_patience))
@@ -106,6 +110,8 @@ class CLFATrainer(Trainer):
             for name in _LOSS_PARTS:
                 if outputs.get(name) is not None:
                     self._parts[name].append(outputs[name].detach())
+            for name, part in (outputs.get("loss_targets") or {}).items():
+                self._parts[f"loss_target_{name}"].append(part.detach())
         return (loss, outputs) if return_outputs else loss
 
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
@@ -236,6 +242,16 @@ def _groups(keys: list[bytes] | None, size: int) -> torch.Tensor:
     return torch.tensor([-1 if key == ABSENT_KEY else numbers.setdefault(key, len(numbers)) for key in keys])
 
 
+def _logits(prediction: EvalPrediction) -> np.ndarray:
+    return prediction.predictions[0] if isinstance(prediction.predictions, tuple) else prediction.predictions
+
+
+def _metrics_of_targets(targets: list[Target], prediction: EvalPrediction) -> dict[str, float]:
+    logits = _logits(prediction)
+    labels = np.asarray(prediction.label_ids, dtype=np.float64).reshape(len(logits), -1)
+    return flat_metrics(targets, labels, logits)
+
+
 def _metrics_of_logits(prediction: EvalPrediction) -> dict[str, float]:
-    logits = prediction.predictions[0] if isinstance(prediction.predictions, tuple) else prediction.predictions
+    logits = _logits(prediction)
     return classification_metrics(np.asarray(prediction.label_ids), logits.argmax(axis=-1), logits.shape[-1])

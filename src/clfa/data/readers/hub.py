@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from clfa.data.columns import ColumnMap, Part, to_corpus
 from clfa.data.layout import layout_error
 from clfa.data.schema import Corpus
 from clfa.data.splits import RATIOS, split_name
+from clfa.data.target_spec import parse_specs
 from clfa.errors import DataError
 
 
@@ -30,6 +32,7 @@ def read(
     ratios: tuple[float, float, float] = RATIOS,
     split_seed: int = 0,
     cache_dir: str | None = None,
+    targets: Mapping[str, Any] | None = None,
 ) -> Corpus:
     """A data set of the Hugging Face hub, or a local folder of Parquet files in its layout.
 
@@ -48,6 +51,8 @@ def read(
         ratios: Shares of splits that the data set does not have.
         split_seed: Of their draw.
         cache_dir: Where ``datasets`` keeps its files.
+        targets: What to predict instead of the one label: a mapping of target names to the fields of
+            :class:`clfa.data.target_spec.TargetSpec`.
 
     Raises:
         DataError: The data set cannot be loaded (the message says what to do without a network), or lacks a column.
@@ -76,6 +81,7 @@ def read(
         label_names=list(label_names) if label_names is not None else None,
         ratios=ratios,
         split_seed=split_seed,
+        targets=parse_specs(targets or {}),
     )
 
 

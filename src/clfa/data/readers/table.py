@@ -15,6 +15,7 @@ from clfa.data.layout import layout_error
 from clfa.data.schema import SPLITS, Corpus, Dropped
 from clfa.data.splits import RATIOS, split_name
 from clfa.data.tables import SUFFIXES, read_table
+from clfa.data.target_spec import parse_specs
 from clfa.errors import DataError
 
 
@@ -33,6 +34,7 @@ def read(
     split_seed: int = 0,
     as_split: str | None = None,
     name: str | None = None,
+    targets: Mapping[str, Any] | None = None,
 ) -> Corpus:
     """A CSV, TSV, JSON lines or Parquet file, a folder of them, a data frame or a datasets.Dataset.
 
@@ -56,6 +58,8 @@ def read(
         split_seed: Of the draw.
         as_split: Put every row into this split, for instance ``"test"``.
         name: What to call the corpus; by default the file's name.
+        targets: What to predict instead of the one label: a mapping of target names to the fields of
+            :class:`clfa.data.target_spec.TargetSpec`.
 
     Raises:
         DataError: Missing or broken file, absent column (with those present), or labels that cannot be classes.
@@ -76,6 +80,7 @@ def read(
         ratios=ratios,
         split_seed=split_seed,
         complete=as_split is None,
+        targets=parse_specs(targets or {}),
     )
     corpus.dropped[:0] = dropped
     return corpus

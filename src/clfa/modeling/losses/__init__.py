@@ -1,0 +1,1 @@
+"""Losses of the targets: one file per idea."""

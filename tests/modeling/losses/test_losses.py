@@ -1,0 +1,206 @@
+"""The losses against NumPy, written from the formulas."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch.nn import functional as F
+
+from clfa.data.targets import MULTI_LABEL, REGRESSION, Target
+from clfa.modeling.configuration import CLFAConfig
+from clfa.modeling.losses.multi_label import multi_label_loss
+from clfa.modeling.losses.regression import regression_loss
+from clfa.modeling.losses.single_label import single_label_loss
+from clfa.modeling.losses.task import TaskLoss
+
+NAN = float("nan")
+
+
+def draws(seed: int, n: int = 7, classes: int = 4) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Logits, class indices, sets of classes, weights."""
+    random = np.random.default_rng(seed)
+    return (
+        random.normal(0, 3, (n, classes)),
+        random.integers(0, classes, n),
+        random.integers(0, 2, (n, classes)).astype(float),
+        random.uniform(0.2, 5, classes),
+    )
+
+
+def numpy_single(logits: np.ndarray, labels: np.ndarray, weights: np.ndarray, gamma: float, smoothing: float) -> float:
+    total = norm = 0.0
+    for row, label in zip(logits, labels, strict=True):
+        p = np.exp(row) / np.exp(row).sum()
+        norm += weights[label]
+        for c, p_c in enumerate(p):
+            q = (1 - smoothing) * (c == label) + smoothing / len(p)
+            total += q * weights[c] * (1 - p_c) ** gamma * -np.log(p_c)
+    return total / norm
+
+
+def numpy_multi(logits: np.ndarray, labels: np.ndarray, weights: np.ndarray, gamma: float, smoothing: float) -> float:
+    terms = []
+    for row, label in zip(logits, labels, strict=True):
+        for x, y, w in zip(row, label, weights, strict=True):
+            p, q = 1 / (1 + np.exp(-x)), y * (1 - smoothing) + smoothing / 2
+            terms.append(w * q * (1 - p) ** gamma * -np.log(p) + (1 - q) * p**gamma * -np.log(1 - p))
+    return float(np.mean(terms))
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(0, 1000), st.sampled_from([0.0, 0.5, 1.0, 2.0, 5.0]), st.sampled_from([0.0, 0.1, 0.5]))
+def test_classification_losses_are_the_formulas(seed: int, gamma: float, smoothing: float) -> None:
+    logits, labels, sets, weights = draws(seed)
+    tensors = [torch.from_numpy(array) for array in (logits, labels, sets, weights)]
+    found = single_label_loss(tensors[0], tensors[1], tensors[3], gamma, smoothing)
+    assert found.item() == pytest.approx(numpy_single(logits, labels, weights, gamma, smoothing), rel=1e-9)
+    found = multi_label_loss(tensors[0], tensors[2], tensors[3], gamma, smoothing)
+    assert found.item() == pytest.approx(numpy_multi(logits, sets, weights, gamma, smoothing), rel=1e-9)
+    ones = np.ones(4)
+    found = single_label_loss(tensors[0], tensors[1], None, gamma, smoothing)
+    assert found.item() == pytest.approx(numpy_single(logits, labels, ones, gamma, smoothing), rel=1e-9)
+    found = multi_label_loss(tensors[0], tensors[2], None, gamma, smoothing)
+    assert found.item() == pytest.approx(numpy_multi(logits, sets, ones, gamma, smoothing), rel=1e-9)
+
+
+def test_without_focus_they_are_pytorchs() -> None:
+    logits, labels, sets, weights = (torch.from_numpy(array) for array in draws(3))
+    tiny = 1e-9
+    assert torch.equal(single_label_loss(logits, labels), F.cross_entropy(logits, labels))
+    expected = F.cross_entropy(logits, labels, weights, label_smoothing=0.1)
+    torch.testing.assert_close(single_label_loss(logits, labels, weights, tiny, 0.1), expected)
+    expected = F.binary_cross_entropy_with_logits(logits, sets, pos_weight=weights)
+    assert torch.equal(multi_label_loss(logits, sets, weights), expected)
+    torch.testing.assert_close(multi_label_loss(logits, sets, weights, tiny), expected)
+
+
+def test_focus_is_on_what_is_wrong() -> None:
+    right, wrong = torch.tensor([[4.0, 0.0]]), torch.tensor([[0.0, 4.0]])
+    label = torch.tensor([0])
+    plain = single_label_loss(wrong, label) / single_label_loss(right, label)
+    focused = single_label_loss(wrong, label, gamma=2.0) / single_label_loss(right, label, gamma=2.0)
+    # (p_wrong's 1 - p over p_right's)^2 = e^8.
+    assert (focused / plain).item() == pytest.approx(np.exp(8), rel=1e-4)
+
+
+@pytest.mark.parametrize("gamma", [0.5, 2.0])
+def test_gradients_are_finite_where_the_model_is_sure(gamma: float) -> None:
+    logits = torch.tensor([[200.0, -200.0]], requires_grad=True)
+    loss = single_label_loss(logits, torch.tensor([0]), gamma=gamma) + single_label_loss(
+        logits, torch.tensor([1]), gamma=gamma
+    )
+    sets = torch.tensor([[1.0, 1.0]])
+    loss = loss + multi_label_loss(logits, sets, gamma=gamma) + multi_label_loss(logits, 1 - sets, gamma=gamma)
+    loss.backward()
+    assert loss.isfinite()
+    assert logits.grad is not None
+    assert logits.grad.isfinite().all()
+
+
+def test_regression_is_of_standardised_values() -> None:
+    found = regression_loss(torch.tensor([0.5, -1.0]), torch.tensor([30.0, 10.0]), mean=20.0, sd=5.0)
+    assert found.item() == pytest.approx(((0.5 - 2) ** 2 + (-1 + 2) ** 2) / 2)
+
+
+# All targets together.
+
+
+def config(**fields: Any) -> CLFAConfig:
+    return CLFAConfig(text_config={"model_type": "bert"}, **fields)
+
+
+TARGETS = [
+    Target("s", label_names=("no", "yes"), class_weights=(1.0, 3.0)),
+    Target("e", MULTI_LABEL, ("a", "b", "c"), weight=0.5, class_weights=(1.0, 2.0, 3.0)),
+    Target("v", REGRESSION, weight=2.0, mean=10.0, sd=4.0),
+]
+
+
+def task_loss(**fields: Any) -> TaskLoss:
+    return TaskLoss(config(targets=[target.to_dict() for target in TARGETS], **fields))
+
+
+@pytest.mark.parametrize(("gamma", "smoothing", "training"), [(0.0, 0.0, True), (2.0, 0.2, True), (2.0, 0.2, False)])
+def test_targets_are_summed_over_the_samples_that_have_them(gamma: float, smoothing: float, training: bool) -> None:
+    logits = np.random.default_rng(0).normal(size=(3, 6)).astype(np.float32)
+    labels = np.array([[1, 0, 1, 1, 12], [NAN, 1, 0, 0, NAN], [0, NAN, NAN, NAN, 2]], dtype=np.float32)
+    module = task_loss(focal_gamma=gamma, label_smoothing=smoothing).train(training)
+    total, parts = module(torch.from_numpy(logits), torch.from_numpy(labels))
+    smoothing = smoothing if training else 0.0
+    wide = logits.astype(np.float64)
+    single = numpy_single(wide[[0, 2], :2], np.array([1, 0]), np.array([1.0, 3.0]), gamma, smoothing)
+    multi = numpy_multi(wide[:2, 2:5], labels[:2, 1:4], np.array([1.0, 2.0, 3.0]), gamma, smoothing)
+    number = np.mean((wide[[0, 2], 5] - (np.array([12, 2]) - 10) / 4) ** 2)
+    assert {name: part.item() for name, part in parts.items()} == pytest.approx(
+        {"s": single, "e": multi, "v": number}, rel=1e-5
+    )
+    assert total.item() == pytest.approx(single + 0.5 * multi + 2 * number, rel=1e-5)
+
+
+def test_missing_targets_get_no_gradient_and_break_nothing() -> None:
+    logits = torch.zeros(2, 6, requires_grad=True)
+    total, parts = task_loss()(logits, torch.tensor([[NAN, NAN, NAN, NAN, 14.0], [NAN] * 5]))
+    assert list(parts) == ["v"]
+    total.backward()
+    assert logits.grad is not None
+    # d/dx 2 (x - 1)^2 at 0, for the one sample and output.
+    assert logits.grad.tolist() == [[0, 0, 0, 0, 0, -4], [0] * 6]
+    total, parts = task_loss()(logits, torch.full((2, 5), NAN))
+    assert (total.item(), total.requires_grad, parts) == (0.0, True, {})
+
+
+def test_labels_of_one_number_may_be_flat() -> None:
+    module = TaskLoss(config(targets=[Target("v", REGRESSION).to_dict()]))
+    assert module(torch.tensor([[1.0], [2.0]]), torch.tensor([1.0, 4.0]))[0].item() == 2.0
+
+
+def test_the_default_label_is_cross_entropy() -> None:
+    logits, labels, _, weights = (torch.from_numpy(array) for array in draws(5))
+    module = TaskLoss(config(num_labels=4, label_smoothing=0.1))
+    total, parts = module.train()(logits, labels)
+    assert parts is None
+    assert torch.equal(total, F.cross_entropy(logits, labels, label_smoothing=0.1))
+    assert torch.equal(module.eval()(logits, labels)[0], F.cross_entropy(logits, labels))
+    # Half precision is widened first.
+    half = module(logits.bfloat16(), labels)[0]
+    assert half.dtype == torch.float32
+    weighted = TaskLoss(config(num_labels=4, class_weights=weights.tolist()))
+    assert torch.equal(weighted(logits, labels)[0], F.cross_entropy(logits, labels, weights))
+    assert not list(weighted.parameters())
+    assert not weighted.state_dict()
+
+
+# The configuration.
+
+
+def test_targets_decide_on_the_classifiers_outputs(tmp_path: Any) -> None:
+    found = config(targets=[target.to_dict() for target in TARGETS])
+    assert found.label_names == ["s: no", "s: yes", "e: a", "e: b", "e: c", "v"]
+    assert (found.num_labels, found.problem_type) == (6, None)
+    assert found.label2id["e: b"] == 3
+    found.save_pretrained(tmp_path)
+    assert CLFAConfig.from_pretrained(tmp_path).target_list == TARGETS
+    one = config(targets=[TARGETS[1].to_dict()])
+    assert (one.label_names, one.problem_type) == (["a", "b", "c"], "multi_label_classification")
+    plain = config(num_labels=3)
+    assert (plain.targets, plain.target_list, plain.problem_type) == (None, [], None)
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"targets": []}, "targets is empty; leave it out"),
+        ({"targets": [TARGETS[0].to_dict()] * 2}, "two targets are named 's'"),
+        ({"targets": [{"name": "s"}]}, "target 's' has no classes"),
+        ({"focal_gamma": -1}, "focal_gamma is -1; it must not be negative"),
+        ({"num_labels": 3, "class_weights": [1.0, 2.0]}, "class_weights has 2 values, id2label 3"),
+    ],
+)
+def test_configurations_that_cannot_be(fields: dict[str, Any], message: str) -> None:
+    with pytest.raises(Exception, match=message):
+        config(**fields)
