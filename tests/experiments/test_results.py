@@ -103,7 +103,7 @@ def test_nested_metrics_become_columns() -> None:
 
 
 def test_scores_are_named_scaled_and_ordered() -> None:
-    assert title("sentiment.weighted_f1") == "sentiment, weighted F1"
+    assert title("targets.sentiment.weighted_f1") == "sentiment, weighted F1"
     assert (factor("accuracy"), factor("arousal.mae")) == (100, 1)
     assert lower_is_better("arousal.mae")
     assert not lower_is_better("macro_f1")
