@@ -12,6 +12,7 @@ import torch
 from transformers import BertConfig, ViTConfig
 
 from clfa.baselines import BASELINES
+from clfa.data.targets import MULTI_LABEL, REGRESSION, SINGLE_LABEL, Target
 from clfa.errors import ModelError
 from clfa.modeling import CLFAConfig, CLFAForClassification
 
@@ -144,6 +145,24 @@ def test_mixed_precision(name: str) -> None:
     loss.backward()
     assert torch.isfinite(loss)
     assert all(torch.isfinite(p.grad).all() for p in model.parameters() if p.grad is not None)
+
+
+@pytest.mark.parametrize("name", BASELINES.names())
+def test_other_tasks(name: str) -> None:
+    targets = [
+        Target("irony", SINGLE_LABEL, ("no", "yes")),
+        Target("topics", MULTI_LABEL, ("a", "b", "c")),
+        Target("size", REGRESSION),
+    ]
+    nan = torch.nan
+    labels = torch.tensor([[0, 1, 0, 1, 0.3], [1, 0, 0, 0, nan], [nan, 1, 1, 0, -2], [1, nan, nan, nan, 0.5]])
+    batch = make_batch()
+    for chosen, columns in ((targets, slice(0, 5)), (targets[:1], slice(0, 1)), (targets[2:], slice(4, 5))):
+        model = build(name, targets=[target.to_dict() for target in chosen]).train()
+        output = model(**batch | {"labels": labels[:, columns]})
+        output.loss.backward()
+        assert torch.isfinite(output.loss)
+        assert output.logits.shape == (4, sum(target.logit_width for target in chosen))
 
 
 def test_a_baseline_can_be_imported_first() -> None:

@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from clfa.baselines.dip import DIP
+from clfa.data.targets import REGRESSION, Target
 from clfa.errors import ModelError
 from clfa.modeling.fusion import Stream
 
@@ -117,6 +118,7 @@ def test_statistics_of_training() -> None:
     close(baseline.squares[1], 0.75 * (cosines**2).mean() + 0.25 * (cosines[1:] ** 2).mean())
     # Labels of another kind of task leave them alone.
     before = baseline.means.clone()
+    baseline.config.targets = [Target("size", REGRESSION).to_dict()]
     assert baseline.auxiliary_loss(STREAMS, Stream(tokens), torch.rand(3)) is not None
     assert torch.equal(baseline.means, before)
 

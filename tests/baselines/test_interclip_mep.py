@@ -5,6 +5,7 @@ import pytest
 import torch
 from transformers import CLIPTextConfig, CLIPVisionConfig
 
+from clfa.data.targets import REGRESSION, Target
 from clfa.modeling.fusion import Stream
 
 from .batches import arrays, assert_gradients_reach, assert_padding_changes_nothing, build, close, stream
@@ -67,9 +68,19 @@ def test_similarity_loss(labels: list[int]) -> None:
     close(found, 0.5 * expected)
 
 
-@pytest.mark.parametrize("labels", [torch.tensor([[0, 1], [1, 1]]), torch.tensor([0.3, 0.7])])
-def test_no_similarity_loss_without_one_class_per_sample(labels: torch.Tensor) -> None:
-    assert build("interclip_mep").auxiliary_loss(STREAMS, Stream(torch.randn(2, 2, 6)), labels) is None
+def test_no_similarity_loss_without_one_class_per_sample() -> None:
+    baseline = build("interclip_mep", fields={"targets": [Target("size", REGRESSION).to_dict()]})
+    assert baseline.auxiliary_loss(STREAMS, Stream(torch.randn(2, 2, 6)), torch.tensor([0.3, 0.7])) is None
+
+
+def test_samples_without_a_label_do_not_count() -> None:
+    z = torch.nn.functional.normalize(torch.randn(4, 2, 6).double(), dim=-1)
+    targets = [Target("irony", label_names=("no", "yes")).to_dict()]
+    found = build("interclip_mep", fields={"targets": targets}).auxiliary_loss(
+        STREAMS, Stream(z), torch.tensor([[0.0], [torch.nan], [1.0], [1.0]])
+    )
+    expected = build("interclip_mep").auxiliary_loss(STREAMS, Stream(z[[0, 2, 3]]), torch.tensor([0, 1, 1]))
+    close(found, expected)
 
 
 def test_padding_changes_nothing() -> None:

@@ -10,6 +10,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from clfa.baselines.base import Baseline
+from clfa.baselines.labels import class_indices
 from clfa.baselines.vectors import keep_of
 from clfa.errors import ModelError
 from clfa.modeling.configuration import CLFAConfig
@@ -73,6 +74,7 @@ class DIP(Baseline):
                 f"they are {momentum} and {conv_channels}."
             )
         size, classes = config.hidden_size, len(config.label_names)
+        self.config = config
         self.contrast_weight = contrast_weight
         self.momentum = momentum
         self.projections = nn.ModuleDict({name: nn.Linear(widths[name], size) for name in ("text", "image")})
@@ -149,8 +151,10 @@ class DIP(Baseline):
     def auxiliary_loss(self, streams: dict[str, Stream], fused: Stream, labels: torch.Tensor) -> torch.Tensor | None:
         """The contrast of sentiments; on the way the batch's cosines and labels move the Gaussians."""
         _, text, image, text_sentiment, image_sentiment = fused.hidden.unbind(dim=1)
-        if labels.dim() == 1 and not labels.is_floating_point():
-            self._track_cosines(F.cosine_similarity(text, image, dim=-1).detach(), labels)
+        classes = class_indices(self.config, labels)
+        if classes is not None:
+            cosine = F.cosine_similarity(text, image, dim=-1).detach()
+            self._track_cosines(cosine[classes >= 0], classes[classes >= 0])
         with torch.no_grad():
             gaps = (self._polarity(image_sentiment).unsqueeze(1) - self._polarity(text_sentiment).unsqueeze(0)).abs()
             wanted = (-gaps).softmax(dim=1)

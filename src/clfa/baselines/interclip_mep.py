@@ -10,6 +10,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from clfa.baselines.base import Baseline
+from clfa.baselines.labels import class_indices
 from clfa.baselines.layers import context_layers
 from clfa.baselines.vectors import image_vector, keep_of, text_vector
 from clfa.modeling.configuration import CLFAConfig
@@ -77,10 +78,11 @@ class InterCLIPMEP(Baseline):
         return Stream(tokens, mask)
 
     def auxiliary_loss(self, streams: dict[str, Stream], fused: Stream, labels: torch.Tensor) -> torch.Tensor | None:
-        """The loss on z; ``None`` unless labels are class indices (B,)."""
-        if labels.dim() != 1 or labels.is_floating_point():
+        """The loss on z, of the samples that have a label; ``None`` for tasks without one class per sample."""
+        classes = class_indices(self.config, labels)
+        if classes is None:
             return None
-        z = fused.hidden[:, 1]
+        z, labels = fused.hidden[classes >= 0, 1], classes[classes >= 0]
         similarity = z @ z.T
         same = labels.unsqueeze(0) == labels.unsqueeze(1)
         # Each class's mean over its pairs, summed over classes: a pair counts 1 / (size of its class)^2.
