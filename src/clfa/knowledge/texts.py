@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import numpy as np
@@ -24,7 +25,7 @@ from clfa.store import ABSENT_KEY, FeatureStore, text_key
 
 logger = logging.getLogger(__name__)
 
-# Contents between two writes: what a kill can cost, and how long another process waits for its turn.
+# Contents between two writes: what a kill can cost, or two processes at the same contents.
 _CHUNK = 16
 # Failures that a warning quotes.
 _MAX_EXAMPLES = 3
@@ -134,15 +135,16 @@ class KnowledgeTexts:
         keys = [self._key(source, content, failures) for content in contents]
         absent = store.missing(keys)
         with track(len(absent), f"knowledge: {source.name}") if self.progress else nullcontext(_silent) as advance:
-            for start in range(0, len(absent), _CHUNK):
-                chunk = absent[start : start + _CHUNK]
-                with store.writer() as write:
-                    # Another process may have been here in the meantime.
-                    todo = [position for position in chunk if keys[position] not in store]
-                    for first in range(0, len(todo), source.batch_size):
-                        batch = todo[first : first + source.batch_size]
-                        for position, text in self._describe(source, contents, batch):
-                            write(keys[position], np.frombuffer(text.encode("utf-8", "replace"), np.uint8)[:, None])
+            chunks = [absent[start : start + _CHUNK] for start in range(0, len(absent), _CHUNK)]
+            # In an order of its own, each process meets little that another one is at.
+            Random().shuffle(chunks)
+            for chunk in chunks:
+                store.refresh()
+                todo = [position for position in chunk if keys[position] not in store]
+                texts: list[tuple[int, str]] = []
+                for first in range(0, len(todo), source.batch_size):
+                    texts += self._describe(source, contents, todo[first : first + source.batch_size])
+                store.add((keys[position], _bytes(text)) for position, text in texts)
                 advance(len(chunk))
         return [_stored(store, key) for key in keys]
 
@@ -179,6 +181,10 @@ class KnowledgeTexts:
 
 def _silent(count: int) -> None:
     del count
+
+
+def _bytes(text: str) -> np.ndarray:
+    return np.frombuffer(text.encode("utf-8", "replace"), np.uint8)[:, None]
 
 
 def _stored(store: FeatureStore, key: bytes) -> str:
