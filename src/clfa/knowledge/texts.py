@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
-from contextlib import nullcontext
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from random import Random
 from typing import Any
 
 import numpy as np
-from datasets import Dataset, DatasetDict, Features, concatenate_datasets
+from datasets import (
+    Dataset,
+    DatasetDict,
+    Features,
+    are_progress_bars_disabled,
+    concatenate_datasets,
+    disable_progress_bars,
+    enable_progress_bars,
+)
 
 from clfa.data.images import image_key, image_name, load_image
 from clfa.data.readers.knowledge import SEPARATOR
@@ -124,7 +132,8 @@ class KnowledgeTexts:
         texts = self({source.reads: split[source.reads] for source in self.sources})
         features = Features({"knowledge": split.features["knowledge"]})
         column = Dataset.from_dict({"knowledge": texts}, features=features)
-        joined = concatenate_datasets([split.remove_columns("knowledge"), column], axis=1)
+        with _without_bars():
+            joined = concatenate_datasets([split.remove_columns("knowledge"), column], axis=1)
         return joined.select_columns(list(split.features))
 
     def _texts(self, source: KnowledgeSource, contents: Sequence[Any]) -> list[str]:
@@ -177,6 +186,18 @@ class KnowledgeTexts:
                 failures.add(f"{image_name(contents[next(iter(loaded))])}: {type(error).__name__}: {error}")
                 return []
             return [pair for position in loaded for pair in self._describe(source, contents, [position])]
+
+
+@contextmanager
+def _without_bars() -> Iterator[None]:
+    """Without the bars of Datasets about its inner workings."""
+    shown = not are_progress_bars_disabled()
+    disable_progress_bars()
+    try:
+        yield
+    finally:
+        if shown:
+            enable_progress_bars()
 
 
 def _silent(count: int) -> None:
