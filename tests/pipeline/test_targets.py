@@ -193,6 +193,8 @@ def test_the_documents_example_with_missing_pictures(
     metrics = json.loads((folder / "runs" / "tasks-missing" / "metrics.json").read_text())
     assert metrics["data"]["samples"] == {"train": 32, "validation": 16, "test": 16}
     assert metrics["data"]["dropped"] == {}
+    assert set(metrics["test"]["without"]) == {"text", "image"}
+    assert {"score", "sarcasm_macro_f1", "intensity_mae"} <= set(metrics["test"]["without"]["text"])
     # The row without a picture has a prediction now.
     lines = read_jsonl(folder / "predictions-missing.jsonl")
     assert [list(line) for line in lines] == [["id", "targets"]] * 11
