@@ -143,3 +143,10 @@ def test_gradients_reach_every_parameter() -> None:
 def test_options_out_of_range(options: dict[str, Any]) -> None:
     with pytest.raises(ModelError, match=r"'clmlf' needs temperature above 0, token_dropout from 0 to below 1, and"):
         build("clmlf", **options)
+
+
+def test_label_contrast_needs_class_indices() -> None:
+    baseline = build("clmlf", label_weight=1.0, data_weight=0.0)
+    batch = streams([5, 2], [4, 3])
+    with pytest.raises(ModelError, match=r"needs the one label of the default task; set .*label_weight=0"):
+        baseline.auxiliary_loss(batch, baseline(batch), torch.zeros(2, 4))

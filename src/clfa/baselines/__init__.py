@@ -14,6 +14,16 @@ BASELINES = Registry(
         "multi_sentinet": "clfa.baselines.multi_sentinet:MultiSentiNet",
         "co_memory": "clfa.baselines.co_memory:CoMemory",
         "clmlf": "clfa.baselines.clmlf:CLMLF",
+        "dual_encoder": "clfa.baselines.dual_encoder:DualEncoder",
+        "res_bert": "clfa.baselines.res_bert:ResBert",
+        "hfm": "clfa.baselines.hfm:HFM",
+        "dr_net": "clfa.baselines.dr_net:DRNet",
+        "att_bert": "clfa.baselines.att_bert:AttBert",
+        "cmgcn": "clfa.baselines.cmgcn:CMGCN",
+        "hke": "clfa.baselines.hke:HKE",
+        "dip": "clfa.baselines.dip:DIP",
+        "multiview_clip": "clfa.baselines.multiview_clip:MultiViewCLIP",
+        "interclip_mep": "clfa.baselines.interclip_mep:InterCLIPMEP",
     },
 )
 

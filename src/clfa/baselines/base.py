@@ -28,12 +28,15 @@ class Baseline(nn.Module):
 
     Attributes:
         needs: Streams without which the model makes no sense.
+        views: Number of fused tokens that get a classifier of their own each, their logits averaged; 0 when the fused
+            tokens are pooled and classified once.
 
     Raises:
         ModelError: When the configuration lacks a stream in :attr:`needs`.
     """
 
     needs: ClassVar[tuple[str, ...]] = ()
+    views: ClassVar[int] = 0
 
     def __init__(self, config: CLFAConfig, widths: Mapping[str, int]) -> None:
         super().__init__()

@@ -159,6 +159,11 @@ class CLMLF(Baseline):
         if self.label_weight or self.data_weight:
             vectors = F.normalize(self.head(fused.hidden[:, 0]), dim=-1)
         if self.label_weight:
+            if labels.dim() != 1:
+                raise ModelError(
+                    "the label-based contrastive learning of clmlf needs the one label of the default task; set "
+                    "model.baseline_options.label_weight=0 for other targets."
+                )
             parts.append(self.label_weight * label_contrast(vectors, labels, self.temperature))
         if self.data_weight:
             augmented = self({name: self._thinned(streams[name]) for name in self.needs}).hidden[:, 0]

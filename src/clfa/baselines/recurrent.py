@@ -38,12 +38,19 @@ class MaskedLSTM(nn.Module):
         self.directions = 2 if bidirectional else 1
         self.output_size = hidden_size * self.directions
 
-    def forward(self, hidden: torch.Tensor, mask: torch.Tensor | None) -> tuple[torch.Tensor, torch.Tensor]:
+    def forward(
+        self,
+        hidden: torch.Tensor,
+        mask: torch.Tensor | None,
+        initial: tuple[torch.Tensor, torch.Tensor] | None = None,
+    ) -> tuple[torch.Tensor, torch.Tensor]:
         """Read the tokens.
 
         Args:
             hidden: Token features (B, N, ``input_size``).
             mask: 1 where a token exists (B, N), anywhere in the row, or ``None`` when all do.
+            initial: First hidden and cell states, as ``nn.LSTM`` takes them (layers x directions, B, ``hidden_size``);
+                zeros when not given.
 
         Returns:
             States of the last layer (B, N, ``output_size``), zero where no token exists, and its final states
@@ -56,7 +63,7 @@ class MaskedLSTM(nn.Module):
         packed = pack_padded_sequence(
             hidden.gather(1, order.expand_as(hidden)), lengths, batch_first=True, enforce_sorted=False
         )
-        packed, (final, _) = self.lstm(packed)
+        packed, (final, _) = self.lstm(packed, initial)
         states, _ = pad_packed_sequence(packed, batch_first=True, total_length=hidden.shape[1])
         states = torch.zeros_like(states).scatter(1, order.expand_as(states), states)
         final = torch.cat(list(final[-self.directions :]), dim=-1)

@@ -11,7 +11,6 @@ from torch import nn
 from transformers import AutoModel, AutoProcessor, PreTrainedModel
 from transformers import initialization as init
 
-from clfa.baselines.base import build_baseline
 from clfa.errors import ModelError
 from clfa.modeling.alignment import ALIGNMENTS, AlignmentInputs, GuideBank
 from clfa.modeling.configuration import CLFAConfig
@@ -149,6 +148,9 @@ class CLFAModel(CLFAPreTrainedModel):
         if config.allow_missing_modalities:
             self.missing = MissingTokens(widths, config.modality_dropout)
         if config.baseline is not None:
+            # Only here: baselines are made of this package's parts, and whoever imports one first would go in circles.
+            from clfa.baselines.base import build_baseline
+
             if config.use_knowledge:
                 widths["knowledge"] = widths["text"]
             self.baseline = build_baseline(config.baseline, config, widths, config.baseline_options or {})
@@ -383,10 +385,14 @@ class CLFAForClassification(CLFAPreTrainedModel):
             for modality in config.modalities:
                 self.alignment[modality] = nn.Linear(config.hidden_size, config.guide_dim, bias=False)
         self.dropout = nn.Dropout(config.classifier_dropout)
-        self.late = config.baseline is None and FUSIONS.get(config.fusion).late
+        if config.baseline is not None:
+            views = self.clfa.baseline.views
+        else:
+            views = len(stream_names(config)) if self.clfa.fusion.late else 0
+        self.late = views > 0
         if self.late:
             self.classifiers = nn.ModuleList(
-                nn.Linear(config.hidden_size, len(config.label_names)) for _ in stream_names(config)
+                nn.Linear(config.hidden_size, len(config.label_names)) for _ in range(views)
             )
         else:
             self.classifier = nn.Linear(config.hidden_size, len(config.label_names))

@@ -1,0 +1,73 @@
+"""One vector per sample from an encoder's token features, as the encoder itself would pool them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+
+from clfa.modeling.configuration import CLFAConfig
+from clfa.modeling.fusion.base import Stream
+from clfa.modeling.pooling import masked_mean
+
+# Vision encoders whose first token is a class token; of all others the mean over the tokens is taken.
+_CLASS_TOKEN = ("vit", "deit", "beit", "data2vec-vision", "dinov2", "vit_mae", "vit_msn", "clip_vision_model")
+# Text encoders whose sentence vector is not the first token's.
+_LAST_TOKEN = ("clip_text_model",)
+_NO_CONTEXT = ("clfa_static_embeddings",)
+
+
+def _model_type(encoder: Any) -> str:
+    return "" if encoder is None else str(encoder.model_type)
+
+
+def keep_of(stream: Stream) -> torch.Tensor:
+    """Which tokens of a stream exist, boolean (B, N)."""
+    if stream.mask is None:
+        return torch.ones(stream.hidden.shape[:2], dtype=torch.bool, device=stream.hidden.device)
+    return stream.mask.bool()
+
+
+def text_vector(stream: Stream, config: CLFAConfig) -> torch.Tensor:
+    """The text's vector: [CLS]; the last token (CLIP's end of text); the masked mean of embeddings without context.
+
+    Args:
+        stream: Text features (B, T, width).
+        config: Tells which text encoder they are from.
+
+    Returns:
+        (B, width).
+    """
+    kind = _model_type(config.text_config)
+    if kind in _NO_CONTEXT:
+        return masked_mean(stream.hidden, stream.mask)
+    if kind not in _LAST_TOKEN:
+        return stream.hidden[:, 0]
+    positions = torch.arange(stream.hidden.shape[1], device=stream.hidden.device)
+    last = (keep_of(stream) * positions).amax(dim=1)
+    return stream.hidden[torch.arange(len(last), device=last.device), last]
+
+
+def image_vector(stream: Stream, config: CLFAConfig) -> torch.Tensor:
+    """The picture's vector: the class token of a transformer, the masked mean of a grid.
+
+    Args:
+        stream: Image features (B, P, width).
+        config: Tells which vision encoder they are from.
+
+    Returns:
+        (B, width).
+    """
+    if _model_type(config.vision_config) in _CLASS_TOKEN:
+        return stream.hidden[:, 0]
+    return masked_mean(stream.hidden, stream.mask)
+
+
+def knowledge_or_nothing(streams: dict[str, Stream], width: int) -> Stream:
+    """The knowledge stream with a mask; one masked token of zeros where the batch has none."""
+    if "knowledge" in streams:
+        stream = streams["knowledge"]
+        return stream._replace(mask=keep_of(stream))
+    like = next(iter(streams.values())).hidden
+    hidden = like.new_zeros(len(like), 1, width)
+    return Stream(hidden, torch.zeros(hidden.shape[:2], dtype=torch.bool, device=like.device))
