@@ -11,6 +11,7 @@ from torch.nn import functional as F
 
 from clfa.baselines.base import Baseline
 from clfa.baselines.guided_attention import masked_softmax
+from clfa.baselines.labels import class_indices
 from clfa.errors import ModelError
 from clfa.modeling.attention import AttentionSubLayer
 from clfa.modeling.configuration import CLFAConfig
@@ -93,7 +94,8 @@ class CLMLF(Baseline):
     sample is the same encoder features with tokens masked at random, under another draw of dropout, which needs no
     translator and works with cached features. The contrasted vectors are L2-normalised and divided by the temperature
     inside both softmaxes. Encoders train from the first epoch on, at the recipe's learning rate (in the authors' public
-    code the fusion trains alone first). The classifier has one layer instead of two. Knowledge is not read.
+    code the fusion trains alone first). The classifier has one layer instead of two. For tasks without one class per
+    sample there is no label-based loss. Knowledge is not read.
 
     Args:
         config: ``num_fusion_layers`` layers over both, and all sizes and dropouts of a layer.
@@ -127,6 +129,7 @@ class CLMLF(Baseline):
                 f"label_weight and data_weight of at least 0; they are {temperature}, {token_dropout}, "
                 f"{num_image_layers}, {label_weight} and {data_weight}."
             )
+        self.config = config
         size = config.hidden_size
         self.label_weight, self.data_weight = label_weight, data_weight
         self.temperature, self.token_dropout = temperature, token_dropout
@@ -158,8 +161,10 @@ class CLMLF(Baseline):
         parts = []
         if self.label_weight or self.data_weight:
             vectors = F.normalize(self.head(fused.hidden[:, 0]), dim=-1)
-        if self.label_weight:
-            parts.append(self.label_weight * label_contrast(vectors, labels, self.temperature))
+        classes = class_indices(self.config, labels)
+        if self.label_weight and classes is not None and (classes >= 0).any():
+            labelled = classes >= 0
+            parts.append(self.label_weight * label_contrast(vectors[labelled], classes[labelled], self.temperature))
         if self.data_weight:
             augmented = self({name: self._thinned(streams[name]) for name in self.needs}).hidden[:, 0]
             augmented = F.normalize(self.augmented_head(augmented), dim=-1)
