@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from clfa.baselines.clmlf import data_contrast, label_contrast
+from clfa.data.targets import REGRESSION, Target
 from clfa.errors import ModelError
 from clfa.modeling.fusion import Stream
 from modeling import formulas
@@ -84,6 +85,20 @@ def test_one_of_the_two_losses(label_weight: float, data_weight: float) -> None:
         augmented = torch.nn.functional.normalize(baseline.augmented_head(fused.hidden[:, 0]))
         expected = data_contrast(z, augmented, 0.07)
     close(baseline.auxiliary_loss(batch, fused, labels).detach(), 2 * expected.detach())
+
+
+def test_only_labelled_samples_attract_each_other() -> None:
+    batch, nan = streams([5, 2, 3], [4, 3, 4]), torch.nan
+    options = {"label_weight": 1.0, "data_weight": 0.0}
+    irony, size = Target("irony", label_names=("no", "yes")), Target("size", REGRESSION)
+    baseline = build("clmlf", fields={"targets": [irony.to_dict()]}, **options)
+    fused = baseline(batch)
+    z = torch.nn.functional.normalize(baseline.head(fused.hidden[[0, 2], 0]))
+    found = baseline.auxiliary_loss(batch, fused, torch.tensor([[1.0], [nan], [1.0]]))
+    close(found.detach(), label_contrast(z, torch.tensor([1, 1]), 0.07).detach())
+    assert baseline.auxiliary_loss(batch, fused, torch.full((3, 1), nan)) is None
+    other = build("clmlf", fields={"targets": [size.to_dict()]}, **options)
+    assert other.auxiliary_loss(batch, fused, torch.tensor([0.1, 0.2, 0.1])) is None
 
 
 def test_neither_loss() -> None:
