@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 TORCH ?= torch==2.13.0
 DATA ?= ../shared/data/mvsa-single
 
-.PHONY: help install demo test test-all check format results clean
+.PHONY: help install demo experiment-smoke test test-all check format results clean
 
 help:  ## What there is to make
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -21,6 +21,11 @@ install: $(BIN)/.installed  ## Environment in .venv, with everything
 
 demo: $(BIN)/.installed  ## Synthetic posts: train text-only, image-only, CLFA without and with guide; predict
 	$(BIN)/python -m clfa.demo.run --output demo
+
+experiment-smoke: $(BIN)/.installed  ## A small experiment on the synthetic posts, and its report
+	$(BIN)/python -c "from clfa.demo.make import make_demo_data; make_demo_data('demo/data')"
+	$(BIN)/clfa experiment smoke --data-dir demo/data --output runs/smoke
+	$(BIN)/clfa report runs/smoke
 
 test: $(BIN)/.installed  ## Fast tests
 	$(BIN)/python -m pytest -m "not slow"

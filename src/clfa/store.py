@@ -110,6 +110,10 @@ class FeatureStore:
             self._rows = np.memmap(self._data_path, self.dtype, mode="r", shape=(self._used, self.width))
         return self._rows[start : start + length]
 
+    def refresh(self) -> None:
+        """Take notice of what other processes have added."""
+        self._read_index()
+
     def missing(self, keys: Iterable[bytes]) -> list[int]:
         """Positions of the keys that are not stored; of equal keys only the first, of absent content none."""
         seen: set[bytes] = {ABSENT_KEY}

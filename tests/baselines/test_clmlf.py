@@ -90,15 +90,13 @@ def test_one_of_the_two_losses(label_weight: float, data_weight: float) -> None:
 def test_only_labelled_samples_attract_each_other() -> None:
     batch, nan = streams([5, 2, 3], [4, 3, 4]), torch.nan
     options = {"label_weight": 1.0, "data_weight": 0.0}
-    irony, size = Target("irony", label_names=("no", "yes")), Target("size", REGRESSION)
+    irony = Target("irony", label_names=("no", "yes"))
     baseline = build("clmlf", fields={"targets": [irony.to_dict()]}, **options)
     fused = baseline(batch)
     z = torch.nn.functional.normalize(baseline.head(fused.hidden[[0, 2], 0]))
     found = baseline.auxiliary_loss(batch, fused, torch.tensor([[1.0], [nan], [1.0]]))
     close(found.detach(), label_contrast(z, torch.tensor([1, 1]), 0.07).detach())
     assert baseline.auxiliary_loss(batch, fused, torch.full((3, 1), nan)) is None
-    other = build("clmlf", fields={"targets": [size.to_dict()]}, **options)
-    assert other.auxiliary_loss(batch, fused, torch.tensor([0.1, 0.2, 0.1])) is None
 
 
 def test_neither_loss() -> None:
@@ -158,3 +156,11 @@ def test_gradients_reach_every_parameter() -> None:
 def test_options_out_of_range(options: dict[str, Any]) -> None:
     with pytest.raises(ModelError, match=r"'clmlf' needs temperature above 0, token_dropout from 0 to below 1, and"):
         build("clmlf", **options)
+
+
+def test_label_contrast_needs_one_class_per_sample() -> None:
+    targets = [Target("size", REGRESSION).to_dict()]
+    baseline = build("clmlf", label_weight=1.0, data_weight=0.0, fields={"targets": targets})
+    batch = streams([5, 2], [4, 3])
+    with pytest.raises(ModelError, match=r"needs one target with one class per sample; set .*label_weight=0"):
+        baseline.auxiliary_loss(batch, baseline(batch), torch.zeros(2))

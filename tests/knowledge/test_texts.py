@@ -4,6 +4,7 @@ import io
 import logging
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, ClassVar
 
 import pytest
@@ -95,32 +96,35 @@ def test_what_fails_is_counted_and_not_remembered(tmp_path: Path, caplog: pytest
     assert make(tmp_path, "ocr")({"image": [png(13)]}) == [None]
 
 
-def test_what_a_killed_run_did_is_kept(tmp_path: Path) -> None:
-    pictures = [png(red) for red in range(21, 50)] + [png(66)]
+def test_what_a_killed_run_did_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("clfa.knowledge.texts.Random", lambda: SimpleNamespace(shuffle=lambda chunks: None))
+    pictures = [png(red) for red in range(70, 134)]
     with pytest.raises(KeyboardInterrupt):
-        make(tmp_path, "ocr")({"image": pictures})
-    # Pictures are described in twos; the last one went down with what killed it.
-    assert FakeOCR.seen == [*range(21, 49)]
-    make(tmp_path, "ocr")({"image": pictures[:-1]})
-    assert sorted(FakeOCR.seen) == [*range(21, 50)]
+        make(tmp_path, "ocr")({"image": [*pictures, png(66)]})
+    assert FakeOCR.seen == [*range(70, 134)]
+    assert make(tmp_path, "ocr")({"image": pictures}) == [f"rot ñ {red}" for red in range(70, 134)]
+    assert len(FakeOCR.seen) == 64
 
 
-def test_two_at_once_share_the_work(tmp_path: Path) -> None:
-    from threading import Thread
+def test_another_process_at_the_same_pictures_is_neither_waited_for_nor_repeated(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pictures = [png(red) for red in range(70, 134)]
+    describe = FakeOCR.describe
+    nested: list[list[str | None]] = []
 
-    pictures = [png(red) for red in range(70, 130)]
-    found: list[list[str | None]] = []
+    def interrupted(self: FakeOCR, contents: Sequence[Any]) -> list[str]:
+        if not nested:
+            nested.append([])
+            # Stands for another process that does all the work while this one is at its first pictures.
+            nested[0] = make(tmp_path, "ocr")({"image": pictures})
+        return describe(self, contents)
 
-    def run() -> None:
-        found.append(KnowledgeTexts(KnowledgeRecipe(sources=["ocr"]), tmp_path, progress=False)({"image": pictures}))
-
-    threads = [Thread(target=run) for _ in range(2)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert found[0] == found[1] == [f"rot ñ {red}" for red in range(70, 130)]
-    assert sorted(FakeOCR.seen) == list(range(70, 130))
+    monkeypatch.setattr(FakeOCR, "describe", interrupted)
+    expected = [f"rot ñ {red}" for red in range(70, 134)]
+    assert make(tmp_path, "ocr")({"image": pictures}) == expected
+    assert nested == [expected]
+    assert len(FakeOCR.seen) == 64 + 16
 
 
 def test_a_corpus_is_filled(tmp_path: Path, make_corpus: Callable[..., Corpus]) -> None:

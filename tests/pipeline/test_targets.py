@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import csv
 import json
 import re
 from collections.abc import Callable
@@ -34,6 +35,11 @@ MakeRecipe = Callable[..., Recipe]
 def blocks(language: str) -> list[str]:
     """Code blocks of the document."""
     return re.findall(rf"^```{language}\n(.*?)^```", DOC.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
+
+
+def read_csv(path: Path) -> list[dict[str, str]]:
+    with path.open(encoding="utf-8") as file:
+        return list(csv.DictReader(file))
 
 
 @pytest.fixture(scope="module")
@@ -169,6 +175,30 @@ def test_losses_of_the_targets_add_up(doc_run: Path) -> None:
     training = json.loads((doc_run / "metrics.json").read_text())["training"]
     assert training["best_validation_score"] == max(scores)
     assert training["best_epoch"] == 1 + scores.index(max(scores))
+
+
+def test_the_documents_example_with_missing_pictures(
+    doc_run: Path, folder: Path, tiny_overrides: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = read_csv(folder / "posts.csv")
+    for row in rows[::5]:
+        row["image"] = ""
+    monkeypatch.chdir(folder)
+    write_csv(folder / "gappy.csv", rows)
+    tiny = [item for item in tiny_overrides if "training.epochs" not in item]
+    for command in [line.split() for line in blocks("sh")[-1].splitlines()]:
+        extra = [*tiny, "training.epochs=2", "data.dir=gappy.csv"] if command[1] == "train" else []
+        result = CliRunner().invoke(app, [*command[1:], *extra])
+        assert result.exit_code == 0, result.output
+    metrics = json.loads((folder / "runs" / "tasks-missing" / "metrics.json").read_text())
+    assert metrics["data"]["samples"] == {"train": 32, "validation": 16, "test": 16}
+    assert metrics["data"]["dropped"] == {}
+    assert set(metrics["test"]["without"]) == {"text", "image"}
+    assert {"score", "sarcasm_macro_f1", "intensity_mae"} <= set(metrics["test"]["without"]["text"])
+    # The row without a picture has a prediction now.
+    lines = read_jsonl(folder / "predictions-missing.jsonl")
+    assert [list(line) for line in lines] == [["id", "targets"]] * 11
+    assert lines[10]["id"] == "lost"
 
 
 def test_the_python_example(folder: Path, tiny_overrides: list[str]) -> None:

@@ -132,6 +132,7 @@ def test_guides_go_with_their_sample(split: Dataset, processor: CLFAProcessor) -
     sample = EncodedDataset(split, CLFAProcessor(None, processor.tokenizer), guide_embeds=embeds)[1]
     assert sample["guide_text_embeds"].tolist() == [2, 3]
     assert sample["guide_image_embeds"].tolist() == [-2, -3]
+    assert sample["guide_index"] == 1
 
 
 def test_samples_make_a_batch(split: Dataset, processor: CLFAProcessor, tmp_path: Path) -> None:
@@ -146,6 +147,7 @@ def test_samples_make_a_batch(split: Dataset, processor: CLFAProcessor, tmp_path
         "knowledge_attention_mask": (2, 4),
         "guide_text_embeds": (2, 2),
         "guide_image_embeds": (2, 2),
+        "guide_index": (2,),
         "labels": (2,),
     }
     cached = EncodedDataset(split, processor, **stores(split, tmp_path))

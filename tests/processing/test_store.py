@@ -230,3 +230,12 @@ def test_any_sequence_of_writes_comes_back(
         assert len(handle) == len(expected)
         for key, array in expected.items():
             np.testing.assert_array_equal(handle[key], array)
+
+
+def test_refresh_shows_what_others_added(tmp_path: Path) -> None:
+    mine, other = FeatureStore(tmp_path, 2), FeatureStore(tmp_path, 2)
+    key = text_key("a")
+    other.add([(key, np.ones((1, 2)))])
+    assert key not in mine
+    mine.refresh()
+    assert mine[key].tolist() == [[1, 1]]

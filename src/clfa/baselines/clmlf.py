@@ -94,8 +94,7 @@ class CLMLF(Baseline):
     sample is the same encoder features with tokens masked at random, under another draw of dropout, which needs no
     translator and works with cached features. The contrasted vectors are L2-normalised and divided by the temperature
     inside both softmaxes. Encoders train from the first epoch on, at the recipe's learning rate (in the authors' public
-    code the fusion trains alone first). The classifier has one layer instead of two. For tasks without one class per
-    sample there is no label-based loss. Knowledge is not read.
+    code the fusion trains alone first). The classifier has one layer instead of two. Knowledge is not read.
 
     Args:
         config: ``num_fusion_layers`` layers over both, and all sizes and dropouts of a layer.
@@ -161,10 +160,17 @@ class CLMLF(Baseline):
         parts = []
         if self.label_weight or self.data_weight:
             vectors = F.normalize(self.head(fused.hidden[:, 0]), dim=-1)
-        classes = class_indices(self.config, labels)
-        if self.label_weight and classes is not None and (classes >= 0).any():
+        if self.label_weight:
+            classes = class_indices(self.config, labels)
+            if classes is None:
+                raise ModelError(
+                    "the label-based contrastive learning of clmlf needs one target with one class per sample; set "
+                    "model.baseline_options.label_weight=0 for other targets."
+                )
             labelled = classes >= 0
-            parts.append(self.label_weight * label_contrast(vectors[labelled], classes[labelled], self.temperature))
+            if labelled.any():
+                loss = label_contrast(vectors[labelled], classes[labelled], self.temperature)
+                parts.append(self.label_weight * loss)
         if self.data_weight:
             augmented = self({name: self._thinned(streams[name]) for name in self.needs}).hidden[:, 0]
             augmented = F.normalize(self.augmented_head(augmented), dim=-1)

@@ -39,8 +39,10 @@ def experiment(
     from clfa.experiments.plan import check_plan, plan_runs, select_rows
     from clfa.experiments.run import run_experiment
     from clfa.experiments.schema import load_experiment
+    from clfa.report.published import published_rows
 
     described = load_experiment(source, data_dir)
+    published_rows(described.published)
     target = output or Path("runs") / described.name
     chosen = select_rows(plan_runs(described), only or [])
     if dry_run:

@@ -54,9 +54,11 @@ class PlannedRun:
     def slug(self) -> str:
         """Name of the run's folder: row, fold, seed and a digest of all that its result depends on.
 
-        A row whose settings were changed since therefore gets new folders, and never an old result.
+        A row whose settings were changed since therefore gets new folders, and never an old result. Defaults do not
+        count, so that a release with one more setting finds its runs again.
         """
-        depends = {**self.recipe.model_dump(exclude={"name", "description"}), "score_test": self.score_test}
+        settings = self.recipe.model_dump(exclude={"name", "description"}, exclude_defaults=True)
+        depends = {**settings, "score_test": self.score_test}
         digest = hashlib.sha256(json.dumps(depends, sort_keys=True, default=str).encode()).hexdigest()[:8]
         fold = "" if self.fold is None else f"-fold{self.fold}"
         return f"{slugify(self.row)}{fold}-seed{self.seed}-{digest}"

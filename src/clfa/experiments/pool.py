@@ -57,11 +57,15 @@ def run_all(
         while waiting or any(worker.run is not None for worker in workers):
             while waiting and len(workers) < jobs and all(worker.run is not None for worker in workers):
                 workers.append(_start(directory, jobs))
-            for worker in workers:
+            for worker in list(workers):
                 if worker.run is None and waiting:
-                    run, patient = waiting.popleft()
-                    worker.connection.send((run, patient))
-                    worker.run = run
+                    try:
+                        worker.connection.send(waiting[0])
+                    except OSError:
+                        # It died between two runs; another one takes its place.
+                        workers.remove(worker)
+                        continue
+                    worker.run, _ = waiting.popleft()
             busy = [worker for worker in workers if worker.run is not None]
             ready = wait([worker.connection for worker in busy])
             for worker in busy:

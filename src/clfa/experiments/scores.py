@@ -35,8 +35,8 @@ def factor(metric: str) -> float:
 
 
 def title(metric: str) -> str:
-    """For people: ``sentiment.weighted_f1`` -> ``sentiment, weighted F1``."""
-    target, _, last = metric.rpartition(".")
+    """For people: ``targets.sentiment.weighted_f1`` -> ``sentiment, weighted F1``."""
+    target, _, last = metric.removeprefix("targets.").rpartition(".")
     name = _NAMES.get(last, last.replace("_", " "))
     return f"{target}, {name}" if target else name
 

@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
-from contextlib import nullcontext
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import numpy as np
-from datasets import Dataset, DatasetDict, Features, concatenate_datasets
+from datasets import (
+    Dataset,
+    DatasetDict,
+    Features,
+    are_progress_bars_disabled,
+    concatenate_datasets,
+    disable_progress_bars,
+    enable_progress_bars,
+)
 
 from clfa.data.images import image_key, image_name, load_image
 from clfa.data.readers.knowledge import SEPARATOR
@@ -24,7 +33,7 @@ from clfa.store import ABSENT_KEY, FeatureStore, text_key
 
 logger = logging.getLogger(__name__)
 
-# Contents between two writes: what a kill can cost, and how long another process waits for its turn.
+# Contents between two writes: what a kill can cost, or two processes at the same contents.
 _CHUNK = 16
 # Failures that a warning quotes.
 _MAX_EXAMPLES = 3
@@ -123,7 +132,8 @@ class KnowledgeTexts:
         texts = self({source.reads: split[source.reads] for source in self.sources})
         features = Features({"knowledge": split.features["knowledge"]})
         column = Dataset.from_dict({"knowledge": texts}, features=features)
-        joined = concatenate_datasets([split.remove_columns("knowledge"), column], axis=1)
+        with _without_bars():
+            joined = concatenate_datasets([split.remove_columns("knowledge"), column], axis=1)
         return joined.select_columns(list(split.features))
 
     def _texts(self, source: KnowledgeSource, contents: Sequence[Any]) -> list[str]:
@@ -134,15 +144,16 @@ class KnowledgeTexts:
         keys = [self._key(source, content, failures) for content in contents]
         absent = store.missing(keys)
         with track(len(absent), f"knowledge: {source.name}") if self.progress else nullcontext(_silent) as advance:
-            for start in range(0, len(absent), _CHUNK):
-                chunk = absent[start : start + _CHUNK]
-                with store.writer() as write:
-                    # Another process may have been here in the meantime.
-                    todo = [position for position in chunk if keys[position] not in store]
-                    for first in range(0, len(todo), source.batch_size):
-                        batch = todo[first : first + source.batch_size]
-                        for position, text in self._describe(source, contents, batch):
-                            write(keys[position], np.frombuffer(text.encode("utf-8", "replace"), np.uint8)[:, None])
+            chunks = [absent[start : start + _CHUNK] for start in range(0, len(absent), _CHUNK)]
+            # In an order of its own, each process meets little that another one is at.
+            Random().shuffle(chunks)
+            for chunk in chunks:
+                store.refresh()
+                todo = [position for position in chunk if keys[position] not in store]
+                texts: list[tuple[int, str]] = []
+                for first in range(0, len(todo), source.batch_size):
+                    texts += self._describe(source, contents, todo[first : first + source.batch_size])
+                store.add((keys[position], _bytes(text)) for position, text in texts)
                 advance(len(chunk))
         return [_stored(store, key) for key in keys]
 
@@ -177,8 +188,24 @@ class KnowledgeTexts:
             return [pair for position in loaded for pair in self._describe(source, contents, [position])]
 
 
+@contextmanager
+def _without_bars() -> Iterator[None]:
+    """Without the bars of Datasets about its inner workings."""
+    shown = not are_progress_bars_disabled()
+    disable_progress_bars()
+    try:
+        yield
+    finally:
+        if shown:
+            enable_progress_bars()
+
+
 def _silent(count: int) -> None:
     del count
+
+
+def _bytes(text: str) -> np.ndarray:
+    return np.frombuffer(text.encode("utf-8", "replace"), np.uint8)[:, None]
 
 
 def _stored(store: FeatureStore, key: bytes) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from clfa.experiments.schema import Published
-from clfa.experiments.scores import factor
+from clfa.experiments.scores import factor, lower_is_better
 from clfa.files import atomic_write
 from clfa.report.plots import confusion_plot, interval_plot, learning_curves, projection_plot
 from clfa.report.projection import read_projections
@@ -69,7 +69,7 @@ class Report:
     def versions(self) -> dict[str, list[str]]:
         """Versions that the runs were made with; more than one of a kind is worth a remark."""
         frame = self.study.finished
-        columns = [column for column in frame if column.startswith("versions.")]
+        columns = [column for column in map(str, frame.columns) if column.startswith("versions.")]
         return {c.removeprefix("versions."): sorted(map(str, frame[c].dropna().unique())) for c in columns}
 
 
@@ -143,18 +143,16 @@ def _chosen(report: Report) -> list[str]:
         *(name for pair in experiment.compare for name in pair),
     ]
     names = [row.name for row in report.rows]
-    return list(dict.fromkeys([*(name for name in wanted if name in names), *names[:2]]))  # type: ignore[list-item]
+    return list(dict.fromkeys([*(name for name in wanted if name in names), *names[:2]]))
 
 
 def _pairs(report: Report) -> list[tuple[str, str]]:
-    """Rows whose answers are held against each other: the asked-for pairs, then the best row against the baseline."""
+    """Rows whose answers are held against each other: the best row and the baseline, then the asked-for pairs."""
     experiment, names = report.study.experiment, [row.name for row in report.rows]
     pairs = [(first, second) for first, second in experiment.compare]
     baseline = experiment.baseline_row
     others = [row for row in report.rows if row.name != baseline and report.study.metrics[0] in row.scores]
     if baseline is not None and others:
-        from clfa.experiments.scores import lower_is_better
-
         metric = report.study.metrics[0]
         sign = -1 if lower_is_better(metric) else 1
         pairs.insert(0, (max(others, key=lambda row: sign * row.scores[metric].mean).name, baseline))

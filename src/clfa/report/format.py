@@ -11,7 +11,7 @@ def number(value: float, digits: int = 1, sign: bool = False) -> str:
     """A figure for a table; a dash where there is none."""
     if math.isnan(value):
         return "–"
-    return f"{value:{'+' if sign else ''},.{digits}f}"
+    return f"{value:{'+' if sign else ''},.{digits}f}".replace("-", "−")
 
 
 def p_value(value: float) -> str:

@@ -24,7 +24,7 @@ from clfa.report.tables import HeadlineRow
 _INK, _GREY = "#22304a", "#8a94a6"
 # Okabe & Ito: told apart by colour-blind readers too.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#6b5b95", "#444444")
-_STYLE = {
+_STYLE: Any = {
     "font.size": 10,
     "text.color": _INK,
     "axes.labelcolor": _INK,
@@ -78,6 +78,10 @@ def interval_plot(
             axes.scatter([score.mean], [place], s=52, color=colour, zorder=3, edgecolors="white", linewidths=1)
             if row.name == baseline:
                 axes.axvline(score.mean, color=colour, linewidth=0.9, linestyle=(0, (4, 3)), zorder=0)
+        if factor(metric) == 100:
+            # An interval of two runs may reach beyond what a share can be.
+            low, high = axes.get_xlim()
+            axes.set_xlim(max(low, -2), min(high, 102))
         axes.set_yticks(range(len(rows)), [row.name for row in rows])
         axes.set_ylim(len(rows) - 0.5, -0.5)
         axes.set_xlabel(f"{title(metric)}{', percent' if factor(metric) == 100 else ''}")

@@ -119,7 +119,8 @@ def _predictions(folder: Path, split: str) -> dict[str, dict[str, Any]]:
     if not path.is_file():
         return {}
     lines = (json.loads(line) for line in path.read_text(encoding="utf-8").splitlines())
-    return {line["id"]: line for line in lines if "label" in line and "prediction" in line}
+    # A number is hardly ever predicted exactly; right and wrong are no words for it.
+    return {line["id"]: line for line in lines if isinstance(line.get("label"), (str, list)) and "prediction" in line}
 
 
 def _samples(names: Iterable[str], a: dict[str, Any], b: dict[str, Any], shown: int) -> list[Sample]:

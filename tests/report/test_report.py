@@ -1,0 +1,264 @@
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from html.parser import HTMLParser
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+from scipy import stats
+
+from clfa.errors import DataError, RecipeError
+from clfa.report import write_report
+from clfa.report.build import Report, build
+from clfa.report.format import count, number, p_value, plus_minus
+from clfa.report.published import TABLES, published_rows
+from clfa.report.samples import change
+from clfa.report.study import Study
+from clfa.report.tables import comparisons, headline
+
+
+@pytest.fixture(scope="module")
+def pages(finished_experiment: Path) -> tuple[str, str]:
+    page, markdown = write_report(finished_experiment)
+    assert (page, markdown) == (finished_experiment / "report.html", finished_experiment / "report.md")
+    return page.read_text(encoding="utf-8"), markdown.read_text(encoding="utf-8")
+
+
+@pytest.fixture(scope="module")
+def report(finished_experiment: Path) -> Report:
+    return build(Study.read(finished_experiment))
+
+
+class Page(HTMLParser):
+    """Tags in order, addresses, and whether every tag is closed."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.addresses: list[str] = []
+        self.open: list[str] = []
+        self.headings: list[str] = []
+        self.scripts = 0
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.addresses += [str(value) for name, value in attrs if name in ("src", "href")]
+        self.scripts += tag == "script"
+        if tag not in ("meta", "img", "br", "link"):
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        if self.open and self.open[-1] == "h2":
+            self.headings.append(data)
+
+
+def test_the_page_is_whole_and_needs_nothing_else(pages: tuple[str, str]) -> None:
+    page = Page(pages[0])
+    assert page.open == []
+    assert page.addresses
+    assert all(address.startswith("data:image/") for address in page.addresses)
+    assert not re.search(r"@import|url\(|<link|<iframe", pages[0])
+    assert page.headings == [
+        "Results",
+        "Differences in accuracy",
+        "Published, not rerun",
+        "Learning curves",
+        "Alignment",
+        "Confusion matrices",
+        *(heading for heading in page.headings if heading.startswith("Changed answers")),
+        "Failed runs",
+        "How to repeat it",
+    ]
+    assert any(heading.startswith("Changed answers") for heading in page.headings)
+
+
+def test_texts_names_and_errors_are_escaped(pages: tuple[str, str]) -> None:
+    html, markdown = pages
+    # The page's own and no other.
+    assert Page(html).scripts == 1
+    assert "&lt;script&gt;alert(&#34;x&#34;)&lt;/script&gt; | great &amp; bad" in html
+    assert "<b>experiment" not in html
+    assert "<i>" not in html
+    assert "<here>" not in html
+    assert "it broke &lt;here&gt;" in html
+    assert "it broke &lt;here>" in markdown
+    assert "# tiny &lt;b>experiment" in markdown
+
+
+def test_samples_carry_small_pictures(pages: tuple[str, str], report: Report) -> None:
+    shown = [sample for one in report.changes for sample in (*one.gains, *one.losses)]
+    assert shown
+    assert all(sample.picture is not None and sample.picture.startswith("data:image/jpeg;base64,") for sample in shown)
+    assert all(sample.text is not None and "<script>" in sample.text for sample in shown)
+
+
+def test_headline_is_mean_and_deviation_of_the_runs(report: Report, finished_experiment: Path) -> None:
+    frame = pd.read_parquet(finished_experiment / "results.parquet")
+    rows = {row.name: row for row in report.rows}
+    assert list(rows) == ["text-only", "CLFA, alpha 0", "CLFA, guided"]
+    assert [(name, len(members)) for name, members in report.groups] == [("one modality", 1), ("both <i>", 2)]
+    scores = 100 * frame.loc[frame["row"] == "CLFA, alpha 0", "test.accuracy"].astype(float)
+    assert rows["CLFA, alpha 0"].scores["accuracy"].mean == pytest.approx(scores.mean())
+    assert rows["CLFA, alpha 0"].scores["accuracy"].sd == pytest.approx(scores.std(ddof=1))
+    assert (rows["CLFA, alpha 0"].runs, rows["CLFA, guided"].runs) == (2, 1)
+    assert rows["CLFA, alpha 0"].parameters == frame["training.trained_parameters"].iloc[1]
+
+
+def test_differences_are_paired_by_seed_and_only_over_common_ones(report: Report, finished_experiment: Path) -> None:
+    frame = pd.read_parquet(finished_experiment / "results.parquet")
+    by = {row: 100 * runs["test.accuracy"].astype(float).to_numpy() for row, runs in frame.groupby("row")}
+    found = {(row.first, row.second): row for row in report.compared}
+    assert list(found) == [
+        ("CLFA, alpha 0", "text-only"),
+        ("CLFA, guided", "text-only"),
+        ("CLFA, guided", "CLFA, alpha 0"),
+    ]
+    first = found["CLFA, alpha 0", "text-only"]
+    assert first.difference.mean == pytest.approx((by["CLFA, alpha 0"] - by["text-only"]).mean())
+    assert first.difference.n == 2
+    assert found["CLFA, guided", "text-only"].difference.n == 1
+    # One share of the split: no folds, so the ordinary test, of the single p value that exists.
+    expected = stats.ttest_rel(by["CLFA, alpha 0"], by["text-only"]).pvalue
+    assert first.corrected_p == pytest.approx(expected, nan_ok=True)
+
+
+def test_counts_of_changed_answers(report: Report, finished_experiment: Path) -> None:
+    study = Study.read(finished_experiment)
+    found = change(study, "CLFA, alpha 0", "text-only", shown=3)
+    assert found is not None
+    expected = np.zeros((2, 2), int)
+    ours, theirs = study.folders("CLFA, alpha 0"), study.folders("text-only")
+    for key in ours:
+        right = []
+        for folder in (ours[key], theirs[key]):
+            lines = [json.loads(line) for line in (folder / "predictions-test.jsonl").read_text().splitlines()]
+            right.append([line["label"] == line["prediction"] for line in lines])
+        for a, b in zip(*right, strict=True):
+            expected[int(a), int(b)] += 1
+    assert [[found.both_wrong, found.lost], [found.gained, found.both_right]] == expected.tolist()
+    assert found.runs == 2
+    assert expected.sum() == 32
+    assert len(found.gains) <= 3
+    assert found.where == "seed 1"
+    for sample in found.gains:
+        assert sample.after == sample.label != sample.before
+    assert change(study, "CLFA, alpha 0", "nobody") is None
+
+
+def test_pictures_may_be_gone(finished_experiment: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "copy"
+    shutil.copytree(finished_experiment, copy)
+    for recipe in copy.glob("runs/*/recipe.yaml"):
+        content = yaml.safe_load(recipe.read_text(encoding="utf-8"))
+        content["data"]["dir"] = "/gone/posts.csv"
+        recipe.write_text(yaml.safe_dump(content), encoding="utf-8")
+    found = change(Study.read(finished_experiment), "CLFA, alpha 0", "text-only")
+    assert found is not None
+    assert found.note == ""
+    study = Study.read(finished_experiment)
+    study.directory = copy
+    gone = change(study, "CLFA, alpha 0", "text-only")
+    assert gone is not None
+    assert "pictures are missing" in gone.note
+    assert "/gone/posts.csv" in gone.note
+    assert gone.gained == found.gained
+    assert all(sample.text is None for sample in gone.gains)
+
+
+def test_markdown(pages: tuple[str, str], finished_experiment: Path) -> None:
+    markdown = pages[1]
+    assert (
+        "Scores of the test split. No setting may be chosen from them. 5 of 6 runs (3 rows × 2 seeds), 1 failed."
+        in (markdown)
+    )
+    assert "| row | accuracy | weighted F1 | macro-F1 | runs | seconds | memory GB | trainable |" in markdown
+    assert "| *one modality* |" in markdown
+    assert "## Published, not rerun" in markdown
+    assert "| CLMLF | 75.33 | 73.46 |" in markdown
+    assert "Paired t-test on accuracy over seeds." in markdown
+    assert "Holm 1979" in markdown
+    assert "SYNTHETIC" not in markdown
+    widths = {len(re.findall(r"(?<!\\)\|", line)) for line in markdown.splitlines() if line.startswith("| CLFA, ")}
+    assert len(widths) > 1, "several tables, each with its own width"
+
+
+def test_another_metric_and_place_and_no_samples(finished_experiment: Path, tmp_path: Path) -> None:
+    page, markdown = write_report(finished_experiment, tmp_path / "p" / "x.html", metric="macro_f1", samples=False)
+    assert markdown == tmp_path / "p" / "x.md"
+    assert "## Differences in macro-F1" in markdown.read_text(encoding="utf-8")
+    assert "Changed answers" not in page.read_text(encoding="utf-8")
+    assert "alert(" not in page.read_text(encoding="utf-8")
+
+
+def fold_study(finished_experiment: Path) -> Study:
+    """Ten folds of figures made up for the test: guided is 2 ahead with little spread."""
+    study = Study.read(finished_experiment)
+    lines = []
+    for fold in range(1, 11):
+        for row, score in (("text-only", 0.70), ("CLFA, alpha 0", 0.701), ("CLFA, guided", 0.72)):
+            noise = 0.001 * ((fold * 7 + len(row)) % 5)
+            sizes = {"data.samples.train": 3200, "data.samples.test": 400}
+            scores = {"test.accuracy": score + noise, "test.arousal.mae": 1 - score}
+            lines.append({"row": row, "group": None, "fold": fold, "seed": 1, "status": "finished", **sizes, **scores})
+    study.frame = pd.DataFrame(lines)
+    study.metrics = ["accuracy", "arousal.mae"]
+    return study
+
+
+def test_over_folds_the_corrected_test_decides_what_is_bold(finished_experiment: Path) -> None:
+    study = fold_study(finished_experiment)
+    assert study.over_folds
+    assert study.ratio == 0.125
+    compared = comparisons(study)
+    rows = {row.name: row for row in headline(study, compared)}
+    a, b = (np.array(list(study.scores(row, "accuracy").values())) for row in ("CLFA, guided", "text-only"))
+    d = 100 * (a - b)
+    t = d.mean() / np.sqrt((1 / 10 + 0.125) * d.var(ddof=1))
+    expected = 2 * stats.t.sf(abs(t), 9)
+    found = {(row.first, row.second): row for row in compared}
+    assert found["CLFA, guided", "text-only"].difference.p == pytest.approx(expected)
+    assert rows["CLFA, guided"].significant
+    assert not rows["CLFA, alpha 0"].significant
+    assert rows["CLFA, guided"].best == {"accuracy", "arousal.mae"}, "less error is better"
+    assert rows["CLFA, guided"].scores["arousal.mae"].mean == pytest.approx(0.28), "no percent"
+
+
+def test_published_tables() -> None:
+    assert len(TABLES["mmsd"]) == 14
+    assert len(TABLES["mmsd2"]) == 12
+    assert len(TABLES["mvsa-single"]) == 6
+    best = max(TABLES["mmsd2"], key=lambda row: row.accuracy or 0)
+    assert (best.method, best.accuracy, best.model_extra) == ("InterCLIP-MEP (T2V)", 86.72, {"binary_f1": 85.61})
+    assert all(row.source for rows in TABLES.values() for row in rows)
+    with pytest.raises(RecipeError, match=r"no table 'mvsa-singl'. Did you mean 'mvsa-single'"):
+        published_rows("mvsa-singl")
+
+
+def test_folders_without_an_experiment(finished_experiment: Path, tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"holds no experiment.yaml; make it with `clfa experiment"):
+        write_report(tmp_path)
+    shutil.copy(finished_experiment / "experiment.yaml", tmp_path)
+    with pytest.raises(DataError, match=r"no run in .* has finished yet"):
+        write_report(tmp_path)
+    with pytest.raises(DataError, match=r"has the metric 'acuracy'; there are: accuracy, weighted_f1, macro_f1"):
+        write_report(finished_experiment, metric="acuracy")
+
+
+def test_figures_as_text() -> None:
+    assert (number(1234.56), number(float("nan")), number(0.5, 2, True), number(-0.5)) == (
+        "1,234.6",
+        "–",
+        "+0.50",
+        "−0.5",
+    )
+    assert (p_value(0.0004), p_value(0.04), p_value(float("nan"))) == ("< 0.001", "0.040", "–")
+    assert plus_minus(71.25, 1.04) == "71.2 ± 1.0"
+    assert plus_minus(3, float("nan")) == "3.0"
+    assert (count(1234567), count(999), count(float("nan"))) == ("1.2 M", "999", "–")
