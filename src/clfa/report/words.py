@@ -66,5 +66,5 @@ def headline_sentence(report: Report) -> str:
         if baseline is not None
         else "◦ marks the best mean of each column."
     )
-    return f"Mean ± standard deviation over runs. {bold} Seconds: median of a run, "
-        f"without reading data that runs of one process share. {MEMORY}"
+    cost = f"Seconds: median of a run, without reading data that runs of one process share. {MEMORY}"
+    return f"Mean ± standard deviation over runs. {bold} {cost}"
