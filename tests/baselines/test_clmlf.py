@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from clfa.baselines.clmlf import data_contrast, label_contrast
+from clfa.data.targets import REGRESSION, Target
 from clfa.errors import ModelError
 from clfa.modeling.fusion import Stream
 from modeling import formulas
@@ -86,6 +87,18 @@ def test_one_of_the_two_losses(label_weight: float, data_weight: float) -> None:
     close(baseline.auxiliary_loss(batch, fused, labels).detach(), 2 * expected.detach())
 
 
+def test_only_labelled_samples_attract_each_other() -> None:
+    batch, nan = streams([5, 2, 3], [4, 3, 4]), torch.nan
+    options = {"label_weight": 1.0, "data_weight": 0.0}
+    irony = Target("irony", label_names=("no", "yes"))
+    baseline = build("clmlf", fields={"targets": [irony.to_dict()]}, **options)
+    fused = baseline(batch)
+    z = torch.nn.functional.normalize(baseline.head(fused.hidden[[0, 2], 0]))
+    found = baseline.auxiliary_loss(batch, fused, torch.tensor([[1.0], [nan], [1.0]]))
+    close(found.detach(), label_contrast(z, torch.tensor([1, 1]), 0.07).detach())
+    assert baseline.auxiliary_loss(batch, fused, torch.full((3, 1), nan)) is None
+
+
 def test_neither_loss() -> None:
     baseline, batch = build("clmlf", label_weight=0, data_weight=0), streams([5, 2], [4, 3])
     assert baseline.auxiliary_loss(batch, baseline(batch), torch.tensor([0, 1])) is None
@@ -145,8 +158,9 @@ def test_options_out_of_range(options: dict[str, Any]) -> None:
         build("clmlf", **options)
 
 
-def test_label_contrast_needs_class_indices() -> None:
-    baseline = build("clmlf", label_weight=1.0, data_weight=0.0)
+def test_label_contrast_needs_one_class_per_sample() -> None:
+    targets = [Target("size", REGRESSION).to_dict()]
+    baseline = build("clmlf", label_weight=1.0, data_weight=0.0, fields={"targets": targets})
     batch = streams([5, 2], [4, 3])
-    with pytest.raises(ModelError, match=r"needs the one label of the default task; set .*label_weight=0"):
-        baseline.auxiliary_loss(batch, baseline(batch), torch.zeros(2, 4))
+    with pytest.raises(ModelError, match=r"needs one target with one class per sample; set .*label_weight=0"):
+        baseline.auxiliary_loss(batch, baseline(batch), torch.zeros(2))

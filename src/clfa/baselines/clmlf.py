@@ -11,6 +11,7 @@ from torch.nn import functional as F
 
 from clfa.baselines.base import Baseline
 from clfa.baselines.guided_attention import masked_softmax
+from clfa.baselines.labels import class_indices
 from clfa.errors import ModelError
 from clfa.modeling.attention import AttentionSubLayer
 from clfa.modeling.configuration import CLFAConfig
@@ -127,6 +128,7 @@ class CLMLF(Baseline):
                 f"label_weight and data_weight of at least 0; they are {temperature}, {token_dropout}, "
                 f"{num_image_layers}, {label_weight} and {data_weight}."
             )
+        self.config = config
         size = config.hidden_size
         self.label_weight, self.data_weight = label_weight, data_weight
         self.temperature, self.token_dropout = temperature, token_dropout
@@ -159,12 +161,16 @@ class CLMLF(Baseline):
         if self.label_weight or self.data_weight:
             vectors = F.normalize(self.head(fused.hidden[:, 0]), dim=-1)
         if self.label_weight:
-            if labels.dim() != 1:
+            classes = class_indices(self.config, labels)
+            if classes is None:
                 raise ModelError(
-                    "the label-based contrastive learning of clmlf needs the one label of the default task; set "
+                    "the label-based contrastive learning of clmlf needs one target with one class per sample; set "
                     "model.baseline_options.label_weight=0 for other targets."
                 )
-            parts.append(self.label_weight * label_contrast(vectors, labels, self.temperature))
+            labelled = classes >= 0
+            if labelled.any():
+                loss = label_contrast(vectors[labelled], classes[labelled], self.temperature)
+                parts.append(self.label_weight * loss)
         if self.data_weight:
             augmented = self({name: self._thinned(streams[name]) for name in self.needs}).hidden[:, 0]
             augmented = F.normalize(self.augmented_head(augmented), dim=-1)
