@@ -195,6 +195,7 @@ class TrainingRecipe(_Section):
     )
     max_grad_norm: float = Field(default=1.0, gt=0)
     alpha_schedule: Literal["constant", "linear_decay"] = "constant"
+    group_by_length: bool = False
     early_stopping_patience: int = Field(default=0, ge=0)
     ema_decay: float = Field(default=0.0, ge=0, lt=1)
     precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"

@@ -222,6 +222,7 @@ def training_arguments(recipe: Recipe, folder: RunFolder, model: CLFAForClassifi
         lr_scheduler_type=t.lr_scheduler_type,
         max_grad_norm=t.max_grad_norm,
         alpha_schedule=t.alpha_schedule,
+        group_by_length=t.group_by_length,
         early_stopping_patience=t.early_stopping_patience,
         ema_decay=t.ema_decay,
         metric_for_best_model="macro_f1" if model.config.targets is None else "score",

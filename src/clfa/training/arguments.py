@@ -20,6 +20,7 @@ class CLFATrainingArguments(TrainingArguments):
     Args:
         encoder_learning_rate: Learning rate of the encoders where it differs from the rest.
         alpha_schedule: ``constant`` as in the paper, or ``linear_decay`` from ``alpha`` to 0 over the training.
+        group_by_length: Put samples of like text length into one batch, so that less of it is padding.
         early_stopping_patience: Evaluations without a better validation score before training stops; 0 never stops.
         ema_decay: Decay per step of an exponential moving average of the weights, which is then what is evaluated and
             kept (none in the paper); 0 for none.
@@ -45,6 +46,7 @@ class CLFATrainingArguments(TrainingArguments):
     alpha_schedule: str = field(default="constant", metadata={"help": "constant or linear_decay."})
     early_stopping_patience: int = field(default=0, metadata={"help": "Evaluations without progress; 0: never stop."})
 
+    group_by_length: bool = field(default=False, metadata={"help": "Batches of texts of like length."})
     ema_decay: float = field(default=0.0, metadata={"help": "Moving average of the weights; 0: none."})
 
     def __post_init__(self) -> None:

@@ -27,6 +27,7 @@ from clfa.processing.collator import CLFACollator
 from clfa.processing.store import ABSENT_KEY
 from clfa.training.arguments import CLFATrainingArguments
 from clfa.training.averaging import WeightAverage
+from clfa.training.length_groups import LengthGroupedSampler
 from clfa.training.progress import EvaluationLines, QuietProgress
 
 UNFROZEN_WEIGHTS_FILE = "unfrozen_weights.safetensors"
@@ -121,6 +122,13 @@ class CLFATrainer(Trainer):
                 logs[name] = torch.stack(values).mean().item()
             self._parts.clear()
         super().log(logs, start_time)
+
+    def _get_train_sampler(self, train_dataset: Any = None) -> Any:
+        dataset = self.train_dataset if train_dataset is None else train_dataset
+        lengths = dataset.lengths() if self.args.group_by_length and hasattr(dataset, "lengths") else None
+        if lengths is None:
+            return super()._get_train_sampler(train_dataset)
+        return LengthGroupedSampler(lengths, self.args.train_batch_size * self.args.world_size, seed=self.args.seed)
 
     def evaluate(self, *args: Any, **kwargs: Any) -> dict[str, float]:
         """Evaluate, with averaged weights where there are any."""
