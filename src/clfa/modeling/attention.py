@@ -6,6 +6,8 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from clfa.modeling.dropout import Dropout
+
 
 def attention_mask_for(mask: torch.Tensor | None, bias: torch.Tensor | None) -> torch.Tensor | None:
     """Combine a key mask and an additive score bias into what ``scaled_dot_product_attention`` takes.
@@ -50,7 +52,7 @@ class AttentionSubLayer(nn.Module):
         self.key = nn.Linear(hidden_size, hidden_size)
         self.value = nn.Linear(hidden_size, hidden_size)
         self.output = nn.Linear(hidden_size, hidden_size)
-        self.dropout = nn.Dropout(hidden_dropout)
+        self.dropout = Dropout(hidden_dropout)
         self.layer_norm = nn.LayerNorm(hidden_size, eps=layer_norm_eps)
 
     def forward(

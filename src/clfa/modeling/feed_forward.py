@@ -6,6 +6,8 @@ import torch
 from torch import nn
 from transformers.activations import ACT2FN
 
+from clfa.modeling.dropout import Dropout
+
 
 class FeedForwardSubLayer(nn.Module):
     """``LayerNorm(x + dropout(W_2 act(W_1 x)))``; 512 -> 2048 -> 512 with GELU (erf form) in the paper.
@@ -30,7 +32,7 @@ class FeedForwardSubLayer(nn.Module):
         self.fc1 = nn.Linear(hidden_size, intermediate_size)
         self.activation = ACT2FN[hidden_act]
         self.fc2 = nn.Linear(intermediate_size, hidden_size)
-        self.dropout = nn.Dropout(hidden_dropout)
+        self.dropout = Dropout(hidden_dropout)
         self.layer_norm = nn.LayerNorm(hidden_size, eps=layer_norm_eps)
 
     def forward(self, hidden: torch.Tensor) -> torch.Tensor:

@@ -14,6 +14,7 @@ from transformers import initialization as init
 from clfa.errors import ModelError
 from clfa.modeling.alignment import ALIGNMENTS, AlignmentInputs, GuideBank
 from clfa.modeling.configuration import CLFAConfig
+from clfa.modeling.dropout import Dropout
 from clfa.modeling.encoders import (
     build_encoder,
     encode_image,
@@ -384,7 +385,7 @@ class CLFAForClassification(CLFAPreTrainedModel):
         if config.guide_dim is not None and config.guide_dim != config.hidden_size:
             for modality in config.modalities:
                 self.alignment[modality] = nn.Linear(config.hidden_size, config.guide_dim, bias=False)
-        self.dropout = nn.Dropout(config.classifier_dropout)
+        self.dropout = Dropout(config.classifier_dropout)
         if config.baseline is not None:
             views = self.clfa.baseline.views
         else:

@@ -124,7 +124,7 @@ class CLFATrainer(Trainer):
         super().log(logs, start_time)
 
     def _get_train_sampler(self, train_dataset: Any = None) -> Any:
-        dataset = self.train_dataset if train_dataset is None else train_dataset
+        dataset: Any = self.train_dataset if train_dataset is None else train_dataset
         lengths = dataset.lengths() if self.args.group_by_length and hasattr(dataset, "lengths") else None
         if lengths is None:
             return super()._get_train_sampler(train_dataset)
