@@ -45,13 +45,13 @@ def test_saved_experiments_read_back_equal(tmp_path: Path) -> None:
 
 
 def test_every_experiment_of_the_package_plans() -> None:
-    assert {"smoke", "mvsa-alpha"} <= set(experiment_names())
+    assert {"smoke", "mvsa-comparison"} <= set(experiment_names())
     for name in experiment_names():
         assert plan_runs(load_experiment(name, data_dir="somewhere"))
 
 
 def test_alphas_of_the_paper() -> None:
-    runs = plan_runs(load_experiment("mvsa-alpha", data_dir="somewhere"))
+    runs = plan_runs(load_experiment("mvsa-comparison", data_dir="somewhere"))
     assert len(runs) == 70
     assert [run.recipe.model.alpha for run in runs[:7]] == [0, 0.1, 0.2, 0.5, 1, 2, 5]
     assert [run.fold for run in runs[::7]] == list(range(1, 11))
