@@ -28,10 +28,10 @@ experiment-smoke: $(BIN)/.installed  ## A small experiment on the synthetic post
 	$(BIN)/clfa report runs/smoke
 
 test: $(BIN)/.installed  ## Fast tests
-	$(BIN)/python -m pytest -m "not slow"
+	$(BIN)/python -m pytest -n auto -m "not slow"
 
 test-all: $(BIN)/.installed  ## All tests, also slow ones and those on real data
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto
 
 check: $(BIN)/.installed  ## ruff and mypy
 	$(BIN)/ruff check src tests benchmarks

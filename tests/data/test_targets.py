@@ -26,7 +26,7 @@ from clfa.data.targets import (
     same_labels,
     strata,
 )
-from clfa.data.validate import check_classes, validate
+from clfa.data.validation import check_classes, validate
 from clfa.errors import DataError
 
 NAN = math.nan

@@ -9,6 +9,8 @@ import yaml
 from clfa.errors import RecipeError
 from clfa.experiments import Experiment, experiment_names, load_experiment, plan_runs
 from clfa.experiments.schema import DataPart
+from clfa.modeling.alignment import ALIGNMENTS
+from clfa.modeling.fusion import FUSIONS
 
 ROWS = [{"name": "a", "recipe": "offline"}]
 
@@ -50,11 +52,20 @@ def test_every_experiment_of_the_package_plans() -> None:
         assert plan_runs(load_experiment(name, data_dir="somewhere"))
 
 
-def test_alphas_of_the_paper() -> None:
+def test_what_the_comparison_compares() -> None:
     runs = plan_runs(load_experiment("mvsa-comparison", data_dir="somewhere"))
-    assert len(runs) == 70
-    assert [run.recipe.model.alpha for run in runs[:7]] == [0, 0.1, 0.2, 0.5, 1, 2, 5]
-    assert [run.fold for run in runs[::7]] == list(range(1, 11))
+    rows = runs[: len(runs) // 10]
+    assert [run.fold for run in runs[:: len(rows)]] == list(range(1, 11))
+    fusions = {run.recipe.model.fusion for run in rows}
+    assert fusions == set(FUSIONS.names())
+    for fusion in fusions:
+        alphas = {run.recipe.model.alpha for run in rows if run.recipe.model.fusion == fusion}
+        assert {0, 0.1} <= alphas, fusion
+    swept = {run.recipe.model.alpha for run in rows if run.recipe.model.fusion == "cross_attention"}
+    assert swept == {0, 0.1, 0.2, 0.5, 1, 2, 5}
+    assert {run.recipe.model.num_fusion_layers for run in rows} == {1, 2, 3, 4, 5}
+    assert {run.recipe.model.alignment for run in rows} == set(ALIGNMENTS.names())
+    assert {run.recipe.model.negatives for run in rows} == {"batch", "bank"}
 
 
 @pytest.mark.parametrize(

@@ -21,7 +21,7 @@ from clfa.guides.fitted import FittedGuide
 from clfa.modeling.encoders import load_encoder
 from clfa.modeling.features import FrozenEncoder
 from clfa.processing.processor import CLFAProcessor
-from clfa.processing.store import text_key
+from clfa.store import text_key
 from posts import COLOURS, picture
 
 FIT, HELD_OUT, LATENT = 400, 200, 8

@@ -16,7 +16,7 @@ from clfa.errors import ImageError
 from clfa.modeling.encoders import encode_image, encode_text, load_encoder
 from clfa.modeling.features import FrozenEncoder, batches_by_length, weights_fingerprint
 from clfa.processing.processor import CLFAProcessor
-from clfa.processing.store import text_key
+from clfa.store import text_key
 
 TEXTS = ["so sunny today", "so", "what a lovely rainy day what a day", "", "so"]
 

@@ -17,7 +17,7 @@ from clfa.errors import ImageError
 from clfa.processing.collator import CLFACollator
 from clfa.processing.dataset import EncodedDataset
 from clfa.processing.processor import CLFAProcessor
-from clfa.processing.store import FeatureStore, text_key
+from clfa.store import FeatureStore, text_key
 
 TEXTS = ["so sunny today", "so", "what a lovely rainy day"]
 

@@ -16,19 +16,19 @@ if TYPE_CHECKING:
     from clfa.data.schema import Corpus as Corpus
     from clfa.data.schema import Dropped as Dropped
     from clfa.data.splits import subset as subset
-    from clfa.data.validate import check_classes as check_classes
-    from clfa.data.validate import validate as validate
+    from clfa.data.validation import check_classes as check_classes
+    from clfa.data.validation import validate as validate
 
 _HOME = {
     "Corpus": "schema",
     "Dropped": "schema",
     "READERS": "readers",
-    "check_classes": "validate",
+    "check_classes": "validation",
     "image_key": "images",
     "load_image": "images",
     "read_corpus": "readers",
     "subset": "splits",
-    "validate": "validate",
+    "validate": "validation",
 }
 
 __all__ = list(_HOME)

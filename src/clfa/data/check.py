@@ -16,7 +16,7 @@ from clfa.data.published import ALL, PUBLISHED, Published
 from clfa.data.readers import read_corpus
 from clfa.data.schema import Corpus
 from clfa.data.targets import label_matrix, label_slices
-from clfa.data.validate import validate
+from clfa.data.validation import validate
 
 
 @dataclass(frozen=True)
@@ -135,7 +135,7 @@ def check_corpus(
         check_images: Decode every image and look for duplicate images.
         strict: Raise at the first unusable sample.
         threads: Number of threads that read and decode images.
-        cache: See :func:`clfa.data.validate.validate`.
+        cache: See :func:`clfa.data.validation.validate`.
         progress: Show a progress bar on a terminal.
         options: Of the reader.
 

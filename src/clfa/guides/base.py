@@ -14,7 +14,7 @@ import numpy as np
 from clfa.data.images import image_key
 from clfa.errors import RecipeError
 from clfa.modeling.features import FrozenEncoder
-from clfa.processing.store import ABSENT_KEY, FeatureStore, text_key
+from clfa.store import ABSENT_KEY, FeatureStore, text_key
 
 
 @dataclass

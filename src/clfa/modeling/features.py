@@ -16,8 +16,8 @@ from torch import nn
 from clfa.data.images import image_key, load_image
 from clfa.modeling.encoders import encode_image, encode_text, encoder_width, pool_grid
 from clfa.processing.processor import CLFAProcessor, tokenizer_digest
-from clfa.processing.store import FeatureStore, text_key
 from clfa.progress import track
+from clfa.store import FeatureStore, text_key
 
 # Bumped when the meaning of stored features changes, so that old caches are not read as new ones.
 _FORMAT = 1

@@ -20,7 +20,7 @@ from clfa.data.images import image_key
 from clfa.data.splits import subset
 from clfa.data.target_spec import TargetSpec
 from clfa.data.targets import Target
-from clfa.data.validate import check_classes, validate
+from clfa.data.validation import check_classes, validate
 from clfa.errors import DataError, RecipeError
 from clfa.guides import GUIDES, Guide, GuideContext, RetrievalReport, retrieval_report
 from clfa.guides.base import Pairs
@@ -34,8 +34,8 @@ from clfa.pretrained import cache_dir
 from clfa.processing.biases import WordPairBiases
 from clfa.processing.dataset import EncodedDataset
 from clfa.processing.processor import CLFAProcessor
-from clfa.processing.store import ABSENT_KEY, FeatureStore, text_key
 from clfa.recipe import Recipe
+from clfa.store import ABSENT_KEY, FeatureStore, text_key
 
 logger = logging.getLogger(__name__)
 

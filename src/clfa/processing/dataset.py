@@ -12,7 +12,7 @@ from clfa.data.images import load_image
 from clfa.data.targets import label_matrix
 from clfa.processing.biases import WordPairBiases
 from clfa.processing.processor import CLFAProcessor
-from clfa.processing.store import ABSENT_KEY, FeatureStore
+from clfa.store import ABSENT_KEY, FeatureStore
 
 
 class EncodedDataset(torch.utils.data.Dataset[dict[str, Any]]):

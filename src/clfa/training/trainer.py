@@ -24,7 +24,7 @@ from clfa.modeling.alignment import GuideBank
 from clfa.modeling.encoders import is_frozen
 from clfa.pretrained import pretrained_model
 from clfa.processing.collator import CLFACollator
-from clfa.processing.store import ABSENT_KEY
+from clfa.store import ABSENT_KEY
 from clfa.training.arguments import CLFATrainingArguments
 from clfa.training.averaging import WeightAverage
 from clfa.training.length_groups import LengthGroupedSampler

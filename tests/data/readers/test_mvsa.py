@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from clfa.data import read_corpus
-from clfa.data.validate import validate
+from clfa.data.validation import validate
 from clfa.errors import DataError
 
 SINGLE = {

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from clfa.errors import DataError
-from clfa.processing.store import KEY_BYTES, FeatureStore, text_key
+from clfa.store import KEY_BYTES, FeatureStore, text_key
 
 
 def rows(length: int, width: int = 3, seed: int = 0) -> np.ndarray:

@@ -11,7 +11,7 @@ from datasets import DatasetDict
 from clfa.data.assemble import Row, to_dataset
 from clfa.data.image_check import ImageChecker
 from clfa.data.schema import Corpus
-from clfa.data.validate import check_classes, validate
+from clfa.data.validation import check_classes, validate
 from clfa.errors import DataError
 
 
