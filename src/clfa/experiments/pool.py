@@ -55,7 +55,7 @@ def run_all(
     workers: list[_Worker] = []
     try:
         while waiting or any(worker.run is not None for worker in workers):
-            while waiting and len(workers) < jobs and all(worker.run is not None for worker in workers):
+            while len(workers) < jobs and sum(worker.run is None for worker in workers) < len(waiting):
                 workers.append(_start(directory, jobs))
             for worker in list(workers):
                 if worker.run is None and waiting:
