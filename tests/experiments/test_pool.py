@@ -108,3 +108,48 @@ def test_a_worker_that_is_killed_costs_its_run_alone(tiny_experiment: Experiment
     assert outcomes[0][1].status == "failed"
     assert "exit code -9 (killed: out of memory?)" in outcomes[0][1].error
     assert outcomes[1][1].status == "finished"
+
+
+class _Thread(threading.Thread):
+    """Stands for a worker process; answers only when all workers have a run."""
+
+    exitcode = 0
+
+    def __init__(self, connection: Any, barrier: threading.Barrier) -> None:
+        super().__init__(daemon=True)
+        self.connection, self.barrier = connection, barrier
+
+    def run(self) -> None:
+        from clfa.experiments.execute import Outcome
+
+        while True:
+            try:
+                self.connection.recv()
+            except EOFError:
+                return
+            self.barrier.wait(timeout=20)
+            self.connection.send(Outcome("finished"))
+
+
+@pytest.mark.parametrize("jobs", [1, 2, 3])
+def test_as_many_at_a_time_as_asked_for(tiny_experiment: Experiment, tmp_path: Path, jobs: int) -> None:
+    from multiprocessing import Pipe
+
+    from clfa.experiments import pool
+
+    runs = plan_runs(tiny_experiment.model_copy(update={"seeds": [1, 2, 3]}))
+    assert len(runs) == 6
+    barrier, started, done = threading.Barrier(jobs), [], []
+
+    def start_thread(directory: Path, total: int) -> Any:
+        ours, theirs = Pipe()
+        thread = _Thread(theirs, barrier)
+        thread.start()
+        started.append(thread)
+        return pool._Worker(thread, ours)  # type: ignore[arg-type]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(pool, "_start", start_thread)
+        pool.run_all(runs, tmp_path, jobs, lambda run, outcome: done.append((run.slug, outcome.status)))
+    assert sorted(done) == sorted((run.slug, "finished") for run in runs)
+    assert len(started) == jobs
