@@ -10,10 +10,10 @@ from torch import nn
 
 from clfa.baselines.base import Baseline
 from clfa.baselines.guided_attention import masked_softmax
-from clfa.baselines.layers import context_layers
 from clfa.baselines.vectors import keep_of, knowledge_or_nothing, text_vector
 from clfa.modeling.configuration import CLFAConfig
 from clfa.modeling.fusion.base import Stream
+from clfa.modeling.transformer_layer import transformer_layers
 
 
 class AttBert(Baseline):
@@ -50,7 +50,7 @@ class AttBert(Baseline):
         size = config.hidden_size
         self.text = nn.Linear(widths["text"], size)
         self.image = nn.Linear(widths["image"], size)
-        self.layers = context_layers(config)
+        self.layers = transformer_layers(config)
         self.knowledge_width = widths.get("knowledge", 0)
         if self.knowledge_width:
             self.hashtags = nn.Linear(self.knowledge_width, size)

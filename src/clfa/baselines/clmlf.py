@@ -13,36 +13,9 @@ from clfa.baselines.base import Baseline
 from clfa.baselines.guided_attention import masked_softmax
 from clfa.baselines.labels import class_indices
 from clfa.errors import ModelError
-from clfa.modeling.attention import AttentionSubLayer
 from clfa.modeling.configuration import CLFAConfig
-from clfa.modeling.feed_forward import FeedForwardSubLayer
 from clfa.modeling.fusion.base import Stream
-
-
-class _EncoderLayer(nn.Module):
-    """Self-attention and feed-forward, post-norm (Vaswani et al. 2017)."""
-
-    def __init__(self, config: CLFAConfig) -> None:
-        super().__init__()
-        self.attention = AttentionSubLayer(
-            config.hidden_size,
-            config.num_attention_heads,
-            config.attention_probs_dropout_prob,
-            config.hidden_dropout_prob,
-            config.layer_norm_eps,
-        )
-        self.feed_forward = FeedForwardSubLayer(
-            config.hidden_size,
-            config.intermediate_size,
-            config.hidden_act,
-            config.hidden_dropout_prob,
-            config.layer_norm_eps,
-        )
-
-    def forward(self, hidden: torch.Tensor, mask: torch.Tensor | None) -> torch.Tensor:
-        """(B, N, D), (B, N) -> (B, N, D)."""
-        result: torch.Tensor = self.feed_forward(self.attention(hidden, hidden, mask))
-        return result
+from clfa.modeling.transformer_layer import TransformerLayer, transformer_layers
 
 
 def label_contrast(vectors: torch.Tensor, labels: torch.Tensor, temperature: float) -> torch.Tensor:
@@ -134,8 +107,8 @@ class CLMLF(Baseline):
         self.temperature, self.token_dropout = temperature, token_dropout
         self.text_projection = nn.Linear(widths["text"], size)
         self.image_projection = nn.Linear(widths["image"], size)
-        self.image_layers = nn.ModuleList(_EncoderLayer(config) for _ in range(num_image_layers))
-        self.layers = nn.ModuleList(_EncoderLayer(config) for _ in range(config.num_fusion_layers))
+        self.image_layers = nn.ModuleList(TransformerLayer(config) for _ in range(num_image_layers))
+        self.layers = transformer_layers(config)
         self.attention = nn.Sequential(nn.Linear(size, size), nn.GELU(), nn.Linear(size, 1, bias=False))
         if label_weight or data_weight:
             self.head = nn.Sequential(nn.Linear(size, size), nn.GELU(), nn.Linear(size, size))
@@ -147,11 +120,11 @@ class CLMLF(Baseline):
         text, image = streams["text"], streams["image"]
         regions = self.image_projection(image.hidden)
         for layer in self.image_layers:
-            regions = layer(regions, image.mask)
+            regions = layer(regions, regions, image.mask)
         hidden = torch.cat([self.text_projection(text.hidden), regions], dim=1)
         mask = torch.cat([_mask_of(text), _mask_of(image)], dim=1)
         for layer in self.layers:
-            hidden = layer(hidden, mask)
+            hidden = layer(hidden, hidden, mask)
         weights = masked_softmax(self.attention(hidden).squeeze(-1), mask)
         return Stream((weights.unsqueeze(-1) * hidden).sum(dim=1, keepdim=True))
 

@@ -11,11 +11,11 @@ from torch.nn import functional as F
 
 from clfa.baselines.base import Baseline
 from clfa.baselines.guided_attention import masked_softmax
-from clfa.baselines.layers import context_layers
 from clfa.baselines.vectors import keep_of, knowledge_or_nothing
 from clfa.errors import ModelError
 from clfa.modeling.configuration import CLFAConfig
 from clfa.modeling.fusion.base import Stream
+from clfa.modeling.transformer_layer import transformer_layers
 
 
 class GraphAttention(nn.Module):
@@ -61,7 +61,7 @@ class Congruity(nn.Module):
         super().__init__()
         size = config.hidden_size
         self.window = window
-        self.layers = context_layers(config)
+        self.layers = transformer_layers(config)
 
         def graph() -> nn.ModuleList:
             return nn.ModuleList(

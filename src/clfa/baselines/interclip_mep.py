@@ -11,10 +11,10 @@ from torch.nn import functional as F
 
 from clfa.baselines.base import Baseline
 from clfa.baselines.labels import class_indices
-from clfa.baselines.layers import context_layers
 from clfa.baselines.vectors import image_vector, keep_of, text_vector
 from clfa.modeling.configuration import CLFAConfig
 from clfa.modeling.fusion.base import Stream
+from clfa.modeling.transformer_layer import transformer_layers
 
 
 class InterCLIPMEP(Baseline):
@@ -54,7 +54,7 @@ class InterCLIPMEP(Baseline):
         size = config.hidden_size
         self.image = nn.Linear(widths["image"], size)
         self.adapter = nn.Sequential(nn.Linear(widths["text"], size), nn.ReLU(), nn.Linear(size, size))
-        self.layers = context_layers(config)
+        self.layers = transformer_layers(config)
         both = size + widths["text"]
         self.dropout = nn.Dropout(config.hidden_dropout_prob)
         self.dense = nn.Linear(both, size)

@@ -9,10 +9,10 @@ import torch
 from torch import nn
 
 from clfa.baselines.base import Baseline
-from clfa.baselines.layers import context_layers
 from clfa.baselines.vectors import image_vector, keep_of, text_vector
 from clfa.modeling.configuration import CLFAConfig
 from clfa.modeling.fusion.base import Stream
+from clfa.modeling.transformer_layer import transformer_layers
 
 
 class MultiViewCLIP(Baseline):
@@ -54,7 +54,7 @@ class MultiViewCLIP(Baseline):
         self.projections = nn.ModuleDict(
             {name: nn.Linear(widths[name], size, bias=False) for name in ("text", "image")}
         )
-        self.layers = context_layers(config)
+        self.layers = transformer_layers(config)
         self.keyless = nn.Linear(size, 1, bias=False)
 
     def forward(self, streams: dict[str, Stream]) -> Stream:

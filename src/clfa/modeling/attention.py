@@ -6,6 +6,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from clfa.modeling.configuration import CLFAConfig
 from clfa.modeling.dropout import Dropout
 
 
@@ -54,6 +55,17 @@ class AttentionSubLayer(nn.Module):
         self.output = nn.Linear(hidden_size, hidden_size)
         self.dropout = Dropout(hidden_dropout)
         self.layer_norm = nn.LayerNorm(hidden_size, eps=layer_norm_eps)
+
+    @classmethod
+    def from_config(cls, config: CLFAConfig) -> AttentionSubLayer:
+        """With the configuration's sizes and dropouts."""
+        return cls(
+            config.hidden_size,
+            config.num_attention_heads,
+            config.attention_probs_dropout_prob,
+            config.hidden_dropout_prob,
+            config.layer_norm_eps,
+        )
 
     def forward(
         self,

@@ -6,6 +6,7 @@ import torch
 from torch import nn
 from transformers.activations import ACT2FN
 
+from clfa.modeling.configuration import CLFAConfig
 from clfa.modeling.dropout import Dropout
 
 
@@ -34,6 +35,17 @@ class FeedForwardSubLayer(nn.Module):
         self.fc2 = nn.Linear(intermediate_size, hidden_size)
         self.dropout = Dropout(hidden_dropout)
         self.layer_norm = nn.LayerNorm(hidden_size, eps=layer_norm_eps)
+
+    @classmethod
+    def from_config(cls, config: CLFAConfig) -> FeedForwardSubLayer:
+        """With the configuration's sizes and dropouts."""
+        return cls(
+            config.hidden_size,
+            config.intermediate_size,
+            config.hidden_act,
+            config.hidden_dropout_prob,
+            config.layer_norm_eps,
+        )
 
     def forward(self, hidden: torch.Tensor) -> torch.Tensor:
         """(B, N, D) -> (B, N, D)."""

@@ -31,7 +31,7 @@ def test_values(names: tuple[str, ...], graphs: bool) -> None:
             bias[:, :4, 9:] = streams["knowledge"].bias
     for number in range(2):
         layer = f"layers.{number}"
-        x = formulas.attention_sub_layer(x, x, P, f"{layer}.self_attention", mask, bias, HEADS)
+        x = formulas.attention_sub_layer(x, x, P, f"{layer}.attention", mask, bias, HEADS)
         x = formulas.feed_forward_sub_layer(x, P, f"{layer}.feed_forward")
     fused = fusion(streams)
     assert_close(fused.hidden.detach(), x)

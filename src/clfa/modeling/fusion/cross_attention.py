@@ -24,25 +24,9 @@ class CrossAttentionLayer(nn.Module):
 
     def __init__(self, config: CLFAConfig, contexts: tuple[str, ...]) -> None:
         super().__init__()
-
-        def attention() -> AttentionSubLayer:
-            return AttentionSubLayer(
-                config.hidden_size,
-                config.num_attention_heads,
-                config.attention_probs_dropout_prob,
-                config.hidden_dropout_prob,
-                config.layer_norm_eps,
-            )
-
-        self.self_attention = attention()
-        self.cross_attention = nn.ModuleDict({name: attention() for name in contexts})
-        self.feed_forward = FeedForwardSubLayer(
-            config.hidden_size,
-            config.intermediate_size,
-            config.hidden_act,
-            config.hidden_dropout_prob,
-            config.layer_norm_eps,
-        )
+        self.self_attention = AttentionSubLayer.from_config(config)
+        self.cross_attention = nn.ModuleDict({name: AttentionSubLayer.from_config(config) for name in contexts})
+        self.feed_forward = FeedForwardSubLayer.from_config(config)
 
     def forward(self, query: Stream, contexts: dict[str, Stream]) -> Stream:
         """One layer; a context that the batch does not have costs nothing and changes nothing."""

@@ -5,45 +5,14 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from clfa.modeling.attention import AttentionSubLayer
 from clfa.modeling.configuration import CLFAConfig
-from clfa.modeling.feed_forward import FeedForwardSubLayer
 from clfa.modeling.fusion.base import Fusion, Stream, stream_names
 from clfa.modeling.fusion.concatenation import concatenate
-
-
-class JointLayer(nn.Module):
-    """Self-attention, then feed-forward, both post-norm with residual: one layer of BERT.
-
-    Args:
-        config: Sizes and dropouts.
-    """
-
-    def __init__(self, config: CLFAConfig) -> None:
-        super().__init__()
-        self.self_attention = AttentionSubLayer(
-            config.hidden_size,
-            config.num_attention_heads,
-            config.attention_probs_dropout_prob,
-            config.hidden_dropout_prob,
-            config.layer_norm_eps,
-        )
-        self.feed_forward = FeedForwardSubLayer(
-            config.hidden_size,
-            config.intermediate_size,
-            config.hidden_act,
-            config.hidden_dropout_prob,
-            config.layer_norm_eps,
-        )
-
-    def forward(self, hidden: torch.Tensor, mask: torch.Tensor | None, bias: torch.Tensor | None) -> torch.Tensor:
-        """(B, N, D), (B, N), (B, N, N) -> (B, N, D)."""
-        fused: torch.Tensor = self.feed_forward(self.self_attention(hidden, hidden, mask, bias))
-        return fused
+from clfa.modeling.transformer_layer import transformer_layers
 
 
 class JointFusion(Fusion):
-    """Single-stream fusion: ``[H_text + e_text; H_image + e_image; ...]`` through a stack of :class:`JointLayer`.
+    """Single-stream fusion: ``[H_text + e_text; H_image + e_image; ...]`` through a stack of layers.
 
     Source: VisualBERT (Li et al. 2019, arXiv:1908.03557) and UNITER (Chen et al., ECCV 2020, arXiv:1909.11740), whose
     learnt segment or type embeddings ``e`` tell the modalities apart. Simplified: the encoders know the positions, so
@@ -61,7 +30,7 @@ class JointFusion(Fusion):
         super().__init__(config)
         self.names = stream_names(config)
         self.type_embeddings = nn.Embedding(len(self.names), config.hidden_size)
-        self.layers = nn.ModuleList(JointLayer(config) for _ in range(config.num_fusion_layers))
+        self.layers = transformer_layers(config)
 
     def forward(self, streams: dict[str, Stream]) -> Stream:
         """See :meth:`Fusion.forward`; the fused tokens are all streams' (B, T + P + K, D)."""
@@ -73,7 +42,7 @@ class JointFusion(Fusion):
         joint = concatenate(ordered)
         bias = self._bias(ordered)
         for layer in self.layers:
-            joint = joint._replace(hidden=layer(joint.hidden, joint.mask, bias))
+            joint = joint._replace(hidden=layer(joint.hidden, joint.hidden, joint.mask, bias))
         return joint
 
     @staticmethod

@@ -2,16 +2,16 @@ from __future__ import annotations
 
 import torch
 
-from clfa.baselines.layers import context_layers
+from baselines.batches import SIZES, arrays, close
 from clfa.modeling import CLFAConfig
+from clfa.modeling.transformer_layer import transformer_layers
 
-from .batches import SIZES, arrays, close
 from .by_hand import context_layer
 
 
 def test_layers_are_the_transformers() -> None:
     torch.manual_seed(0)
-    layers = context_layers(CLFAConfig(**SIZES)).double().eval()
+    layers = transformer_layers(CLFAConfig(**SIZES)).double().eval()
     assert len(layers) == SIZES["num_fusion_layers"]
     hidden, context = torch.randn(1, 3, 6).double(), torch.randn(1, 5, 6).double()
     mask = torch.tensor([[1, 1, 0, 1, 0]])
@@ -23,7 +23,7 @@ def test_layers_are_the_transformers() -> None:
 
 
 def test_without_context_only_the_feed_forward_is_left() -> None:
-    layer = context_layers(CLFAConfig(**SIZES))[0].double().eval()
+    layer = transformer_layers(CLFAConfig(**SIZES))[0].double().eval()
     hidden = torch.randn(1, 3, 6).double()
     found = layer(hidden, torch.randn(1, 2, 6).double(), torch.zeros(1, 2))
     assert torch.equal(found, layer.feed_forward(hidden))
