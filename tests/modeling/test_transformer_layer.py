@@ -3,10 +3,9 @@ from __future__ import annotations
 import torch
 
 from baselines.batches import SIZES, arrays, close
+from baselines.by_hand import context_layer
 from clfa.modeling import CLFAConfig
 from clfa.modeling.transformer_layer import transformer_layers
-
-from .by_hand import context_layer
 
 
 def test_layers_are_the_transformers() -> None:
