@@ -4,12 +4,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from clfa.guides.base import GuideContext
 from clfa.guides.clip import CLIPGuide
 from clfa.pipeline.prepare import Preparation, load_corpus
-from clfa.recipe import Recipe
+from clfa.recipe import Recipe, load_recipe
 from posts import make_posts, write_csv
 
 
@@ -35,3 +36,21 @@ def test_a_guide_is_fitted_on_training_and_unlabelled_pairs_alone(
     assert seen[0].pairs is not None
     assert [image["path"] for image in seen[0].pairs.images] == expected
     assert not set(expected) & {*paths(corpus.splits["validation"]), *paths(corpus.splits["test"])}
+
+
+def test_shuffled_guide_gives_the_same_embeddings_to_other_samples(tiny_overrides: list[str], posts_csv: Path) -> None:
+    embeds = []
+    for shuffle in ("false", "true", "true"):
+        recipe = load_recipe("offline", [*tiny_overrides, f"data.dir={posts_csv}", f"guide.shuffle={shuffle}"])
+        corpus = load_corpus(recipe)
+        preparation = Preparation(recipe, corpus)
+        dataset = preparation.dataset(corpus.splits["train"], preparation.guide())
+        assert dataset.guide_embeds is not None
+        embeds.append(np.concatenate(dataset.guide_embeds, axis=1))
+    right, shuffled, again = embeds
+    assert np.array_equal(shuffled, again)
+    moved = (right != shuffled).any(axis=1)
+    assert moved.mean() > 0.8
+    # The same pairs of embeddings, in another order.
+    np.testing.assert_array_equal(np.sort(right, axis=0), np.sort(shuffled, axis=0))
+    assert {row.tobytes() for row in right} == {row.tobytes() for row in shuffled}

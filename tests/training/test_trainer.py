@@ -17,6 +17,7 @@ from clfa.pretrained import pretrained_model
 from clfa.processing.dataset import EncodedDataset
 from clfa.processing.processor import CLFAProcessor
 from clfa.training import CLFATrainer, CLFATrainingArguments
+from clfa.training.length_groups import LengthGroupedSampler
 from clfa.training.trainer import UNFROZEN_WEIGHTS_FILE, alpha_factor
 from posts import make_posts
 
@@ -394,3 +395,17 @@ def test_bank_negatives_come_from_the_training_set(
     # Sixteen candidates instead of the batch's eight: the loss of a student that knows nothing is nearer to log 16.
     assert log["loss_image_alignment"] > np.log(8)
     assert "guide_bank" not in "".join(model.state_dict())
+
+
+def test_batches_of_like_length_when_asked_for(
+    model: CLFAForClassification, split: Dataset, processor: CLFAProcessor, tmp_path: Path
+) -> None:
+    plain = trainer_for(model, split, processor, tmp_path)
+    assert not isinstance(plain._get_train_sampler(), LengthGroupedSampler)
+    grouped = trainer_for(model, split, processor, tmp_path, group_by_length=True)
+    sampler = grouped._get_train_sampler()
+    assert isinstance(sampler, LengthGroupedSampler)
+    assert sampler.batch_size == 4
+    assert sampler.lengths.tolist() == [len(ids) for ids in processor.token_ids(split["text"][:])]
+    grouped.train()
+    assert grouped.state.global_step == 8
