@@ -26,6 +26,7 @@ from clfa.report.tables import (
     comparisons,
     headline,
 )
+from clfa.report.worth import WorthRow, worth_rows
 
 # More curves or clouds than these say nothing on one page.
 _MAX_CURVES, _MAX_CLOUDS, _MAX_CONFUSIONS, _MAX_CHANGES = 8, 6, 4, 3
@@ -41,6 +42,7 @@ class Report:
         compared: Tested differences.
         published: Figures of others.
         aligned: Retrieval of students and guides.
+        worth: Scores with a modality withheld.
         intervals: Dot plots by metric.
         curves: Learning curves.
         confusions: Confusion matrices.
@@ -53,6 +55,7 @@ class Report:
     compared: list[ComparisonRow]
     published: list[Published]
     aligned: list[AlignmentRow]
+    worth: list[WorthRow] = field(default_factory=list)
     intervals: dict[str, str] = field(default_factory=dict)
     curves: str | None = None
     confusions: list[str] = field(default_factory=list)
@@ -113,6 +116,7 @@ def build(study: Study, *, samples: bool = True) -> Report:
     compared = comparisons(study)
     rows = headline(study, compared)
     report = Report(study, rows, compared, published_rows(study.experiment.published), alignment_rows(study))
+    report.worth = worth_rows(study)
     chosen = _chosen(report)
     for metric in study.metrics[:2]:
         values = {

@@ -26,6 +26,8 @@ def render_markdown(report: Report) -> str:
         parts += ["## Published, not rerun", words.PUBLISHED, _published(report)]
     if report.aligned:
         parts += ["## Alignment", "Text-to-image retrieval on validation pairs.", _aligned(report)]
+    if report.worth:
+        parts += ["## What each modality is worth", words.WORTH, _worth(report)]
     for change in report.changes:
         table = _table(
             ["", f"{change.second} right", f"{change.second} wrong"],
@@ -83,6 +85,19 @@ def _compared(report: Report) -> str:
             ]
         )
     return _table(["rows", unit, "95 % interval", "ahead", "p", "p corrected", "p Wilcoxon"], lines)
+
+
+def _worth(report: Report) -> str:
+    metric = report.study.metrics[0]
+    lines = [
+        [
+            row.name,
+            row.modality,
+            *(plus_minus(m.mean, m.sd, digits(metric)) for m in (row.whole, row.without, row.worth)),
+        ]
+        for row in report.worth
+    ]
+    return _table(["row", "withheld", title(metric), "without it", "worth"], lines)
 
 
 def published_columns(report: Report) -> list[str]:
