@@ -12,8 +12,8 @@ SYNTHETIC = (
 MEMORY = "Memory is the peak of the worker process during the run, with what it kept of runs before."
 PUBLISHED = "Published, not rerun: figures from papers, made with other encoders, hardware and sometimes other splits."
 WORTH = (
-    "The same trained models, scored with one modality withheld; a learnt token stands for it. The drop is what they draw "
-    "from it; a model trained without it from the start may lose less."
+    "The same trained models, scored with one modality withheld; a learnt token stands for it. The drop is what they "
+    "draw from it; a model trained without it from the start may lose less."
 )
 TEST = "Scores of the test split. No setting may be chosen from them."
 VALIDATION = (
