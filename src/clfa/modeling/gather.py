@@ -1,9 +1,9 @@
 """What the processes of one training share: rows of all their batches, with gradient.
 
 Losses over the whole batch are computed alike by every process, from the gathered rows. DistributedDataParallel and
-FSDP then average the processes' gradients, so the gradient that reaches a process's own rows is multiplied by the number
-of processes: the average is the gradient that one process with the whole batch would have had. Nothing is sent on the
-way back, so no process ever waits there for another.
+FSDP then average the processes' gradients, so the gradient that reaches a process's own rows is multiplied by the
+number of processes: the average is the gradient that one process with the whole batch would have had. Nothing is sent
+on the way back, so no process ever waits there for another.
 
 In one process all of this does nothing.
 """

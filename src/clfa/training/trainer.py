@@ -59,9 +59,8 @@ def alpha_factor(schedule: str, progress: float) -> float:
 class CLFATrainer(Trainer):
     """Train a :class:`clfa.modeling.CLFAForClassification`.
 
-    Started by ``torchrun`` or ``accelerate launch``, several processes train together, and the losses are those of their
-    whole batch, ``per_device_train_batch_size`` times their number. Gradient accumulation adds up the losses of
-    micro-batches: a sample's negatives are the others of its own micro-batch, over all processes.
+    Started by ``torchrun`` or ``accelerate launch``, several processes train together, and the losses are those of
+    their whole batch, ``per_device_train_batch_size`` times their number.
 
     Args:
         model: The model.
@@ -99,9 +98,7 @@ class CLFATrainer(Trainer):
         self._parts: dict[str, list[torch.Tensor]] = defaultdict(list)
         super().__init__(model, args, callbacks=[*callbacks, EvaluationLines()], **kwargs)
         if self.average is not None and self.is_fsdp_enabled:
-            raise RecipeError(
-                "ema_decay cannot average weights that FSDP holds in parts; set it to 0 or train with DDP."
-            )
+            raise RecipeError("ema_decay cannot average weights that FSDP holds in parts; set it to 0, or use DDP.")
         classifier: Any = model
         if classifier.config.negatives == "bank":
             classifier.guide_bank = guide_bank(kwargs.get("train_dataset"))
