@@ -43,7 +43,7 @@ def launch(recipe: Recipe, output: Path, *arguments: str, die_at: str = "") -> s
         env=environment,
         capture_output=True,
         text=True,
-        timeout=600,
+        timeout=1800,
     )
 
 

@@ -112,7 +112,7 @@ def train(
         preparation = Preparation(recipe, corpus, cache=cache)
         preparation.cache_features()
         guide = preparation.guide()
-        guide_metrics = None if guide is None else _describe_guide(preparation, guide, processes.is_main_process)
+        guide_metrics = None if guide is None else _describe_guide(preparation, guide)
 
         train_set = preparation.dataset(train_split, guide)
         validation_set = preparation.dataset(validation_split)
@@ -347,10 +347,9 @@ def report_split(inference: Inference, name: str, corpus: Corpus, folder: RunFol
     return report
 
 
-def _describe_guide(preparation: Preparation, guide: Guide, loudly: bool) -> dict[str, Any]:
+def _describe_guide(preparation: Preparation, guide: Guide) -> dict[str, Any]:
     report = preparation.guide_report(guide)
-    if loudly:
-        logger.info("guide %s: %s", guide.name, report)
+    logger.info("guide %s: %s", guide.name, report)
     return {
         "name": guide.name,
         "dim": guide.dim,
