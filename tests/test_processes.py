@@ -10,7 +10,10 @@ def test_a_process_knows_its_number_from_its_launcher(monkeypatch: pytest.Monkey
     monkeypatch.delenv("RANK", raising=False)
     assert process_number() == 0
     monkeypatch.setenv("RANK", "3")
+    monkeypatch.setenv("WORLD_SIZE", "4")
     assert process_number() == 3
+    monkeypatch.setenv("WORLD_SIZE", "1")
+    assert process_number() == 0
 
 
 def test_a_process_nobody_launched_is_alone() -> None:

@@ -15,7 +15,8 @@ PATIENCE = timedelta(hours=24)
 
 def process_number() -> int:
     """Number of this process among those launched together, from 0, before they have met."""
-    return int(os.environ.get("RANK", "0"))
+    several = int(os.environ.get("WORLD_SIZE", "1")) > 1
+    return int(os.environ.get("RANK", "0")) if several else 0
 
 
 def join(use_cpu: bool) -> PartialState:

@@ -155,13 +155,11 @@ class CLFATrainer(Trainer):
 
     def get_train_dataloader(self) -> DataLoader[Any]:
         """The training loader; with several processes each batch of one process alone is shared out among them."""
-        processes = self.args.world_size
-        if processes == 1:
+        args, processes = self.args, self.args.world_size
+        sampler = self._get_train_sampler() if processes > 1 else None
+        if sampler is None or args.dataloader_drop_last:
             return super().get_train_dataloader()
-        batches = ProcessBatches(
-            self._get_train_sampler(), self.args.train_batch_size * processes, self.args.process_index, processes
-        )
-        args = self.args
+        batches = ProcessBatches(sampler, args.train_batch_size * processes, args.process_index, processes)
         loader: DataLoader[Any] = DataLoader(
             self.train_dataset,
             batch_sampler=batches,
