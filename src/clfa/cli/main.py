@@ -13,6 +13,7 @@ import typer
 from clfa.cli.data import app as data_app
 from clfa.cli.experiment import experiment, report
 from clfa.errors import CLFAError
+from clfa.processes import process_number
 from clfa.version import __version__
 
 app = typer.Typer(
@@ -70,8 +71,12 @@ def train(
 
     The run folder holds the resolved recipe, the model, metrics.json, per-sample predictions, the list of dropped
     samples, a confusion matrix and learning curves.
+
+    In several processes: `torchrun --nproc-per-node 4 -m clfa.cli.main train ...`; `training.batch_size` stays the
+    batch of all of them together.
     """
     from clfa.pipeline.train import train as run
+    from clfa.processes import leave
     from clfa.recipe import load_recipe
 
     changes = list(overrides or [])
@@ -82,7 +87,9 @@ def train(
     settings = load_recipe(recipe, changes)
     target = output or Path("runs") / settings.name
     result = run(settings, target, resume=resume, strict=strict, score_test=not no_test)
-    _show_run(result.metrics, target)
+    if process_number() == 0:
+        _show_run(result.metrics, target)
+    leave()
 
 
 @app.command()
@@ -267,7 +274,9 @@ def _show_prediction(label: Any, probabilities: dict[str, float]) -> None:
 
 def main() -> None:
     """Entry point: errors meant for people are printed without a traceback, with exit code 1."""
-    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
+    # Of several processes one speaks; the others only when they fail.
+    level = logging.ERROR if process_number() else logging.INFO
+    logging.basicConfig(level=level, format="%(message)s", stream=sys.stderr)
     for noisy in ("httpx", "datasets", "fsspec", "matplotlib", "absl"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
     try:
