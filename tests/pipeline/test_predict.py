@@ -17,6 +17,7 @@ from clfa.data.images import load_image
 from clfa.errors import DataError, ModelError
 from clfa.modeling import CLFAForClassification
 from clfa.pipeline import predict as predict_module
+from clfa.pipeline.engine import TorchEngine
 from clfa.pipeline.predict import Post, Prediction, Predictor, located, predict_file, run_columns
 from clfa.processing.processor import CLFAProcessor
 from posts import LABELS, make_posts, read_jsonl, write_csv, write_jsonl
@@ -185,47 +186,56 @@ def test_strict_names_the_row_and_leaves_no_output(predictor: Predictor, posts: 
 def test_output_appears_only_when_it_is_whole(
     predictor: Predictor, posts: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    source = write_jsonl(tmp_path / "posts.jsonl", posts)
+    source = write_jsonl(tmp_path / "posts.jsonl", posts * 5)
     output = tmp_path / "out.jsonl"
     output.write_text("an earlier result\n")
-    calls = []
+    sizes = []
+    forward = TorchEngine.__call__
 
-    def fails_late(posts: Any) -> Any:
-        calls.append(len(posts))
-        if len(calls) == 2:
+    def fails_late(self: TorchEngine, inputs: Any) -> Any:
+        sizes.append(len(inputs["input_ids"]))
+        if len(sizes) == 10:
             raise RuntimeError("out of memory")
-        return Predictor.__call__(predictor, posts)
+        return forward(self, inputs)
 
-    fails_late.batch_size, fails_late.processor = 4, predictor.processor  # type: ignore[attr-defined]
-    fails_late.knowledge = None  # type: ignore[attr-defined]
+    monkeypatch.setattr(TorchEngine, "__call__", fails_late)
     with pytest.raises(RuntimeError, match="out of memory"):
-        predict_file(fails_late, source, output)  # type: ignore[arg-type]
-    assert calls == [4, 4]
+        predict_file(predictor, source, output, commit_rows=1)
+    assert sizes == [4] * 10
     assert output.read_text() == "an earlier result\n"
     assert not list(tmp_path.glob(".*"))
+    # The first window of eight batches stays for --resume.
+    assert json.loads((tmp_path / "out.jsonl.progress.json").read_text())["summary"]["rows"] == 32
+    assert len(read_jsonl(tmp_path / "out.jsonl.partial")) == 32
+    sizes.clear()
+    assert predict_file(predictor, source, output, resume=True).resumed == 32
+    assert sizes == [4] * 4 + [2]
+    assert [row["id"] for row in read_jsonl(output)] == [row["id"] for row in posts] * 5
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["images", "out.jsonl", "posts.jsonl"]
 
 
 def test_memory_does_not_grow_with_the_file(
     predictor: Predictor, posts: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    source = write_jsonl(tmp_path / "posts.jsonl", posts * 3)
+    source = write_jsonl(tmp_path / "posts.jsonl", posts * 9)
     read, predicted = [0], []
     rows_of = predict_module.iter_rows
 
-    def counted(path: Path) -> Any:
-        for row in rows_of(path):
+    def counted(path: Path, start: int) -> Any:
+        for row in rows_of(path, start):
             read[0] += 1
             yield row
 
-    def watch(self: Predictor, chunk: Any) -> list[Prediction]:
-        predicted.append((len(chunk), read[0]))
-        return [Prediction("bad", {"bad": 1.0}) for _ in chunk]
+    def watch(self: TorchEngine, inputs: Any) -> Any:
+        predicted.append((len(inputs["input_ids"]), read[0]))
+        return np.zeros((len(inputs["input_ids"]), 2)), np.zeros((len(inputs["input_ids"]), 16))
 
     monkeypatch.setattr(predict_module, "iter_rows", counted)
-    monkeypatch.setattr(Predictor, "__call__", watch)
+    monkeypatch.setattr(TorchEngine, "__call__", watch)
     predict_file(predictor, source, tmp_path / "out.jsonl")
-    # Each batch is predicted before the next one is read.
-    assert predicted == [(min(4, 30 - 4 * n), min(4 * (n + 1), 30)) for n in range(8)]
+    # Of the 32 rows of a window, the next one is read when two batches are left to compute.
+    windows = [32] * 6 + [64] * 8 + [90] * 9
+    assert predicted == [(4 if n < 22 else 2, rows) for n, rows in enumerate(windows)]
 
 
 def test_odd_rows_and_ids(predictor: Predictor, posts: Any, tmp_path: Path) -> None:
