@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import glob
 import hashlib
 import json
 import os
@@ -98,12 +99,12 @@ class PredictionJournal:
         self._sizes: dict[str, int] = {}
         try:
             self._open("output", output)
-            if failures is not None:
-                failures.parent.mkdir(parents=True, exist_ok=True)
-                self._open("failures", failures)
             if not (resume and self._read()):
                 # First, so that a kill in between cannot leave the old progress beside new lines.
                 self.progress.unlink(missing_ok=True)
+            if failures is not None:
+                failures.parent.mkdir(parents=True, exist_ok=True)
+                self._open("failures", failures)
             if not self.finished:
                 for name, file in self._files.items():
                     file.truncate(self._sizes.get(name, 0))
@@ -162,6 +163,10 @@ class PredictionJournal:
         self.partial.unlink(missing_ok=True)
         if self.failures is not None:
             beside(self.failures, PARTIAL).unlink(missing_ok=True)
+        # What a kill in the middle of an atomic write left; nobody else writes these while this holds the lock.
+        for name in (self.progress.name, self.output.name):
+            for path in self.output.parent.glob(f".{glob.escape(name)}.*.tmp"):
+                path.unlink(missing_ok=True)
         self.close()
 
     def close(self) -> None:
@@ -204,7 +209,10 @@ class PredictionJournal:
                 "Run again without --resume to begin anew."
             )
         self._sizes, self.finished = content["bytes"], content["finished"]
-        short = [name for name, file in self._files.items() if _size(file) < self._sizes[name]]
+        partials = {"output": self.partial}
+        if self.failures is not None:
+            partials["failures"] = beside(self.failures, PARTIAL)
+        short = [name for name, path in partials.items() if _size(path) < self._sizes[name]]
         if short and not self.finished:
             raise DataError(
                 f"cannot resume {self.output}: its partial {short[0]} file is shorter than {self.progress.name} says. "
@@ -235,5 +243,5 @@ def file_identity(path: Path) -> dict[str, Any]:
     return {"bytes": status.st_size, "modified": status.st_mtime_ns, "head": digest}
 
 
-def _size(file: IO[bytes]) -> int:
-    return os.fstat(file.fileno()).st_size
+def _size(path: Path) -> int:
+    return path.stat().st_size if path.exists() else 0

@@ -53,13 +53,12 @@ def flat_record(record: dict[str, Any]) -> dict[str, Any]:
     """One line of the predictions by the columns of :func:`table_columns`; absent where it has no value."""
     row_id = record["id"]
     text = row_id if isinstance(row_id, str) or row_id is None else json.dumps(row_id, ensure_ascii=False)
-    # Half an emoji, which JSON can hold and no table.
-    flat: dict[str, Any] = {"id": text if text is None else text.encode("utf-8", "replace").decode("utf-8")}
+    flat: dict[str, Any] = {"id": _whole(text)}
     parts = {f"{name}.": part for name, part in record.get("targets", {}).items()} or {"": record}
     for prefix, part in parts.items():
         flat[f"{prefix}prediction"] = part.get("prediction")
         flat |= {f"{prefix}probability_{name}": p for name, p in part.get("probabilities", {}).items()}
-    return {**flat, "error": record.get("error")}
+    return {**flat, "error": _whole(record.get("error"))}
 
 
 def write_table(lines: Path, output: Path, columns: dict[str, str]) -> None:
@@ -74,6 +73,11 @@ def write_table(lines: Path, output: Path, columns: dict[str, str]) -> None:
         _write_parquet(lines, output, columns)
     else:
         _write_csv(lines, output, columns)
+
+
+def _whole(text: str | None) -> str | None:
+    # Half an emoji, which JSON can hold and no table.
+    return None if text is None else text.encode("utf-8", "replace").decode("utf-8")
 
 
 def _records(lines: Path) -> Iterator[dict[str, Any]]:
