@@ -37,10 +37,9 @@ def save(directory: Path, text: Path | None, vision: Path | None, **config: Any)
 
 
 @pytest.fixture(scope="module")
-def run(tiny_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A run with an exported model in it."""
-    path = tmp_path_factory.mktemp("onnx") / "run"
-    shutil.copytree(tiny_run, path)
+def run(tiny_bert_dir: Path, tiny_vit_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model directory with an exported model in it."""
+    path = save(tmp_path_factory.mktemp("onnx") / "run", tiny_bert_dir, tiny_vit_dir)
     export_onnx(path, path / "onnx")
     return path
 
@@ -118,7 +117,7 @@ def test_the_export_command(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_fingerprints(run: Path) -> None:
     plain, exported = Predictor.load(run).fingerprint, Predictor.load(run, engine="onnx").fingerprint
-    assert Predictor.load(run / "model").fingerprint == plain != exported
+    assert Predictor.load(run).fingerprint == plain != exported
     assert Predictor.load(run / "onnx", engine="onnx").fingerprint == exported
     assert Predictor.load(run, precision="bf16").fingerprint not in (plain, exported)
     other = Predictor.load(run)
@@ -166,9 +165,9 @@ def test_a_difference_is_an_error(run: Path, tmp_path: Path, monkeypatch: pytest
     assert list(tmp_path.iterdir()) == []
 
 
-def test_places_that_are_no_export(run: Path, tiny_run: Path, tmp_path: Path) -> None:
+def test_places_that_are_no_export(run: Path, tiny_vit_dir: Path, tmp_path: Path) -> None:
     with pytest.raises(ModelError, match=r"holds no exported model; make one with `clfa export onnx RUN`"):
-        Predictor.load(tiny_run, engine="onnx")
+        Predictor.load(tiny_vit_dir, engine="onnx")
     with pytest.raises(ModelError, match="exists and holds no export"):
         export_onnx(run, tmp_path)
     with pytest.raises(ModelError, match="computes in fp32"):

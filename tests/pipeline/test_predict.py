@@ -119,6 +119,80 @@ def test_batches_do_not_matter(tiny_run: Path, posts: Any, tmp_path: Path) -> No
         assert a.probabilities == pytest.approx(b.probabilities, abs=1e-5)
 
 
+def test_order_is_that_of_the_posts(tiny_run: Path, posts: Any, tmp_path: Path) -> None:
+    image = str(tmp_path / posts[0]["image"])
+    rows = [Post("great red " * (7 * n % 11), image if n % 6 else "absent.jpg") for n in range(40)]
+    single, sorted_ones = (Predictor.load(tiny_run, batch_size=size)(rows) for size in (1, 3))
+    for post, a, b in zip(rows, single, sorted_ones, strict=True):
+        assert (a.error, a.label) == (b.error, b.label)
+        assert a.probabilities == pytest.approx(b.probabilities, abs=1e-5)
+        assert (a.error is None) == (bool(post.text) and post.image == image)
+
+
+def test_texts_of_like_length_share_a_batch(predictor: Predictor, tmp_path: Path, posts: Any, monkeypatch: Any) -> None:
+    lengths = []
+    forward = TorchEngine.__call__
+
+    def watch(self: TorchEngine, inputs: Any) -> Any:
+        lengths.append(inputs["attention_mask"].sum(dim=1).tolist())
+        return forward(self, inputs)
+
+    monkeypatch.setattr(TorchEngine, "__call__", watch)
+    image = str(tmp_path / posts[0]["image"])
+    predictor([Post("great " * (1 + 5 * n % 8), image) for n in range(16)])
+    assert lengths == [[3, 3, 4, 4], [5, 5, 6, 6], [7, 7, 8, 8], [9, 9, 10, 10]]
+
+
+def test_pictures_are_decoded_a_bounded_way_ahead(
+    predictor: Predictor, posts: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    images = [str(tmp_path / row["image"]) for row in posts]
+    decoded, ahead = [0], []
+    pixels = Predictor._pixels
+
+    def counted(self: Predictor, image: Any) -> Any:
+        decoded[0] += 1
+        return pixels(self, image)
+
+    def watch(self: TorchEngine, inputs: Any) -> Any:
+        ahead.append(decoded[0] - 4 * len(ahead))
+        return np.zeros((len(inputs["input_ids"]), 2)), np.zeros((len(inputs["input_ids"]), 16))
+
+    monkeypatch.setattr(Predictor, "_pixels", counted)
+    monkeypatch.setattr(TorchEngine, "__call__", watch)
+    found = predictor([Post("so", images[n % 10]) for n in range(80)])
+    assert len(found) == 80
+    assert decoded == [80]
+    # Its own batch and at most two more.
+    assert all(4 <= count <= 12 for count in ahead)
+
+
+def test_a_picture_that_cannot_be_prepared_fails_alone(
+    predictor: Predictor, posts: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pixels = predictor.processor.pixels
+
+    def fails(images: Any) -> Any:
+        if images[0].width == 5:
+            raise ValueError("no such size")
+        return pixels(images)
+
+    monkeypatch.setattr(predictor.processor, "pixels", fails)
+    good, bad = predictor([Post("so", str(tmp_path / posts[0]["image"])), Post("so", Image.new("RGB", (5, 5)))])
+    assert good.error is None
+    assert bad.error == "<RGB image 5x5>: image cannot be prepared: no such size"
+    assert bad.reason == "unreadable image"
+
+
+def test_precision(tiny_run: Path, predictor: Predictor, posts: Any, tmp_path: Path) -> None:
+    rows = [Post(row["text"], str(tmp_path / row["image"])) for row in posts]
+    exact, lower = predictor(rows), Predictor.load(tiny_run, precision="bf16")(rows)
+    differences = [abs(a.probabilities["good"] - b.probabilities["good"]) for a, b in zip(exact, lower, strict=True)]
+    assert 0 < max(differences) < 0.05
+    if not torch.cuda.is_available():
+        assert Predictor.load(tiny_run, precision="auto").engine.precision == "fp32"  # type: ignore[attr-defined]
+
+
 def test_a_model_directory_serves_as_well(tiny_run: Path, predictor: Predictor, posts: Any, tmp_path: Path) -> None:
     plain = Predictor.load(tiny_run / "model")
     post = Post(posts[0]["text"], str(tmp_path / posts[0]["image"]))

@@ -163,8 +163,9 @@ def predict(
         raise typer.BadParameter("give either an INPUT file or one post with --image and --text, not both.")
     _one_of("--precision", precision, ("auto", "fp32", "bf16"))
     _one_of("--engine", engine, ("torch", "onnx"))
+    computing: dict[str, Any] = {"engine": engine, "precision": precision}
     if source is None:
-        predictor = Predictor.load(run, batch_size, engine=engine, precision=precision)
+        predictor = Predictor.load(run, batch_size, **computing)
         prediction = predictor([Post(text, image)])[0]
         if prediction.error is not None:
             raise CLFAError(f"cannot predict on this post: {prediction.error}")
@@ -180,9 +181,10 @@ def predict(
     if not source.is_dir():
         # Before the model is loaded.
         check_output(target)
-    predictor = Predictor.load(run, batch_size, engine=engine, precision=precision)
+    predictor = Predictor.load(run, batch_size, **computing)
     columns = run_columns(run)
-    summary = (predict_folder if source.is_dir() else predict_file)(
+    work: Any = predict_folder if source.is_dir() else predict_file
+    summary = work(
         predictor,
         source,
         target,

@@ -52,15 +52,33 @@ class ExportReport:
 
 
 class _Exported(nn.Module):
-    """The model with its inputs by position and its outputs as tensors."""
+    """The model with its outputs as tensors. A subclass for each set of inputs: the exporter reads their names."""
 
-    def __init__(self, model: nn.Module, names: list[str]) -> None:
+    def __init__(self, model: nn.Module) -> None:
         super().__init__()
-        self.model, self.names = model, names
+        self.model = model
 
-    def forward(self, *inputs: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        output = self.model(**dict(zip(self.names, inputs, strict=True)))
+    def outputs(self, **inputs: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Logits and fused vectors."""
+        output = self.model(**inputs)
         return output.logits, output.pooler_output
+
+
+class _Text(_Exported):
+    def forward(self, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        return self.outputs(input_ids=input_ids, attention_mask=attention_mask)
+
+
+class _Image(_Exported):
+    def forward(self, pixel_values: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        return self.outputs(pixel_values=pixel_values)
+
+
+class _TextAndImage(_Exported):
+    def forward(
+        self, input_ids: torch.Tensor, attention_mask: torch.Tensor, pixel_values: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        return self.outputs(input_ids=input_ids, attention_mask=attention_mask, pixel_values=pixel_values)
 
 
 def export_onnx(path: str | Path, output: str | Path) -> ExportReport:
@@ -128,18 +146,18 @@ def check_exportable(model: CLFAForClassification) -> None:
 def _export(model: CLFAForClassification, processor: CLFAProcessor, path: Path) -> None:
     inputs = _batch(model, processor, *_SHAPES[0])
     names = list(inputs)
+    exported = {1: _Image, 2: _Text, 3: _TextAndImage}[len(names)]
     any_size = torch.export.Dim.DYNAMIC
     shapes = tuple({0: any_size} if name == "pixel_values" else {0: any_size, 1: any_size} for name in names)
     try:
         with torch.inference_mode(False), torch.no_grad(), _quiet():
             torch.onnx.export(
-                _Exported(model, names).eval(),
+                exported(model).eval(),
                 tuple(inputs.values()),
                 path,
                 input_names=names,
                 output_names=list(OUTPUTS),
-                # One entry, the tuple of all positional inputs.
-                dynamic_shapes=(shapes,),
+                dynamic_shapes=shapes,
                 dynamo=True,
                 external_data=False,
                 verbose=False,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -107,7 +107,7 @@ def predict_file(
     try:
         if not journal.finished:
             _predict_rows(predictor, source, journal, columns, strict, commit_rows)
-        convert = None
+        convert: Callable[[Path, Path], None] | None = None
         if output.suffix in (".csv", ".parquet"):
             convert = partial(write_table, columns=table_columns(predictor.label_names, predictor.targets))
         journal.finish(convert)
