@@ -425,7 +425,7 @@ def test_a_folder_of_shards(stand_in: Any, tmp_path: Path) -> None:
     (output / "finished.json").write_text(json.dumps(finished))
     assert predict_folder(stand_in, source, output, resume=True).resumed == 61
     write_parquet(source / "part-0.parquet", rows[:10])
-    with pytest.raises(DataError, match=r"cannot resume .*out: .*part-0.parquet or the model changed"):
+    with pytest.raises(DataError, match=r"cannot resume .*out: .*part-0.parquet, the model or the columns changed"):
         predict_folder(stand_in, source, output, resume=True)
     assert predict_folder(stand_in, source, output).rows == 71
 

@@ -9,6 +9,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
@@ -175,9 +176,12 @@ class Predictor:
         """
         return self.engine.model  # type: ignore[attr-defined]
 
-    @property
+    @cached_property
     def fingerprint(self) -> str:
-        """Hexadecimal digest of all that decides a prediction: engine, tokenizer, picture preparation, lengths."""
+        """Hexadecimal digest of all that decides a prediction: engine, tokenizer, picture preparation, lengths.
+
+        Computed once, when first asked for.
+        """
         p = self.processor
         parts = [
             self.engine.fingerprint,

@@ -157,7 +157,8 @@ def predict_folder(
     failures = options.pop("failures", None)
     total = PredictionSummary()
     for table in tables:
-        identity = {"input": file_identity(table), "model": predictor.fingerprint}
+        columns = {name: options.get(name) for name in ("text", "image", "identifier", "knowledge")}
+        identity = {"input": file_identity(table), "model": predictor.fingerprint, "columns": columns}
         known = finished.get(table.name)
         if known is None:
             name = table.name if table.suffix in OUTPUT_SUFFIXES else f"{table.name}.csv"
@@ -169,7 +170,7 @@ def predict_folder(
             summary = PredictionSummary.from_dict(known["summary"])
         else:
             raise DataError(
-                f"cannot resume {output}: {table} or the model changed since it was predicted on. "
+                f"cannot resume {output}: {table}, the model or the columns changed since it was predicted on. "
                 "Run again without --resume to begin anew."
             )
         total.add(summary, table.name)
