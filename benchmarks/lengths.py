@@ -1,6 +1,7 @@
 """Text lengths of the data sets, and synthetic texts of these lengths.
 
-``lengths.json`` counts BERT word pieces per text, [CLS] and [SEP] included, before anything is cut. It is made anew by::
+``lengths.json`` counts BERT word pieces per text, [CLS] and [SEP] included, before anything is cut.
+It is made anew by::
 
     python -m benchmarks lengths --data-dir DIR       # holds mmsd/ and mvsa-single/
 """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -16,7 +17,13 @@ LABELS = ("no", "yes", "maybe", "rather", "hardly", "never", "always", "once")
 
 
 def write_posts(
-    folder: Path, lengths: Sequence[int], counts: Sequence[int], classes: int = 2, side: int = 256, seed: int = 0
+    folder: Path,
+    lengths: Sequence[int],
+    counts: Sequence[int],
+    classes: int = 2,
+    side: int = 256,
+    seed: int = 0,
+    distinct: int | None = None,
 ) -> Path:
     """Pictures ``images/ID.jpg`` and a table ``posts.jsonl``.
 
@@ -27,6 +34,7 @@ def write_posts(
         classes: Labels in use.
         side: Height of the pictures in pixels; they are a third wider.
         seed: Of pictures and texts.
+        distinct: Number of different pictures, the others being links to them; all differ when not given.
 
     Returns:
         The table.
@@ -37,20 +45,17 @@ def write_posts(
     if sum(counts) != len(lengths):
         raise ValueError(f"{len(lengths)} lengths for {sum(counts)} posts.")
     table, done = folder / "posts.jsonl", folder / "complete.json"
-    wanted = {
-        "lengths": list(map(int, lengths)),
-        "counts": list(counts),
-        "classes": classes,
-        "side": side,
-        "seed": seed,
-    }
     if done.is_file():
         return table
     (folder / "images").mkdir(parents=True, exist_ok=True)
     splits = [name for name, count in zip(SPLITS, counts, strict=True) for _ in range(count)]
     rows = []
     for number, (length, split) in enumerate(zip(lengths, splits, strict=True)):
-        noise_picture(side, seed * 1_000_003 + number).save(folder / "images" / f"{number}.jpg", quality=85)
+        picture = folder / "images" / f"{number}.jpg"
+        if distinct is None or number < distinct:
+            noise_picture(side, seed * 1_000_003 + number).save(picture, quality=85)
+        else:
+            os.link(folder / "images" / f"{number % distinct}.jpg", picture)
         rows.append(
             {
                 "id": str(number),
@@ -61,7 +66,7 @@ def write_posts(
             }
         )
     write_jsonl(table, rows)
-    write_json(done, wanted)
+    write_json(done, {"posts": len(rows), "classes": classes, "side": side, "seed": seed})
     return table
 
 

@@ -290,6 +290,11 @@ def check(directory: Path, encoders: Path, output: Path, batch_size: int = 8) ->
     ours: Any = CLFAForClassification.from_encoders(
         encoders / "bert", encoders / "vit", ("no", "yes"), use_knowledge=True, guide_dim=512
     ).eval()
+    with torch.no_grad():
+        # Fresh LayerNorms are the identity and fresh biases are zero: a mistake in them would not show.
+        for parameter in ours.parameters():
+            if parameter.dim() == 1:
+                parameter.add_(0.1 * torch.randn_like(parameter))
     options = Namespace(
         bert_pretrained_dir=str(encoders / "bert"),
         vit_pretrained_dir=str(output / "vit.npz"),

@@ -77,8 +77,8 @@ def train(
     """Rounds alternate between an epoch of training and an evaluation on the validation split.
 
     Everything is what :func:`clfa.pipeline.train.train` does, but for checkpoints, which are not written, and the
-    guide, whose embeddings are drawn at random. Reports: ``phase``, ``seconds``, ``samples``, ``tokens`` (text tokens
-    of every training sample), ``steps``, ``parameters``.
+    guide, whose embeddings are drawn at random. Reports: ``phase``, ``seconds``, ``samples`` and ``tokens``
+    (of every text) by split, ``steps``, ``parameters``, ``precision``.
 
     Args:
         channel: To the caller.
@@ -119,7 +119,7 @@ def train(
             arguments.eval_strategy = "no"
         facts = {
             "samples": {name: len(data) for name, data in sets.items()},
-            "tokens": sets["train"].lengths(),
+            "tokens": {name: data.lengths() for name, data in sets.items()},
             "parameters": sum(p.numel() for p in model.parameters() if p.requires_grad),
             "precision": "bf16" if arguments.bf16 else "fp32",
         }
