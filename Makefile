@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 TORCH ?= torch==2.13.0
 DATA ?= ../shared/data/mvsa-single
 
-.PHONY: help install demo experiment-smoke test test-all check format results clean
+.PHONY: help install demo experiment-smoke test test-all check format results bench bench-growth bench-guard clean
 
 help:  ## What there is to make
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -48,6 +48,18 @@ results: $(BIN)/.installed  ## The README's MVSA-Single tables (DATA=directory);
 	$(BIN)/python benchmarks/mvsa_single.py --data-dir $(DATA) --recipe mvsa-single-offline-tuned \
 		--output runs/results-tuned --rows text-only "CLFA, alpha 0" "CLFA, guided"
 	$(BIN)/python benchmarks/logistic_regression.py --data-dir $(DATA)
+
+# REFERENCE: a checkout of the authors' code to run alongside; BENCH: further options, see `python -m benchmarks run -h`.
+bench: $(BIN)/.installed  ## Measure and write docs/performance.md (REFERENCE=directory for the authors' code beside it)
+	$(BIN)/python -m benchmarks run $(if $(REFERENCE),--reference $(REFERENCE)) $(BENCH)
+
+bench-growth: $(BIN)/.installed  ## Time and memory against samples, length, batch, classes, processes: plots
+	$(BIN)/python -m benchmarks growth
+	$(BIN)/python -m benchmarks render
+
+bench-guard: export OMP_NUM_THREADS = 1
+bench-guard: $(BIN)/.installed  ## Fail when a step clearly costs more than it did: ratios and counts, no seconds
+	$(BIN)/python -m benchmarks guard
 
 clean:  ## Remove what make and the tools made
 	rm -rf $(VENV) demo build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -313,7 +313,7 @@ class Subject:
         return len(texts) + len(images)
 
     def caching_pays(self) -> float:
-        """A pass over posts with encoders that run, over one with features from the cache; data loading on both sides."""
+        """A pass over posts with encoders that run, over one on cached features; loading on both sides."""
         frozen = ("model.freeze_text_encoder=true", "model.freeze_vision_encoder=true")
         preparation, cached = self.prepared(*frozen)
         _, raw = self.prepared(*frozen, "training.cache_features=false")

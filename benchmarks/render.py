@@ -71,10 +71,11 @@ def render(results: Mapping[str, Any] | None, check: Mapping[str, float] | None 
 def machine_section(results: Mapping[str, Any]) -> str:
     """The machine and its rates."""
     m = results["machine"]
+    versions = f"PyTorch {m['torch']}, Transformers {m['transformers']}, Python {m['python']}, clfa {m['clfa']}"
     lines = [
         f"\n## The machine\n\n{m['cpu']}, {m['cores']} cores ({m['cpu_capability']}), {m['memory_gb']} GB of memory, "
-        f"{m['gpu'] or 'no GPU'}; {m['threads']} threads; PyTorch {m['torch']}, Transformers {m['transformers']}, Python "
-        f"{m['python']}, clfa {m['clfa']}; load before the run {m['load_before']}. Measured {results['measured']}.\n",
+        f"{m['gpu'] or 'no GPU'}; {m['threads']} threads; {versions}; "
+        f"load before the run {m['load_before']}. Measured {results['measured']}.\n",
         "\n| matrix product | " + " | ".join(f"{name}, GFLOP/s" for name in results["rates"]) + " |",
         "| --- | " + " | ".join("---:" for _ in results["rates"]) + " |",
     ]
