@@ -282,9 +282,10 @@ class Subject:
         model = preparation.recipe.model.model_dump(
             exclude={"text_encoder", "vision_encoder", "max_length", "knowledge_max_length"}
         )
-        return CLFAForClassification.from_encoders(
+        built: Any = CLFAForClassification.from_encoders(
             preparation.text_encoder, preparation.vision_encoder, preparation.corpus.label_names, **model
         )
+        return built.to(preparation.text_encoder.device)
 
     def evaluation_passes(self) -> float:
         """Forward passes of :func:`clfa.evaluation.inference.infer` per batch."""

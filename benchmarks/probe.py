@@ -45,6 +45,7 @@ class Channel:
 
     def __init__(self, commands: IO[str], results: IO[str]) -> None:
         self._commands, self._results = commands, results
+        self._pending: list[str] = []
 
     def rounds(self) -> Iterator[int]:
         """Count rounds for as long as more are asked for."""
@@ -54,14 +55,23 @@ class Channel:
             number += 1
 
     def wait(self) -> bool:
-        """Block until the next round is asked for; ``False`` when none is any more."""
+        """Send what was reported, and block until the next round is asked for; ``False`` when none is any more."""
+        self.flush()
         return bool(self._commands.readline())
 
     def report(self, **values: Any) -> None:
-        """Answer a round, with the largest resident memory of the process so far."""
+        """Answer a round, with the largest resident memory of the process so far.
+
+        The answer is sent when the task waits again: what it does until then must not disturb another's round.
+        """
         values.setdefault("peak_memory_mb", peak_memory_mb())
-        self._results.write(_RESULT + json.dumps(values) + "\n")
+        self._pending.append(_RESULT + json.dumps(values) + "\n")
+
+    def flush(self) -> None:
+        """Send what was reported."""
+        self._results.writelines(self._pending)
         self._results.flush()
+        self._pending.clear()
 
 
 class Probe:
@@ -159,9 +169,12 @@ def main(task: str, options: str) -> None:
     results = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
     module, _, function = task.partition(":")
-    getattr(importlib.import_module(f"benchmarks.{module}"), function)(
-        Channel(sys.stdin, results), **json.loads(options)
-    )
+    work = getattr(importlib.import_module(f"benchmarks.{module}"), function)
+    channel = Channel(sys.stdin, results)
+    try:
+        work(channel, **json.loads(options))
+    finally:
+        channel.flush()
 
 
 if __name__ == "__main__":

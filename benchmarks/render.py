@@ -14,7 +14,7 @@ those of MMSD and MVSA-Single ([counts](../benchmarks/lengths.json)), weights ar
 was learnt.
 
 ```bash
-make bench                              # ours; a quarter of an hour on two cores
+make bench                              # ours
 make bench REFERENCE=../CLFA            # and the authors' code beside it, after: git clone https://github.com/ChangKe123/CLFA
 make bench-guard                        # what CI runs: ratios within one run, no seconds
 make bench-growth                       # time and memory against samples, length, batch, classes, processes

@@ -18,9 +18,22 @@ def test_a_channel_counts_rounds_and_reports_each() -> None:
     ]
 
 
+def test_a_report_waits_for_the_task_to_be_idle() -> None:
+    out = io.StringIO()
+    channel = Channel(io.StringIO("go\n"), out)
+    channel.report(seconds=1)
+    assert out.getvalue() == ""
+    assert channel.wait()
+    assert out.getvalue().count("\n") == 1
+    assert not channel.wait()
+    assert out.getvalue().count("\n") == 1
+
+
 def test_a_report_has_the_peak_memory() -> None:
     out = io.StringIO()
-    Channel(io.StringIO(), out).report(seconds=1)
+    channel = Channel(io.StringIO(), out)
+    channel.report(seconds=1)
+    channel.flush()
     assert json.loads(out.getvalue().split("\t")[1])["peak_memory_mb"] > 10
 
 

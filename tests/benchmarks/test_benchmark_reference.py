@@ -94,7 +94,7 @@ def test_examples_carry_the_posts_tokens_and_no_knowledge(tmp_path: Path) -> Non
     assert example["label"] == 1
 
 
-def test_loops_over_the_first_two_loaders_are_timed(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_loops_over_the_first_two_loaders_are_timed() -> None:
     out = io.StringIO()
     loader: Any = reference.gated_loader(Channel(io.StringIO("go\ngo\n"), out), ["wordninja"])
     data = TensorDataset(torch.arange(5))
@@ -102,13 +102,13 @@ def test_loops_over_the_first_two_loaders_are_timed(monkeypatch: pytest.MonkeyPa
     assert [len(batch[0]) for batch in train] == [2, 2, 1]
     assert [len(batch[0]) for batch in validation] == [2, 2, 1]
     assert len(list(test)) == 3
+    with pytest.raises(SystemExit):
+        next(iter(train))
     reports = [json.loads(line.split("\t")[1]) for line in out.getvalue().splitlines()]
     assert [(r["phase"], r["samples"], r["steps"], r["replaced"]) for r in reports] == [
         ("train", 5, 3, ["wordninja"]),
         ("evaluate", 5, 3, ["wordninja"]),
     ]
-    with pytest.raises(SystemExit):
-        next(iter(train))
 
 
 def test_only_what_is_missing_is_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
