@@ -22,6 +22,8 @@ from benchmarks.probe import Probe, ProbeError, once
 from clfa.files import write_json
 
 DATA_SETS = ("mmsd", "mvsa-single")
+# Seconds from the start of a cached run to the end of its first step.
+FIRST_STEP = 15.0
 # Epochs have to last seconds, and no longer.
 TRAIN_SAMPLES = {"paper": 64, "small": 64, "offline": 1024}
 
@@ -131,7 +133,17 @@ class Bench:
             found = self.alternate({str(n): ("prediction:predict", {**options, "batch_size": n}) for n in sizes})
             for size, phases in found.items():
                 reports = phases[""]
-                self.add(f"prediction, batch {size}", reports, architecture=architecture, samples=reports[0]["samples"])
+                count = reports[0]["samples"]
+                self.add(
+                    f"prediction, batch {size}",
+                    reports,
+                    architecture=architecture,
+                    data="mvsa-single",
+                    precision="fp32",
+                    samples=count,
+                    # The convolutions of the offline architecture's vision encoder are not counted.
+                    floor=None if architecture == "offline" else self._forward_floor(architecture, count),
+                )
 
     def guide(self) -> None:
         """CLIP at the paper's architecture, the fitted guide at the offline one."""
@@ -183,7 +195,7 @@ class Bench:
             once("startup:first_step", {**options, "started": time.time()})
             for _ in range(1 + min(self.settings.repetitions, 5))
         ]
-        self.add("start: first training step", reports[1:], architecture=architecture, data=data)
+        self.add("start: first training step", reports[1:], architecture=architecture, data=data, at_most=FIRST_STEP)
 
     def memory(self) -> None:
         """All pictures of a data set as large as MMSD, and the authors' way at sizes that fit, extrapolated."""
@@ -283,7 +295,9 @@ class Bench:
         entry = {"name": name, "device": self.device, **facts}
         if "seconds" in reports[0]:
             entry["seconds"] = [report["seconds"] for report in reports]
-        entry["peak_memory_mb"] = max(report["peak_memory_mb"] for report in reports)
+        for memory in ("peak_memory_mb", "peak_gpu_memory_mb"):
+            if memory in reports[0]:
+                entry[memory] = max(report[memory] for report in reports)
         if floor is not None:
             entry["floor_seconds"] = floor.seconds
             entry["operations"] = floor.operations
@@ -300,6 +314,10 @@ class Bench:
             return training_floor(shape, tokens, steps, size, rate, self.results["bandwidth"], cached)
         operations = forward_operations(shape, report["tokens"]["validation"], cached)
         return Floor(operations, 0.0, rate, self.results["bandwidth"])
+
+    def _forward_floor(self, architecture: str, samples: int) -> Floor:
+        operations = forward_operations(SHAPES[architecture], lengths.draw("mvsa-single", samples))
+        return Floor(operations, 0.0, max(self.results["rates"]["fp32"].values()), self.results["bandwidth"])
 
     def encoders(self, size: str) -> Path:
         """Folder of random encoders."""

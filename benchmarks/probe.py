@@ -25,6 +25,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Any
 
+import torch
+
 from clfa.pipeline.resources import peak_memory_mb
 
 _RESULT = "result\t"
@@ -65,6 +67,8 @@ class Channel:
         The answer is sent when the task waits again: what it does until then must not disturb another's round.
         """
         values.setdefault("peak_memory_mb", peak_memory_mb())
+        if torch.cuda.is_available():
+            values.setdefault("peak_gpu_memory_mb", torch.cuda.max_memory_allocated() / 1e6)
         self._pending.append(_RESULT + json.dumps(values) + "\n")
 
     def flush(self) -> None:

@@ -97,7 +97,11 @@ def measurement_section(results: Mapping[str, Any]) -> str:
         cells = [entry["name"], *(entry.get(name, "") for name in ("architecture", "data", "precision"))]
         if "seconds" in entry:
             time = spread(entry["seconds"])
-            cells.append(seconds(time))
+            verdict = ""
+            if "at_most" in entry:
+                reached = "reached" if time.median <= entry["at_most"] else "MISSED"
+                verdict = f"; at most {duration(entry['at_most'])}: {reached}"
+            cells.append(seconds(time) + verdict)
             # Without an epoch or a batch there is nothing to count per second.
             cells.append(f"{entry['samples'] / time.median:,.1f}" if "samples" in entry else "")
         else:
@@ -109,7 +113,10 @@ def measurement_section(results: Mapping[str, Any]) -> str:
             cells += [duration(floor), f"{time.median / floor:.1f}", f"{100 * use:.0f} %"]
         else:
             cells += ["", "", ""]
-        cells.append(f"{entry['peak_memory_mb']:,.0f} MB" if "peak_memory_mb" in entry else "")
+        memory = [f"{entry['peak_memory_mb']:,.0f} MB"] if "peak_memory_mb" in entry else []
+        if "peak_gpu_memory_mb" in entry:
+            memory.append(f"GPU {entry['peak_gpu_memory_mb']:,.0f} MB")
+        cells.append(", ".join(memory))
         lines.append("| " + " | ".join(map(str, cells)) + " |")
     return "\n".join(lines) + "\n"
 

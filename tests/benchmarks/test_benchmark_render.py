@@ -86,6 +86,15 @@ def test_a_measurement_beside_its_floor() -> None:
     ]
 
 
+def test_a_time_limit_and_the_memory_of_a_gpu() -> None:
+    entry = {"name": "start", "seconds": [16.0, 12.0, 14.0], "at_most": 15.0, "peak_memory_mb": 900.0}
+    entry["peak_gpu_memory_mb"] = 2100.0
+    cells = row(render(results(measurements=[entry])), "start")
+    assert (cells[4], cells[9]) == ("14.0 s (12.0 s to 16.0 s); at most 15.0 s: reached", "900 MB, GPU 2,100 MB")
+    slow = row(render(results(measurements=[entry | {"seconds": [16.0]}])), "start")
+    assert slow[4] == "16.0 s; at most 15.0 s: MISSED"
+
+
 def test_a_comparison_has_ratio_spread_and_verdict() -> None:
     entry = {
         "name": "training",
