@@ -25,7 +25,8 @@ changing order, the first is thrown away. Shown are the median and the quartiles
 and the largest). A *floor* is the least that the work can take on this machine: the matrix operations of tokens that
 exist, without padding, over the fastest matrix product measured in the same run, plus the optimiser's bytes over the
 measured bandwidth. *Gap* is the measured time over the floor; *use* is the share of the matrix rate that the operations
-reach (MFU, with the measured rate in the place of the data sheet's).
+reach (MFU, with the measured rate in the place of the data sheet's). Of memory, the floor is what the libraries take
+before any data is read; of a start, the import of PyTorch and Transformers.
 """
 
 REFERENCE = """
@@ -111,6 +112,9 @@ def measurement_section(results: Mapping[str, Any]) -> str:
             floor = entry["floor_seconds"]
             use = entry["operations"] / entry["operations_per_second"] / time.median
             cells += [duration(floor), f"{time.median / floor:.1f}", f"{100 * use:.0f} %"]
+        elif "floor_mb" in entry:
+            # What the libraries alone take.
+            cells += [f"{entry['floor_mb']:,.0f} MB", f"{entry['peak_memory_mb'] / entry['floor_mb']:.1f}", ""]
         else:
             cells += ["", "", ""]
         memory = [f"{entry['peak_memory_mb']:,.0f} MB"] if "peak_memory_mb" in entry else []

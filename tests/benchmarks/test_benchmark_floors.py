@@ -3,7 +3,16 @@
 from __future__ import annotations
 
 import pytest
-from benchmarks.floors import Floor, Shape, attention, encoder, forward_operations, linear, training_floor
+from benchmarks.floors import (
+    Floor,
+    Shape,
+    attention,
+    clip_operations,
+    encoder,
+    forward_operations,
+    linear,
+    training_floor,
+)
 
 TINY = Shape(
     text_layers=1,
@@ -53,6 +62,13 @@ def test_a_forward_pass_by_hand() -> None:
     assert forward_operations(TINY, [7]) == text + image + head
     assert forward_operations(TINY, [7], cached=True) == head
     assert forward_operations(TINY, [7, 7]) == 2 * (text + image + head)
+
+
+def test_clip_by_hand() -> None:
+    # A layer takes 24 T d^2 + 4 T^2 d; the patches are a product of 49 x 3072 x 768.
+    text = 12 * (24 * 20 * 512**2 + 4 * 20**2 * 512)
+    image = 12 * (24 * 50 * 768**2 + 4 * 50**2 * 768) + 2 * 49 * 3072 * 768
+    assert clip_operations([20, 20]) == 2 * (text + image)
 
 
 def test_padding_is_no_part_of_the_floor() -> None:

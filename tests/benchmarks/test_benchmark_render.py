@@ -95,6 +95,18 @@ def test_a_time_limit_and_the_memory_of_a_gpu() -> None:
     assert slow[4] == "16.0 s; at most 15.0 s: MISSED"
 
 
+def test_memory_beside_that_of_the_libraries() -> None:
+    entry = {"name": "peak memory", "samples": 24_635, "peak_memory_mb": 1500.0, "floor_mb": 1000.0}
+    assert row(render(results(measurements=[entry])), "peak memory")[4:] == [
+        "",
+        "24,635 samples",
+        "1,000 MB",
+        "1.5",
+        "",
+        "1,500 MB",
+    ]
+
+
 def test_a_comparison_has_ratio_spread_and_verdict() -> None:
     entry = {
         "name": "training",
