@@ -147,6 +147,7 @@ class Subject:
 
     def __init__(self, work: Path, repetitions: int = 5) -> None:
         self.work, self.repetitions = work, repetitions
+        self._starts: dict[str, float] = {}
 
     @cached_property
     def model(self) -> CLFAForClassification:
@@ -359,18 +360,19 @@ class Subject:
         return float(done.stdout.rpartition("heavy ")[2])
 
     def _start_ratio(self, command: str) -> float:
-        # Processes take seconds each; three repetitions are enough where the limit is far.
-        return self._ratio_of(
-            lambda: startup.seconds_of(startup.COMMANDS[command]),
-            lambda: startup.seconds_of(startup.COMMANDS["import torch, transformers"]),
-            min(self.repetitions, 3),
-        )
+        # Processes take seconds each: one measurement serves both checks, and few repetitions do where limits are far.
+        if command not in self._starts:
+            commands = ("clfa --help", "import for training", "import torch, transformers")
+            found = alternate(
+                {name: lambda code=startup.COMMANDS[name]: startup.seconds_of(code) for name in commands},
+                min(self.repetitions, 2),
+            )
+            bare = found.pop("import torch, transformers")
+            self._starts = {name: ratios(values, bare).median for name, values in found.items()}
+        return self._starts.pop(command)
 
     def _ratio(self, ours: Callable[[], Any], other: Callable[[], Any]) -> float:
-        return self._ratio_of(lambda: timed(ours), lambda: timed(other), self.repetitions)
-
-    def _ratio_of(self, ours: Callable[[], float], other: Callable[[], float], repetitions: int) -> float:
-        found = alternate({"ours": ours, "other": other}, repetitions)
+        found = alternate({"ours": lambda: timed(ours), "other": lambda: timed(other)}, self.repetitions)
         return ratios(found["ours"], found["other"]).median
 
 

@@ -70,6 +70,24 @@ def test_the_yardstick_does_the_same_work(subject: Subject) -> None:
     assert subject.padding() == 1
 
 
+def test_one_measurement_of_starts_serves_both_checks_once(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    seconds = {"clfa --help": 1.0, "import for training": 6.0, "import torch, transformers": 4.0}
+    by_code = {module.startup.COMMANDS[name]: value for name, value in seconds.items()}
+    started: list[str] = []
+
+    def fake(code: str) -> float:
+        started.append(code)
+        return by_code[code]
+
+    monkeypatch.setattr(module.startup, "seconds_of", fake)
+    subject = Subject(tmp_path, repetitions=2)
+    assert (subject.help_time(), subject.start()) == (0.25, 1.5)
+    assert len(started) == 9
+    # A second chance starts everything anew.
+    assert subject.start() == 1.5
+    assert len(started) == 18
+
+
 def twice(plain: Any) -> Any:
     def forward(self: Any, *args: Any, **kwargs: Any) -> Any:
         plain(self, *args, **kwargs)
