@@ -106,8 +106,11 @@ def test_a_step_that_waits_is_caught(subject: Subject, monkeypatch: pytest.Monke
     plain = CLFAForClassification.forward
 
     def slow(self: Any, *args: Any, **kwargs: Any) -> Any:
-        time.sleep(1.5)
-        return plain(self, *args, **kwargs)
+        start = time.perf_counter()
+        output = plain(self, *args, **kwargs)
+        # Three times its own duration: about as long as the whole step.
+        time.sleep(3 * (time.perf_counter() - start))
+        return output
 
     monkeypatch.setattr(CLFAForClassification, "forward", slow)
     assert not limit("training step", subject).holds(subject.training_step())
