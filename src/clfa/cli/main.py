@@ -12,6 +12,7 @@ import typer
 
 from clfa.cli.data import app as data_app
 from clfa.cli.experiment import experiment, report
+from clfa.cli.scaling import Address, ShardRows, WorkerCpus, WorkerGpus, Workers
 from clfa.errors import CLFAError
 from clfa.version import __version__
 
@@ -107,15 +108,30 @@ def evaluate(
 def predict(
     run: Annotated[str, typer.Argument(help="Run folder, model directory or hub id.")],
     source: Annotated[
-        Path | None, typer.Argument(metavar="INPUT", help="JSONL, CSV, TSV or Parquet file of posts.")
+        Path | None,
+        typer.Argument(
+            metavar="INPUT",
+            help="JSONL, CSV, TSV or Parquet file of posts; with --engine ray also a folder, or a pattern in quotes.",
+        ),
     ] = None,
-    output: Annotated[Path | None, typer.Option(help="JSONL file to write. Default: INPUT.predictions.jsonl.")] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            help="JSONL file to write; with --engine ray a folder of Parquet shards. Default: INPUT.predictions.jsonl."
+        ),
+    ] = None,
     text: Annotated[str | None, typer.Option(help="One post's text, instead of a file.")] = None,
     image: Annotated[str | None, typer.Option(help="One post's picture: a path or fsspec address.")] = None,
     text_column: Annotated[str | None, typer.Option(help="Text column; the training table's when not given.")] = None,
     image_column: Annotated[str | None, typer.Option(help="Image column; the training table's when not given.")] = None,
     id_column: Annotated[str | None, typer.Option(help="Id column; row numbers where there is none.")] = None,
     batch_size: Annotated[int, typer.Option(help="Posts per forward pass.", min=1)] = 32,
+    engine: Annotated[str, typer.Option(help="`torch` in this process, or `ray` on a cluster.")] = "torch",
+    address: Address = "local",
+    workers: Workers = None,
+    worker_cpus: WorkerCpus = 1.0,
+    worker_gpus: WorkerGpus = None,
+    shard_rows: ShardRows = 10_000,
     strict: Strict = False,
 ) -> None:
     """Predict on a file of posts, in constant memory, or on one post given with --image and --text.
@@ -128,6 +144,27 @@ def predict(
         raise typer.BadParameter("give an INPUT file, or one post with --image and --text.")
     if source is not None and (text is not None or image is not None):
         raise typer.BadParameter("give either an INPUT file or one post with --image and --text, not both.")
+    if engine not in ("torch", "ray"):
+        raise typer.BadParameter(f"--engine {engine!r}: choose torch or ray.")
+    if engine == "ray":
+        from clfa.cli.scaling import predict_on_ray
+
+        if source is None:
+            raise typer.BadParameter("--engine ray needs an INPUT.")
+        predict_on_ray(
+            run,
+            source,
+            output,
+            columns={**run_columns(run), **_given(text=text_column, image=image_column, id=id_column)},
+            batch_size=batch_size,
+            strict=strict,
+            address=address,
+            workers=workers,
+            worker_cpus=worker_cpus,
+            worker_gpus=worker_gpus,
+            shard_rows=shard_rows,
+        )
+        return
     predictor = Predictor.load(run, batch_size)
     if source is None:
         prediction = predictor([Post(text, image)])[0]
@@ -190,6 +227,10 @@ def _options(
         typer.echo(f"clfa {__version__}")
         raise typer.Exit
     del context
+
+
+def _given(**columns: str | None) -> dict[str, str]:
+    return {name: column for name, column in columns.items() if column is not None}
 
 
 def _show_run(metrics: dict[str, Any], target: Path) -> None:
