@@ -61,7 +61,9 @@ def test_csv(cells: list[tuple[str, str]], size: int, end: str, mark: bool, suff
         path = Path(folder) / f"posts{suffix}"
         text = io.StringIO(newline="")
         # Every cell quoted, line ends and delimiters inside them.
-        writer = csv.writer(text, delimiter="\t" if suffix == ".tsv" else ",", lineterminator=end, quoting=csv.QUOTE_ALL)
+        writer = csv.writer(
+            text, delimiter="\t" if suffix == ".tsv" else ",", lineterminator=end, quoting=csv.QUOTE_ALL
+        )
         writer.writerows([("text", "image"), *cells])
         path.write_text(text.getvalue(), encoding="utf-8-sig" if mark else "utf-8", newline="")
         assert_same_rows(path, size)
@@ -90,7 +92,9 @@ def test_parquet_is_cut_between_row_groups(tmp_path: Path) -> None:
     shards = plan_shards([path], 6)
     assert [(shard.start, shard.stop, shard.first, shard.rows) for shard in shards] == [(0, 2, 0, 6), (2, 4, 6, 4)]
     assert rows_of(shards) == list(iter_rows(path))
-    assert [row.values for row in shard_rows(shards[1], ["text", "absent"])] == [{"text": f"t{n}"} for n in range(6, 10)]
+    assert [row.values for row in shard_rows(shards[1], ["text", "absent"])] == [
+        {"text": f"t{n}"} for n in range(6, 10)
+    ]
     # Rows without any of the columns still are rows.
     assert [(row.number, row.values) for row in shard_rows(shards[1], ["absent"])] == [(n, {}) for n in range(7, 11)]
     # A row group is never cut.

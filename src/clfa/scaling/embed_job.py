@@ -120,8 +120,8 @@ class EmbedWorker(Worker):
         if recipe.guided:
             if recipe.guide.name == "fitted" and "path" not in recipe.guide.options:
                 raise RecipeError(
-                    "the fitted guide is fitted on a training run's pairs: train on a part of the data first, then give "
-                    "guide.path=RUN/guide here and in the recipe of the large run."
+                    "the fitted guide is fitted on a training run's pairs: train on a part of the data first, then "
+                    "give guide.path=RUN/guide here and in the recipe of the large run."
                 )
             context = GuideContext(
                 self._cache, model.text_encoder, model.vision_encoder, preparation.text, preparation.image

@@ -9,7 +9,7 @@ import uuid
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -51,9 +51,15 @@ class Summary:
         self.failures.update(other.failures)
         self.examples = [*self.examples, *other.examples][:MAX_EXAMPLES]
 
+    def to_dict(self) -> dict[str, Any]:
+        """For JSON."""
+        # Not dataclasses.asdict, which makes counters of counters' items.
+        counts = {"labels": dict(self.labels), "failures": dict(self.failures)}
+        return {"rows": self.rows, **counts, "examples": self.examples}
+
     @classmethod
     def from_dict(cls, content: Mapping[str, Any]) -> Summary:
-        """From what ``dataclasses.asdict`` made of one."""
+        """From what :meth:`to_dict` gave."""
         counts = {name: Counter(content[name]) for name in ("labels", "failures")}
         return cls(content["rows"], **counts, examples=list(content["examples"]))
 
@@ -156,7 +162,7 @@ class OutputFolder:
                             f"{shard.path}: {summary.rows} rows where {shard.rows} were counted; it changed meanwhile. "
                             "Give another --output and start again."
                         )
-                    writer.add_key_value_metadata({_SUMMARY.decode(): json.dumps(asdict(summary))})
+                    writer.add_key_value_metadata({_SUMMARY.decode(): json.dumps(summary.to_dict())})
                 file.flush()
                 os.fsync(file.fileno())
             os.replace(temporary, final)
@@ -192,7 +198,7 @@ class OutputFolder:
                     "failed": sum(summary.failures.values()),
                 }
             )
-        write_json(self.path / MANIFEST, {**facts, **asdict(total), "parts": parts})
+        write_json(self.path / MANIFEST, {**facts, **total.to_dict(), "parts": parts})
         return total
 
     def manifest(self) -> dict[str, Any]:
