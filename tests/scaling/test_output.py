@@ -70,7 +70,7 @@ def test_a_part_appears_only_when_it_is_whole(folder: OutputFolder) -> None:
         add(pa.table({"n": [5]}, SCHEMA))
         assert not folder.part(SHARDS[0]).exists()
         raise KeyboardInterrupt
-    with pytest.raises(DataError, match="1 rows where 2 were counted; it changed meanwhile"):
+    with pytest.raises(DataError, match=r"1 rows where 2 were counted; it changed meanwhile"):
         write(folder, SHARDS[0], [5])
     assert [path.name for path in folder.path.iterdir()] == [PLAN]
 
@@ -79,13 +79,13 @@ def test_the_same_work_is_gone_on_with_and_other_work_refused(folder: OutputFold
     folder.begin(PLAN_CONTENT)
     with pytest.raises(DataError, match=r"holds results of other work: model, --shard-rows differ\(s\)\. Give another"):
         folder.begin({**PLAN_CONTENT, "model": "xyz", "rows_per_shard": 3})
-    with pytest.raises(DataError, match="the input files differ"):
+    with pytest.raises(DataError, match=r"the input files differ"):
         folder.begin({**PLAN_CONTENT, "files": [{"path": "/a"}]})
     (tmp_path / "x").mkdir()
     (tmp_path / "x" / "notes.txt").write_text("mine")
-    with pytest.raises(DataError, match="x is not empty and holds no results of this kind"):
+    with pytest.raises(DataError, match=r"x is not empty and holds no results of this kind"):
         OutputFolder(tmp_path / "x").begin(PLAN_CONTENT)
-    with pytest.raises(DataError, match="notes.txt is not empty"):
+    with pytest.raises(DataError, match=r"notes.txt is not empty"):
         OutputFolder(tmp_path / "x" / "notes.txt").begin(PLAN_CONTENT)
     assert json.loads((folder.path / PLAN).read_text()) == PLAN_CONTENT
 
@@ -93,22 +93,22 @@ def test_the_same_work_is_gone_on_with_and_other_work_refused(folder: OutputFold
 def test_damaged_and_foreign_parts(folder: OutputFolder) -> None:
     part = folder.part(SHARDS[0])
     part.write_text("no parquet")
-    with pytest.raises(DataError, match="part-000000.parquet is damaged or of another origin; delete it"):
+    with pytest.raises(DataError, match=r"part-000000.parquet is damaged or of another origin; delete it"):
         folder.finished(SHARDS)
     pq.write_table(pa.table({"n": [1, 2]}), part)
-    with pytest.raises(DataError, match="of another origin"):
+    with pytest.raises(DataError, match=r"of another origin"):
         folder.summary(SHARDS[0])
     part.unlink()
     write(folder, SHARDS[0], [5, 6])
     other = Shard(0, "/in/a.csv", "a.csv", 0, 3, 0, 9)
-    with pytest.raises(DataError, match="has 2 rows instead of 3; delete it and run again"):
+    with pytest.raises(DataError, match=r"has 2 rows instead of 3; delete it and run again"):
         folder.summary(other)
 
 
 def test_no_manifest(folder: OutputFolder, tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="is unfinished; run the same command again: it has no _manifest.json"):
+    with pytest.raises(DataError, match=r"is unfinished; run the same command again: it has no _manifest.json"):
         folder.manifest()
-    with pytest.raises(DataError, match="has no results: it has no _manifest.json"):
+    with pytest.raises(DataError, match=r"has no results: it has no _manifest.json"):
         OutputFolder(tmp_path / "absent").manifest()
 
 

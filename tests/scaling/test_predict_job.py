@@ -15,12 +15,13 @@ from clfa.cli.main import app
 from clfa.data.targets import MULTI_LABEL, REGRESSION, Target
 from clfa.errors import DataError, ModelError
 from clfa.evaluation.target_predictions import TargetPrediction
-from clfa.pipeline.predict import Post, Prediction, Predictor
+from clfa.pipeline.predict import Prediction, Predictor
 from clfa.scaling.cluster import ClusterError, require_ray
 from clfa.scaling.job import Outcome, run_job
 from clfa.scaling.output import OutputFolder
 from clfa.scaling.predict_job import PredictJob, _outcome, prediction_schema
 from posts import LABELS, write_csv
+from scaling.expectations import all_rows, assert_equal_to_one_process
 
 runner = CliRunner(env={"COLUMNS": "200", "NO_COLOR": "1", "TERM": "dumb"})
 
@@ -30,29 +31,9 @@ def job(tiny_run: Path) -> PredictJob:
     return PredictJob(str(tiny_run), batch_size=4)
 
 
-def all_rows(folder: Path) -> list[dict[str, Any]]:
-    return pq.read_table(folder).sort_by([("source", "ascending"), ("row", "ascending")]).to_pylist()
-
-
-def assert_equal_to_one_process(found: list[dict[str, Any]], run: Path, folder: Path) -> None:
-    """Every row exactly once, and what the predictor says of it when asked alone."""
-    expected = [
-        (path.name, number, row)
-        for path in sorted(folder.glob("*.parquet"))
-        for number, row in enumerate(pq.read_table(path).to_pylist(), start=1)
-    ]
-    assert [(row["source"], row["row"], row["id"]) for row in found] == [(s, n, row["id"]) for s, n, row in expected]
-    posts = [Post(row["text"], row["image"] and str(folder / row["image"])) for _, _, row in expected]
-    for row, alone in zip(found, Predictor.load(run)(posts), strict=True):
-        assert (row["prediction"], row["error"]) == (alone.label, alone.error)
-        assert (row["probabilities"] or {}) == pytest.approx(alone.probabilities, abs=1e-5)
-    assert [row["id"] for row in found if row["error"]] == ["p3", "p18", "p33"]
-
-
 def test_rows_errors_and_counts(job: PredictJob, tiny_run: Path, shard_folder: Path, tmp_path: Path) -> None:
     result = run_job(job, shard_folder, tmp_path / "out", engine="torch", rows_per_shard=8)
-    found = all_rows(tmp_path / "out")
-    assert_equal_to_one_process(found, tiny_run, shard_folder)
+    assert_equal_to_one_process(tmp_path / "out", tiny_run, shard_folder)
     assert (result.shards, result.skipped, result.lost, result.total.rows) == (5, 0, 0, 40)
     assert result.total.failures == {"empty text": 1, "missing image": 1, "unreadable image": 1}
     assert result.total.examples[0] == "0.parquet row 4 (id p3): empty text"
@@ -75,7 +56,7 @@ def test_what_is_done_is_not_done_again(job: PredictJob, tiny_run: Path, shard_f
     assert (again.skipped, again.total) == (4, first.total)
     changed = {path.name for path in (tmp_path / "out").glob("part*") if path.stat().st_mtime_ns != times[path.name]}
     assert changed == {part.name}
-    assert_equal_to_one_process(all_rows(tmp_path / "out"), tiny_run, shard_folder)
+    assert_equal_to_one_process(tmp_path / "out", tiny_run, shard_folder)
 
 
 def test_a_broken_shard_does_not_keep_the_others_back(
@@ -90,12 +71,12 @@ def test_a_broken_shard_does_not_keep_the_others_back(
     os.utime(broken, ns=(state.st_atime_ns, state.st_mtime_ns))
     with pytest.raises(DataError, match=r"1 of 5 shards failed; the others are done(.|\n)*1.parquet is damaged"):
         run_job(job, source, tmp_path / "out", engine="torch", rows_per_shard=8)
-    with pytest.raises(DataError, match="is unfinished"):
+    with pytest.raises(DataError, match=r"is unfinished"):
         OutputFolder(tmp_path / "out").manifest()
     broken.write_bytes(content)
     os.utime(broken, ns=(state.st_atime_ns, state.st_mtime_ns))
     assert run_job(job, source, tmp_path / "out", engine="torch", rows_per_shard=8).skipped == 4
-    assert_equal_to_one_process(all_rows(tmp_path / "out"), tiny_run, source)
+    assert_equal_to_one_process(tmp_path / "out", tiny_run, source)
 
 
 def test_strict(job: PredictJob, shard_folder: Path, tmp_path: Path) -> None:
@@ -121,7 +102,7 @@ def test_other_work_in_the_output(
     other = PredictJob(job.run, job.batch_size, load=other_model)
     with pytest.raises(DataError, match=r"holds results of other work: model differ"):
         run_job(other, shard_folder, tmp_path / "out", engine="torch")
-    with pytest.raises(DataError, match="lies in the input folder and would be read as input"):
+    with pytest.raises(DataError, match=r"lies in the input folder and would be read as input"):
         run_job(job, shard_folder, shard_folder / "out", engine="torch")
     with pytest.raises(ModelError):
         run_job(PredictJob(str(tmp_path)), shard_folder, tmp_path / "new", engine="torch")
@@ -130,10 +111,10 @@ def test_other_work_in_the_output(
 
 def test_absent_columns(job: PredictJob, tmp_path: Path, tiny_run: Path) -> None:
     path = write_csv(tmp_path / "posts.csv", [{"tweet": "so", "file": "a.jpg"}])
-    with pytest.raises(DataError, match="posts.csv has no column 'text'; it has file, tweet. Name it with --text-col"):
+    with pytest.raises(DataError, match=r"posts.csv has no column 'text'; it has file, tweet. Name it with --text-col"):
         run_job(job, path, tmp_path / "out", engine="torch")
     named = PredictJob(str(tiny_run), text="tweet")
-    with pytest.raises(DataError, match="has no column 'image'; .* Name it with --image-column"):
+    with pytest.raises(DataError, match=r"has no column 'image'; .* Name it with --image-column"):
         run_job(named, path, tmp_path / "out", engine="torch")
     assert not (tmp_path / "out").exists()
 
@@ -218,7 +199,7 @@ def test_without_ray(job: PredictJob, shard_folder: Path, tmp_path: Path, monkey
     monkeypatch.setattr(builtins, "__import__", no_ray)
     with pytest.raises(ClusterError, match=r"--engine ray needs Ray, on every machine: pip install 'clfa\[ray\]'"):
         require_ray()
-    with pytest.raises(ClusterError, match="pip install"):
+    with pytest.raises(ClusterError, match=r"pip install"):
         run_job(job, shard_folder, tmp_path / "out")
     assert not (tmp_path / "out").exists()
 

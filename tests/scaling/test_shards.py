@@ -125,11 +125,11 @@ def test_columns(tmp_path: Path) -> None:
 
 
 def test_inputs_that_cannot_be_used(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="absent does not exist; give a file, a folder or a pattern"):
+    with pytest.raises(DataError, match=r"absent does not exist; give a file, a folder or a pattern"):
         list_files(tmp_path / "absent")
-    with pytest.raises(DataError, match="no input files in .*; files ending in .jsonl, .ndjson"):
+    with pytest.raises(DataError, match=r"no input files in .*; files ending in .jsonl, .ndjson"):
         list_files(tmp_path)
-    with pytest.raises(DataError, match="no input files in"):
+    with pytest.raises(DataError, match=r"no input files in"):
         list_files(tmp_path / "*.csv")
     (tmp_path / "a.csv").write_text("text\n")
     (tmp_path / "b.jsonl").write_text("\n")
@@ -141,7 +141,7 @@ def test_inputs_that_cannot_be_used(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"the input has no rows: 2 empty file\(s\), .*a.csv first"):
         plan_shards([tmp_path / "a.csv", tmp_path / "b.jsonl"])
     (tmp_path / "c.parquet").write_text("no parquet")
-    with pytest.raises(DataError, match="c.parquet is not a Parquet file"):
+    with pytest.raises(DataError, match=r"c.parquet is not a Parquet file"):
         plan_shards([tmp_path / "c.parquet"])
     (tmp_path / "d.csv").write_bytes(b"text\n\xff\xfe\n")
     with pytest.raises(DataError, match=r"d.csv cannot be read as CSV in UTF-8"):

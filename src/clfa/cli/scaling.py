@@ -57,7 +57,9 @@ def predict_on_ray(
     # Workers start elsewhere; a hub id stays one.
     place = str(Path(run).absolute()) if Path(run).exists() else run
     job = PredictJob(place, batch_size, columns["text"], columns["image"], columns["id"], columns["knowledge"])
-    target = output or Path(f"{source.name}.predictions")
+    if output is None and not source.exists():
+        raise typer.BadParameter("with a pattern as INPUT, give --output.")
+    target = output or source.absolute().with_name(f"{source.absolute().stem}.predictions")
     cluster = Cluster(address, workers, worker_cpus, worker_gpus)
     show(run_job(job, source, target, cluster=cluster, rows_per_shard=shard_rows, strict=strict), target)
 
@@ -134,6 +136,7 @@ def show(result: Any, target: Path) -> None:
     total = result.total
     counts = ", ".join(f"{label} {count:,}" for label, count in total.labels.most_common())
     typer.echo(f"{total.rows:,} rows in {result.shards:,} shards -> {target}" + (f": {counts}" if counts else ""))
+    typer.echo(f"  {result.seconds:.1f} s of work, the start of workers included")
     if result.skipped:
         typer.echo(f"  {result.skipped:,} shards were done before")
     if result.lost:

@@ -98,10 +98,13 @@ class ShardWorker:
     Args:
         job: Pickled with Ray's pickler, so that ``environment`` is set before its modules are imported.
         environment: Variables to set.
+        directory: The driver's working directory, where relative paths start if this machine has it.
     """
 
-    def __init__(self, job: bytes, environment: dict[str, str]) -> None:
+    def __init__(self, job: bytes, environment: dict[str, str], directory: str) -> None:
         os.environ.update(environment)
+        if os.path.isdir(directory):
+            os.chdir(directory)
         self._job = job
         self._worker: Worker | None = None
 
@@ -170,7 +173,7 @@ def run_on_cluster(
         actor = ray.remote(num_cpus=cluster.cpus, num_gpus=gpus, max_restarts=0, max_task_retries=0)(ShardWorker)
         environment = {name: os.environ[name] for name in _ENVIRONMENT if name in os.environ}
         pickled = ray.cloudpickle.dumps(job)
-        pool = _Pool(ray, lambda: actor.remote(pickled, environment), identity, workers)
+        pool = _Pool(ray, lambda: actor.remote(pickled, environment, os.getcwd()), identity, workers)
         try:
             pool.run(shards, folder, finish, strict)
         finally:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -110,12 +111,14 @@ class JobResult:
         total: Counts over all rows.
         shards: Number of shards.
         skipped: How many were done before.
+        seconds: Time it took, the start of workers included and the driver's own loading not.
         lost: How often a worker was lost and its shard given to another.
     """
 
     total: Summary
     shards: int
     skipped: int
+    seconds: float
     lost: int = 0
 
 
@@ -167,6 +170,7 @@ def run_job(
     skipped, lost = len(done), 0
     remaining = [shard for shard in shards if shard.number not in done]
     failed: dict[int, str] = {}
+    started = time.perf_counter()
     if skipped:
         logger.info("%d of %d shards were done before.", skipped, len(shards))
     with track(sum(shard.rows for shard in remaining), job.kind) as advance:
@@ -200,8 +204,9 @@ def run_job(
             f"{len(failed)} of {len(shards)} shards failed; the others are done and kept in {folder.path}. The same "
             f"command tries the failed ones again.{listed}"
         )
-    facts = {"clfa": __version__, "kind": job.kind}
-    return JobResult(folder.complete(shards, done, facts), len(shards), skipped, lost)
+    seconds = time.perf_counter() - started
+    total = folder.complete(shards, done, {"clfa": __version__, "kind": job.kind})
+    return JobResult(total, len(shards), skipped, seconds, lost)
 
 
 def require_columns(worker: Worker, shard: Shard) -> None:
