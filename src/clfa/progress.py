@@ -6,6 +6,19 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+_silent = False
+
+
+@contextmanager
+def silenced() -> Iterator[None]:
+    """No bars inside: for work in small pieces under a bar of its own."""
+    global _silent
+    before, _silent = _silent, True
+    try:
+        yield
+    finally:
+        _silent = before
+
 
 @contextmanager
 def track(total: int, description: str) -> Iterator[Callable[[int], None]]:
@@ -18,7 +31,7 @@ def track(total: int, description: str) -> Iterator[Callable[[int], None]]:
     Yields:
         A function to call with the number of samples just finished.
     """
-    if not sys.stderr.isatty():
+    if _silent or not sys.stderr.isatty():
         yield lambda count: None
         return
     from rich.console import Console

@@ -105,7 +105,7 @@ def test_rows_that_lack_a_side(recipe: Recipe, shard_folder: Path, tmp_path: Pat
     assert rows[1]["error"].endswith("absent.jpg: image file not found")
     assert [row["error"] for row in (rows[0], *rows[2:5])] == [None, None, None, "neither text nor image"]
     assert rows[5]["error"].endswith("33.jpg: not an image in any format Pillow reads")
-    assert result.total.failures == {"unreadable image": 2, "neither text nor image": 1}
+    assert result.total.failures == {"missing image": 1, "unreadable image": 1, "neither text nor image": 1}
 
 
 def test_only_what_the_recipe_needs(recipe: Recipe, posts_csv: Path, tmp_path: Path, tiny_overrides: Any) -> None:

@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-import csv
-import io
 import json
 import tempfile
 from pathlib import Path
@@ -49,30 +47,12 @@ def test_json_lines(values: list[Any], size: int, end: str, ended: bool) -> None
         assert_same_rows(path, size)
 
 
-@given(
-    st.lists(st.tuples(CELLS, CELLS), min_size=1, max_size=12),
-    st.integers(1, 5),
-    st.sampled_from(["\n", "\r\n", "\r"]),
-    st.booleans(),
-    st.sampled_from([".csv", ".tsv"]),
-)
-def test_csv(cells: list[tuple[str, str]], size: int, end: str, mark: bool, suffix: str) -> None:
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / f"posts{suffix}"
-        text = io.StringIO(newline="")
-        # Every cell quoted, line ends and delimiters inside them.
-        writer = csv.writer(
-            text, delimiter="\t" if suffix == ".tsv" else ",", lineterminator=end, quoting=csv.QUOTE_ALL
-        )
-        writer.writerows([("text", "image"), *cells])
-        path.write_text(text.getvalue(), encoding="utf-8-sig" if mark else "utf-8", newline="")
-        assert_same_rows(path, size)
-
-
-def test_blank_lines_of_a_csv_are_no_rows(tmp_path: Path) -> None:
+def test_csv_files_stay_whole(tmp_path: Path) -> None:
     path = tmp_path / "posts.csv"
-    path.write_text("text,image\n\na,1\n\n\nb,2\nc,3\n", encoding="utf-8")
-    assert_same_rows(path, 2)
+    path.write_text('text,image\n\na,1\n\n"b\nc",2\nd,3\n', encoding="utf-8")
+    (shard,) = plan_shards([path], 2)
+    assert (shard.rows, shard.first) == (3, 0)
+    assert list(shard_rows(shard)) == list(iter_rows(path))
 
 
 def test_lines_too_long_to_read_are_one_row(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -143,9 +123,6 @@ def test_inputs_that_cannot_be_used(tmp_path: Path) -> None:
     (tmp_path / "c.parquet").write_text("no parquet")
     with pytest.raises(DataError, match=r"c.parquet is not a Parquet file"):
         plan_shards([tmp_path / "c.parquet"])
-    (tmp_path / "d.csv").write_bytes(b"text\n\xff\xfe\n")
-    with pytest.raises(DataError, match=r"d.csv cannot be read as CSV in UTF-8"):
-        plan_shards([tmp_path / "d.csv"])
 
 
 def test_a_parquet_file_that_breaks_off(tmp_path: Path) -> None:

@@ -13,9 +13,11 @@ import numpy as np
 import pyarrow as pa
 
 from clfa.data.encoding import clean_text
-from clfa.data.images import image_key, image_name, load_image, read_image_bytes
+from clfa.data.image_check import MISSING, UNREADABLE
+from clfa.data.images import MissingImageError, image_key, image_name, load_image, read_image_bytes
 from clfa.errors import ImageError, RecipeError
 from clfa.pipeline.tables import Row
+from clfa.progress import silenced
 from clfa.scaling.job import Job, Outcome, Worker
 from clfa.store import ABSENT_KEY, KEY_BYTES, FeatureStore, text_key
 
@@ -164,14 +166,16 @@ class EmbedWorker(Worker):
                 self._read_image(row, folder, position, images, keys["image"])
             except ImageError as error:
                 # The text is of use all the same.
-                outcome.error, outcome.reason = str(error), "unreadable image"
+                outcome.error = str(error)
+                outcome.reason = MISSING if isinstance(error, MissingImageError) else UNREADABLE
             if outcome.error is None and not any(keys[side][position] for side in self._sides):
                 outcome.error = outcome.reason = "neither text nor image"
         contents = {"text": texts, "image": images}
-        for side, encoder in self._frozen:
-            encoder.ensure_tokens(contents[side], keys[side])
-        if self._guide is not None:
-            self._guide.embed_pairs(Pairs(texts, images, keys["text"], keys["image"]), self._cache)
+        with silenced():
+            for side, encoder in self._frozen:
+                encoder.ensure_tokens(contents[side], keys[side])
+            if self._guide is not None:
+                self._guide.embed_pairs(Pairs(texts, images, keys["text"], keys["image"]), self._cache)
         for side in ("text", "image"):
             if side in self._sides:
                 for outcome, key in zip(outcomes, keys[side], strict=True):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import glob
 import os
 import tempfile
@@ -15,7 +14,7 @@ from clfa.errors import DataError
 from clfa.pipeline.tables import MAX_LINE, SUFFIXES, Row, iter_rows
 
 ROWS_PER_SHARD = 10_000
-# Bytes copied at a time.
+# Bytes copied, or read ahead, at a time.
 _BLOCK = 1024 * 1024
 
 
@@ -31,7 +30,6 @@ class Shard:
         rows: Rows of this shard.
         start: Where it begins: a byte, or in Parquet a row group.
         stop: Where it ends, exclusive, in the same unit.
-        header: Bytes of a CSV header, which belong to every shard of the file.
     """
 
     number: int
@@ -41,7 +39,6 @@ class Shard:
     rows: int
     start: int
     stop: int
-    header: int = 0
 
 
 def list_files(source: str | os.PathLike[str]) -> list[Path]:
@@ -81,25 +78,24 @@ def plan_shards(files: Sequence[Path], rows_per_shard: int = ROWS_PER_SHARD) -> 
     """Cut files into shards; none spans two files, and empty files have none.
 
     Parquet files are cut between row groups, from their footers alone; a row group larger than ``rows_per_shard`` stays
-    whole. Of JSONL, CSV and TSV files every line is read once, to know where rows begin and how many there are.
+    whole. JSONL files are read once for where lines end. CSV and TSV files are read once for their number of rows and
+    stay whole, since a row's place cannot be told without what comes before it.
 
     Args:
         files: Absolute paths, from :func:`list_files`.
         rows_per_shard: Rows aimed at.
 
     Raises:
-        DataError: When a Parquet file cannot be read, or there is not one row.
+        DataError: When a Parquet, CSV or TSV file cannot be read, or there is not one row.
     """
     root = Path(os.path.commonpath([path.parent for path in files]))
     shards: list[Shard] = []
     for path in files:
-        header, cuts = (
-            _parquet_cuts(path, rows_per_shard) if path.suffix == ".parquet" else _text_cuts(path, rows_per_shard)
-        )
+        cut = _parquet_cuts if path.suffix == ".parquet" else _text_cuts
         first = 0
-        for start, stop, rows in cuts:
+        for start, stop, rows in cut(path, rows_per_shard):
             source = path.relative_to(root).as_posix()
-            shards.append(Shard(len(shards), str(path), source, first, rows, start, stop, header))
+            shards.append(Shard(len(shards), str(path), source, first, rows, start, stop))
             first += rows
     if not shards:
         raise DataError(f"the input has no rows: {len(files)} empty file(s), {files[0]} first.")
@@ -110,7 +106,7 @@ def plan_shards(files: Sequence[Path], rows_per_shard: int = ROWS_PER_SHARD) -> 
 Cuts = list[tuple[int, int, int]]
 
 
-def _parquet_cuts(path: Path, rows_per_shard: int) -> tuple[int, Cuts]:
+def _parquet_cuts(path: Path, rows_per_shard: int) -> Cuts:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -128,24 +124,21 @@ def _parquet_cuts(path: Path, rows_per_shard: int) -> tuple[int, Cuts]:
         rows += size
     if rows:
         cuts.append((start, metadata.num_row_groups, rows))
-    return 0, cuts
+    return cuts
 
 
-def _text_cuts(path: Path, rows_per_shard: int) -> tuple[int, Cuts]:
+def _text_cuts(path: Path, rows_per_shard: int) -> Cuts:
+    if path.suffix in (".csv", ".tsv"):
+        # Quotes, encodings and line ends are questions to the whole file; only its reader answers them.
+        rows = sum(1 for _ in iter_rows(path))
+        return [(0, path.stat().st_size, rows)] if rows else []
     with open(path, "rb") as file:
-        if path.suffix not in (".csv", ".tsv"):
-            return 0, _cuts(_line_ends(file), 0, rows_per_shard)
-        ends = _record_ends(file, "\t" if path.suffix == ".tsv" else ",")
-        try:
-            header = next(ends, 0)
-            return header, _cuts(ends, header, rows_per_shard)
-        except (UnicodeDecodeError, csv.Error) as error:
-            raise DataError(f"{path} cannot be read as CSV in UTF-8: {error}") from error
+        return _cuts(_line_ends(file), rows_per_shard)
 
 
-def _cuts(ends: Iterator[int], start: int, rows_per_shard: int) -> Cuts:
+def _cuts(ends: Iterator[int], rows_per_shard: int) -> Cuts:
     cuts: Cuts = []
-    rows, stop = 0, start
+    start = rows = stop = 0
     for stop in ends:
         rows += 1
         if rows == rows_per_shard:
@@ -168,23 +161,6 @@ def _line_ends(file: IO[bytes]) -> Iterator[int]:
         yield position
 
 
-def _record_ends(file: IO[bytes], delimiter: str) -> Iterator[int]:
-    """Where each CSV record ends, the header's first; quoted cells may span lines."""
-    position = 0
-
-    def lines() -> Iterator[str]:
-        nonlocal position
-        for block in file:
-            # A lone carriage return ends a line as well.
-            for line in block.splitlines(keepends=True):
-                position += len(line)
-                yield line.decode("utf-8-sig" if position == len(line) else "utf-8")
-
-    for number, record in enumerate(csv.reader(lines(), delimiter=delimiter)):
-        if record or number == 0:
-            yield position
-
-
 def shard_rows(shard: Shard, columns: Sequence[str] | None = None) -> Iterator[Row]:
     """Rows of a shard, numbered as in the whole file.
 
@@ -199,14 +175,13 @@ def shard_rows(shard: Shard, columns: Sequence[str] | None = None) -> Iterator[R
         yield from _parquet_rows(shard, columns)
         return
     path = Path(shard.path)
-    if shard.start == shard.header and shard.stop == path.stat().st_size:
+    if path.suffix in (".csv", ".tsv") or (shard.start == 0 and shard.stop == path.stat().st_size):
         yield from iter_rows(path)
         return
     # Read as a small file of its own, so that there is one reader with one set of rules.
     with tempfile.TemporaryDirectory(prefix="clfa-shard-") as folder:
         part = Path(folder) / path.name
         with open(path, "rb") as file, open(part, "wb") as copy:
-            copy.write(file.read(shard.header))
             file.seek(shard.start)
             left = shard.stop - shard.start
             while left and (block := file.read(min(left, _BLOCK))):
@@ -225,7 +200,8 @@ def _parquet_rows(shard: Shard, columns: Sequence[str] | None) -> Iterator[Row]:
 
     number = shard.first
     try:
-        with pq.ParquetFile(shard.path) as file:
+        # Through a buffer, so that a row group of any size is never in memory as a whole.
+        with pq.ParquetFile(shard.path, buffer_size=_BLOCK, pre_buffer=False) as file:
             present = file.schema_arrow.names
             wanted = None if columns is None else [name for name in present if name in columns]
             groups = range(shard.start, shard.stop)
