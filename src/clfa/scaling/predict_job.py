@@ -59,6 +59,7 @@ class PredictWorker(Worker):
         # Here and not above: a worker's environment has to be set first.
         from clfa.modeling.features import weights_fingerprint
         from clfa.pipeline.predict import Predictor
+        from clfa.processing.processor import tokenizer_digest
 
         predictor = (job.load or Predictor.load)(job.run, job.batch_size)
         self._predictor, self._job = predictor, job
@@ -68,7 +69,14 @@ class PredictWorker(Worker):
         # Paths and versions that differ between equal models.
         for name in ("_name_or_path", "transformers_version"):
             configuration.pop(name, None)
-        self.identity = {"model": weights_fingerprint(predictor.model, configuration), "columns": columns}
+        processor = predictor.processor
+        settings = [
+            configuration,
+            None if processor.tokenizer is None else tokenizer_digest(processor.tokenizer),
+            None if processor.image_processor is None else processor.image_processor.to_dict(),
+            [processor.max_length, processor.knowledge_max_length],
+        ]
+        self.identity = {"model": weights_fingerprint(predictor.model, *settings), "columns": columns}
         self.columns = tuple(columns.values())
         self.identifier = job.identifier
         self.batch_size = job.batch_size
