@@ -7,6 +7,19 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+_silent = False
+
+
+@contextmanager
+def silenced() -> Iterator[None]:
+    """No bars inside: for work in small pieces under a bar of its own."""
+    global _silent
+    before, _silent = _silent, True
+    try:
+        yield
+    finally:
+        _silent = before
+
 
 @contextmanager
 def track(
@@ -23,7 +36,7 @@ def track(
     Yields:
         A function to call with the number of samples just finished.
     """
-    if not sys.stderr.isatty():
+    if _silent or not sys.stderr.isatty():
         yield lambda count: None
         return
     from rich.console import Console

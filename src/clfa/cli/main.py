@@ -13,6 +13,7 @@ import typer
 from clfa.cli.data import app as data_app
 from clfa.cli.experiment import experiment, report
 from clfa.cli.export import app as export_app
+from clfa.cli.scaling import Address, ShardRows, WorkerCpus, WorkerGpus, Workers
 from clfa.errors import CLFAError
 from clfa.processes import process_number
 from clfa.version import __version__
@@ -120,12 +121,17 @@ def predict(
     run: Annotated[str, typer.Argument(help="Run folder, model directory or hub id; with --engine onnx an export.")],
     source: Annotated[
         Path | None,
-        typer.Argument(metavar="INPUT", help="JSONL, CSV, TSV or Parquet file of posts, or a folder of such files."),
+        typer.Argument(
+            metavar="INPUT",
+            help="JSONL, CSV, TSV or Parquet file of posts, or a folder of such files; with --engine ray also a pattern "
+            "in quotes.",
+        ),
     ] = None,
     output: Annotated[
         Path | None,
         typer.Option(
-            help="File to write: .jsonl, .csv or .parquet. Default: INPUT.predictions.jsonl. For a folder a folder.",
+            help="File to write: .jsonl, .csv or .parquet. Default: INPUT.predictions.jsonl. For a folder, and with "
+            "--engine ray, a folder.",
             show_default=False,
         ),
     ] = None,
@@ -145,7 +151,14 @@ def predict(
     precision: Annotated[
         str, typer.Option(help="auto, fp32 or bf16. auto: bf16 on a GPU that has it, otherwise fp32.")
     ] = "auto",
-    engine: Annotated[str, typer.Option(help="torch, or onnx: see `clfa export onnx --help`.")] = "torch",
+    engine: Annotated[
+        str, typer.Option(help="torch, onnx (see `clfa export onnx --help`), or ray for a cluster of machines.")
+    ] = "torch",
+    address: Address = "local",
+    workers: Workers = None,
+    worker_cpus: WorkerCpus = 1.0,
+    worker_gpus: WorkerGpus = None,
+    shard_rows: ShardRows = 10_000,
     strict: Strict = False,
 ) -> None:
     """Predict on a file of posts, in constant memory, or on one post given with --image and --text.
@@ -169,7 +182,26 @@ def predict(
     if source is not None and (text is not None or image is not None):
         raise typer.BadParameter("give either an INPUT file or one post with --image and --text, not both.")
     _one_of("--precision", precision, ("auto", "fp32", "bf16"))
-    _one_of("--engine", engine, ("torch", "onnx"))
+    _one_of("--engine", engine, ("torch", "onnx", "ray"))
+    if engine == "ray":
+        from clfa.cli.scaling import predict_on_ray
+
+        if source is None:
+            raise typer.BadParameter("--engine ray needs an INPUT.")
+        predict_on_ray(
+            run,
+            source,
+            output,
+            columns={**run_columns(run), **_given(text=text_column, image=image_column, id=id_column)},
+            batch_size=batch_size,
+            strict=strict,
+            address=address,
+            workers=workers,
+            worker_cpus=worker_cpus,
+            worker_gpus=worker_gpus,
+            shard_rows=shard_rows,
+        )
+        return
     computing: dict[str, Any] = {"engine": engine, "precision": precision}
     if source is None:
         predictor = Predictor.load(run, batch_size, **computing)
@@ -233,6 +265,10 @@ def _options(
         typer.echo(f"clfa {__version__}")
         raise typer.Exit
     del context
+
+
+def _given(**columns: str | None) -> dict[str, str]:
+    return {name: column for name, column in columns.items() if column is not None}
 
 
 def _show_run(metrics: dict[str, Any], target: Path) -> None:
