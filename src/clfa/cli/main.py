@@ -123,8 +123,8 @@ def predict(
         Path | None,
         typer.Argument(
             metavar="INPUT",
-            help="JSONL, CSV, TSV or Parquet file of posts, or a folder of such files; with --engine ray also a pattern "
-            "in quotes.",
+            help="JSONL, CSV, TSV or Parquet file of posts, or a folder of such files; with --engine ray also a "
+            "pattern in quotes.",
         ),
     ] = None,
     output: Annotated[
