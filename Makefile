@@ -7,7 +7,7 @@ TORCH ?= torch==2.13.0
 DATA ?= ../shared/data/mvsa-single
 MMSD ?= ../shared/data/mmsd
 
-.PHONY: help install demo experiment-smoke test test-all check format results clean
+.PHONY: help install demo experiment-smoke test test-all check format results bench bench-growth bench-guard clean
 
 help:  ## What there is to make
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -15,7 +15,7 @@ help:  ## What there is to make
 $(BIN)/.installed: pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(if $(TORCH),$(BIN)/python -m pip install --quiet $(TORCH))
-	$(BIN)/python -m pip install --quiet -e '.[offline,demo,ocr,knowledge,dev]'
+	$(BIN)/python -m pip install --quiet -e '.[offline,demo,ocr,knowledge,onnx,ray,dev]'
 	touch $@
 
 install: $(BIN)/.installed  ## Environment in .venv, with everything
@@ -52,6 +52,18 @@ results: $(BIN)/.installed  ## The README's tables (DATA=MVSA-Single, MMSD=MMSD)
 	$(BIN)/clfa experiment mmsd-knowledge --data-dir $(MMSD) --jobs 2 --output runs/mmsd-knowledge
 	$(BIN)/clfa report runs/mmsd-knowledge
 	$(BIN)/python benchmarks/logistic_regression.py --data-dir $(DATA) --folds 1 2 3 4 5 6 7 8 9 10
+
+# REFERENCE: a checkout of the authors' code to run alongside; BENCH: further options, see `python -m benchmarks run -h`.
+bench: $(BIN)/.installed  ## Measure and write docs/performance.md (REFERENCE=directory for the authors' code beside it)
+	$(BIN)/python -m benchmarks run $(if $(REFERENCE),--reference $(REFERENCE)) $(BENCH)
+
+bench-growth: $(BIN)/.installed  ## Time and memory against samples, length, batch, classes, processes: plots
+	$(BIN)/python -m benchmarks growth
+	$(BIN)/python -m benchmarks render
+
+bench-guard: export OMP_NUM_THREADS = 1
+bench-guard: $(BIN)/.installed  ## Fail when a step clearly costs more than it did: ratios and counts, no seconds
+	$(BIN)/python -m benchmarks guard
 
 clean:  ## Remove what make and the tools made
 	rm -rf $(VENV) demo build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -16,8 +16,8 @@ os.umask(_UMASK)
 
 
 @contextmanager
-def atomic_write(path: str | os.PathLike[str]) -> Iterator[IO[str]]:
-    """A text file that appears under its name only when the block ends without an error.
+def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
+    """A temporary name to write to, which becomes the final one only when the block ends without an error.
 
     Args:
         path: Final name; its folder is made if absent.
@@ -25,15 +25,27 @@ def atomic_write(path: str | os.PathLike[str]) -> Iterator[IO[str]]:
     target = Path(path)
     target.parent.mkdir(parents=True, exist_ok=True)
     handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.", suffix=".tmp")
+    os.close(handle)
     try:
         # Temporary files are private; the finished one is to be as any other file of this user.
         os.chmod(temporary, 0o666 & ~_UMASK)
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            yield file
+        yield Path(temporary)
         os.replace(temporary, target)
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
         raise
+
+
+@contextmanager
+def atomic_write(path: str | os.PathLike[str], newline: str | None = None) -> Iterator[IO[str]]:
+    """A text file that appears under its name only when the block ends without an error.
+
+    Args:
+        path: Final name; its folder is made if absent.
+        newline: As in :func:`open`.
+    """
+    with atomic_path(path) as temporary, open(temporary, "w", encoding="utf-8", newline=newline) as file:
+        yield file
 
 
 def write_json(path: str | os.PathLike[str], content: Any) -> None:

@@ -165,7 +165,7 @@ class CLFAPredictor:
 
     def embed(self, table: Any) -> np.ndarray:
         """Fused vectors (N, ``hidden_size``); NaN where a post cannot be read."""
-        width = self._trained().model.config.hidden_size
+        width = self._trained().config.hidden_size
         empty = np.full(width, np.nan, np.float32)
         predictions = self.predictions(table)
         return np.stack([empty if p.embedding is None else p.embedding for p in predictions] or [empty])[

@@ -175,6 +175,10 @@ class TrainingRecipe(_Section):
     """How to train; names and meaning as in ``CLFATrainingArguments``, defaults as in the paper's scripts.
 
     Args:
+        batch_size: Samples per batch, over all processes together: a recipe means the same on any number of them.
+        eval_batch_size: Samples per forward pass of one process.
+        gradient_accumulation_steps: Batches per optimiser step, whose losses are averaged. A sample's negatives are
+            the others of its own batch.
         class_weights: Weights of the classes in the loss, of the positives in a multi-label target: ``none``,
             ``balanced`` (by the training split's counts) or a mapping of classes to weights (others: 1). With several
             targets, a mapping of their names to any of these.

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import pyarrow.parquet as pq
 import pytest
 from typer.testing import CliRunner
 
@@ -149,6 +150,49 @@ def test_column_options(tiny_run: Path, tmp_path: Path) -> None:
     assert {row["prediction"] for row in found} <= set(LABELS)
 
 
+def test_predict_resumes_lists_failures_and_writes_tables(
+    tiny_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from clfa.pipeline.engine import TorchEngine
+
+    rows = [{k: row[k] for k in ("id", "text", "image")} for row in make_posts(tmp_path, 20)]
+    rows[5]["text"] = ""
+    source, output = write_csv(tmp_path / "posts.csv", rows), tmp_path / "out.parquet"
+    options = ["--output", output, "--failures", tmp_path / "failed.jsonl", "--batch-size", "1", "--precision", "fp32"]
+    forward = TorchEngine.__call__
+    calls = []
+
+    def interrupted(self: TorchEngine, inputs: Any) -> Any:
+        calls.append(1)
+        if len(calls) == 12:
+            raise KeyboardInterrupt
+        return forward(self, inputs)
+
+    monkeypatch.setattr(TorchEngine, "__call__", interrupted)
+    monkeypatch.setattr("clfa.pipeline.predict.COMMIT_SECONDS", 0)
+    stopped = runner.invoke(app, [str(a) for a in ("predict", tiny_run, source, *options)])
+    assert stopped.exit_code != 0
+    assert not output.exists()
+    shown = invoke("predict", tiny_run, source, *options, "--resume")
+    assert f"20 rows -> {output}: " in shown.replace("\n", "")
+    assert "rows/s in " in shown
+    assert "(8 of the rows were finished before); peak memory " in shown.replace("\n", " ")
+    assert f"1 rows failed and carry an error; all are listed in {tmp_path / 'failed.jsonl'}:" in shown
+    assert [row["row"] for row in read_jsonl(tmp_path / "failed.jsonl")] == [6]
+    assert pq.read_table(output).column("id").to_pylist() == [row["id"] for row in rows]
+
+
+def test_predict_on_a_folder(tiny_run: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "shards"
+    rows = [{k: row[k] for k in ("id", "text", "image")} for row in make_posts(folder, 4)]
+    for number in range(2):
+        write_jsonl(folder / f"{number}.jsonl", rows[2 * number : 2 * number + 2])
+    assert "4 rows -> " in invoke("predict", tiny_run, folder)
+    output = tmp_path / "shards.predictions"
+    assert sorted(path.name for path in output.iterdir()) == ["0.jsonl", "1.jsonl", "finished.json"]
+    assert [row["id"] for row in read_jsonl(output / "1.jsonl")] == ["p2", "p3"]
+
+
 def test_recipes() -> None:
     listed = [line.split()[0] for line in invoke("recipes").splitlines()]
     assert listed == recipe_names()
@@ -174,6 +218,9 @@ def test_errors_are_one_line_and_exit_code_1(fails: Any, tmp_path: Path, posts_c
     code, message = fails("predict", tiny_run, tmp_path / "absent.jsonl")
     assert (code, message) == (1, f"Error: input file {tmp_path / 'absent.jsonl'} does not exist.\n")
 
+    code, message = fails("predict", tiny_run, posts_csv, "--output", "out.xlsx")
+    assert (code, message.startswith("Error: out.xlsx: unknown suffix '.xlsx'")) == (1, True)
+
     code, message = fails("predict", tiny_run, "--text", "so", "--image", tmp_path / "absent.jpg")
     assert code == 1
     assert "cannot predict on this post: " in message
@@ -196,6 +243,8 @@ def test_strict_reaches_the_file(fails: Any, tmp_path: Path, tiny_run: Path) -> 
     [
         (["predict", "run"], "give an INPUT file, or one post with --image and --text"),
         (["predict", "run", "a.jsonl", "--text", "so"], "give either an INPUT file or one post"),
+        (["predict", "run", "a.jsonl", "--engine", "tf"], "--engine is 'tf'; choose one of torch, onnx."),
+        (["predict", "run", "a.jsonl", "--precision", "8"], "--precision is '8'; choose one of auto, fp32, bf16."),
         (["train"], "missing argument 'recipe'"),
         (["trian"], "no such command 'trian'"),
         (["train", "offline", "--fold", "0"], "invalid value for '--fold'"),

@@ -17,6 +17,7 @@ from clfa.data.images import load_image
 from clfa.errors import DataError, ModelError
 from clfa.modeling import CLFAForClassification
 from clfa.pipeline import predict as predict_module
+from clfa.pipeline.engine import TorchEngine
 from clfa.pipeline.predict import Post, Prediction, Predictor, located, predict_file, run_columns
 from clfa.processing.processor import CLFAProcessor
 from posts import LABELS, make_posts, read_jsonl, write_csv, write_jsonl
@@ -118,6 +119,82 @@ def test_batches_do_not_matter(tiny_run: Path, posts: Any, tmp_path: Path) -> No
         assert a.probabilities == pytest.approx(b.probabilities, abs=1e-5)
 
 
+def test_order_is_that_of_the_posts(tiny_run: Path, posts: Any, tmp_path: Path) -> None:
+    image = str(tmp_path / posts[0]["image"])
+    rows = [Post("great red " * (7 * n % 11), image if n % 6 else "absent.jpg") for n in range(40)]
+    single, sorted_ones = (Predictor.load(tiny_run, batch_size=size)(rows) for size in (1, 3))
+    for post, a, b in zip(rows, single, sorted_ones, strict=True):
+        assert (a.error, a.label) == (b.error, b.label)
+        assert a.probabilities == pytest.approx(b.probabilities, abs=1e-5)
+        assert (a.error is None) == (bool(post.text) and post.image == image)
+
+
+def test_texts_of_like_length_share_a_batch(predictor: Predictor, tmp_path: Path, posts: Any, monkeypatch: Any) -> None:
+    lengths = []
+    forward = TorchEngine.__call__
+
+    def watch(self: TorchEngine, inputs: Any) -> Any:
+        lengths.append(inputs["attention_mask"].sum(dim=1).tolist())
+        return forward(self, inputs)
+
+    monkeypatch.setattr(TorchEngine, "__call__", watch)
+    image = str(tmp_path / posts[0]["image"])
+    predictor([Post("great " * (1 + 5 * n % 8), image) for n in range(16)])
+    assert lengths == [[3, 3, 4, 4], [5, 5, 6, 6], [7, 7, 8, 8], [9, 9, 10, 10]]
+
+
+def test_pictures_are_decoded_a_bounded_way_ahead(
+    predictor: Predictor, posts: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    images = [str(tmp_path / row["image"]) for row in posts]
+    # Appending is safe in threads; adding is not.
+    decoded: list[Any] = []
+    ahead: list[int] = []
+    pixels = Predictor._pixels
+
+    def counted(self: Predictor, image: Any) -> Any:
+        decoded.append(image)
+        return pixels(self, image)
+
+    def watch(self: TorchEngine, inputs: Any) -> Any:
+        ahead.append(len(decoded) - 4 * len(ahead))
+        return np.zeros((len(inputs["input_ids"]), 2)), np.zeros((len(inputs["input_ids"]), 16))
+
+    monkeypatch.setattr(Predictor, "_pixels", counted)
+    monkeypatch.setattr(TorchEngine, "__call__", watch)
+    found = predictor([Post("so", images[n % 10]) for n in range(80)])
+    assert len(found) == 80
+    assert len(decoded) == 80
+    # Its own batch and at most two more.
+    assert all(4 <= count <= 12 for count in ahead)
+
+
+def test_a_picture_that_cannot_be_prepared_fails_alone(
+    predictor: Predictor, posts: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pixels = predictor.processor.pixels
+
+    def fails(images: Any) -> Any:
+        if images[0].width == 5:
+            raise ValueError("no such size")
+        return pixels(images)
+
+    monkeypatch.setattr(predictor.processor, "pixels", fails)
+    good, bad = predictor([Post("so", str(tmp_path / posts[0]["image"])), Post("so", Image.new("RGB", (5, 5)))])
+    assert good.error is None
+    assert bad.error == "<RGB image 5x5>: image cannot be prepared: no such size"
+    assert bad.reason == "unreadable image"
+
+
+def test_precision(tiny_run: Path, predictor: Predictor, posts: Any, tmp_path: Path) -> None:
+    rows = [Post(row["text"], str(tmp_path / row["image"])) for row in posts]
+    exact, lower = predictor(rows), Predictor.load(tiny_run, precision="bf16")(rows)
+    differences = [abs(a.probabilities["good"] - b.probabilities["good"]) for a, b in zip(exact, lower, strict=True)]
+    assert 0 < max(differences) < 0.05
+    if not torch.cuda.is_available():
+        assert Predictor.load(tiny_run, precision="auto").engine.precision == "fp32"  # type: ignore[attr-defined]
+
+
 def test_a_model_directory_serves_as_well(tiny_run: Path, predictor: Predictor, posts: Any, tmp_path: Path) -> None:
     plain = Predictor.load(tiny_run / "model")
     post = Post(posts[0]["text"], str(tmp_path / posts[0]["image"]))
@@ -185,47 +262,56 @@ def test_strict_names_the_row_and_leaves_no_output(predictor: Predictor, posts: 
 def test_output_appears_only_when_it_is_whole(
     predictor: Predictor, posts: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    source = write_jsonl(tmp_path / "posts.jsonl", posts)
+    source = write_jsonl(tmp_path / "posts.jsonl", posts * 5)
     output = tmp_path / "out.jsonl"
     output.write_text("an earlier result\n")
-    calls = []
+    sizes = []
+    forward = TorchEngine.__call__
 
-    def fails_late(posts: Any) -> Any:
-        calls.append(len(posts))
-        if len(calls) == 2:
+    def fails_late(self: TorchEngine, inputs: Any) -> Any:
+        sizes.append(len(inputs["input_ids"]))
+        if len(sizes) == 10:
             raise RuntimeError("out of memory")
-        return Predictor.__call__(predictor, posts)
+        return forward(self, inputs)
 
-    fails_late.batch_size, fails_late.processor = 4, predictor.processor  # type: ignore[attr-defined]
-    fails_late.knowledge = None  # type: ignore[attr-defined]
+    monkeypatch.setattr(TorchEngine, "__call__", fails_late)
     with pytest.raises(RuntimeError, match="out of memory"):
-        predict_file(fails_late, source, output)  # type: ignore[arg-type]
-    assert calls == [4, 4]
+        predict_file(predictor, source, output, commit_rows=1)
+    assert sizes == [4] * 10
     assert output.read_text() == "an earlier result\n"
     assert not list(tmp_path.glob(".*"))
+    # The first window of eight batches stays for --resume.
+    assert json.loads((tmp_path / "out.jsonl.progress.json").read_text())["summary"]["rows"] == 32
+    assert len(read_jsonl(tmp_path / "out.jsonl.partial")) == 32
+    sizes.clear()
+    assert predict_file(predictor, source, output, resume=True).resumed == 32
+    assert sizes == [4] * 4 + [2]
+    assert [row["id"] for row in read_jsonl(output)] == [row["id"] for row in posts] * 5
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["images", "out.jsonl", "posts.jsonl"]
 
 
 def test_memory_does_not_grow_with_the_file(
     predictor: Predictor, posts: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    source = write_jsonl(tmp_path / "posts.jsonl", posts * 3)
+    source = write_jsonl(tmp_path / "posts.jsonl", posts * 9)
     read, predicted = [0], []
     rows_of = predict_module.iter_rows
 
-    def counted(path: Path) -> Any:
-        for row in rows_of(path):
+    def counted(path: Path, start: int) -> Any:
+        for row in rows_of(path, start):
             read[0] += 1
             yield row
 
-    def watch(self: Predictor, chunk: Any) -> list[Prediction]:
-        predicted.append((len(chunk), read[0]))
-        return [Prediction("bad", {"bad": 1.0}) for _ in chunk]
+    def watch(self: TorchEngine, inputs: Any) -> Any:
+        predicted.append((len(inputs["input_ids"]), read[0]))
+        return np.zeros((len(inputs["input_ids"]), 2)), np.zeros((len(inputs["input_ids"]), 16))
 
     monkeypatch.setattr(predict_module, "iter_rows", counted)
-    monkeypatch.setattr(Predictor, "__call__", watch)
+    monkeypatch.setattr(TorchEngine, "__call__", watch)
     predict_file(predictor, source, tmp_path / "out.jsonl")
-    # Each batch is predicted before the next one is read.
-    assert predicted == [(min(4, 30 - 4 * n), min(4 * (n + 1), 30)) for n in range(8)]
+    # Of the 32 rows of a window, the next one is read when two batches are left to compute.
+    windows = [32] * 6 + [64] * 8 + [90] * 9
+    assert predicted == [(4 if n < 22 else 2, rows) for n, rows in enumerate(windows)]
 
 
 def test_odd_rows_and_ids(predictor: Predictor, posts: Any, tmp_path: Path) -> None:

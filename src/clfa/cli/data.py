@@ -7,7 +7,11 @@ from typing import Annotated, Any
 
 import typer
 
+from clfa.cli.scaling import embed, import_features
+
 app = typer.Typer(no_args_is_help=True, help="Look at data sets: counts, dropped samples, duplicates.")
+app.command()(embed)
+app.command()(import_features)
 
 
 @app.command()

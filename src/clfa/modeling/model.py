@@ -26,6 +26,7 @@ from clfa.modeling.encoders import (
     pool_grid,
 )
 from clfa.modeling.fusion import FUSIONS, Stream, stream_names
+from clfa.modeling.gather import at_least_float32, gather_rows, process_count, total
 from clfa.modeling.losses.task import TaskLoss
 from clfa.modeling.missing import MissingTokens
 from clfa.modeling.outputs import CLFAClassifierOutput, CLFAModelOutput
@@ -427,6 +428,7 @@ class CLFAForClassification(CLFAPreTrainedModel):
         Returns:
             Logits, losses and embeddings. ``loss = alpha * (text + image alignment) + beta * classification``, with
             the terms that the inputs allow, and in training a baseline's own loss.
+            In training by several processes the losses are those of their whole batch (:mod:`clfa.modeling.gather`).
         """
         output = self.clfa(input_ids, attention_mask, token_type_ids, pixel_values, labels=labels, **streams)
         logits = self._logits(output)
@@ -441,9 +443,13 @@ class CLFAForClassification(CLFAPreTrainedModel):
             guide_index,
         )
         loss = classification = targets = None
+        auxiliary = output.loss_auxiliary
         if labels is not None:
-            classification, targets = self.task_loss(logits, labels)
-            loss = self.total_loss(classification, alignment, self.config.alpha, output.loss_auxiliary)
+            if self.training and process_count() > 1:
+                classification, targets, auxiliary = self._losses_everywhere(logits, labels, auxiliary)
+            else:
+                classification, targets = self.task_loss(logits, labels)
+            loss = self.total_loss(classification, alignment, self.config.alpha, auxiliary)
         return CLFAClassifierOutput(
             loss=loss,
             logits=logits,
@@ -451,11 +457,23 @@ class CLFAForClassification(CLFAPreTrainedModel):
             loss_targets=targets,
             loss_text_alignment=alignment.get("text"),
             loss_image_alignment=alignment.get("image"),
-            loss_auxiliary=output.loss_auxiliary,
+            loss_auxiliary=auxiliary,
             text_embeds=students["text"],
             image_embeds=students["image"],
             pooler_output=output.pooler_output,
         )
+
+    def _losses_everywhere(
+        self, logits: torch.Tensor, labels: torch.Tensor, auxiliary: torch.Tensor | None
+    ) -> tuple[torch.Tensor, dict[str, torch.Tensor] | None, torch.Tensor | None]:
+        """Losses of the whole batch; a mean of the processes' own would weigh their samples unequally."""
+        (all_logits,) = at_least_float32(logits)
+        all_logits, all_labels = gather_rows(all_logits, labels)
+        if self.config.baseline is not None:
+            # Every process takes part, also one whose samples give the baseline nothing to learn from.
+            own = logits.sum() * 0 if auxiliary is None else auxiliary
+            auxiliary = total(own * (len(labels) / len(all_labels)))
+        return *self.task_loss(all_logits, all_labels), auxiliary
 
     def _align(
         self,

@@ -1,211 +1,43 @@
-"""Predictions on new pairs: in memory, or streamed from a file of any size."""
+"""Predictions on files of posts of any size: streamed, in order, resumable."""
 
 from __future__ import annotations
 
 import json
-from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import torch
-
-from clfa.data.encoding import clean_text
-from clfa.data.image_check import MISSING, UNREADABLE
-from clfa.data.images import MissingImageError, is_address, load_image
-from clfa.errors import DataError, ImageError
-from clfa.evaluation.inference import softmax
-from clfa.evaluation.target_predictions import TargetPrediction, predict_targets
-from clfa.files import atomic_write
-from clfa.knowledge.texts import KnowledgeTexts
-from clfa.modeling import CLFAForClassification
-from clfa.pipeline.evaluate import load_trained
+from clfa.data.images import is_address
+from clfa.errors import CLFAError, DataError
+from clfa.files import write_json
+from clfa.pipeline.post_predictor import Post, Prediction, Predictor
+from clfa.pipeline.prediction_journal import MAX_EXAMPLES, PredictionJournal, PredictionSummary, file_identity
+from clfa.pipeline.prediction_table import OUTPUT_SUFFIXES, check_output, table_columns, write_table
 from clfa.pipeline.run_folder import RunFolder, is_run_folder
-from clfa.pipeline.tables import Row, iter_rows
+from clfa.pipeline.tables import SUFFIXES, Row, count_rows, iter_rows
 from clfa.pipeline.target_report import prediction_record
-from clfa.pretrained import cache_dir, pretrained_model
-from clfa.processing.processor import CLFAProcessor
 from clfa.progress import track
 from clfa.recipe import load_recipe
 
-# Characters of a text that are looked at; far beyond any tokenizer limit, and a bound on memory.
-MAX_CHARACTERS = 100_000
-# Failed rows that a summary quotes.
-MAX_EXAMPLES = 10
+__all__ = [
+    "Post",
+    "Prediction",
+    "PredictionSummary",
+    "Predictor",
+    "located",
+    "predict_file",
+    "predict_folder",
+    "run_columns",
+]
 
-
-@dataclass(frozen=True)
-class Post:
-    """One image-text pair to predict on.
-
-    Args:
-        text: The post, or ``None``.
-        image: The picture in any form that ``load_image`` takes, or ``None``.
-        knowledge: Extra text about the picture, or ``None``.
-    """
-
-    text: str | None = None
-    image: Any = None
-    knowledge: str | None = None
-
-
-@dataclass(frozen=True)
-class Prediction:
-    """What the model makes of one post, or why it could not.
-
-    Args:
-        label: Most probable class; of a single multi-label target the list of classes, of a regression the number;
-            ``None`` on failure and where there are several targets.
-        probabilities: By class name; empty on failure, for a regression and where there are several targets.
-        embedding: Fused vector (``hidden_size``,), ``None`` on failure.
-        error: Why there is no prediction, or ``None``.
-        reason: The kind of failure in two words, as data checks name it: for counting.
-        targets: By target name, for models with other targets than the one label; ``None`` on failure.
-    """
-
-    label: Any
-    probabilities: dict[str, float]
-    embedding: np.ndarray | None = field(default=None, repr=False)
-    error: str | None = None
-    reason: str | None = None
-    targets: dict[str, TargetPrediction] | None = None
-
-
-@dataclass
-class PredictionSummary:
-    """Counts over a file.
-
-    Args:
-        rows: Rows read.
-        labels: Predictions by class; ``target: class`` where there are several targets.
-        failures: Failed rows by reason.
-        examples: The first failures, as ``row N (id): reason``.
-    """
-
-    rows: int = 0
-    labels: Counter[str] = field(default_factory=Counter)
-    failures: Counter[str] = field(default_factory=Counter)
-    examples: list[str] = field(default_factory=list)
-
-
-class Predictor:
-    """A trained model and its processor, ready for new posts.
-
-    Args:
-        model: The model; moved to the GPU when there is one.
-        processor: Its processor.
-        batch_size: Posts per forward pass.
-
-    Raises:
-        RecipeError: When a knowledge source or lexicon that the model was trained with lacks its package or file.
-        DataError: When a lexicon or WordNet cannot be read.
-        ModelError: When a knowledge source's model cannot be loaded.
-
-    Example:
-        >>> Predictor.load("runs/mine")([Post("so sunny", "rain.jpg")])[0].label    # doctest: +SKIP
-        'sarcastic'
-    """
-
-    def __init__(self, model: CLFAForClassification, processor: CLFAProcessor, batch_size: int = 32) -> None:
-        self.model: Any = model.eval().to("cuda" if torch.cuda.is_available() else "cpu")
-        self.processor = processor
-        self.batch_size = batch_size
-        self.label_names = model.config.label_names
-        self.targets = model.config.target_list
-        self.knowledge: KnowledgeTexts | None = None
-        if model.config.use_knowledge and processor.knowledge is not None:
-            self.knowledge = KnowledgeTexts(processor.knowledge, cache_dir(), progress=False)
-            # Loaded now, so that a missing lexicon is an error before the first post.
-            _ = processor.word_graphs
-
-    @classmethod
-    def load(cls, path: str | Path, batch_size: int = 32) -> Predictor:
-        """Load from a run folder, a model directory or a hub id.
-
-        Raises:
-            ModelError: When there is no trained model.
-        """
-        if is_run_folder(Path(path)):
-            return cls(*load_trained(RunFolder(path).finished()), batch_size=batch_size)
-        return cls(pretrained_model(CLFAForClassification, path), CLFAProcessor.from_pretrained(path), batch_size)
-
-    def __call__(self, posts: Sequence[Post]) -> list[Prediction]:
-        """Predict; a post that cannot be read gets a prediction with ``error`` set, and the others go on."""
-        return [prediction for batch in _chunks(posts, self.batch_size) for prediction in self._predict(batch)]
-
-    @torch.inference_mode()
-    def _predict(self, posts: Sequence[Post]) -> list[Prediction]:
-        results: list[Prediction | None] = [None] * len(posts)
-        texts: list[str | None] = []
-        images: list[Any] = []
-        knowledge: list[str | None] = []
-        kept: list[int] = []
-        for position, post in enumerate(posts):
-            try:
-                text, image = self._read(post)
-            except DataError as error:
-                results[position] = Prediction(None, {}, error=str(error), reason=_reason(error))
-                continue
-            kept.append(position)
-            texts.append(text)
-            images.append(image)
-            knowledge.append(_text_of(post.knowledge))
-        if kept:
-            if self.knowledge is not None:
-                pictures = [posts[position].image for position in kept]
-                knowledge = self.knowledge({"text": texts, "image": pictures, "knowledge": knowledge})
-            reads_images = self.processor.image_processor is not None
-            inputs = self.processor(
-                text=texts,
-                images=images if reads_images else None,
-                knowledge=knowledge if self.model.config.use_knowledge else None,
-            ).to(self.model.device)
-            output = self.model(**inputs)
-            logits = output.logits.float().cpu().numpy()
-            embeddings = output.pooler_output.float().cpu().numpy()
-            for position, found, embedding in zip(kept, self._interpret(logits), embeddings, strict=True):
-                results[position] = replace(found, embedding=embedding)
-        return [result for result in results if result is not None]
-
-    def _interpret(self, logits: np.ndarray) -> list[Prediction]:
-        if not self.targets:
-            return [
-                Prediction(
-                    self.label_names[int(row.argmax())],
-                    {name: float(p) for name, p in zip(self.label_names, row, strict=True)},
-                )
-                for row in softmax(logits)
-            ]
-        predictions = []
-        for found in predict_targets(self.targets, logits):
-            only = next(iter(found.values())) if len(found) == 1 else TargetPrediction(None)
-            predictions.append(Prediction(only.value, only.probabilities or {}, targets=found))
-        return predictions
-
-    def _read(self, post: Post) -> tuple[str | None, Any]:
-        """Checked text and loaded image; ``None`` for what a model that allows it does without.
-
-        Raises:
-            DataError: Saying what is missing or unreadable.
-        """
-        reads_text, reads_image = self.processor.tokenizer is not None, self.processor.image_processor is not None
-        may_lack = self.model.config.allow_missing_modalities and reads_text and reads_image
-        text = _text_of(post.text) if reads_text else ""
-        if reads_text and not text and not may_lack:
-            raise DataError("empty text")
-        image = None
-        if reads_image:
-            try:
-                if post.image is None or post.image == "":
-                    raise MissingImageError(MISSING)
-                image = load_image(post.image)
-            except ImageError:
-                if not (may_lack and text):
-                    raise
-        return text or None, image
+# What a kill can cost: so many rows, or so many seconds of slower work, and the window in which they end.
+COMMIT_ROWS, COMMIT_SECONDS = 1000, 10.0
+# In the output folder of a folder of tables: the tables that are finished.
+FINISHED = "finished.json"
 
 
 def run_columns(path: str | Path) -> dict[str, str]:
@@ -229,59 +61,187 @@ def predict_file(
     identifier: str = "id",
     knowledge: str = "knowledge",
     strict: bool = False,
+    failures: str | Path | None = None,
+    resume: bool = False,
+    commit_rows: int = COMMIT_ROWS,
 ) -> PredictionSummary:
     """Predict on every row of a JSONL, CSV, TSV or Parquet file, in constant memory and in order.
+
+    The work so far is in ``OUTPUT.partial``, and what of it counts in ``OUTPUT.progress.json``; both go when the output
+    is whole. A run that was killed, interrupted or out of memory leaves them for ``resume``.
 
     Args:
         predictor: The model.
         source: Input file. Relative image paths are relative to its folder.
-        output: JSONL file to write: the row's id, ``prediction``, ``probabilities`` and, for a row that failed,
-            ``error``; with several targets these two stand under ``targets`` and the target's name. It appears when it
-            is whole.
+        output: File to write; it appears when it is whole. JSON lines: the row's id, ``prediction``,
+            ``probabilities`` and, for a row that failed, ``error``; with several targets the two in the middle stand
+            under ``targets`` and the target's name. With the suffix ``.csv`` or ``.parquet`` the columns of
+            :func:`clfa.pipeline.prediction_table.table_columns`.
         text: Text column.
         image: Image column: paths, fsspec addresses, or encoded bytes.
         identifier: Id column; the row number where it is absent.
         knowledge: Knowledge column, for models that read it.
         strict: Make the first failing row an error.
+        failures: JSONL file for the rows that failed: ``row``, ``id``, ``reason`` and ``message``.
+        resume: Go on with what an interrupted run left; from the beginning where there is nothing.
+        commit_rows: Rows after which the work so far is made to count.
 
     Returns:
         Counts.
 
     Raises:
-        DataError: When the file cannot be read, lacks a column that the model needs, or, when strict, a row fails.
+        DataError: When the file cannot be read, lacks a column that the model needs, or, when strict, a row fails; when
+            input, model or columns are not those of the run to be resumed.
     """
-    source = Path(source)
-    summary = PredictionSummary()
-    with atomic_write(output) as file, track(_row_count(source), "predicting") as advance:
-        for rows in _chunked(iter_rows(source), predictor.batch_size):
-            if summary.rows == 0:
-                _require_columns(predictor, rows, source, text, image)
-            posts = [
-                Post(row.values.get(text), located(row.values.get(image), source.parent), row.values.get(knowledge))
-                for row in rows
-            ]
-            predictions = predictor([post for post, row in zip(posts, rows, strict=True) if row.error is None])
+    source, output = Path(source), Path(output)
+    check_output(output)
+    columns = {"text": text, "image": image, "id": identifier, "knowledge": knowledge}
+    identity = {
+        "the input file": file_identity(source),
+        "the model": predictor.fingerprint,
+        "the columns": columns,
+        "the list of failures": failures is not None,
+    }
+    journal = PredictionJournal(output, None if failures is None else Path(failures), identity, resume)
+    start = time.monotonic()
+    try:
+        if not journal.finished:
+            _predict_rows(predictor, source, journal, columns, strict, commit_rows)
+        convert: Callable[[Path, Path], None] | None = None
+        if output.suffix in (".csv", ".parquet"):
+            convert = partial(write_table, columns=table_columns(predictor.label_names, predictor.targets))
+        journal.finish(convert)
+    except CLFAError:
+        # Whoever asked for it mends the input or the command, and then nothing of this counts.
+        journal.discard()
+        raise
+    except BaseException:
+        if not journal.progress.exists():
+            journal.discard()
+        raise
+    finally:
+        journal.close()
+    journal.summary.seconds = time.monotonic() - start
+    if predictor.knowledge is not None:
+        predictor.knowledge.warn()
+    return journal.summary
+
+
+def predict_folder(
+    predictor: Predictor, source: str | Path, output: str | Path, *, resume: bool = False, **options: Any
+) -> PredictionSummary:
+    """Predict on every table of a folder: Parquet shards, or any files that :func:`predict_file` takes.
+
+    Args:
+        predictor: The model.
+        source: Folder of tables.
+        output: Folder to make, with a table of the same name for each (``.csv`` is added to a ``.tsv``), and with
+            ``finished.json``: the tables that are whole.
+        resume: Pass over the finished tables, and go on with the one that was interrupted.
+        options: Of :func:`predict_file`; ``failures`` is a folder.
+
+    Returns:
+        Counts over all tables.
+
+    Raises:
+        DataError: When there is no table; as :func:`predict_file`; when a finished table's input has changed.
+    """
+    source, output = Path(source), Path(output)
+    tables = sorted(path for path in source.iterdir() if path.suffix in SUFFIXES and path.is_file())
+    if not tables:
+        raise DataError(f"{source} holds no table; expected files with one of {', '.join(SUFFIXES)}.")
+    if output.resolve() == source.resolve():
+        raise DataError(f"{output} is the input folder; give another --output.")
+    place = output / FINISHED
+    finished = _read_finished(place) if resume else {}
+    failures = options.pop("failures", None)
+    total = PredictionSummary()
+    for table in tables:
+        columns = {name: options.get(name) for name in ("text", "image", "identifier", "knowledge")}
+        identity = {"input": file_identity(table), "model": predictor.fingerprint, "columns": columns}
+        known = finished.get(table.name)
+        if known is None:
+            name = table.name if table.suffix in OUTPUT_SUFFIXES else f"{table.name}.csv"
+            listed = None if failures is None else Path(failures) / f"{table.name}.jsonl"
+            summary = predict_file(predictor, table, output / name, failures=listed, resume=resume, **options)
+            finished[table.name] = {**identity, "summary": summary.to_dict()}
+            write_json(place, finished)
+        elif {key: known.get(key) for key in identity} == identity:
+            summary = PredictionSummary.from_dict(known["summary"])
+        else:
+            raise DataError(
+                f"cannot resume {output}: {table}, the model or the columns changed since it was predicted on. "
+                "Run again without --resume to begin anew."
+            )
+        total.add(summary, table.name)
+    return total
+
+
+def _read_finished(place: Path) -> dict[str, Any]:
+    try:
+        content: dict[str, Any] = json.loads(place.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    except ValueError as error:
+        raise DataError(f"{place} is damaged ({error}); run again without --resume.") from error
+    return content
+
+
+def _predict_rows(
+    predictor: Predictor,
+    source: Path,
+    journal: PredictionJournal,
+    columns: dict[str, str],
+    strict: bool,
+    commit_rows: int,
+) -> None:
+    summary = journal.summary
+    waiting: deque[list[Row]] = deque()
+
+    def windows() -> Iterator[list[Post]]:
+        for rows in _chunked(iter_rows(source, summary.resumed), predictor.window_size):
+            if not waiting and summary.rows == summary.resumed:
+                _require_columns(predictor, rows, source, columns)
+            waiting.append(rows)
+            yield [_post(row, columns, source.parent) for row in rows if row.error is None]
+
+    committed, since = summary.rows, time.monotonic()
+    with track(count_rows(source), "predicting", unit="rows", done=summary.rows) as advance:
+        for predictions in predictor.stream(windows()):
+            rows = waiting.popleft()
             remaining = iter(predictions)
             for row in rows:
                 unreadable = Prediction(None, {}, error=row.error, reason="unreadable row")
                 result = unreadable if row.error is not None else next(remaining)
-                row_id = row.values.get(identifier, row.number)
-                record = {"id": row_id, **_record(result)}
-                if result.error is None:
-                    summary.labels.update(_classes(result))
-                else:
-                    if strict:
-                        raise DataError(f"{source} row {row.number} (id {row_id}): {result.error}")
-                    record["error"] = result.error
-                    summary.failures[str(result.reason)] += 1
-                    if len(summary.examples) < MAX_EXAMPLES:
-                        summary.examples.append(f"row {row.number} (id {row_id}): {result.error}")
-                file.write(_json_line(record))
+                row_id = row.values.get(columns["id"], row.number)
+                if strict and result.error is not None:
+                    raise DataError(f"{source} row {row.number} (id {row_id}): {result.error}")
+                _write(journal, row.number, row_id, result)
             summary.rows += len(rows)
+            if summary.rows - committed >= commit_rows or time.monotonic() - since >= COMMIT_SECONDS:
+                journal.commit()
+                committed, since = summary.rows, time.monotonic()
             advance(len(rows))
-    if predictor.knowledge is not None:
-        predictor.knowledge.warn()
-    return summary
+
+
+def _post(row: Row, columns: dict[str, str], folder: Path) -> Post:
+    image = located(row.values.get(columns["image"]), folder)
+    return Post(row.values.get(columns["text"]), image, row.values.get(columns["knowledge"]))
+
+
+def _write(journal: PredictionJournal, number: int, row_id: Any, result: Prediction) -> None:
+    summary = journal.summary
+    record = {"id": row_id, **_record(result)}
+    if result.error is None:
+        summary.labels.update(_classes(result))
+    else:
+        record["error"] = result.error
+        summary.failures[str(result.reason)] += 1
+        if len(summary.examples) < MAX_EXAMPLES:
+            summary.examples.append(f"row {number} (id {row_id}): {result.error}")
+        failure = {"row": number, "id": row_id, "reason": result.reason, "message": result.error}
+        journal.write_failure(_json_line(failure))
+    journal.write(_json_line(record))
 
 
 def _record(result: Prediction) -> dict[str, Any]:
@@ -304,21 +264,6 @@ def _classes(result: Prediction) -> list[str]:
     return counted
 
 
-def _text_of(value: Any) -> str:
-    """A text as the data readers clean it; empty for whatever is not a text."""
-    if not isinstance(value, str):
-        return ""
-    # JSON may hold half an emoji, which no tokenizer takes; whole ones written as two halves are joined.
-    whole = value[:MAX_CHARACTERS].encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-    return clean_text(whole)
-
-
-def _reason(error: DataError) -> str:
-    if isinstance(error, MissingImageError):
-        return MISSING
-    return UNREADABLE if isinstance(error, ImageError) else str(error)
-
-
 def _json_line(record: dict[str, Any]) -> str:
     line = json.dumps(record, ensure_ascii=False, default=str)
     try:
@@ -329,21 +274,21 @@ def _json_line(record: dict[str, Any]) -> str:
     return line + "\n"
 
 
-def _require_columns(predictor: Predictor, rows: list[Row], source: Path, text: str, image: str) -> None:
-    columns = {name for row in rows for name in row.values}
+def _require_columns(predictor: Predictor, rows: list[Row], source: Path, columns: dict[str, str]) -> None:
+    present = {name for row in rows for name in row.values}
     looks = predictor.knowledge is not None and predictor.knowledge.reads_images
     needed = [
         (name, option)
         for name, option, reads in (
-            (text, "--text-column", predictor.processor.tokenizer is not None),
-            (image, "--image-column", predictor.processor.image_processor is not None or looks),
+            (columns["text"], "--text-column", predictor.processor.tokenizer is not None),
+            (columns["image"], "--image-column", predictor.processor.image_processor is not None or looks),
         )
         if reads
     ]
     for name, option in needed:
-        if columns and name not in columns:
+        if present and name not in present:
             raise DataError(
-                f"{source} has no column {name!r}; it has {', '.join(sorted(columns))}. Name it with {option}."
+                f"{source} has no column {name!r}; it has {', '.join(sorted(present))}. Name it with {option}."
             )
 
 
@@ -354,23 +299,6 @@ def located(image: Any, folder: Path) -> Any:
     if isinstance(image, str) and image and not is_address(image) and not Path(image).is_absolute():
         return str(folder / image)
     return image
-
-
-def _row_count(source: Path) -> int:
-    """Rows for the progress bar; 0 where counting would cost a pass over the file."""
-    if source.suffix == ".parquet" and source.is_file():
-        import pyarrow.parquet as pq
-
-        try:
-            return int(pq.read_metadata(source).num_rows)
-        except (OSError, ValueError):
-            return 0
-    return 0
-
-
-def _chunks(posts: Sequence[Post], size: int) -> Iterator[Sequence[Post]]:
-    for start in range(0, len(posts), size):
-        yield posts[start : start + size]
 
 
 def _chunked(rows: Iterable[Row], size: int) -> Iterator[list[Row]]:

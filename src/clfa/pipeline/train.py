@@ -16,6 +16,7 @@ from transformers import set_seed
 
 from clfa.data import Corpus
 from clfa.data.targets import LABEL, SINGLE_LABEL, Target, label_matrix
+from clfa.errors import RecipeError
 from clfa.evaluation.inference import Inference, infer
 from clfa.evaluation.metrics import classification_report
 from clfa.evaluation.plots import plot_confusion_matrix, plot_learning_curves
@@ -23,6 +24,7 @@ from clfa.files import write_json
 from clfa.guides import Guide, retrieval_report
 from clfa.modeling import CLFAForClassification
 from clfa.modeling.encoders import is_frozen
+from clfa.modeling.gather import process_count
 from clfa.pipeline.alignment import AlignmentRecord
 from clfa.pipeline.modality_worth import modality_worth
 from clfa.pipeline.prepare import Preparation, check_names, load_corpus, require_splits
@@ -30,6 +32,7 @@ from clfa.pipeline.resources import peak_memory_mb, versions
 from clfa.pipeline.run_folder import RunFolder
 from clfa.pipeline.target_report import report_targets, tuned
 from clfa.pretrained import quiet_transformers
+from clfa.processes import join
 from clfa.processing.dataset import EncodedDataset
 from clfa.recipe import ModelRecipe, Recipe
 from clfa.training import CLFATrainer, CLFATrainingArguments
@@ -71,6 +74,9 @@ def train(
     score of :func:`clfa.evaluation.target_metrics.score`; the test split, where there is one, is scored once, at
     the end.
 
+    Under ``torchrun`` or ``accelerate launch`` every process calls this with the same arguments. The main one reads and
+    caches first, and alone writes the run folder and scores; ``training.batch_size`` is divided among them all.
+
     Args:
         recipe: What to do.
         output: Run folder to make.
@@ -82,37 +88,42 @@ def train(
         cache: Cache directory; the default is ``$CLFA_CACHE`` or ``~/.cache/clfa``.
 
     Returns:
-        The run folder and its metrics.
+        The run folder and its metrics, in every process.
 
     Raises:
         CLFAError: Naming what is wrong with the recipe, data, encoders, guide or run folder.
     """
     started = time.perf_counter()
+    processes = join(use_cpu=not has_accelerator())
+    share_of(recipe.training.batch_size, processes.num_processes)
     folder = RunFolder(output)
     folder.check(recipe, resume)
     check_names(recipe)
     if resume and folder.metrics.is_file():
         logger.info("%s is finished already.", folder.path)
         return RunResult(folder, folder.read_metrics())
-    corpus = corpus or load_corpus(recipe, strict=strict, source=source, cache=cache)
-    require_splits(corpus)
-    train_split, validation_split = corpus.splits["train"], corpus.splits["validation"]
-    targets = corpus.targets or [Target(LABEL, label_names=tuple(corpus.label_names))]
-    targets = fit_targets(targets, label_matrix(train_split), recipe.training.class_weights)
-    preparation = Preparation(recipe, corpus, cache=cache)
-    preparation.cache_features()
-    guide = preparation.guide()
-    guide_metrics = None if guide is None else _describe_guide(preparation, guide)
+    # What the main process computes here it caches, and the others find it.
+    with processes.main_process_first():
+        corpus = corpus or load_corpus(recipe, strict=strict, source=source, cache=cache)
+        require_splits(corpus)
+        train_split, validation_split = corpus.splits["train"], corpus.splits["validation"]
+        targets = corpus.targets or [Target(LABEL, label_names=tuple(corpus.label_names))]
+        targets = fit_targets(targets, label_matrix(train_split), recipe.training.class_weights)
+        preparation = Preparation(recipe, corpus, cache=cache)
+        preparation.cache_features()
+        guide = preparation.guide()
+        guide_metrics = None if guide is None else _describe_guide(preparation, guide)
 
-    train_set = preparation.dataset(train_split, guide)
-    validation_set = preparation.dataset(validation_split)
+        train_set = preparation.dataset(train_split, guide)
+        validation_set = preparation.dataset(validation_split)
     set_seed(recipe.seed)
     model = build_model(recipe.model, preparation, targets, guide)
     # Only now: what fails before leaves no folder in the way of the next try, and its work is cached.
-    folder.begin(recipe)
-    folder.write_dropped(corpus)
-    if guide is not None:
-        guide.save(folder.guide)
+    if processes.is_main_process:
+        folder.begin(recipe)
+        folder.write_dropped(corpus)
+        if guide is not None:
+            guide.save(folder.guide)
     prepared = time.perf_counter()
     trainer = CLFATrainer(
         model,
@@ -121,11 +132,15 @@ def train(
         eval_dataset=validation_set,
         processing_class=preparation.processor,
     )
-    alignment = AlignmentRecord.of_run(recipe, model, validation_set)
+    alignment = AlignmentRecord.of_run(recipe, model, validation_set) if processes.is_main_process else None
     checkpoint = folder.last_checkpoint() if resume else None
     with quiet_transformers():
         trainer.train(resume_from_checkpoint=checkpoint)
+        model = trainer.whole_model()
     trained = time.perf_counter()
+    if not processes.is_main_process:
+        processes.wait_for_everyone()
+        return RunResult(folder, folder.read_metrics())
 
     if recipe.training.tune_thresholds:
         inference = _infer(model, validation_set, "validation", recipe)
@@ -172,7 +187,22 @@ def train(
     }
     metrics["versions"] = versions()
     write_json(folder.metrics, metrics)
+    processes.wait_for_everyone()
     return RunResult(folder, metrics)
+
+
+def share_of(batch_size: int, processes: int) -> int:
+    """Samples of each batch that one process trains on.
+
+    Raises:
+        RecipeError: When the batch cannot be divided among the processes.
+    """
+    if batch_size % processes:
+        raise RecipeError(
+            f"training.batch_size is the batch of all processes together, and {batch_size} cannot be divided among "
+            f"{processes}; start another number of them."
+        )
+    return batch_size // processes
 
 
 def build_model(
@@ -212,7 +242,7 @@ def training_arguments(recipe: Recipe, folder: RunFolder, model: CLFAForClassifi
         run_name=recipe.name,
         seed=recipe.seed,
         num_train_epochs=t.epochs,
-        per_device_train_batch_size=t.batch_size,
+        per_device_train_batch_size=share_of(t.batch_size, process_count()),
         per_device_eval_batch_size=t.eval_batch_size,
         gradient_accumulation_steps=t.gradient_accumulation_steps,
         learning_rate=t.learning_rate,

@@ -212,13 +212,8 @@ class CLFAProcessor(ProcessorMixin):
             sources: list[Any] = list(images) if isinstance(images, list | tuple) else [images]
             loaded = [None if source is None else load_image(source) for source in sources]
             present = [image for image in loaded if image is not None]
-            if present:
-                pixels = self.pixels(present)
-                filled = pixels.new_zeros(len(loaded), *pixels.shape[1:])
-                filled[[image is not None for image in loaded]] = pixels
-                batch["pixel_values"] = filled
-            if len(present) < len(loaded):
-                batch["image_present"] = torch.tensor([image is not None for image in loaded])
+            prepared = iter(self.pixels(present) if present else ())
+            batch.update(self.image_inputs([None if image is None else next(prepared) for image in loaded]))
         if self.word_graphs is not None and "input_ids" in batch:
             batch.update(self._biases(texts, knowledge, batch))
         return BatchFeature(batch)
@@ -272,6 +267,21 @@ class CLFAProcessor(ProcessorMixin):
         """Resize and normalise loaded PIL images -> (B, 3, H, W)."""
         pixel_values: torch.Tensor = self.image_processor(images=list(images), return_tensors="pt")["pixel_values"]
         return pixel_values
+
+    def image_inputs(self, pixels: Sequence[torch.Tensor | None]) -> dict[str, torch.Tensor]:
+        """``pixel_values`` (B, 3, H, W) of B prepared pictures, and ``image_present`` (B,) where one has none.
+
+        Args:
+            pixels: Pictures (3, H, W) as :meth:`pixels` makes them, ``None`` where a sample has none.
+        """
+        inputs: dict[str, torch.Tensor] = {}
+        first = next((image for image in pixels if image is not None), None)
+        if first is not None:
+            empty = torch.zeros_like(first)
+            inputs["pixel_values"] = torch.stack([empty if image is None else image for image in pixels])
+        if any(image is None for image in pixels):
+            inputs["image_present"] = torch.tensor([image is not None for image in pixels])
+        return inputs
 
     def token_ids(self, texts: Sequence[str], max_length: int | None = None) -> list[list[int]]:
         """Token ids of each text, special tokens included, cut but not padded."""

@@ -17,6 +17,11 @@ class CLFATrainingArguments(TrainingArguments):
     weight decay 0.01 (none on bias and LayerNorm), gradient norm 1.0, batch 8, 30 epochs, seed 2022, the epoch with the
     best macro-F1 on the validation split kept.
 
+    Of ``gradient_accumulation_steps``: the optimiser takes the mean of the micro-batches' losses. A sample's negatives
+    are the other samples of its own micro-batch, over all processes, so that with alignment to the batch two
+    micro-batches of 8 are not one batch of 16; without (alpha 0) they are. ``negatives="bank"`` offers every sample the
+    whole training set, whatever the batch.
+
     Args:
         encoder_learning_rate: Learning rate of the encoders where it differs from the rest.
         alpha_schedule: ``constant`` as in the paper, or ``linear_decay`` from ``alpha`` to 0 over the training.

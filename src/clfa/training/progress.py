@@ -44,6 +44,8 @@ class EvaluationLines(TrainerCallback):
         **kwargs: Any,
     ) -> None:
         """Log the line."""
+        if not state.is_world_process_zero:
+            return
         scores = metrics or {}
         if "eval_score" in scores:
             text, figures = "validation score %.1f %%", [scores["eval_score"]]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 from collections import defaultdict
 from contextlib import AbstractContextManager, nullcontext
@@ -11,27 +12,37 @@ from typing import Any
 
 import numpy as np
 import torch
+from accelerate.data_loader import prepare_data_loader
 from safetensors.torch import load_file, save_file
 from torch import nn
+from torch.utils.data import DataLoader
 from transformers import EarlyStoppingCallback, EvalPrediction, Trainer
 from transformers.trainer_callback import PrinterCallback, ProgressCallback
+from transformers.trainer_utils import seed_worker
 
 from clfa.data.targets import Target
-from clfa.errors import ModelError
+from clfa.errors import ModelError, RecipeError
 from clfa.evaluation.metrics import classification_metrics
 from clfa.evaluation.target_metrics import flat_metrics
 from clfa.modeling.alignment import GuideBank
 from clfa.modeling.encoders import is_frozen
+from clfa.modeling.outputs import CLFAClassifierOutput
 from clfa.pretrained import pretrained_model
 from clfa.processing.collator import CLFACollator
 from clfa.store import ABSENT_KEY
 from clfa.training.arguments import CLFATrainingArguments
 from clfa.training.averaging import WeightAverage
 from clfa.training.length_groups import LengthGroupedSampler
+from clfa.training.process_batches import ProcessBatches
+from clfa.training.process_seeds import ProcessSeeds
 from clfa.training.progress import EvaluationLines, QuietProgress
 
 UNFROZEN_WEIGHTS_FILE = "unfrozen_weights.safetensors"
 
+# Of a model's outputs, what evaluation does not look at; targets differ from batch to batch and cannot be gathered.
+_NOT_EVALUATED = [
+    field.name for field in dataclasses.fields(CLFAClassifierOutput) if field.name not in ("loss", "logits")
+]
 _LOSS_PARTS = ("loss_classification", "loss_text_alignment", "loss_image_alignment", "loss_auxiliary")
 
 
@@ -47,6 +58,9 @@ def alpha_factor(schedule: str, progress: float) -> float:
 
 class CLFATrainer(Trainer):
     """Train a :class:`clfa.modeling.CLFAForClassification`.
+
+    Started by ``torchrun`` or ``accelerate launch``, several processes train together, and the losses are those of
+    their whole batch, ``per_device_train_batch_size`` times their number.
 
     Args:
         model: The model.
@@ -77,9 +91,14 @@ class CLFATrainer(Trainer):
         self.average = WeightAverage(args.ema_decay) if args.ema_decay else None
         if self.average is not None:
             callbacks.append(self.average)
+        if args.world_size > 1:
+            callbacks.append(ProcessSeeds())
+        self._model_class = type(model)
         self._in_checkpoint = False
         self._parts: dict[str, list[torch.Tensor]] = defaultdict(list)
         super().__init__(model, args, callbacks=[*callbacks, EvaluationLines()], **kwargs)
+        if self.average is not None and self.is_fsdp_enabled:
+            raise RecipeError("ema_decay cannot average weights that FSDP holds in parts; set it to 0, or use DDP.")
         classifier: Any = model
         if classifier.config.negatives == "bank":
             classifier.guide_bank = guide_bank(kwargs.get("train_dataset"))
@@ -108,6 +127,10 @@ class CLFATrainer(Trainer):
             progress = self.state.global_step / max(self.state.max_steps, 1)
             alpha = module.config.alpha * alpha_factor(self.args.alpha_schedule, progress)
             loss = module.total_loss(outputs.loss_classification, alignment, alpha, outputs.get("loss_auxiliary"))
+            if self.args.world_size > 1:
+                # DistributedDataParallel waits for a gradient from everything that the outputs were made with.
+                unused = (outputs.get(name) for name in ("text_embeds", "image_embeds", "pooler_output"))
+                loss = loss + sum(0 * tensor.sum() for tensor in unused if tensor is not None)
             for name in _LOSS_PARTS:
                 if outputs.get(name) is not None:
                     self._parts[name].append(outputs[name].detach())
@@ -130,6 +153,45 @@ class CLFATrainer(Trainer):
             return super()._get_train_sampler(train_dataset)
         return LengthGroupedSampler(lengths, self.args.train_batch_size * self.args.world_size, seed=self.args.seed)
 
+    def get_train_dataloader(self) -> DataLoader[Any]:
+        """The training loader; with several processes each batch of one process alone is shared out among them."""
+        args, processes = self.args, self.args.world_size
+        sampler = self._get_train_sampler() if processes > 1 else None
+        if sampler is None or args.dataloader_drop_last:
+            return super().get_train_dataloader()
+        batches = ProcessBatches(sampler, args.train_batch_size * processes, args.process_index, processes)
+        loader: DataLoader[Any] = DataLoader(
+            self.train_dataset,
+            batch_sampler=batches,
+            collate_fn=self.data_collator,
+            num_workers=args.dataloader_num_workers,
+            pin_memory=args.dataloader_pin_memory,
+            persistent_workers=args.dataloader_persistent_workers,
+            prefetch_factor=args.dataloader_prefetch_factor,
+            worker_init_fn=partial(seed_worker, num_workers=args.dataloader_num_workers, rank=args.process_index),
+        )
+        # Accelerate would share out the batches anew, and fill up the last with samples seen already.
+        prepared: DataLoader[Any] = prepare_data_loader(
+            loader,
+            self.accelerator.device,
+            num_processes=1,
+            process_index=0,
+            put_on_device=True,
+            use_seedable_sampler=True,
+            data_seed=args.data_seed,
+        )
+        return prepared
+
+    def prediction_step(
+        self,
+        model: nn.Module,
+        inputs: dict[str, Any],
+        prediction_loss_only: bool,
+        ignore_keys: list[str] | None = None,
+    ) -> Any:
+        """Loss, logits and labels of a batch; nothing else of the outputs is gathered from the processes."""
+        return super().prediction_step(model, inputs, prediction_loss_only, [*(ignore_keys or []), *_NOT_EVALUATED])
+
     def evaluate(self, *args: Any, **kwargs: Any) -> dict[str, float]:
         """Evaluate, with averaged weights where there are any."""
         with self._averaged():
@@ -149,16 +211,18 @@ class CLFATrainer(Trainer):
                 super()._save_checkpoint(model, trial)
             finally:
                 self._in_checkpoint = False
-            checkpoint = Path(self._get_output_dir(trial)) / f"checkpoint-{self.state.global_step}"
-            if self.average is not None and checkpoint.is_dir():
-                self.average.save_trained(checkpoint)
 
     def _save(self, output_dir: str | None = None, state_dict: dict[str, Any] | None = None) -> None:
         module: Any = self.accelerator.unwrap_model(self.model)
         frozen = _frozen_encoders(module)
-        if not (self._in_checkpoint and frozen and output_dir):
+        if not (self._in_checkpoint and frozen and output_dir) or self.is_fsdp_enabled:
             super()._save(output_dir, state_dict)
-            return
+        elif self.args.should_save:
+            self._save_unfrozen(module, frozen, output_dir)
+        if self.average is not None and self._in_checkpoint and output_dir and self.args.should_save:
+            self.average.save_trained(Path(output_dir))
+
+    def _save_unfrozen(self, module: Any, frozen: tuple[str, ...], output_dir: str) -> None:
         # Frozen encoders are many times the rest and never change; only the finished model carries them.
         os.makedirs(output_dir, exist_ok=True)
         save_file(
@@ -170,10 +234,31 @@ class CLFATrainer(Trainer):
             os.path.join(output_dir, UNFROZEN_WEIGHTS_FILE),
         )
 
+    def whole_model(self) -> Any:
+        """The model with all its weights, for the main process to save and use; FSDP leaves a part in each process.
+
+        Every process has to call it.
+        """
+        if not self.is_fsdp_enabled:
+            return self.model
+        module: Any = self.accelerator.unwrap_model(self.model)
+        weights = self.accelerator.get_state_dict(self.model)
+        if not self.accelerator.is_main_process:
+            return module
+        whole = self._model_class(module.config).to(self.args.device)
+        whole.load_state_dict(weights)
+        return whole
+
     def _load_best_model(self) -> None:
+        if self.is_fsdp_enabled:
+            super()._load_best_model()
+            return
         self._load_weights(str(self.state.best_model_checkpoint))
 
     def _load_from_checkpoint(self, resume_from_checkpoint: str, model: nn.Module | None = None) -> None:
+        if self.is_fsdp_enabled:
+            super()._load_from_checkpoint(resume_from_checkpoint, model)
+            return
         self._load_weights(resume_from_checkpoint)
         if self.average is not None:
             self.average.resume(self.accelerator.unwrap_model(self.model), Path(resume_from_checkpoint))

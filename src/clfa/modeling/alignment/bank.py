@@ -8,6 +8,8 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from clfa.modeling.gather import gather_rows, total
+
 
 @dataclass
 class GuideBank:
@@ -42,6 +44,9 @@ class BankContrastiveLoss(nn.Module):
     out; and, as in the paper's symmetric loss, the columns of the batch's own guides against the B students:
     ``(CE(S) + CE(S_batch^T)) / 2``. With N = B and distinct contents this is the paper's loss.
 
+    In training by several processes, B counts the samples of all of them. Each compares its own with the bank; only for
+    the second half are the students gathered.
+
     Args:
         temperature: tau.
     """
@@ -54,7 +59,7 @@ class BankContrastiveLoss(nn.Module):
         """Loss of one student.
 
         Args:
-            student: Pooled student features (B, D).
+            student: Pooled student features (B, D), of this process.
             bank: Guide embeddings.
             modality: Which of the guide's modalities the student is pulled to.
             index: Row of each sample in the bank (B,).
@@ -77,7 +82,12 @@ class BankContrastiveLoss(nn.Module):
             logits = h @ embeds.to(dtype).T / self.temperature
             excluded = (groups[index][:, None] == groups[None]) | (groups == -1)[None]
             excluded[torch.arange(len(index), device=index.device), index] = False
-            to_guides = F.cross_entropy(logits.masked_fill(excluded, float("-inf")), index)
-            own = logits[:, index]
-            to_students = F.cross_entropy(own.T, torch.arange(len(index), device=index.device))
-            return (to_guides + to_students) / 2
+            to_guides = F.cross_entropy(logits.masked_fill(excluded, float("-inf")), index, reduction="sum")
+            if self.training:
+                h, index = gather_rows(h, index)
+                to_guides = total(to_guides)
+            if not len(index):
+                return h.sum()
+            batch = embeds[index].to(dtype) @ h.T / self.temperature
+            to_students = F.cross_entropy(batch, torch.arange(len(index), device=index.device))
+            return (to_guides / len(index) + to_students) / 2

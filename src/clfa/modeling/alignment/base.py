@@ -10,6 +10,7 @@ from torch import nn
 
 from clfa.modeling.alignment.bank import BankContrastiveLoss, GuideBank
 from clfa.modeling.alignment.contrastive import GuidedContrastiveLoss
+from clfa.modeling.gather import at_least_float32, gather_rows
 
 
 @dataclass
@@ -38,6 +39,10 @@ class AlignmentInputs:
 
 class Alignment(nn.Module):
     """Base of all variants.
+
+    In training by several processes (DistributedDataParallel, FSDP), the batch is that of all of them together: every
+    process returns the loss of the whole batch, with its own part of the gradient (:mod:`clfa.modeling.gather`). All of
+    them therefore have to call it. In evaluation mode a process looks at its own samples only and may work alone.
 
     Args:
         temperature: tau of the contrastive losses.
@@ -77,10 +82,23 @@ class Alignment(nn.Module):
         if rows is not None:
             h, g = h[rows], g[rows]
             index = None if index is None else index[rows]
-        if not len(h):
-            return h.sum()
-        if inputs.bank is None or index is None:
-            loss: torch.Tensor = self.batch_loss(h, g)
+        if inputs.bank is not None and index is not None:
+            loss: torch.Tensor = self.bank_loss(h, inputs.bank, guide, index)
         else:
-            loss = self.bank_loss(h, inputs.bank, guide, index)
+            loss = self.contrast(h, g)
+        return loss
+
+    def contrast(self, student: torch.Tensor, other: torch.Tensor) -> torch.Tensor:
+        """Contrastive loss within the batch, which in training is that of all processes.
+
+        Args:
+            student: What is pulled (B, D).
+            other: What it is pulled to (B, D); no gradient flows into it.
+
+        Returns:
+            Scalar; 0 when no process has a sample.
+        """
+        if self.training:
+            student, other = gather_rows(*at_least_float32(student, other.detach()))
+        loss: torch.Tensor = self.batch_loss(student, other) if len(student) else student.sum()
         return loss

@@ -1,0 +1,149 @@
+"""``python -m benchmarks``: measure, compare, plot growth, guard."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+from clfa.errors import CLFAError
+from clfa.files import atomic_write, write_json
+
+DOCUMENT = Path(__file__).resolve().parent.parent / "docs" / "performance.md"
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Carry out one command; the exit code is 1 when the guard, the check or a measurement fails."""
+    options = parser().parse_args(arguments)
+    try:
+        code: int = options.command(options)
+    except CLFAError as error:
+        print(f"Error: {error}", file=sys.stderr)
+        return 2
+    return code
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command line."""
+    top = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    commands = top.add_subparsers(required=True)
+
+    def command(name: str, work: object, description: str) -> argparse.ArgumentParser:
+        sub = commands.add_parser(name, help=description, description=description)
+        sub.set_defaults(command=work)
+        sub.add_argument("--work", type=Path, default=Path("runs/bench"), help="folder for posts, encoders and results")
+        return sub
+
+    run = command("run", _run, "Measure, and write the page.")
+    run.add_argument("--reference", type=Path, help="checkout of the authors' code, run alongside")
+    run.add_argument("--data-dir", type=Path, help="folder with mvsa-single/: the start of a run on real data, too")
+    run.add_argument("--architectures", nargs="+", default=["paper", "offline"], choices=["paper", "offline", "small"])
+    run.add_argument("--repetitions", type=int, default=7)
+    run.add_argument("--memory-samples", type=int, default=24_635, help="posts of the memory measurement")
+    run.add_argument(
+        "--only", nargs="+", default=[], help="training, prediction, guide, images, startup, memory, reference"
+    )
+    run.add_argument("--document", type=Path, default=DOCUMENT, help="page to write")
+
+    check = command("check", _check, "Losses of both codes on identical weights and inputs.")
+    check.add_argument("--reference", type=Path, required=True)
+    check.add_argument("--batch-size", type=int, default=8)
+
+    growth = command("growth", _growth, "Time and memory against samples, text length, batch size, classes, processes.")
+    growth.add_argument("--architecture", default="small", choices=["paper", "small"])
+    growth.add_argument("--repetitions", type=int, default=3)
+    growth.add_argument("--only", nargs="+", default=[], help="samples, length, batch, classes, processes")
+    growth.add_argument("--plots", type=Path, default=DOCUMENT.parent / "performance", help="folder of the pictures")
+
+    guard = command("guard", _guard, "Ratios and counts within one run; fails on a clear regression.")
+    guard.add_argument("--repetitions", type=int, default=5)
+    guard.add_argument("--only", nargs="+", default=[], help="names of checks")
+
+    render = command("render", _render, "Write the page again from the results.")
+    render.add_argument("--document", type=Path, default=DOCUMENT)
+
+    lengths = command("lengths", _lengths, "Count the text lengths of the data sets anew.")
+    lengths.add_argument("--data-dir", type=Path, required=True, help="folder with mmsd/ and mvsa-single/")
+    return top
+
+
+def _run(options: argparse.Namespace) -> int:
+    from benchmarks.measure import Bench, Settings
+
+    settings = Settings(
+        work=options.work.resolve(),
+        architectures=tuple(options.architectures),
+        repetitions=options.repetitions,
+        reference=None if options.reference is None else options.reference.resolve(),
+        memory_samples=options.memory_samples,
+        only=tuple(options.only),
+        data_dir=None if options.data_dir is None else options.data_dir.resolve(),
+    )
+    if settings.reference is not None:
+        from benchmarks.reference import check_folder
+
+        check_folder(settings.reference)
+        if not settings.only or "reference" in settings.only:
+            _check(argparse.Namespace(work=options.work, reference=settings.reference, batch_size=8))
+    results = Bench(settings, options.work / "results.json").run()
+    _render(options)
+    return 1 if results["failures"] else 0
+
+
+def _check(options: argparse.Namespace) -> int:
+    from benchmarks.architectures import write_encoders
+    from benchmarks.reference import check
+
+    work = options.work.resolve()
+    encoders = write_encoders(work / "encoders" / "paper", "paper")
+    found = check(options.reference.resolve(), encoders, work / "theirs", options.batch_size)
+    write_json(options.work / "check.json", found)
+    print(json.dumps(found, indent=2))
+    return 1 if found["loss_difference"] > 1e-5 or found["gradient_difference"] > 1e-4 else 0
+
+
+def _growth(options: argparse.Namespace) -> int:
+    from benchmarks.growth import measure
+
+    measure(options.work.resolve(), options.plots, options.architecture, options.repetitions, options.only)
+    return 0
+
+
+def _guard(options: argparse.Namespace) -> int:
+    from benchmarks.guard import guard
+
+    return guard(options.work.resolve(), options.repetitions, options.only)
+
+
+def _render(options: argparse.Namespace) -> int:
+    from benchmarks.render import render
+
+    def read(name: str) -> str | None:
+        path = options.work / name
+        return path.read_text(encoding="utf-8") if path.is_file() else None
+
+    results, check, growth = read("results.json"), read("check.json"), read("growth.md")
+    with atomic_write(options.document) as file:
+        file.write(
+            render(
+                None if results is None else json.loads(results),
+                None if check is None else json.loads(check),
+                growth or "",
+            )
+        )
+    print(f"{options.document} written.")
+    return 0
+
+
+def _lengths(options: argparse.Namespace) -> int:
+    from benchmarks.lengths import COUNTS, count
+
+    with atomic_write(COUNTS) as file:
+        lines = (f"  {json.dumps(name)}: {json.dumps(counts)}" for name, counts in count(options.data_dir).items())
+        file.write("{\n" + ",\n".join(lines) + "\n}\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

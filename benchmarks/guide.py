@@ -1,0 +1,66 @@
+"""Guide embeddings: CLIP over texts and pictures, or the guide fitted on training pairs."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+import time
+from pathlib import Path
+
+from benchmarks.probe import Channel
+from clfa.guides.clip import CLIPGuide
+from clfa.pipeline.prepare import Preparation, load_corpus
+from clfa.recipe import load_recipe
+
+
+def clip(channel: Channel, model: str, posts: str, cache: str) -> None:
+    """A round embeds all texts and pictures of a folder, with nothing cached.
+
+    Args:
+        channel: To the caller.
+        model: CLIP's directory.
+        posts: Folder of :func:`benchmarks.material.write_posts`.
+        cache: Not used; every task has one.
+    """
+    guide = CLIPGuide(model)
+    rows = [json.loads(line) for line in (Path(posts) / "posts.jsonl").read_text(encoding="utf-8").splitlines()]
+    # The vocabulary of a random CLIP spells; letters alone are tokens, so that lengths are the posts' own.
+    texts = [" ".join("a" for _ in row["text"].split()) for row in rows]
+    pictures = [str(Path(posts) / row["image"]) for row in rows]
+    for _ in channel.rounds():
+        start = time.perf_counter()
+        guide.embed_texts(texts)
+        halfway = time.perf_counter()
+        guide.embed_images(pictures)
+        end = time.perf_counter()
+        channel.report(
+            seconds=end - start, text_seconds=halfway - start, image_seconds=end - halfway, samples=len(rows)
+        )
+
+
+def fitted(channel: Channel, recipe: str, overrides: list[str], cache: str) -> None:
+    """A round fits the recipe's guide on pooled features that are cached, and embeds the training split with it.
+
+    Args:
+        channel: To the caller.
+        recipe: Name of a recipe with a fitted guide.
+        overrides: Its overrides.
+        cache: Cache directory.
+    """
+    settings = load_recipe(recipe, overrides)
+    corpus = load_corpus(settings, cache=Path(cache))
+    preparation = Preparation(settings, corpus, cache=Path(cache))
+    preparation.cache_features()
+    train = corpus.splits["train"]
+    # Once before, so that pooled features are there.
+    preparation.guide()
+    for _ in channel.rounds():
+        # A fit is kept under its seed; another one is a fit anew.
+        settings.seed += 1
+        with tempfile.TemporaryDirectory() as fresh:
+            start = time.perf_counter()
+            guide = preparation.guide()
+            assert guide is not None
+            guide.embed_pairs(preparation.pairs(train), Path(fresh))
+            seconds = time.perf_counter() - start
+        channel.report(seconds=seconds, samples=len(train))

@@ -1,0 +1,50 @@
+"""Prediction on new posts, from encoded picture and text to class probabilities."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+
+import torch
+
+from benchmarks.architectures import RandomGuide
+from benchmarks.machine import synchronise
+from benchmarks.probe import Channel
+from clfa.data.targets import LABEL, Target
+from clfa.pipeline.predict import Post, Predictor
+from clfa.pipeline.prepare import Preparation, load_corpus
+from clfa.pipeline.train import build_model
+from clfa.recipe import load_recipe
+
+
+def predict(channel: Channel, recipe: str, overrides: list[str], cache: str, posts: str, batch_size: int) -> None:
+    """A round predicts on all posts of a folder.
+
+    Args:
+        channel: To the caller.
+        recipe: Name of a recipe.
+        overrides: Its overrides.
+        cache: Cache directory.
+        posts: Folder of :func:`benchmarks.material.write_posts`.
+        batch_size: Posts per forward pass; 1 measures how long one person waits.
+    """
+    settings = load_recipe(recipe, overrides)
+    corpus = load_corpus(settings, cache=Path(cache))
+    preparation = Preparation(settings, corpus, cache=Path(cache))
+    guide = RandomGuide(settings.model.hidden_size)
+    targets = [Target(LABEL, label_names=tuple(corpus.label_names))]
+    model = build_model(settings.model, preparation, targets, guide)  # type: ignore[arg-type]
+    predictor = Predictor(model, preparation.processor, batch_size)
+    rows = [json.loads(line) for line in (Path(posts) / "posts.jsonl").read_text(encoding="utf-8").splitlines()]
+    wanted = [Post(row["text"], str(Path(posts) / row["image"])) for row in rows]
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    for _ in channel.rounds():
+        start = time.perf_counter()
+        found = predictor(wanted)
+        synchronise(device)
+        seconds = time.perf_counter() - start
+        failed = [prediction.error for prediction in found if prediction.error is not None]
+        if failed:
+            raise RuntimeError(f"{len(failed)} of {len(found)} posts failed: {failed[0]}")
+        channel.report(seconds=seconds, samples=len(found))

@@ -1,0 +1,183 @@
+"""``docs/performance.md`` from what was measured."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from benchmarks.spread import Spread, ratios, spread
+
+INTRODUCTION = """# What it costs
+
+Written by `make bench` from what it measured; not edited by hand. Text and pictures are synthetic, text lengths are
+those of MMSD and MVSA-Single ([counts](../benchmarks/lengths.json)), weights are random: times do not depend on what
+was learnt.
+
+```bash
+make bench                              # ours
+make bench REFERENCE=../CLFA            # and the authors' code beside it, after: git clone https://github.com/ChangKe123/CLFA
+make bench-guard                        # what CI runs: ratios within one run, no seconds
+make bench-growth                       # time and memory against samples, length, batch, classes, processes
+```
+
+How it is measured: every contender is a process of its own and works only when it is its turn; rounds alternate in
+changing order, the first is thrown away. Shown are the median and the quartiles (of fewer than four values the smallest
+and the largest). A *floor* is the least that the work can take on this machine: the matrix operations of tokens that
+exist, without padding, over the fastest matrix product measured in the same run, plus the optimiser's bytes over the
+measured bandwidth. *Gap* is the measured time over the floor; *use* is the share of the matrix rate that the operations
+reach (MFU, with the measured rate in the place of the data sheet's). Of memory, the floor is what the libraries take
+before any data is read; of a start, the import of PyTorch and Transformers.
+"""
+
+REFERENCE = """
+The authors' script runs unchanged in its own process with its own arguments (`train_s.sh`);
+[benchmarks/reference.py](../benchmarks/reference.py) lists everything that is put in place around it. Both go through
+the same posts, batches of 8 in training; evaluation is each side's own loop (theirs: batches of 8, every batch run
+twice; ours: batches of 64, once). Texts have no knowledge, and their code then attends to an empty one, [CLS] [SEP];
+rows "with the empty knowledge" do the same on our side, with their dropout in the vision transformer and their
+evaluation batch: the same architecture. With identical weights and inputs and without dropout both then have the same
+loss (`python -m benchmarks check --reference DIR`).
+"""
+
+_PENDING = "\nNo figures yet: `make bench` writes them here.\n"
+
+
+def render(results: Mapping[str, Any] | None, check: Mapping[str, float] | None = None, growth: str = "") -> str:
+    """The page.
+
+    Args:
+        results: Of :class:`benchmarks.measure.Bench`; ``None`` when nothing was measured.
+        check: Of :func:`benchmarks.reference.check`.
+        growth: Markdown of :mod:`benchmarks.growth`.
+    """
+    parts = [INTRODUCTION]
+    if results is None:
+        parts.append(_PENDING)
+    else:
+        parts += [machine_section(results), measurement_section(results)]
+        if results["comparisons"] or check:
+            parts.append("\n## Beside the authors' code\n" + REFERENCE)
+            parts.append(comparison_table(results["comparisons"]))
+            if check:
+                parts.append(check_line(check))
+        if results["failures"]:
+            parts.append("\n## What failed\n")
+            parts += [f"\n- {name}: {problem.splitlines()[-1]}" for name, problem in results["failures"].items()]
+            parts.append("\n")
+    if growth:
+        parts.append("\n## Growth\n\n" + growth)
+    return "".join(parts).rstrip() + "\n"
+
+
+def machine_section(results: Mapping[str, Any]) -> str:
+    """The machine and its rates."""
+    m = results["machine"]
+    versions = f"PyTorch {m['torch']}, Transformers {m['transformers']}, Python {m['python']}, clfa {m['clfa']}"
+    lines = [
+        f"\n## The machine\n\n{m['cpu']}, {m['cores']} cores ({m['cpu_capability']}), {m['memory_gb']} GB of memory, "
+        f"{m['gpu'] or 'no GPU'}; {m['threads']} threads; {versions}; "
+        f"load before the run {m['load_before']}. Measured {results['measured']}.\n",
+        "\n| matrix product | " + " | ".join(f"{name}, GFLOP/s" for name in results["rates"]) + " |",
+        "| --- | " + " | ".join("---:" for _ in results["rates"]) + " |",
+    ]
+    for shape in next(iter(results["rates"].values())):
+        cells = " | ".join(f"{rates[shape] / 1e9:.0f}" for rates in results["rates"].values())
+        lines.append(f"| {shape} | {cells} |")
+    lines.append(f"\nMemory bandwidth (copy, both directions counted): {results['bandwidth'] / 1e9:.1f} GB/s.\n")
+    return "\n".join(lines)
+
+
+def measurement_section(results: Mapping[str, Any]) -> str:
+    """One row per measurement."""
+    lines = [
+        "\n## Ours\n",
+        "| what | architecture | lengths | precision | time | samples/s | floor | gap | use | peak memory |",
+        "| --- | --- | --- | --- | ---: | ---: | ---: | ---: | ---: | ---: |",
+    ]
+    for entry in results["measurements"]:
+        cells = [entry["name"], *(entry.get(name, "") for name in ("architecture", "data", "precision"))]
+        if "seconds" in entry:
+            time = spread(entry["seconds"])
+            verdict = ""
+            if "at_most" in entry:
+                reached = "reached" if time.median <= entry["at_most"] else "MISSED"
+                verdict = f"; at most {duration(entry['at_most'])}: {reached}"
+            cells.append(seconds(time) + verdict)
+            # Without an epoch or a batch there is nothing to count per second.
+            cells.append(f"{entry['samples'] / time.median:,.1f}" if "samples" in entry else "")
+        else:
+            cells += ["", f"{entry['samples']:,} samples" if "samples" in entry else ""]
+            time = None
+        if "floor_seconds" in entry and time is not None:
+            floor = entry["floor_seconds"]
+            use = entry["operations"] / entry["operations_per_second"] / time.median
+            cells += [duration(floor), f"{time.median / floor:.1f}", f"{100 * use:.0f} %"]
+        elif "floor_mb" in entry:
+            # What the libraries alone take.
+            cells += [f"{entry['floor_mb']:,.0f} MB", f"{entry['peak_memory_mb'] / entry['floor_mb']:.1f}", ""]
+        else:
+            cells += ["", "", ""]
+        memory = [f"{entry['peak_memory_mb']:,.0f} MB"] if "peak_memory_mb" in entry else []
+        if "peak_gpu_memory_mb" in entry:
+            memory.append(f"GPU {entry['peak_gpu_memory_mb']:,.0f} MB")
+        cells.append(", ".join(memory))
+        lines.append("| " + " | ".join(map(str, cells)) + " |")
+    return "\n".join(lines) + "\n"
+
+
+def comparison_table(comparisons: list[dict[str, Any]]) -> str:
+    """Ratios with their spread, beside the target."""
+    lines = [
+        "\n| what | ours | lengths | theirs | ours | ratio | target | floor | gap |",
+        "| --- | --- | --- | ---: | ---: | ---: | ---: | ---: | ---: |",
+    ]
+    notes = []
+    for entry in comparisons:
+        theirs, ours = spread(entry["theirs"]), spread(entry["ours"])
+        ratio = ratios(entry["theirs"], entry["ours"])
+        shown = [f"{s.median:,.0f} MB" if entry["unit"] == "MB" else seconds(s) for s in (theirs, ours)]
+        verdict = "reached" if ratio.median >= entry["target"] else "MISSED"
+        floor = entry.get("floor_seconds")
+        cells = [entry["name"], entry.get("variant", ""), entry.get("data", ""), *shown]
+        cells += [times(ratio), f"{entry['target']}x: {verdict}"]
+        cells += [duration(floor), f"{ours.median / floor:.1f}"] if floor else ["", ""]
+        lines.append("| " + " | ".join(cells) + " |")
+        if entry.get("note"):
+            notes.append(f"\n{entry['name'].capitalize()}: {entry['note']}.\n")
+    replaced = sorted({name for entry in comparisons for name in entry.get("replaced", [])})
+    if replaced:
+        notes.append(f"\nNot installed and replaced by stand-ins on their side: {', '.join(replaced)}.\n")
+    return "\n".join(lines) + "\n" + "".join(notes)
+
+
+def check_line(check: Mapping[str, float]) -> str:
+    """Losses on identical weights and inputs."""
+    return (
+        f"\nIdentical weights and inputs, dropout off: loss {check['theirs']:.7g} theirs, {check['ours']:.7g} ours "
+        f"(relative difference {check['loss_difference']:.1e}); largest difference of a logit "
+        f"{check['logit_difference']:.1e}, of a tensor's gradient {check['gradient_difference']:.1e} of the gradient's "
+        "norm.\n"
+    )
+
+
+def duration(value: float) -> str:
+    """Three digits with a unit: ``12.3 s``, ``4.56 ms``."""
+    if value < 1e-3:
+        return f"{_digits(value * 1e6)} µs"
+    return f"{_digits(value)} s" if value >= 1 else f"{_digits(value * 1e3)} ms"
+
+
+def seconds(s: Spread) -> str:
+    """Median with quartiles."""
+    if s.count == 1:
+        return duration(s.median)
+    return f"{duration(s.median)} ({duration(s.low)} to {duration(s.high)})"
+
+
+def times(s: Spread) -> str:
+    """A ratio with quartiles."""
+    return f"**{s.median:.2f}x**" + (f" ({s.low:.2f} to {s.high:.2f})" if s.count > 1 else "")
+
+
+def _digits(value: float) -> str:
+    return f"{value:.0f}" if value >= 100 else f"{value:.1f}" if value >= 10 else f"{value:.2f}"

@@ -1,0 +1,39 @@
+"""A predictor that takes its time and leaves word of where it works, so that tests can kill the machine under it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from clfa.pipeline.predict import Post, Prediction, Predictor
+
+
+class SlowPredictor(Predictor):
+    """``Predictor`` that writes a file named after its node into ``notes`` and sleeps before each batch."""
+
+    notes: Path
+    seconds: float
+
+    def __call__(self, posts: Sequence[Post]) -> list[Prediction]:
+        import ray
+
+        (self.notes / ray.get_runtime_context().get_node_id()).touch()
+        time.sleep(self.seconds)
+        return super().__call__(posts)
+
+
+@dataclass(frozen=True)
+class SlowLoad:
+    """Makes one."""
+
+    notes: str
+    seconds: float
+
+    def __call__(self, run: str, batch_size: int) -> Any:
+        predictor = SlowPredictor.load(run, batch_size)
+        assert isinstance(predictor, SlowPredictor)
+        predictor.notes, predictor.seconds = Path(self.notes), self.seconds
+        return predictor
