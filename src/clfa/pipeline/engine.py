@@ -46,7 +46,7 @@ class TorchEngine:
     def __init__(self, model: CLFAForClassification, precision: Precision = "fp32") -> None:
         device = "cuda" if torch.cuda.is_available() else "cpu"
         self.model: Any = model.eval().to(device)
-        self.config: CLFAConfig = model.config
+        self.config: CLFAConfig = self.model.config
         self.device = device
         if precision == "auto":
             precision = "bf16" if device == "cuda" and torch.cuda.is_bf16_supported() else "fp32"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
@@ -206,7 +207,9 @@ def _predict_rows(
             yield [_post(row, columns, source.parent) for row in rows if row.error is None]
 
     committed, since = summary.rows, time.monotonic()
-    with track(count_rows(source), "predicting", unit="rows", done=summary.rows) as advance:
+    # Counting is a pass over the file, for whoever looks at the bar.
+    total = count_rows(source) if sys.stderr.isatty() else None
+    with track(total, "predicting", unit="rows", done=summary.rows) as advance:
         for predictions in predictor.stream(windows()):
             rows = waiting.popleft()
             remaining = iter(predictions)
