@@ -5,6 +5,7 @@ BIN := $(VENV)/bin
 # A CPU build on machines without a GPU; set TORCH= to keep a PyTorch that is installed already.
 TORCH ?= torch==2.13.0
 DATA ?= ../shared/data/mvsa-single
+MMSD ?= ../shared/data/mmsd
 
 .PHONY: help install demo experiment-smoke test test-all check format results bench bench-growth bench-guard clean
 
@@ -43,11 +44,14 @@ format: $(BIN)/.installed  ## Let ruff format
 	$(BIN)/ruff format src tests benchmarks
 
 results: export OMP_NUM_THREADS = 1
-results: $(BIN)/.installed  ## The README's MVSA-Single tables (DATA=directory); under two hours on one core
-	$(BIN)/python benchmarks/mvsa_single.py --data-dir $(DATA) --recipe mvsa-single-offline --output runs/results-frozen
-	$(BIN)/python benchmarks/mvsa_single.py --data-dir $(DATA) --recipe mvsa-single-offline-tuned \
-		--output runs/results-tuned --rows text-only "CLFA, alpha 0" "CLFA, guided"
-	$(BIN)/python benchmarks/logistic_regression.py --data-dir $(DATA)
+results: $(BIN)/.installed  ## The README's tables (DATA=MVSA-Single, MMSD=MMSD); under three hours on two cores
+	$(BIN)/clfa experiment mvsa-comparison --data-dir $(DATA) --jobs 2 --output runs/mvsa-comparison
+	$(BIN)/clfa report runs/mvsa-comparison
+	$(BIN)/clfa experiment mvsa-tuned --data-dir $(DATA) --jobs 2 --output runs/mvsa-tuned
+	$(BIN)/clfa report runs/mvsa-tuned
+	$(BIN)/clfa experiment mmsd-knowledge --data-dir $(MMSD) --jobs 2 --output runs/mmsd-knowledge
+	$(BIN)/clfa report runs/mmsd-knowledge
+	$(BIN)/python benchmarks/logistic_regression.py --data-dir $(DATA) --folds 1 2 3 4 5 6 7 8 9 10
 
 # REFERENCE: a checkout of the authors' code to run alongside; BENCH: further options, see `python -m benchmarks run -h`.
 bench: $(BIN)/.installed  ## Measure and write docs/performance.md (REFERENCE=directory for the authors' code beside it)

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from clfa.cli.main import app
 from clfa.data import read_corpus, validate
 from clfa.errors import RecipeError
 from clfa.evaluation.inference import infer
@@ -127,3 +128,16 @@ def test_a_model_without_leave_still_reports_failures(tiny_run: Path) -> None:
 def test_modality_dropout_needs_leave(tiny_overrides: list[str]) -> None:
     with pytest.raises(RecipeError, match="modality_dropout needs allow_missing_modalities=true"):
         load_recipe("offline", [*tiny_overrides, "model.modality_dropout=0.1"])
+
+
+def test_the_command_line_tells_it(
+    tmp_path: Path, gappy_csv: Path, tiny_overrides: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ["train", "offline", *tiny_overrides, *ALLOW, "--data-dir", str(gappy_csv)]
+    app([*arguments, "--output", str(tmp_path / "run")], standalone_mode=False)
+    shown = capsys.readouterr().out
+    assert "kept with one modality: 8 x missing image" in shown
+    metrics = json.loads((tmp_path / "run" / "metrics.json").read_text(encoding="utf-8"))
+    worth = metrics["test"]["without"]["image"]
+    line = next(line for line in shown.partition("test ")[2].splitlines() if "without image" in line)
+    assert f"{100 * worth['accuracy']:.1f}" in line

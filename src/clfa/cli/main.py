@@ -198,6 +198,8 @@ def _show_run(metrics: dict[str, Any], target: Path) -> None:
     typer.echo(f"\n{metrics['recipe']} on {data['name']}: {sizes}")
     for reason, count in data["dropped"].items():
         typer.echo(f"  left out: {count:,} x {reason}")
+    for reason, count in data.get("incomplete", {}).items():
+        typer.echo(f"  kept with one modality: {count:,} x {reason}")
     if metrics["guide"] is not None:
         retrieval = metrics["guide"]["validation_retrieval"]
         typer.echo(
@@ -224,6 +226,9 @@ def _show_scores(scores: dict[str, dict[str, Any]]) -> None:
     for name, metrics in scores.items():
         row = [f"{100 * metrics[key]:.1f}" for key in ("accuracy", "macro_f1", "weighted_f1")]
         table.add_row(name, f"{metrics['samples']:,}", *row)
+        for modality, withheld in metrics.get("without", {}).items():
+            row = [f"{100 * withheld[key]:.1f}" for key in ("accuracy", "macro_f1", "weighted_f1")]
+            table.add_row(f"  without {modality}", "", *row)
     Console().print(table)
 
 
@@ -244,7 +249,10 @@ def _show_targets(scores: dict[str, dict[str, Any]]) -> None:
             figures = _FIGURES[found["problem_type"]].items()
             text = ", ".join(f"{name} {found[key]:.3f}" for key, name in figures if found.get(key) is not None)
             table.add_row(split, target, f"{found['samples']:,}", text)
-        table.add_row(split, "score", f"{metrics['samples']:,}", f"{metrics['score']:.3f}", end_section=True)
+        table.add_row(split, "score", f"{metrics['samples']:,}", f"{metrics['score']:.3f}")
+        for modality, withheld in metrics.get("without", {}).items():
+            table.add_row("", f"  without {modality}", "", f"{withheld['score']:.3f}")
+        table.add_section()
     Console().print(table)
 
 
