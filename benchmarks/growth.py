@@ -210,7 +210,7 @@ def plot(axis: Axis, points: Sequence[Point], path: Path) -> None:
     import matplotlib
 
     matplotlib.use("Agg")
-    from matplotlib import pyplot
+    from matplotlib import pyplot, ticker
 
     x = [point.value for point in points]
     figure, panels = pyplot.subplots(1, 2, figsize=(9, 3.2), layout="constrained")
@@ -227,7 +227,9 @@ def plot(axis: Axis, points: Sequence[Point], path: Path) -> None:
     ):
         if x[0] > 0:
             panel.set_xscale("log", base=2)
-            panel.set_yscale("log")
+            # Every doubling has its tick; powers of ten are too far apart here.
+            panel.set_yscale("log", base=2)
+            panel.yaxis.set_major_formatter(ticker.FuncFormatter(lambda value, _: f"{value:.3g}"))
             panel.plot(x, [last * value / x[-1] for value in x], linestyle="--", color="grey", label="proportional")
         else:
             panel.set_ylim(bottom=0)
