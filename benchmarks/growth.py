@@ -68,13 +68,15 @@ AXES = (
         (1, 2, 4),
         "epoch",
         "Data-parallel processes on this machine's cores, one thread each: time falls until the cores are used up. "
-        "Each process holds the libraries, the weights and the optimiser's state: memory is proportional to them.",
+        "Each process holds the libraries, the weights and the optimiser's state: memory is proportional to them "
+        "(pages that they share are counted once for each).",
     ),
     Axis(
         "loaders",
         (0, 1, 2, 4),
         "epoch",
-        "Processes that only load pictures; they help while cores are idle and pictures are the slower half.",
+        "Processes that only load pictures; they help while cores are idle and pictures are the slower half. "
+        "The memory is the training process's alone; each loader holds the libraries once more.",
     ),
 )
 
@@ -205,12 +207,17 @@ def section(axis: Axis, points: Sequence[Point], folder: str) -> str:
     )
 
 
+def number(value: float) -> str:
+    """Three digits below a hundred, whole numbers above."""
+    return f"{value:.3g}" if value < 100 else f"{value:,.0f}"
+
+
 def plot(axis: Axis, points: Sequence[Point], path: Path) -> None:
     """Time and memory, beside a dashed line of proportional growth through the last point."""
     import matplotlib
 
     matplotlib.use("Agg")
-    from matplotlib import pyplot
+    from matplotlib import pyplot, ticker
 
     x = [point.value for point in points]
     figure, panels = pyplot.subplots(1, 2, figsize=(9, 3.2), layout="constrained")
@@ -227,7 +234,9 @@ def plot(axis: Axis, points: Sequence[Point], path: Path) -> None:
     ):
         if x[0] > 0:
             panel.set_xscale("log", base=2)
-            panel.set_yscale("log")
+            # Every doubling has its tick; powers of ten are too far apart here.
+            panel.set_yscale("log", base=2)
+            panel.yaxis.set_major_formatter(ticker.FuncFormatter(lambda value, _: number(value)))
             panel.plot(x, [last * value / x[-1] for value in x], linestyle="--", color="grey", label="proportional")
         else:
             panel.set_ylim(bottom=0)

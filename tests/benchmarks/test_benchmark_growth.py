@@ -3,7 +3,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from benchmarks.growth import AXES, Axis, Point, exponent, plot, section
+from benchmarks.growth import AXES, Axis, Point, exponent, number, plot, section
 from benchmarks.spread import spread
 from PIL import Image
 
@@ -35,6 +35,10 @@ def test_a_section_says_what_grows_faster_than_linearly() -> None:
     )
     assert "![length](performance/length.png)" in text
     assert "| 4 | 48 s (48 to 48) | 100 MB |" in text
+
+
+def test_numbers_on_axes() -> None:
+    assert [number(value) for value in (0.0625, 32.0, 1024.0)] == ["0.0625", "32", "1,024"]
 
 
 @pytest.mark.parametrize("first", [0, 1])
