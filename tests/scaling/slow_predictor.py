@@ -12,15 +12,20 @@ from clfa.pipeline.predict import Post, Prediction, Predictor
 
 
 class SlowPredictor(Predictor):
-    """``Predictor`` that writes a file named after its node into ``notes`` and sleeps before each batch."""
+    """``Predictor`` that writes a file named after its node into ``notes``, waits for a second node's, and sleeps."""
 
     notes: Path
     seconds: float
+    patience_s = 300.0
 
     def __call__(self, posts: Sequence[Post]) -> list[Prediction]:
         import ray
 
         (self.notes / ray.get_runtime_context().get_node_id()).touch()
+        end = time.monotonic() + self.patience_s
+        # Machines that start slowly must not leave all work to the first one.
+        while len(list(self.notes.iterdir())) < 2 and time.monotonic() < end:
+            time.sleep(0.05)
         time.sleep(self.seconds)
         return super().__call__(posts)
 

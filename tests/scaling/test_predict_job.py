@@ -179,7 +179,7 @@ def test_several_targets_fit_their_schema() -> None:
         {"targets": None},
     ]
     only = _outcome(Prediction(2.5, {}, targets={"score": found["score"]}))
-    assert only == Outcome({"prediction": 2.5, "probabilities": None})
+    assert only == Outcome({"prediction": 2.5, "probabilities": None}, labels=[])
     topics = _outcome(Prediction(["a", "b"], {}, targets={"topics": found["topics"]}))
     assert topics.labels == ["a", "b"]
     assert topics.values == {"prediction": ["a", "b"], "probabilities": {"a": 0.5, "b": 0.75}}
