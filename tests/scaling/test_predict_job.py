@@ -210,4 +210,4 @@ def test_options_of_the_command(tiny_run: Path) -> None:
     assert "--engine ray needs an INPUT" in result.output
     result = runner.invoke(app, ["predict", str(tiny_run), "x.csv", "--engine", "spark"])
     assert result.exit_code == 2
-    assert "--engine 'spark': choose torch or ray" in result.output
+    assert "--engine is 'spark'; choose one of torch, onnx, ray." in result.output

@@ -73,7 +73,7 @@ def gather_rows(*tensors: torch.Tensor) -> list[torch.Tensor]:
     dist.all_gather(found, size)
     sizes = [int(other) for other in torch.cat(found).tolist()]
     return [
-        _AllRows.apply(tensor, sizes) if tensor.requires_grad else _all_rows(tensor.detach(), sizes)  # type: ignore[no-untyped-call]
+        _AllRows.apply(tensor, sizes) if tensor.requires_grad else _all_rows(tensor.detach(), sizes)
         for tensor in tensors
     ]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sized
+from collections.abc import Iterator
 from typing import Any
 
 from torch.utils.data import BatchSampler
@@ -37,18 +37,18 @@ class ProcessBatches(BatchSampler):
                 "start fewer of them."
             )
         super().__init__(sampler, batch_size, drop_last=False)
-        self.sampler: Iterable[int] | Sized = sampler
+        self._order: Any = sampler
         self.process = process
         self.processes = processes
 
     def __len__(self) -> int:
         """Batches per epoch."""
-        whole, rest = divmod(len(self.sampler), self.batch_size)  # type: ignore[arg-type]
+        whole, rest = divmod(len(self._order), self.batch_size)
         return whole + (rest >= self.processes or not whole)
 
     def __iter__(self) -> Iterator[list[int]]:
         """Of each batch, the part of this process."""
-        order = list(self.sampler)  # type: ignore[call-overload]
+        order = list(self._order)
         starts = [number * self.batch_size for number in range(len(self))]
         # A last batch of fewer samples than processes joins the one before.
         for start, end in zip(starts, [*starts[1:], len(order)], strict=True):

@@ -160,8 +160,9 @@ class CLFATrainer(Trainer):
         if sampler is None or args.dataloader_drop_last:
             return super().get_train_dataloader()
         batches = ProcessBatches(sampler, args.train_batch_size * processes, args.process_index, processes)
+        dataset: Any = self.train_dataset
         loader: DataLoader[Any] = DataLoader(
-            self.train_dataset,
+            dataset,
             batch_sampler=batches,
             collate_fn=self.data_collator,
             num_workers=args.dataloader_num_workers,
