@@ -42,6 +42,18 @@ def softmax(logits: np.ndarray) -> np.ndarray:
     return shifted / shifted.sum(axis=-1, keepdims=True)
 
 
+def by_length(dataset: Any) -> list[int]:
+    """Positions of a data set in ascending length of text, so that batches are of like length and little is padding.
+
+    Args:
+        dataset: N samples; those without lengths stay in their order.
+    """
+    lengths = dataset.lengths() if hasattr(dataset, "lengths") else None
+    if lengths is None:
+        return list(range(len(dataset)))
+    return [int(position) for position in np.argsort(lengths, kind="stable")]
+
+
 # What carries a modality into the model.
 _INPUTS = {
     "text": ("input_ids", "attention_mask", "token_type_ids", "text_features", "text_bias"),
@@ -75,7 +87,14 @@ def infer(
     withheld = _INPUTS[without] if without is not None else ()
     tokenizer = dataset.processor.tokenizer
     collator = CLFACollator((tokenizer.pad_token_id or 0) if tokenizer is not None else 0)
-    loader = DataLoader(dataset, batch_size=batch_size, collate_fn=collator, num_workers=num_workers)
+    order = by_length(dataset)
+    loader = DataLoader(
+        dataset,
+        batch_size=batch_size,
+        sampler=order,  # type: ignore[arg-type]
+        collate_fn=collator,
+        num_workers=num_workers,
+    )
     outputs: dict[str, list[np.ndarray]] = {"logits": [], "text_embeds": [], "image_embeds": [], "pooler_output": []}
     with track(len(dataset), description) as advance:
         for batch in loader:
@@ -89,7 +108,8 @@ def infer(
                 if output.get(name) is not None:
                     arrays.append(output[name].float().cpu().numpy())
             advance(len(output.logits))
-    joined = {name: np.concatenate(arrays) if arrays else None for name, arrays in outputs.items()}
+    back = np.argsort(order)
+    joined = {name: np.concatenate(arrays)[back] if arrays else None for name, arrays in outputs.items()}
     if joined["logits"] is None or joined["pooler_output"] is None:
         empty = np.empty((0, model.config.num_labels), np.float32)
         return Inference(empty, None, None, np.empty((0, model.config.hidden_size), np.float32))

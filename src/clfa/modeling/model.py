@@ -15,6 +15,7 @@ from clfa.errors import ModelError
 from clfa.modeling.alignment import ALIGNMENTS, AlignmentInputs, GuideBank
 from clfa.modeling.configuration import CLFAConfig
 from clfa.modeling.dropout import Dropout
+from clfa.modeling.fast_layers import use_fast_layers
 from clfa.modeling.encoders import (
     build_encoder,
     encode_image,
@@ -163,6 +164,7 @@ class CLFAModel(CLFAPreTrainedModel):
                 self.image_projection = self._projection(widths["image"], config.image_feature_dropout)
             self.fusion = FUSIONS.get(config.fusion)(config)
         self.pooling = POOLINGS[config.pooling](config.hidden_size)
+        use_fast_layers(self)
         self.post_init()
         self.freeze_encoders()
 
@@ -401,6 +403,7 @@ class CLFAForClassification(CLFAPreTrainedModel):
         self.aligner = ALIGNMENTS.get(config.alignment)(config.temperature)
         self.guide_bank: GuideBank | None = None
         self.task_loss = TaskLoss(config)
+        use_fast_layers(self)
         self.post_init()
 
     def forward(

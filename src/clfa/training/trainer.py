@@ -22,6 +22,7 @@ from transformers.trainer_utils import seed_worker
 
 from clfa.data.targets import Target
 from clfa.errors import ModelError, RecipeError
+from clfa.evaluation.inference import by_length
 from clfa.evaluation.metrics import classification_metrics
 from clfa.evaluation.target_metrics import flat_metrics
 from clfa.modeling.alignment import GuideBank
@@ -95,6 +96,7 @@ class CLFATrainer(Trainer):
             callbacks.append(ProcessSeeds())
         self._model_class = type(model)
         self._in_checkpoint = False
+        self._evaluating = False
         self._parts: dict[str, list[torch.Tensor]] = defaultdict(list)
         super().__init__(model, args, callbacks=[*callbacks, EvaluationLines()], **kwargs)
         if self.average is not None and self.is_fsdp_enabled:
@@ -153,6 +155,9 @@ class CLFATrainer(Trainer):
             return super()._get_train_sampler(train_dataset)
         return LengthGroupedSampler(lengths, self.args.train_batch_size * self.args.world_size, seed=self.args.seed)
 
+    def _get_eval_sampler(self, eval_dataset: Any) -> Any:
+        return by_length(eval_dataset) if self._evaluating else super()._get_eval_sampler(eval_dataset)
+
     def get_train_dataloader(self) -> DataLoader[Any]:
         """The training loader; with several processes each batch of one process alone is shared out among them."""
         args, processes = self.args, self.args.world_size
@@ -194,9 +199,13 @@ class CLFATrainer(Trainer):
         return super().prediction_step(model, inputs, prediction_loss_only, [*(ignore_keys or []), *_NOT_EVALUATED])
 
     def evaluate(self, *args: Any, **kwargs: Any) -> dict[str, float]:
-        """Evaluate, with averaged weights where there are any."""
-        with self._averaged():
-            metrics: dict[str, float] = super().evaluate(*args, **kwargs)
+        """Evaluate, with averaged weights where there are any, in the order of lengths, which metrics do not see."""
+        self._evaluating = True
+        try:
+            with self._averaged():
+                metrics: dict[str, float] = super().evaluate(*args, **kwargs)
+        finally:
+            self._evaluating = False
         return metrics
 
     def _averaged(self) -> AbstractContextManager[None]:
