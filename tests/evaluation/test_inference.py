@@ -9,7 +9,7 @@ import torch
 from datasets import Dataset
 
 from clfa.data.assemble import image_at, to_dataset
-from clfa.evaluation.inference import infer, softmax
+from clfa.evaluation.inference import by_length, infer, softmax
 from clfa.modeling import CLFAForClassification
 from clfa.processing.dataset import EncodedDataset
 from clfa.processing.processor import CLFAProcessor
@@ -75,3 +75,13 @@ def test_one_modality_and_no_sample(tiny_bert_dir: Path, tmp_path: Path) -> None
     assert inference.text_embeds is not None
     empty = infer(model, EncodedDataset(split.select([]), processor))
     assert (empty.logits.shape, empty.pooled.shape, empty.text_embeds) == ((0, 3), (0, 8), None)
+
+
+def test_by_length() -> None:
+    class Lengths(list[int]):
+        def lengths(self) -> list[int]:
+            return list(self)
+
+    # Equal ones stay in their order.
+    assert by_length(Lengths([5, 2, 9, 2])) == [1, 3, 0, 2]
+    assert by_length(range(3)) == [0, 1, 2]

@@ -409,3 +409,21 @@ def test_batches_of_like_length_when_asked_for(
     assert sampler.lengths.tolist() == [len(ids) for ids in processor.token_ids(split["text"][:])]
     grouped.train()
     assert grouped.state.global_step == 8
+
+
+def test_evaluation_goes_by_length_and_prediction_by_position(
+    model: CLFAForClassification, split: Dataset, processor: CLFAProcessor, tmp_path: Path
+) -> None:
+    trainer = trainer_for(model, split, processor, tmp_path)
+    data = trainer.eval_dataset
+    seen: list[list[int]] = []
+    model.register_forward_pre_hook(
+        lambda module, args, inputs: seen.append(inputs["attention_mask"].sum(1).tolist()), with_kwargs=True
+    )
+    metrics = trainer.evaluate()
+    assert sum(seen, []) == sorted(data.lengths())
+    seen.clear()
+    predicted = trainer.predict(data)
+    assert sum(seen, []) == data.lengths()
+    assert predicted.metrics["test_accuracy"] == metrics["eval_accuracy"]
+    assert predicted.metrics["test_loss"] == pytest.approx(metrics["eval_loss"], rel=1e-5)

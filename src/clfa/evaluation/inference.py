@@ -91,7 +91,7 @@ def infer(
     loader = DataLoader(
         dataset,
         batch_size=batch_size,
-        sampler=order,  # type: ignore[arg-type]
+        sampler=order,
         collate_fn=collator,
         num_workers=num_workers,
     )

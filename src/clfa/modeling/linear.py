@@ -19,8 +19,8 @@ _WORTHWHILE = 2**22
 def onednn_pays() -> bool:
     """Whether this machine's float32 products are faster by oneDNN.
 
-    PyTorch hands them to Intel's MKL, which on processors of other makers does not use its best kernels: on a Zen 4 with
-    two cores BERT's products take a fifth less time by oneDNN, which PyTorch carries for bfloat16 anyway.
+    PyTorch hands them to Intel's MKL, which does not use its best kernels on other makers' processors: on two cores of
+    a Zen 4, BERT's products take a fifth less time by oneDNN, which PyTorch has aboard for bfloat16 anyway.
     """
     info = Path("/proc/cpuinfo")
     return (
@@ -48,7 +48,7 @@ class _OneDNNLinear(torch.autograd.Function):
         return _product(x, weight, bias)
 
     @staticmethod
-    @once_differentiable  # type: ignore[untyped-decorator]
+    @once_differentiable
     def backward(ctx: Any, gradient: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
         x, weight = ctx.saved_tensors
         for_x, for_weight, for_bias = ctx.needs_input_grad

@@ -15,7 +15,7 @@ from clfa.errors import ModelError
 from clfa.modeling.alignment import ALIGNMENTS, AlignmentInputs, GuideBank
 from clfa.modeling.configuration import CLFAConfig
 from clfa.modeling.dropout import Dropout
-from clfa.modeling.fast_layers import use_fast_layers
+from clfa.modeling.encoder_attention import use_fast_attention
 from clfa.modeling.encoders import (
     build_encoder,
     encode_image,
@@ -26,6 +26,7 @@ from clfa.modeling.encoders import (
     load_encoder,
     pool_grid,
 )
+from clfa.modeling.fast_layers import use_fast_layers
 from clfa.modeling.fusion import FUSIONS, Stream, stream_names
 from clfa.modeling.gather import at_least_float32, gather_rows, process_count, total
 from clfa.modeling.losses.task import TaskLoss
@@ -165,6 +166,9 @@ class CLFAModel(CLFAPreTrainedModel):
             self.fusion = FUSIONS.get(config.fusion)(config)
         self.pooling = POOLINGS[config.pooling](config.hidden_size)
         use_fast_layers(self)
+        for encoder in (self.text_encoder, self.vision_encoder):
+            if encoder is not None:
+                use_fast_attention(encoder)
         self.post_init()
         self.freeze_encoders()
 
