@@ -37,6 +37,9 @@ def parser() -> argparse.ArgumentParser:
 
     run = command("run", _run, "Measure, and write the page.")
     run.add_argument("--reference", type=Path, help="checkout of the authors' code, run alongside")
+    run.add_argument(
+        "--reference-data", nargs="+", default=["mmsd", "mvsa-single"], help="data sets whose text lengths that has"
+    )
     run.add_argument("--data-dir", type=Path, help="folder with mvsa-single/: the start of a run on real data, too")
     run.add_argument("--architectures", nargs="+", default=["paper", "offline"], choices=["paper", "offline", "small"])
     run.add_argument("--repetitions", type=int, default=7)
@@ -78,6 +81,7 @@ def _run(options: argparse.Namespace) -> int:
         reference=None if options.reference is None else options.reference.resolve(),
         memory_samples=options.memory_samples,
         only=tuple(options.only),
+        reference_data=tuple(options.reference_data),
         data_dir=None if options.data_dir is None else options.data_dir.resolve(),
     )
     if settings.reference is not None:

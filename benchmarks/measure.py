@@ -40,6 +40,7 @@ class Settings:
         memory_samples: Posts of the memory measurement.
         only: Names of measurements; all when empty.
         data_dir: Folder with ``mvsa-single``, for the start of a run on real data.
+        reference_data: Data sets whose text lengths the comparison with the authors' code has.
     """
 
     work: Path
@@ -49,6 +50,7 @@ class Settings:
     memory_samples: int = MMSD_IMAGES
     only: tuple[str, ...] = ()
     data_dir: Path | None = None
+    reference_data: tuple[str, ...] = DATA_SETS
 
 
 class Bench:
@@ -249,7 +251,7 @@ class Bench:
         if self.settings.reference is None:
             return
         encoders = self.encoders("paper")
-        for data_set in DATA_SETS:
+        for data_set in self.settings.reference_data:
             recipe, overrides = self.recipe("paper", data_set)
             posts = Path(overrides[0].partition("=")[2]).parent
             options = {"recipe": recipe, "cache": str(self.cache)}

@@ -83,7 +83,7 @@ def machine_section(results: Mapping[str, Any]) -> str:
     for shape in next(iter(results["rates"].values())):
         cells = " | ".join(f"{rates[shape] / 1e9:.0f}" for rates in results["rates"].values())
         lines.append(f"| {shape} | {cells} |")
-    lines.append(f"\nMemory bandwidth (copy, both directions counted): {results['bandwidth'] / 1e9:.1f} GB/s.\n")
+    lines.append(f"\nMemory bandwidth (reading and writing both counted): {results['bandwidth'] / 1e9:.1f} GB/s.\n")
     return "\n".join(lines)
 
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -421,9 +422,9 @@ def test_evaluation_goes_by_length_and_prediction_by_position(
         lambda module, args, inputs: seen.append(inputs["attention_mask"].sum(1).tolist()), with_kwargs=True
     )
     metrics = trainer.evaluate()
-    assert sum(seen, []) == sorted(data.lengths())
+    assert list(chain(*seen)) == sorted(data.lengths())
     seen.clear()
     predicted = trainer.predict(data)
-    assert sum(seen, []) == data.lengths()
+    assert list(chain(*seen)) == data.lengths()
     assert predicted.metrics["test_accuracy"] == metrics["eval_accuracy"]
     assert predicted.metrics["test_loss"] == pytest.approx(metrics["eval_loss"], rel=1e-5)
