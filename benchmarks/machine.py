@@ -70,7 +70,7 @@ def rate(precision: str, device: str = "cpu", shapes: tuple[tuple[int, int, int]
 
 
 def bandwidth(device: str = "cpu", megabytes: int = 256) -> float:
-    """Bytes per second, read and written ones both counted, of a copy or of an addition in place: the faster of the two.
+    """Bytes per second, read and written ones both counted, of a copy or an addition in place, the faster of the two.
 
     Args:
         device: Where.
