@@ -45,7 +45,10 @@ def parser() -> argparse.ArgumentParser:
     run.add_argument("--repetitions", type=int, default=7)
     run.add_argument("--memory-samples", type=int, default=24_635, help="posts of the memory measurement")
     run.add_argument(
-        "--only", nargs="+", default=[], help="training, prediction, guide, images, startup, memory, reference"
+        "--only",
+        nargs="+",
+        default=[],
+        help="training, prediction, guide, images, startup, memory, reference: measured anew, the others kept",
     )
     run.add_argument("--document", type=Path, default=DOCUMENT, help="page to write")
 
@@ -90,7 +93,10 @@ def _run(options: argparse.Namespace) -> int:
         check_folder(settings.reference)
         if not settings.only or "reference" in settings.only:
             _check(argparse.Namespace(work=options.work, reference=settings.reference, batch_size=8))
-    results = Bench(settings, options.work / "results.json").run()
+    bench = Bench(settings, options.work / "results.json")
+    if settings.only and bench.output.is_file():
+        bench.keep(json.loads(bench.output.read_text(encoding="utf-8")))
+    results = bench.run()
     _render(options)
     return 1 if results["failures"] else 0
 

@@ -19,6 +19,7 @@ from benchmarks.floors import Floor, clip_operations, forward_operations, traini
 from benchmarks.material import write_posts
 from benchmarks.memory import MMSD_IMAGES, MMSD_TRAIN
 from benchmarks.probe import Probe, ProbeError, once
+from clfa.errors import DataError
 from clfa.files import write_json
 
 DATA_SETS = ("mmsd", "mvsa-single")
@@ -77,6 +78,26 @@ class Bench:
             "comparisons": [],
             "failures": {},
         }
+        self.phase = ""
+
+    def keep(self, before: Mapping[str, Any]) -> None:
+        """Take over what an earlier run on the same machine measured and this one does not.
+
+        Args:
+            before: Its results.
+
+        Raises:
+            DataError: When that was another machine, or other versions.
+        """
+        fixed = [{k: v for k, v in r["machine"].items() if k != "load_before"} for r in (before, self.results)]
+        if fixed[0] != fixed[1]:
+            raise DataError(
+                f"{self.output} was measured on another machine or with other versions; without --only all is measured."
+            )
+        for kind in ("measurements", "comparisons"):
+            self.results[kind] = [entry for entry in before[kind] if entry["phase"] not in self.settings.only]
+        failures = before["failures"].items()
+        self.results["failures"] = {name: why for name, why in failures if name not in self.settings.only}
 
     def run(self) -> dict[str, Any]:
         """Everything that is wanted; a measurement that fails is reported and the rest go on."""
@@ -93,6 +114,7 @@ class Bench:
             if self.settings.only and name not in self.settings.only:
                 continue
             print(f"{name} ...", file=sys.stderr, flush=True)
+            self.phase = name
             start = time.perf_counter()
             try:
                 work()
@@ -236,6 +258,7 @@ class Bench:
         self.results["comparisons"].append(
             {
                 "name": "peak memory",
+                "phase": self.phase,
                 "unit": "MB",
                 "theirs": [low + slope * (train - first)],
                 "ours": [report["peak_memory_mb"]],
@@ -276,6 +299,7 @@ class Bench:
                     self.results["comparisons"].append(
                         {
                             "name": "training" if phase == "train" else "evaluation",
+                            "phase": self.phase,
                             "variant": name,
                             "data": data_set,
                             "unit": "s",
@@ -310,7 +334,7 @@ class Bench:
 
     def add(self, name: str, reports: list[dict[str, Any]], floor: Floor | None = None, **facts: Any) -> None:
         """Keep a measurement."""
-        entry = {"name": name, "device": self.device, **facts}
+        entry = {"name": name, "phase": self.phase, "device": self.device, **facts}
         if "seconds" in reports[0]:
             entry["seconds"] = [report["seconds"] for report in reports]
         for memory in ("peak_memory_mb", "peak_gpu_memory_mb"):

@@ -112,11 +112,27 @@ def encode_image(encoder: nn.Module, pixel_values: torch.Tensor) -> torch.Tensor
 
     CLIP's vision tower leaves its last norm to the pooled output; it is applied to all tokens here.
     """
-    tokens = tokens_of(encoder(pixel_values=pixel_values).last_hidden_state)
+    tokens = tokens_of(_image_states(encoder, pixel_values))
     norm = getattr(getattr(encoder, "vision_model", encoder), "post_layernorm", None)
     if norm is not None and getattr(encoder.config, "model_type", "") == "clip_vision_model":
         tokens = norm(tokens)
     return tokens
+
+
+# Pictures that a convolutional encoder takes at a time on a CPU: activations of more no longer fit into its caches.
+_CPU_PICTURES = 8
+
+
+def _image_states(encoder: nn.Module, pixel_values: torch.Tensor) -> torch.Tensor:
+    config = encoder.config
+    convolutional = not hasattr(config, "num_attention_heads") and not hasattr(config, "num_heads")
+    if not convolutional or pixel_values.device.type != "cpu" or torch.compiler.is_compiling():
+        states: torch.Tensor = encoder(pixel_values=pixel_values).last_hidden_state
+        return states
+    pixel_values = pixel_values.contiguous(memory_format=torch.channels_last)
+    # Batch statistics are of the whole batch.
+    parts = [pixel_values] if encoder.training else pixel_values.split(_CPU_PICTURES)
+    return torch.cat([encoder(pixel_values=part).last_hidden_state for part in parts])
 
 
 def pool_grid(tokens: torch.Tensor, size: int | None) -> torch.Tensor:
