@@ -4,9 +4,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from benchmarks import machine
 from benchmarks.measure import Bench, Settings
 
+from benchmarks import machine
 from clfa.errors import DataError
 
 
