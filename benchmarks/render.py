@@ -33,10 +33,10 @@ REFERENCE = """
 The authors' script runs unchanged in its own process with its own arguments (`train_s.sh`);
 [benchmarks/reference.py](../benchmarks/reference.py) lists everything that is put in place around it. Both go through
 the same posts, batches of 8 in training; evaluation is each side's own loop (theirs: batches of 8, every batch run
-twice; ours: batches of 64, once). Texts have no knowledge, and their code then attends to an empty one, [CLS] [SEP];
-rows "with the empty knowledge" do the same on our side, with their dropout in the vision transformer and their
-evaluation batch: the same architecture. With identical weights and inputs and without dropout both then have the same
-loss (`python -m benchmarks check --reference DIR`).
+twice; ours: batches of 16 of like length, once). Texts have no knowledge, and their code then attends to an
+empty one, [CLS] [SEP]; rows "with the empty knowledge" do the same on our side, with their dropout in the vision
+transformer and their evaluation batch: the same architecture. With identical weights and inputs and no dropout both
+then have the same loss (`python -m benchmarks check --reference DIR`).
 """
 
 LEVERS = """
