@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import os
 import socket
@@ -62,7 +63,7 @@ AXES = (
         "A step costs the optimiser's pass over all weights once and the rest per sample; activations are "
         "proportional to the batch.",
     ),
-    Axis("classes", (2, 8, 32, 128, 512, 2048), "epoch", "Classes are rows of the last matrix and nothing else."),
+    Axis("classes", (2, 8, 32, 128, 512), "epoch", "Classes are rows of the last matrix and nothing else."),
     Axis(
         "processes",
         (1, 2, 4),
@@ -97,10 +98,10 @@ class Point:
 
 
 def measure(work: Path, plots: Path, architecture: str, repetitions: int, only: Sequence[str]) -> None:
-    """All axes, or those named: numbers, pictures, and ``growth.md`` for the page."""
+    """All axes, or those named and what is kept of the others: numbers, pictures, and ``growth.md`` for the page."""
     encoders = write_encoders(work / "encoders" / architecture, architecture, clip=False)
-    tables: list[str] = []
-    numbers: dict[str, Any] = {}
+    place = work / "growth.json"
+    kept: dict[str, Any] = json.loads(place.read_text(encoding="utf-8")) if place.is_file() and only else {}
     for axis in AXES:
         if only and axis.name not in only:
             continue
@@ -108,12 +109,14 @@ def measure(work: Path, plots: Path, architecture: str, repetitions: int, only: 
         for value in axis.values:
             print(f"{axis.name} {value} ...", file=sys.stderr, flush=True)
             points.append(_point(axis, value, work, encoders, architecture, repetitions))
-        numbers[axis.name] = [(p.value, p.seconds.median, p.memory_mb) for p in points]
         plot(axis, points, plots / f"{axis.name}.png")
-        tables.append(section(axis, points, plots.name))
-    write_json(work / "growth.json", numbers)
-    with atomic_write(work / "growth.md") as file:
-        file.write(f"Architecture `{architecture}`, medians of {repetitions} epochs.\n\n" + "\n".join(tables))
+        medians = [(p.value, p.seconds.median, p.memory_mb) for p in points]
+        kept[axis.name] = {"points": medians, "page": section(axis, points, plots.name)}
+        # After every axis: the next one may fail, or be interrupted.
+        write_json(place, kept)
+        with atomic_write(work / "growth.md") as file:
+            pages = [kept[axis.name]["page"] for axis in AXES if axis.name in kept]
+            file.write(f"Architecture `{architecture}`, medians of {repetitions} epochs.\n\n" + "\n".join(pages))
 
 
 def _point(axis: Axis, value: int, work: Path, encoders: Path, architecture: str, repetitions: int) -> Point:
