@@ -12,7 +12,7 @@ is put in place around it, and nothing else:
   attribute dictionary) and ``torchvision`` (the four transforms used, on Pillow; done before anything is timed).
   Reports name those that were replaced.
 
-The arguments are those of its ``train_s.sh``. Command-line help: ``python -m benchmarks compare --help``.
+The arguments are those of its ``train_s.sh``. Command-line help: ``python -m benchmarks run --help``.
 """
 
 from __future__ import annotations

@@ -23,11 +23,15 @@ def test_what_is_not_measured_anew_is_kept(bench: Bench) -> None:
         "measurements": [{"name": "image loading", "phase": "images"}, {"name": "guide", "phase": "guide"}],
         "comparisons": [{"name": "training", "phase": "reference"}],
         "failures": {"images": "no", "memory": "no"},
+        "rates": {"fp32": {"1 x 1 x 1": 3.0}, "bf16": {"1 x 1 x 1": 0.5}},
+        "bandwidth": 2.0,
     }
     bench.keep(before)
     assert [entry["phase"] for entry in bench.results["measurements"]] == ["guide"]
     assert [entry["phase"] for entry in bench.results["comparisons"]] == ["reference"]
     assert bench.results["failures"] == {"memory": "no"}
+    assert bench.results["rates"] == {"fp32": {"1 x 1 x 1": 3.0}, "bf16": {"1 x 1 x 1": 1.0}}
+    assert bench.results["bandwidth"] == 2.0
 
 
 def test_another_machine_is_refused(bench: Bench) -> None:
