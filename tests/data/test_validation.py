@@ -114,6 +114,8 @@ def test_cache_remembers_by_path_size_and_time(
     cache = tmp_path / "cache.json"
     assert validate(corpus, cache=cache).dropped_counts() == {"unreadable image": 1}
 
+    # A file written anew is another one.
+    written = cache.stat().st_ino
     decoded: list[str] = []
     import clfa.data.image_check as image_check
 
@@ -121,6 +123,7 @@ def test_cache_remembers_by_path_size_and_time(
     monkeypatch.setattr(image_check, "load_image", lambda image: decoded.append(image["path"]) or real(image))
     assert validate(corpus, cache=cache).dropped_counts() == {"unreadable image": 1}
     assert decoded == []
+    assert cache.stat().st_ino == written
     Path(paths[1]).write_bytes(Path(paths[0]).read_bytes())
     assert validate(corpus, cache=cache).dropped == []
     assert decoded == [paths[1]]

@@ -170,9 +170,10 @@ def test_using_a_tokenizer_does_not_change_the_fingerprint(tiny_bert_dir: Path, 
 
 def test_the_fingerprint_tells_weights(tiny_bert_dir: Path, tmp_path: Path) -> None:
     frozen = text_encoder(tiny_bert_dir, tmp_path)
+    before = frozen.fingerprint
     with torch.no_grad():
         frozen.encoder.encoder.layer[1].output.dense.bias[3] += 1e-6
-    assert FrozenEncoder("text", frozen.encoder, frozen.processor, tmp_path).fingerprint != frozen.fingerprint
+    assert FrozenEncoder("text", frozen.encoder, frozen.processor, tmp_path).fingerprint != before
 
 
 def test_the_fingerprint_tells_the_length_of_texts(tiny_bert_dir: Path, tmp_path: Path) -> None:
@@ -190,9 +191,10 @@ def test_the_fingerprint_tells_the_tokenizer(tiny_bert_dir: Path, tmp_path: Path
 @pytest.mark.parametrize("setting", [{"image_mean": [0.1, 0.1, 0.1]}, {"resample": 3}, {"do_rescale": False}])
 def test_the_fingerprint_tells_the_preprocessing(tiny_vit_dir: Path, tmp_path: Path, setting: dict[str, Any]) -> None:
     frozen = image_encoder(tiny_vit_dir, tmp_path)
+    before = frozen.fingerprint
     for name, value in setting.items():
         setattr(frozen.processor.image_processor, name, value)
-    assert FrozenEncoder("image", frozen.encoder, frozen.processor, tmp_path).fingerprint != frozen.fingerprint
+    assert FrozenEncoder("image", frozen.encoder, frozen.processor, tmp_path).fingerprint != before
 
 
 def test_fingerprints_of_any_tensor() -> None:
@@ -224,3 +226,21 @@ def test_a_length_of_its_own(tiny_bert_dir: Path, tmp_path: Path) -> None:
     for frozen, length in ((usual, 10), (short, 4)):
         frozen.ensure_tokens(TEXTS[2:3], [key])
         assert frozen.tokens[key].shape == (length, 16)
+
+
+def test_weights_are_read_for_their_fingerprint_only_when_something_is_kept(
+    tiny_bert_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[torch.nn.Module] = []
+
+    def counted(module: torch.nn.Module, *settings: Any) -> str:
+        read.append(module)
+        return weights_fingerprint(module, *settings)
+
+    monkeypatch.setattr("clfa.modeling.features.weights_fingerprint", counted)
+    frozen = text_encoder(tiny_bert_dir, tmp_path)
+    assert read == []
+    assert not (tmp_path / "features").exists()
+    frozen.ensure_tokens(TEXTS, [frozen.key(text) for text in TEXTS])
+    frozen.ensure_pooled(TEXTS, [frozen.key(text) for text in TEXTS])
+    assert len(read) == 1

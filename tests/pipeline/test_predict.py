@@ -13,9 +13,11 @@ import pytest
 import torch
 from PIL import Image
 
+from clfa import memory
 from clfa.data.images import load_image
 from clfa.errors import DataError, ModelError
-from clfa.modeling import CLFAForClassification
+from clfa.modeling import CLFAForClassification, packed
+from clfa.modeling.linear import Linear
 from clfa.pipeline import predict as predict_module
 from clfa.pipeline.engine import TorchEngine
 from clfa.pipeline.predict import Post, Prediction, Predictor, located, predict_file, run_columns
@@ -193,6 +195,28 @@ def test_precision(tiny_run: Path, predictor: Predictor, posts: Any, tmp_path: P
     assert 0 < max(differences) < 0.05
     if not torch.cuda.is_available():
         assert Predictor.load(tiny_run, precision="auto").engine.precision == "fp32"  # type: ignore[attr-defined]
+
+
+@pytest.mark.skipif(not packed.packing_pays(), reason="no products in bfloat16 here")
+def test_many_posts_in_bfloat16_are_predicted_with_packed_weights(
+    tiny_run: Path, posts: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(packed, "_WORTHWHILE", 0)
+    lower = Predictor.load(tiny_run, precision="bf16", batch_size=2)
+    seen: list[tuple[bool, int]] = []
+    layer = next(module for module in lower.model.modules() if type(module) is Linear)
+    lower.model.register_forward_pre_hook(lambda *_: seen.append((layer.packed is not None, memory._users)))
+    rows = [Post(row["text"], str(tmp_path / row["image"])) for row in posts]
+    lower(rows[:2])
+    assert set(seen) == {(False, 0)}
+    seen.clear()
+    lower(rows)
+    assert set(seen) == {(True, int(memory._allocator() is not None))}
+    seen.clear()
+    predict_file(lower, write_jsonl(tmp_path / "posts.jsonl", posts), tmp_path / "out.jsonl")
+    assert set(seen) == {(True, int(memory._allocator() is not None))}
+    assert layer.packed is None
+    assert memory._users == 0
 
 
 def test_a_model_directory_serves_as_well(tiny_run: Path, predictor: Predictor, posts: Any, tmp_path: Path) -> None:

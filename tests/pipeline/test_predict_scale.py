@@ -10,6 +10,7 @@ import signal
 import tracemalloc
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -46,6 +47,9 @@ class StandIn:
             return Prediction(None, {}, error=f"cannot read {text}", reason=("odd", "even")[len(text) % 2])
         good = 1 - (len(text) % 2) * 0.75
         return Prediction("good" if good > 0.5 else "bad", {"bad": 1 - good, "good": good})
+
+    def busy(self) -> AbstractContextManager[None]:
+        return nullcontext()
 
     def stream(self, windows: Iterable[Sequence[Post]]) -> Iterator[list[Prediction]]:
         for posts in windows:

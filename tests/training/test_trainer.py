@@ -9,11 +9,14 @@ import pytest
 import torch
 from datasets import Dataset
 from safetensors.torch import load_file, save_file
+from torch import nn
 from transformers import TrainerCallback, set_seed
 
+from clfa import memory
 from clfa.data.assemble import image_at, to_dataset
 from clfa.errors import ModelError
-from clfa.modeling import CLFAForClassification
+from clfa.modeling import CLFAForClassification, packed
+from clfa.modeling.linear import Linear
 from clfa.pretrained import pretrained_model
 from clfa.processing.dataset import EncodedDataset
 from clfa.processing.processor import CLFAProcessor
@@ -428,3 +431,46 @@ def test_evaluation_goes_by_length_and_prediction_by_position(
     assert list(chain(*seen)) == data.lengths()
     assert predicted.metrics["test_accuracy"] == metrics["eval_accuracy"]
     assert predicted.metrics["test_loss"] == pytest.approx(metrics["eval_loss"], rel=1e-5)
+
+
+@pytest.mark.skipif(not packed.packing_pays(), reason="no products in bfloat16 here")
+@pytest.mark.parametrize("lower", [True, False])
+def test_evaluation_in_bfloat16_packs_the_weights_of_its_moment(
+    model: CLFAForClassification,
+    split: Dataset,
+    processor: CLFAProcessor,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    lower: bool,
+) -> None:
+    monkeypatch.setattr(packed, "_WORTHWHILE", 0)
+    made: list[torch.Tensor] = []
+    pack = packed.PackedWeights.__init__
+
+    def counted(self: packed.PackedWeights, layer: nn.Linear) -> None:
+        made.append(layer.weight)
+        pack(self, layer)
+
+    monkeypatch.setattr(packed.PackedWeights, "__init__", counted)
+    trainer = trainer_for(model, split, processor, tmp_path, bf16=lower)
+    before = trainer.evaluate()["eval_loss"]
+    layers = sum(type(layer) is Linear for layer in model.modules())
+    assert len(made) == (layers if lower else 0)
+    with torch.no_grad():
+        model.classifier.weight.neg_()
+        model.classifier.bias.neg_()
+    assert trainer.evaluate()["eval_loss"] != pytest.approx(before, abs=1e-3)
+    assert all(layer.packed is None for layer in model.modules() if isinstance(layer, Linear))
+
+
+@pytest.mark.skipif(memory._allocator() is None, reason="another allocator")
+def test_training_and_evaluation_keep_their_memory(
+    model: CLFAForClassification, split: Dataset, processor: CLFAProcessor, tmp_path: Path
+) -> None:
+    trainer = trainer_for(model, split, processor, tmp_path, max_steps=1)
+    users: list[int] = []
+    model.register_forward_pre_hook(lambda *_: users.append(memory._users))
+    trainer.train()
+    trainer.evaluate()
+    assert min(users) == 1
+    assert memory._users == 0

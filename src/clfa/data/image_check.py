@@ -33,6 +33,7 @@ class ImageChecker:
         self.threads = threads or min(8, os.cpu_count() or 1)
         self._cache_path = Path(cache) if cache is not None else None
         self._known: dict[str, list[Any]] = {}
+        self._learnt = False
         if self._cache_path is not None and self._cache_path.is_file():
             try:
                 self._known = dict(json.loads(self._cache_path.read_text(encoding="utf-8")))
@@ -50,9 +51,10 @@ class ImageChecker:
                 yield from pool.map(self._check_one, window)
 
     def save(self) -> None:
-        """Write the cache file, if there is one."""
-        if self._cache_path is not None:
+        """Write the cache file, if there is one and something new to remember."""
+        if self._cache_path is not None and self._learnt:
             write_json(self._cache_path, self._known)
+            self._learnt = False
 
     def _check_one(self, image: ImageSource | None) -> tuple[str, str] | None:
         stamp = _stamp(image) if self._cache_path is not None else None
@@ -63,6 +65,7 @@ class ImageChecker:
         problem = _problem(image)
         if stamp is not None:
             self._known[stamp[0]] = [*stamp[1:], *(problem or ("", ""))]
+            self._learnt = True
         return problem
 
 

@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 _INK = "#2b3a55"
 
 
 def _figure(width: float, height: float) -> Figure:
     """A figure of its own, outside pyplot: no display is needed and no user setting is touched."""
+    # Here, so that a run's first step need not wait for it.
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
     figure = Figure(figsize=(width, height))
     FigureCanvasAgg(figure)
     return figure
@@ -93,7 +98,7 @@ def plot_learning_curves(history: list[dict[str, float]], path: Path, title: str
         if best_epoch is not None:
             axes.axvline(best_epoch, color="grey", linewidth=0.8, linestyle="--", label="kept")
         axes.set_xlabel("epoch")
-        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        axes.xaxis.get_major_locator().set_params(integer=True)
         axes.grid(alpha=0.25)
         if axes.get_legend_handles_labels()[0]:
             axes.legend(fontsize=8)

@@ -13,6 +13,7 @@ import numpy as np
 
 from clfa.data.images import image_key
 from clfa.errors import RecipeError
+from clfa.memory import reused_memory
 from clfa.modeling.features import FrozenEncoder
 from clfa.store import ABSENT_KEY, FeatureStore, text_key
 
@@ -167,7 +168,7 @@ class Guide(ABC):
         store = FeatureStore(cache / "guides" / f"{self.name}-{self.fingerprint}" / side, self.dim, "float32")
         absent = store.missing(keys)
         if absent:
-            with store.writer() as write:
+            with reused_memory(), store.writer() as write:
                 for start in range(0, len(absent), 1024):
                     chunk = absent[start : start + 1024]
                     for position, row in zip(chunk, embed([contents[i] for i in chunk]), strict=True):

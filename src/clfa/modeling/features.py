@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ import torch
 from torch import nn
 
 from clfa.data.images import image_key, load_image
+from clfa.memory import reused_memory
 from clfa.modeling.encoders import encode_image, encode_text, encoder_width, pool_grid
 from clfa.processing.processor import CLFAProcessor, tokenizer_digest
 from clfa.progress import track
@@ -33,7 +35,7 @@ def weights_fingerprint(module: nn.Module, *settings: Any) -> str:
     digest = hashlib.blake2b(digest_size=16)
     for name, tensor in sorted(module.state_dict().items()):
         digest.update(name.encode())
-        digest.update(tensor.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy().tobytes())
+        digest.update(tensor.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy())
     digest.update(json.dumps([_FORMAT, *settings], sort_keys=True, default=str).encode())
     return digest.hexdigest()
 
@@ -61,9 +63,6 @@ class FrozenEncoder:
 
     Attributes:
         width: Feature width.
-        fingerprint: Identifies weights and preprocessing; caches are named after it.
-        tokens: Token features (N, width) by content key.
-        pooled: Their mean before any pooling of the grid (1, width) by content key, in float32.
     """
 
     def __init__(
@@ -85,15 +84,36 @@ class FrozenEncoder:
         on_cpu = next(encoder.parameters()).device.type == "cpu"
         self.batch_size = batch_size or (8 if modality == "image" and on_cpu else 64)
         self.width = encoder_width(encoder.config)
-        part = processor.tokenizer if modality == "text" else processor.image_processor
-        settings: list[Any] = [modality, type(encoder).__name__, dtype]
-        settings.append(self.max_length if modality == "text" else part.to_dict())
-        if modality == "text":
+        self._cache = cache
+        self._dtype = dtype
+
+    # What follows is made when it is first asked for: reading all weights takes as long as loading them, and a run that
+    # trains its encoders keeps no features.
+    @cached_property
+    def fingerprint(self) -> str:
+        """Identifies weights and preprocessing; caches are named after it."""
+        is_text = self.modality == "text"
+        part = self.processor.tokenizer if is_text else self.processor.image_processor
+        settings: list[Any] = [self.modality, type(self.encoder).__name__, self._dtype]
+        settings.append(self.max_length if is_text else part.to_dict())
+        if is_text:
             settings.append(tokenizer_digest(part))
-        self.fingerprint = weights_fingerprint(encoder, *settings)
-        folder = cache / "features" / f"{modality}-{self.fingerprint}"
-        self.tokens = FeatureStore(folder / (f"tokens-{grid_size}" if grid_size else "tokens"), self.width, dtype)
-        self.pooled = FeatureStore(folder / "pooled", self.width, "float32")
+        return weights_fingerprint(self.encoder, *settings)
+
+    @cached_property
+    def tokens(self) -> FeatureStore:
+        """Token features (N, width) by content key."""
+        name = f"tokens-{self.grid_size}" if self.grid_size else "tokens"
+        return FeatureStore(self._folder / name, self.width, self._dtype)
+
+    @cached_property
+    def pooled(self) -> FeatureStore:
+        """Their mean before any pooling of the grid (1, width) by content key, in float32."""
+        return FeatureStore(self._folder / "pooled", self.width, "float32")
+
+    @property
+    def _folder(self) -> Path:
+        return self._cache / "features" / f"{self.modality}-{self.fingerprint}"
 
     def key(self, content: Any) -> bytes:
         """Content key of a text or of a picture in the schema's form."""
@@ -132,7 +152,7 @@ class FrozenEncoder:
         self, contents: Sequence[Any], keys: Sequence[bytes], absent: list[int]
     ) -> Iterator[tuple[bytes, np.ndarray]]:
         encode = self.encode_texts if self.modality == "text" else self.encode_images
-        with track(len(absent), f"{self.modality} features") as advance:
+        with reused_memory(), track(len(absent), f"{self.modality} features") as advance:
             for positions, arrays in encode(contents, absent):
                 yield from ((keys[position], array) for position, array in zip(positions, arrays, strict=True))
                 advance(len(positions))

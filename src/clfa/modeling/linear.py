@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import nn
 from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
+
+if TYPE_CHECKING:
+    from clfa.modeling.packed import PackedWeights
 
 # Multiplications below which the detour over Python costs more than it saves.
 _WORTHWHILE = 2**22
@@ -60,16 +63,34 @@ class _OneDNNLinear(torch.autograd.Function):
         )
 
 
+def _in_bfloat16_without_gradients(x: torch.Tensor) -> bool:
+    return (
+        not torch.is_grad_enabled()
+        and torch.is_autocast_enabled("cpu")
+        and torch.get_autocast_dtype("cpu") == torch.bfloat16
+        and x.device.type == "cpu"
+        and x.dim() > 1
+        and x.numel() > 0
+    )
+
+
 class Linear(nn.Linear):
     """``torch.nn.Linear``, by oneDNN where that is faster; see :func:`onednn_pays`. Results differ in rounding alone.
+
+    Attributes:
+        packed: The weights as :func:`clfa.modeling.packed.packed_weights` holds them meanwhile.
 
     Example:
         >>> Linear(3, 2)(torch.zeros(5, 3)).shape
         torch.Size([5, 2])
     """
 
+    packed: PackedWeights | None = None
+
     def forward(self, input: torch.Tensor) -> torch.Tensor:
         """(..., in) -> (..., out)."""
+        if self.packed is not None and _in_bfloat16_without_gradients(input):
+            return self.packed(input)
         weight, bias = self.weight, self.bias
         if (
             input.device.type == "cpu"

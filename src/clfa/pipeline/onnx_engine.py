@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -70,6 +71,10 @@ class OnnxEngine:
                 while block := file.read(_BLOCK):
                     digest.update(block)
         return digest.hexdigest()
+
+    def busy(self) -> AbstractContextManager[None]:
+        """See :class:`clfa.pipeline.engine.Engine`; the export did all there is to do."""
+        return nullcontext()
 
     def __call__(self, inputs: Mapping[str, torch.Tensor]) -> tuple[np.ndarray, np.ndarray]:
         """See :class:`clfa.pipeline.engine.Engine`."""

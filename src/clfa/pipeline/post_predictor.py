@@ -8,6 +8,7 @@ import os
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -23,6 +24,7 @@ from clfa.errors import DataError, ImageError
 from clfa.evaluation.inference import softmax
 from clfa.evaluation.target_predictions import TargetPrediction, predict_targets
 from clfa.knowledge.texts import KnowledgeTexts
+from clfa.memory import reused_memory
 from clfa.modeling import CLFAForClassification
 from clfa.pipeline.engine import Engine, Precision, TorchEngine
 from clfa.pipeline.evaluate import load_trained
@@ -200,7 +202,14 @@ class Predictor:
     def __call__(self, posts: Sequence[Post]) -> list[Prediction]:
         """Predict; a post that cannot be read gets a prediction with ``error`` set, and the others go on."""
         windows = (posts[start : start + self.window_size] for start in range(0, len(posts), self.window_size))
-        return [prediction for window in self.stream(windows) for prediction in window]
+        with self.busy() if len(posts) > self.batch_size else nullcontext():
+            return [prediction for window in self.stream(windows) for prediction in window]
+
+    @contextmanager
+    def busy(self) -> Iterator[None]:
+        """Within, many batches follow each other: memory and weights are held ready for the next one."""
+        with reused_memory(), self.engine.busy():
+            yield
 
     def stream(self, windows: Iterable[Sequence[Post]]) -> Iterator[list[Prediction]]:
         """Predict on any number of posts in bounded memory.

@@ -209,7 +209,7 @@ def _predict_rows(
     committed, since = summary.rows, time.monotonic()
     # Counting is a pass over the file, for whoever looks at the bar.
     total = count_rows(source) if sys.stderr.isatty() else None
-    with track(total, "predicting", unit="rows", done=summary.rows) as advance:
+    with predictor.busy(), track(total, "predicting", unit="rows", done=summary.rows) as advance:
         for predictions in predictor.stream(windows()):
             rows = waiting.popleft()
             remaining = iter(predictions)

@@ -25,9 +25,11 @@ from clfa.errors import ModelError, RecipeError
 from clfa.evaluation.inference import by_length
 from clfa.evaluation.metrics import classification_metrics
 from clfa.evaluation.target_metrics import flat_metrics
+from clfa.memory import reused_memory
 from clfa.modeling.alignment import GuideBank
 from clfa.modeling.encoders import is_frozen
 from clfa.modeling.outputs import CLFAClassifierOutput
+from clfa.modeling.packed import packed_weights
 from clfa.pretrained import pretrained_model
 from clfa.processing.collator import CLFACollator
 from clfa.store import ABSENT_KEY
@@ -108,6 +110,14 @@ class CLFATrainer(Trainer):
             self.remove_callback(printer)
         if not args.disable_tqdm:
             self.add_callback(QuietProgress())
+
+    def train(self, *args: Any, **kwargs: Any) -> Any:
+        """As :meth:`transformers.Trainer.train`, without giving memory back between steps."""
+        with self._memory():
+            return super().train(*args, **kwargs)
+
+    def _memory(self) -> AbstractContextManager[None]:
+        return reused_memory() if self.args.device.type == "cpu" else nullcontext()
 
     def compute_loss(
         self,
@@ -202,11 +212,15 @@ class CLFATrainer(Trainer):
         """Evaluate, with averaged weights where there are any, in the order of lengths, which metrics do not see."""
         self._evaluating = True
         try:
-            with self._averaged():
+            with self._averaged(), self._memory(), self._packed():
                 metrics: dict[str, float] = super().evaluate(*args, **kwargs)
         finally:
             self._evaluating = False
         return metrics
+
+    def _packed(self) -> AbstractContextManager[None]:
+        lower = self.args.bf16 and self.args.device.type == "cpu" and not self.is_fsdp_enabled
+        return packed_weights(self.accelerator.unwrap_model(self.model)) if lower else nullcontext()
 
     def _averaged(self) -> AbstractContextManager[None]:
         return (
