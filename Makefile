@@ -7,7 +7,7 @@ TORCH ?= torch==2.13.0
 DATA ?= ../shared/data/mvsa-single
 MMSD ?= ../shared/data/mmsd
 
-.PHONY: help install demo experiment-smoke test test-all check format results bench bench-growth bench-guard clean
+.PHONY: help install demo experiment-smoke test test-all check format results bench bench-growth bench-levers bench-guard clean
 
 help:  ## What there is to make
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -59,6 +59,10 @@ bench: $(BIN)/.installed  ## Measure and write docs/performance.md (REFERENCE=di
 
 bench-growth: $(BIN)/.installed  ## Time and memory against samples, length, batch, classes, processes: plots
 	$(BIN)/python -m benchmarks growth
+	$(BIN)/python -m benchmarks render
+
+bench-levers: $(BIN)/.installed  ## What each lever is worth on a CPU, into docs/performance.md
+	$(BIN)/python -m benchmarks levers
 	$(BIN)/python -m benchmarks render
 
 bench-guard: export OMP_NUM_THREADS = 1

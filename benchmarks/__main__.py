@@ -66,6 +66,10 @@ def parser() -> argparse.ArgumentParser:
     guard.add_argument("--repetitions", type=int, default=5)
     guard.add_argument("--only", nargs="+", default=[], help="names of checks")
 
+    levers = command("levers", _levers, "What each lever is worth on a CPU: training steps with it and without it.")
+    levers.add_argument("--repetitions", type=int, default=5)
+    levers.add_argument("--only", nargs="+", default=[], help="names of levers")
+
     render = command("render", _render, "Write the page again from the results.")
     render.add_argument("--document", type=Path, default=DOCUMENT)
 
@@ -126,6 +130,13 @@ def _guard(options: argparse.Namespace) -> int:
     return guard(options.work.resolve(), options.repetitions, options.only)
 
 
+def _levers(options: argparse.Namespace) -> int:
+    from benchmarks.levers import measure
+
+    measure(options.work.resolve(), options.repetitions, options.only)
+    return 0
+
+
 def _render(options: argparse.Namespace) -> int:
     from benchmarks.render import render
 
@@ -133,15 +144,10 @@ def _render(options: argparse.Namespace) -> int:
         path = options.work / name
         return path.read_text(encoding="utf-8") if path.is_file() else None
 
-    results, check, growth = read("results.json"), read("check.json"), read("growth.md")
+    found = {name: read(f"{name}.json") for name in ("results", "check", "levers")}
+    parts = {name: None if content is None else json.loads(content) for name, content in found.items()}
     with atomic_write(options.document) as file:
-        file.write(
-            render(
-                None if results is None else json.loads(results),
-                None if check is None else json.loads(check),
-                growth or "",
-            )
-        )
+        file.write(render(**parts, growth=read("growth.md") or ""))
     print(f"{options.document} written.")
     return 0
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from benchmarks.spread import Spread, ratios, spread
@@ -17,6 +17,7 @@ was learnt.
 make bench                              # ours
 make bench REFERENCE=../CLFA            # and the authors' code beside it, after: git clone https://github.com/ChangKe123/CLFA
 make bench-guard                        # what CI runs: ratios within one run, no seconds
+make bench-levers                       # what each lever is worth
 make bench-growth                       # time and memory against samples, length, batch, classes, processes
 ```
 
@@ -45,35 +46,34 @@ one is not on. Certain is this: they hold every picture as 3 x 224 x 224 float32
 LEVERS = """
 ## What was tried
 
-On the machine above, at the paper's architecture and batches of 8, looked at once or twice while it was built: no spread,
-and no command repeats the single figures (the comparison above has the sum of them).
+Each lever alone, at the paper's architecture with MMSD's text lengths and batches of 8: the same work with it and
+without it, in turns, everything else as it is used (`make bench-levers`; median and quartiles of the repetitions).
+Above 1 the lever makes the work quicker.
 
-| lever | effect | kept |
-| --- | --- | --- |
-| padding to the batch's longest text; batches of like length | 64 texts of MMSD (1,511 tokens) take 1,888 text positions instead of 2,848 in random batches and 4,928 at 77 | yes, `training.group_by_length`, in evaluation always |
-| no work for absent knowledge | saves the text encoder's pass over 66 positions a sample | yes |
-| linear layers by oneDNN in float32 (AMD) | forward and backward of BERT's products 1.18 to 1.25 times as fast as by MKL | yes, where the processor is AMD's ([linear.py](../src/clfa/modeling/linear.py)) |
-| fused attention | PyTorch's `scaled_dot_product_attention` everywhere | yes |
-| its backward pass in float32 under bfloat16 | 1.9 ms a layer instead of 9.6 ms | yes, on CPUs |
-| bfloat16 | the comparison above | `training.precision: bf16`; `auto` takes it on GPUs |
-| fused AdamW | 4 % of a step are left for it | yes |
-| one pass per evaluation batch, batches of like length | the comparison above | yes |
-| frozen features and guides cached, memory-mapped | `caching pays` in the guard: 7 times as fast with the small encoders | yes |
-| random bits four to a number for dropout | 2 % of a step are left for drawing | yes |
-| huge pages (`THP_MEM_ALLOC_ENABLE=1`), malloc that keeps freed memory | within the noise, or slower | no |
-| pictures cached decoded, as uint8 | decoding and resizing take 1 % of a step on a CPU: nothing to gain here; not built, and untested on a GPU | no |
-| `torch.compile` | not tried: four fifths of a step are matrix products, which it hands to the same libraries | no |
-"""  # noqa: E501 - a table
+"""
+
+NOT_TIMED = """
+Not timed apart: no work for absent knowledge (the text encoder's pass over as much as 66 tokens a sample), one forward
+pass per evaluation batch, PyTorch's fused attention everywhere, frozen features and guides cached in memory-mapped
+files (`caching pays` in the guard), pages of 2 MB by `THP_MEM_ALLOC_ENABLE=1` (looked at once: nothing beyond what
+keeping freed memory gives).
+"""
 
 _PENDING = "\nNo figures yet: `make bench` writes them here.\n"
 
 
-def render(results: Mapping[str, Any] | None, check: Mapping[str, float] | None = None, growth: str = "") -> str:
+def render(
+    results: Mapping[str, Any] | None,
+    check: Mapping[str, float] | None = None,
+    levers: Mapping[str, Any] | None = None,
+    growth: str = "",
+) -> str:
     """The page.
 
     Args:
         results: Of :class:`benchmarks.measure.Bench`; ``None`` when nothing was measured.
         check: Of :func:`benchmarks.reference.check`.
+        levers: Of :func:`benchmarks.levers.measure`.
         growth: Markdown of :mod:`benchmarks.growth`.
     """
     parts = [INTRODUCTION]
@@ -86,7 +86,8 @@ def render(results: Mapping[str, Any] | None, check: Mapping[str, float] | None 
             parts.append(comparison_table(results["comparisons"]))
             if check:
                 parts.append(check_line(check))
-        parts.append(LEVERS)
+        if levers:
+            parts += [LEVERS, lever_table(levers["levers"]), NOT_TIMED]
         if results["failures"]:
             parts.append("\n## What failed\n")
             parts += [f"\n- {name}: {problem.splitlines()[-1]}" for name, problem in results["failures"].items()]
@@ -175,6 +176,15 @@ def comparison_table(comparisons: list[dict[str, Any]]) -> str:
     if replaced:
         notes.append(f"\nNot installed and replaced by stand-ins on their side: {', '.join(replaced)}.\n")
     return "\n".join(lines) + "\n" + "".join(notes)
+
+
+def lever_table(levers: Sequence[Mapping[str, Any]]) -> str:
+    """Time without a lever over time with it."""
+    lines = ["| lever | the work | without it | with it | ratio | kept |", "| --- | --- | ---: | ---: | ---: | --- |"]
+    for lever in levers:
+        cells = [lever["name"], lever["of"], *(duration(spread(lever[side]).median) for side in ("without", "with"))]
+        lines.append("| " + " | ".join([*cells, times(ratios(lever["without"], lever["with"])), lever["kept"]]) + " |")
+    return "\n".join(lines) + "\n"
 
 
 def check_line(check: Mapping[str, float]) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,8 @@ from clfa.pipeline.prepare import Preparation, load_corpus
 from clfa.pipeline.run_folder import RunFolder
 from clfa.pipeline.train import build_model, training_arguments
 from clfa.pretrained import quiet_transformers
-from clfa.recipe import load_recipe
+from clfa.processing.dataset import EncodedDataset
+from clfa.recipe import Recipe, load_recipe
 from clfa.training import CLFATrainer
 
 # An end that no benchmark reaches; the learning rate's schedule is the only thing that knows of it.
@@ -65,6 +67,39 @@ class _GatedTrainer(CLFATrainer):
         return metrics
 
 
+@dataclass(frozen=True)
+class Run:
+    """What a training starts from.
+
+    Args:
+        settings: The recipe.
+        preparation: Its processor and encoders.
+        sets: Training and validation samples, the former with random guide embeddings.
+        model: Untrained.
+    """
+
+    settings: Recipe
+    preparation: Preparation
+    sets: dict[str, EncodedDataset]
+    model: Any
+
+
+def prepared(recipe: str, overrides: list[str], cache: Path) -> Run:
+    """As :func:`clfa.pipeline.train.train` prepares a run, but for the guide, whose embeddings are drawn at random."""
+    settings = load_recipe(recipe, overrides)
+    corpus = load_corpus(settings, cache=cache)
+    preparation = Preparation(settings, corpus, cache=cache)
+    preparation.cache_features()
+    guide: Any = RandomGuide(128 if settings.model.hidden_size < 512 else 512)
+    sets = {
+        name: preparation.dataset(corpus.splits[name], guide if name == "train" else None)
+        for name in ("train", "validation")
+    }
+    set_seed(settings.seed)
+    targets = [Target(LABEL, label_names=tuple(corpus.label_names))]
+    return Run(settings, preparation, sets, build_model(settings.model, preparation, targets, guide))
+
+
 def train(
     channel: Channel,
     recipe: str,
@@ -89,15 +124,8 @@ def train(
         pad_to: Pad texts to so many tokens instead of to the longest of the batch.
         evaluate: Whether there are evaluations.
     """
-    settings = load_recipe(recipe, overrides)
-    corpus = load_corpus(settings, cache=Path(cache))
-    preparation = Preparation(settings, corpus, cache=Path(cache))
-    preparation.cache_features()
-    guide: Any = RandomGuide(128 if settings.model.hidden_size < 512 else 512)
-    sets = {
-        name: preparation.dataset(corpus.splits[name], guide if name == "train" else None)
-        for name in ("train", "validation")
-    }
+    run = prepared(recipe, overrides, Path(cache))
+    settings, preparation, sets, model = run.settings, run.preparation, run.sets, run.model
     if empty_knowledge:
         tokenizer = preparation.processor.tokenizer
         for data in sets.values():
@@ -105,9 +133,6 @@ def train(
     if pad_to is not None:
         for data in sets.values():
             _pad(data, pad_to)
-    set_seed(settings.seed)
-    targets = [Target(LABEL, label_names=tuple(corpus.label_names))]
-    model = build_model(settings.model, preparation, targets, guide)
     device = "cuda" if torch.cuda.is_available() else "cpu"
     with tempfile.TemporaryDirectory() as folder:
         arguments = training_arguments(settings, RunFolder(folder), model)

@@ -143,6 +143,13 @@ def test_memory_is_compared_in_megabytes_with_its_note() -> None:
     assert "Peak memory: far." in page
 
 
+def test_levers_are_ratios_of_times() -> None:
+    lever = {"name": "a lever", "of": "a step", "kept": "yes", "with": [1.0, 2.0, 4.0], "without": [1.5, 4.0, 10.0]}
+    page = render(results(), levers={"levers": [lever]})
+    assert row(page, "a lever") == ["a lever", "a step", "4.00 s", "2.00 s", "**2.00x** (1.50 to 2.50)", "yes"]
+    assert "What was tried" not in render(results())
+
+
 def test_failures_and_losses_are_told() -> None:
     check = {
         "ours": 3.6024332,

@@ -1,0 +1,323 @@
+"""What each lever is worth on a CPU: the same work with it and without it, in turns, everything else as it is used."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from benchmarks import lengths, machine
+from benchmarks.architectures import recipe_of, write_encoders
+from benchmarks.material import write_posts
+from benchmarks.spread import alternate
+from benchmarks.training import prepared
+from clfa.evaluation.inference import by_length
+from clfa.files import write_json
+from clfa.memory import reused_memory
+from clfa.modeling import linear
+from clfa.modeling.dropout import Dropout
+from clfa.modeling.encoder_attention import use_fast_attention
+from clfa.modeling.encoders import encode_image, load_encoder
+from clfa.modeling.packed import packed_weights
+from clfa.processing.collator import CLFACollator
+
+SAMPLES = 64
+BATCH = 8
+EVALUATION_BATCH = 16
+LONGEST = 77
+
+
+@dataclass(frozen=True)
+class Lever:
+    """One thing that may make the work quicker.
+
+    Args:
+        name: For the page.
+        of: The work that was timed.
+        using: The work with the lever.
+        without: The same without it.
+        kept: Whether it is used, and where, for the page.
+    """
+
+    name: str
+    of: str
+    using: Callable[[], Any]
+    without: Callable[[], Any]
+    kept: str
+
+
+class Subject:
+    """A model and posts with MMSD's text lengths.
+
+    Args:
+        work: Folder for posts, encoders and caches.
+        architecture: ``paper``, or ``small`` to try it out.
+    """
+
+    def __init__(self, work: Path, architecture: str = "paper") -> None:
+        posts = work / "posts" / "levers"
+        write_posts(posts, lengths.draw("mmsd", SAMPLES + 16), (SAMPLES, 8, 8))
+        encoders = write_encoders(work / "encoders" / architecture, architecture, clip=False)
+        self.run = prepared(*recipe_of(architecture, encoders, posts / "posts.jsonl"), work / "cache")
+        self.model: Any = self.run.model.train()
+        self.data = self.run.sets["train"]
+        self._optimizers: dict[bool, torch.optim.AdamW] = {}
+
+    @cached_property
+    def samples(self) -> list[dict[str, Any]]:
+        """All of them, pictures decoded."""
+        return [self.data[position] for position in range(len(self.data))]
+
+    def batches(self, size: int = BATCH, grouped: bool = True, pad_to: int | None = None) -> list[dict[str, Any]]:
+        """Collated, in order of length or as they come; padded to the longest of each or to a number of tokens."""
+        order = by_length(self.data) if grouped else list(range(len(self.data)))
+        samples = self.samples
+        if pad_to is not None:
+            ids = ((sample["input_ids"] + [0] * pad_to)[:pad_to] for sample in samples)
+            samples = [{**sample, "input_ids": padded} for sample, padded in zip(samples, ids, strict=True)]
+        return [CLFACollator()([samples[i] for i in order[k : k + size]]) for k in range(0, len(order), size)]
+
+    @cached_property
+    def batch(self) -> dict[str, Any]:
+        """One of middling length."""
+        return self.batches()[4]
+
+    def optimizer(self, fused: bool) -> torch.optim.AdamW:
+        """Made once, so that its state is there."""
+        if fused not in self._optimizers:
+            self._optimizers[fused] = torch.optim.AdamW(self.model.parameters(), lr=1e-6, fused=fused)
+        return self._optimizers[fused]
+
+    def step(
+        self,
+        batch: Mapping[str, Any] | None = None,
+        precision: str = "bf16",
+        fused: bool = True,
+        forward: Any = None,
+        fold: bool = False,
+    ) -> None:
+        """A training step as the Trainer does it.
+
+        Args:
+            batch: One of middling length when not given.
+            precision: ``fp32`` or ``bf16``.
+            fused: The optimiser.
+            forward: Instead of the model.
+            fold: Let the optimiser scale the gradients that are clipped.
+        """
+        with lower(precision):
+            loss = (forward or self.model)(**(batch or self.batch)).loss
+        loss.backward()
+        optimizer: Any = self.optimizer(fused)
+        gradients = [parameter.grad for parameter in self.model.parameters() if parameter.grad is not None]
+        optimizer.grad_scale = None
+        if fold:
+            optimizer.grad_scale = nn.utils.get_total_norm(gradients).clamp(min=1.0)
+        else:
+            nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
+        optimizer.step()
+        self.model.zero_grad()
+
+    def epoch(self, batches: Sequence[Mapping[str, Any]]) -> None:
+        """Training steps in bfloat16, one after the other."""
+        for batch in batches:
+            self.step(batch)
+
+    def evaluation(self, batches: Sequence[Mapping[str, Any]], pack: bool = True) -> None:
+        """Forward passes in bfloat16."""
+        self.model.eval()
+        with torch.inference_mode(), lower("bf16"), packed_weights(self.model) if pack else nullcontext():
+            for batch in batches:
+                self.model(**batch)
+        self.model.train()
+
+    def load(self) -> None:
+        """Decode and prepare as many pictures as a batch has."""
+        for position in range(BATCH):
+            self.data[position]
+
+    @cached_property
+    def compiled(self) -> Any:
+        """The model by ``torch.compile``, compiled."""
+        found = torch.compile(self.model, dynamic=True)
+        self.step(forward=found)
+        return found
+
+    @contextmanager
+    def plain_attention(self) -> Iterator[None]:
+        """Transformers' own attention."""
+        encoders = (self.model.base_model.text_encoder, self.model.base_model.vision_encoder)
+        for encoder in encoders:
+            encoder.set_attn_implementation("sdpa")
+        try:
+            yield
+        finally:
+            for encoder in encoders:
+                use_fast_attention(encoder)
+
+
+def lower(precision: str) -> AbstractContextManager[Any]:
+    """Autocast for ``bf16``, nothing for ``fp32``."""
+    return torch.autocast("cpu", torch.bfloat16) if precision == "bf16" else nullcontext()
+
+
+@contextmanager
+def replaced(owner: Any, name: str, value: Any) -> Iterator[None]:
+    """An attribute with another value meanwhile."""
+    before = getattr(owner, name)
+    setattr(owner, name, value)
+    try:
+        yield
+    finally:
+        setattr(owner, name, before)
+
+
+def levers(subject: Subject) -> list[Lever]:
+    """All of them. The work runs with memory kept, but where that is the lever."""
+    s = subject
+    grouped, random, padded = s.batches(), s.batches(grouped=False), s.batches(pad_to=LONGEST)
+    ordered, unordered = s.batches(EVALUATION_BATCH), s.batches(EVALUATION_BATCH, grouped=False)
+
+    def kept(work: Callable[[], Any]) -> Callable[[], Any]:
+        return within(reused_memory, work)
+
+    def step(**options: Any) -> Callable[[], Any]:
+        return kept(lambda: s.step(**options))
+
+    def without_onednn() -> AbstractContextManager[None]:
+        return replaced(linear, "onednn_pays", lambda: False)
+
+    def own_dropout() -> AbstractContextManager[None]:
+        return replaced(Dropout, "forward", nn.Dropout.forward)
+
+    encoder = load_encoder("package:efficientnet-lite0", "vision").eval()
+    pictures = torch.randn(SAMPLES, 3, 224, 224, generator=torch.Generator().manual_seed(0))
+    at_once, in_parts = torch.no_grad()(encoder), torch.no_grad()(encode_image)
+    bf16, fp32 = "a training step, bf16", "a training step, fp32"
+    epoch, evaluation = "an epoch of 64, bf16", "an evaluation of 64, bf16"
+    return [
+        Lever(
+            "texts padded to the batch's longest instead of 77",
+            epoch,
+            kept(lambda: s.epoch(grouped)),
+            kept(lambda: s.epoch(padded)),
+            "yes",
+        ),
+        Lever(
+            "batches of like length",
+            epoch,
+            kept(lambda: s.epoch(grouped)),
+            kept(lambda: s.epoch(random)),
+            "`training.group_by_length`, in the paper's recipes",
+        ),
+        Lever(
+            "evaluation in order of length",
+            evaluation,
+            kept(lambda: s.evaluation(ordered)),
+            kept(lambda: s.evaluation(unordered)),
+            "yes",
+        ),
+        Lever(
+            "bfloat16",
+            "a training step",
+            step(),
+            step(precision="fp32"),
+            "`training.precision: bf16`; `auto`: on GPUs",
+        ),
+        Lever(
+            "linear layers by oneDNN",
+            fp32,
+            step(precision="fp32"),
+            within(without_onednn, step(precision="fp32")),
+            "on AMD's processors ([linear.py](../src/clfa/modeling/linear.py))",
+        ),
+        Lever("attention in float32 under bfloat16", bf16, step(), within(s.plain_attention, step()), "on CPUs"),
+        Lever("freed memory kept", bf16, step(), s.step, "on CPUs with glibc ([memory.py](../src/clfa/memory.py))"),
+        Lever("freed memory kept", fp32, step(precision="fp32"), lambda: s.step(precision="fp32"), "the same"),
+        Lever(
+            "freed memory kept",
+            evaluation,
+            kept(lambda: s.evaluation(ordered)),
+            lambda: s.evaluation(ordered),
+            "the same",
+        ),
+        Lever(
+            "weights cast and reordered once",
+            evaluation,
+            kept(lambda: s.evaluation(ordered)),
+            kept(lambda: s.evaluation(ordered, pack=False)),
+            "on CPUs ([packed.py](../src/clfa/modeling/packed.py))",
+        ),
+        Lever("fused AdamW", bf16, step(), step(fused=False), "yes"),
+        Lever("random bits for dropout four to a number", bf16, step(), within(own_dropout, step()), "on CPUs"),
+        Lever(
+            "convolutions channels-last, eight pictures at a time",
+            "EfficientNet-Lite0 on 64 pictures, fp32",
+            kept(lambda: in_parts(encoder, pictures)),
+            kept(lambda: at_once(pixel_values=pictures)),
+            "on CPUs",
+        ),
+        Lever(
+            "clipping folded into the optimiser",
+            bf16,
+            step(fold=True),
+            step(),
+            "no: too little for a step into the optimiser's internals",
+        ),
+        Lever(
+            "pictures decoded beforehand",
+            f"loading {BATCH} pictures and a training step, bf16",
+            step(),
+            kept(lambda: (s.load(), s.step())),
+            "no: the most that keeping pixels on disk as uint8 could save",
+        ),
+        Lever(
+            "`torch.compile`",
+            bf16,
+            kept(lambda: s.step(forward=s.compiled)),
+            step(),
+            "no: slower, after minutes of compiling",
+        ),
+    ]
+
+
+def within(context: Callable[[], AbstractContextManager[Any]], work: Callable[[], Any]) -> Callable[[], Any]:
+    """Work inside a context."""
+
+    def inside() -> None:
+        with context():
+            work()
+
+    return inside
+
+
+def measure(work: Path, repetitions: int, only: Sequence[str] = (), architecture: str = "paper") -> None:
+    """Time all levers, or those named; ``levers.json`` in ``work`` has the seconds with and without each."""
+    found: list[dict[str, Any]] = []
+    for lever in levers(Subject(work, architecture)):
+        if only and lever.name not in only:
+            continue
+        start = time.perf_counter()
+        values = alternate({"with": timed(lever.using), "without": timed(lever.without)}, repetitions)
+        found.append({"name": lever.name, "of": lever.of, "kept": lever.kept, **values})
+        print(f"{lever.name}: {time.perf_counter() - start:.0f} s", file=sys.stderr, flush=True)
+        write_json(work / "levers.json", {"machine": machine.describe(), "levers": found})
+
+
+def timed(work: Callable[[], Any]) -> Callable[[], float]:
+    """Work that returns its seconds."""
+
+    def measured() -> float:
+        start = time.perf_counter()
+        work()
+        return time.perf_counter() - start
+
+    return measured

@@ -1,0 +1,95 @@
+"""What the CLFA models share: loading, saving, initialisation, and making them from two encoders."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import nn
+from transformers import PreTrainedModel
+from transformers import initialization as init
+
+from clfa.errors import ModelError
+from clfa.modeling.configuration import CLFAConfig
+from clfa.modeling.encoders import load_encoder
+
+
+def _encoder_config(encoder: PreTrainedModel) -> dict[str, Any]:
+    """Configuration of an encoder without the class names of the classifier it may have come from."""
+    return {k: v for k, v in encoder.config.to_dict().items() if k not in ("id2label", "label2id")}
+
+
+class CLFAPreTrainedModel(PreTrainedModel):
+    """Loading, saving and initialisation shared by the CLFA models."""
+
+    config_class = CLFAConfig
+    base_model_prefix = "clfa"
+    main_input_name = "input_ids"
+    _supports_sdpa = True
+    # The forward pass takes further streams by name, not the Trainer's loss keywords.
+    accepts_loss_kwargs = False
+
+    @torch.no_grad()
+    def _init_weights(self, module: nn.Module) -> None:
+        """PyTorch's own initialisation of linear layers, as in the authors' code (not BERT's normal(0, 0.02))."""
+        if isinstance(module, nn.Linear):
+            init.kaiming_uniform_(module.weight, a=5**0.5)
+            if module.bias is not None:
+                bound = module.in_features**-0.5
+                init.uniform_(module.bias, -bound, bound)
+        else:
+            super()._init_weights(module)
+
+    @classmethod
+    def from_pretrained(cls, *args: Any, **kwargs: Any) -> Any:
+        """See Transformers; what the configuration freezes is frozen in the loaded model, too."""
+        loaded = super().from_pretrained(*args, **kwargs)
+        # Loading puts new parameters in the place of those that were frozen when the model was built.
+        body: Any = (loaded[0] if isinstance(loaded, tuple) else loaded).base_model
+        body.freeze_encoders()
+        return loaded
+
+    @classmethod
+    def from_encoders(
+        cls,
+        text_encoder: str | os.PathLike[str] | PreTrainedModel | None,
+        vision_encoder: str | os.PathLike[str] | PreTrainedModel | None,
+        label_names: Sequence[str] = (),
+        **config: Any,
+    ) -> Any:
+        """A model with pretrained encoders and a fresh head.
+
+        Args:
+            text_encoder: Directory, hub id, ``package:NAME`` or a loaded encoder; ``None`` for an image-only model.
+            vision_encoder: The same; ``None`` for a text-only model.
+            label_names: Class names, kept in the configuration.
+            config: Further fields of :class:`CLFAConfig`.
+
+        Returns:
+            The model, in training mode only where it is not frozen.
+
+        Raises:
+            ModelError: When an encoder cannot be loaded or neither is given.
+        """
+        text = load_encoder(text_encoder, "text") if isinstance(text_encoder, str | os.PathLike) else text_encoder
+        vision = (
+            load_encoder(vision_encoder, "vision") if isinstance(vision_encoder, str | os.PathLike) else vision_encoder
+        )
+        if text is None and vision is None:
+            raise ModelError("a CLFA model needs a text encoder, a vision encoder, or both; neither was given.")
+        if label_names:
+            config["id2label"] = dict(enumerate(label_names))
+            config["label2id"] = {name: index for index, name in enumerate(label_names)}
+        model = cls(
+            CLFAConfig(
+                text_config=None if text is None else _encoder_config(text),
+                vision_config=None if vision is None else _encoder_config(vision),
+                **config,
+            ),
+            text_encoder=text,
+            vision_encoder=vision,
+        )
+        # Loaded encoders come in evaluation mode.
+        return model.train()

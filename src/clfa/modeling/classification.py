@@ -1,0 +1,192 @@
+"""CLFA with its head, and the guided loss beside it."""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+from transformers import PreTrainedModel
+
+from clfa.modeling.alignment import ALIGNMENTS, AlignmentInputs, GuideBank
+from clfa.modeling.base import CLFAPreTrainedModel
+from clfa.modeling.configuration import CLFAConfig
+from clfa.modeling.dropout import Dropout
+from clfa.modeling.fast_layers import use_fast_layers
+from clfa.modeling.fusion import stream_names
+from clfa.modeling.gather import at_least_float32, gather_rows, process_count, total
+from clfa.modeling.losses.task import TaskLoss
+from clfa.modeling.model import CLFAModel
+from clfa.modeling.outputs import CLFAClassifierOutput, CLFAModelOutput
+from clfa.modeling.pooling import masked_mean
+
+
+class CLFAForClassification(CLFAPreTrainedModel):
+    """CLFA with its classifier and losses.
+
+    Args:
+        config: Shape of the model.
+        text_encoder: A loaded encoder to use instead of one with random weights.
+        vision_encoder: The same.
+
+    Example:
+        >>> from transformers import BertConfig, ViTConfig
+        >>> small = dict(hidden_size=16, num_hidden_layers=1, num_attention_heads=2, intermediate_size=16)
+        >>> config = CLFAConfig(
+        ...     text_config=BertConfig(vocab_size=30, **small).to_dict(),
+        ...     vision_config=ViTConfig(image_size=32, patch_size=16, **small).to_dict(),
+        ...     hidden_size=8, num_attention_heads=2, num_labels=2)
+        >>> model = CLFAForClassification(config).eval()
+        >>> output = model(input_ids=torch.tensor([[1, 2, 3]]), pixel_values=torch.zeros(1, 3, 32, 32))
+        >>> tuple(output.logits.shape)
+        (1, 2)
+    """
+
+    def __init__(
+        self,
+        config: CLFAConfig,
+        text_encoder: PreTrainedModel | None = None,
+        vision_encoder: PreTrainedModel | None = None,
+    ) -> None:
+        super().__init__(config)
+        self.clfa = CLFAModel(config, text_encoder, vision_encoder)
+        self.alignment = nn.ModuleDict()
+        if config.guide_dim is not None and config.guide_dim != config.hidden_size:
+            for modality in config.modalities:
+                self.alignment[modality] = nn.Linear(config.hidden_size, config.guide_dim, bias=False)
+        self.dropout = Dropout(config.classifier_dropout)
+        if config.baseline is not None:
+            views = self.clfa.baseline.views
+        else:
+            views = len(stream_names(config)) if self.clfa.fusion.late else 0
+        self.late = views > 0
+        if self.late:
+            self.classifiers = nn.ModuleList(
+                nn.Linear(config.hidden_size, len(config.label_names)) for _ in range(views)
+            )
+        else:
+            self.classifier = nn.Linear(config.hidden_size, len(config.label_names))
+        self.aligner = ALIGNMENTS.get(config.alignment)(config.temperature)
+        self.guide_bank: GuideBank | None = None
+        self.task_loss = TaskLoss(config)
+        use_fast_layers(self)
+        self.post_init()
+
+    def forward(
+        self,
+        input_ids: torch.Tensor | None = None,
+        attention_mask: torch.Tensor | None = None,
+        token_type_ids: torch.Tensor | None = None,
+        pixel_values: torch.Tensor | None = None,
+        labels: torch.Tensor | None = None,
+        guide_text_embeds: torch.Tensor | None = None,
+        guide_image_embeds: torch.Tensor | None = None,
+        guide_index: torch.Tensor | None = None,
+        **streams: torch.Tensor | None,
+    ) -> CLFAClassifierOutput:
+        """Classify a batch; with labels and guide embeddings, also its losses.
+
+        Args:
+            input_ids: See :meth:`CLFAModel.forward`, also for ``attention_mask``, ``token_type_ids``,
+                ``pixel_values`` and the further streams.
+            labels: Class indices (B,); with targets their flat vectors (B, L), see :class:`clfa.data.targets.Target`.
+            guide_text_embeds: The frozen guide's text embeddings of the same samples (B, guide width).
+            guide_image_embeds: The frozen guide's image embeddings (B, guide width).
+            guide_index: Row of each sample in ``guide_bank`` (B,), for ``negatives="bank"``.
+
+        Returns:
+            Logits, losses and embeddings. ``loss = alpha * (text + image alignment) + beta * classification``, with
+            the terms that the inputs allow, and in training a baseline's own loss.
+            In training by several processes the losses are those of their whole batch (:mod:`clfa.modeling.gather`).
+        """
+        output = self.clfa(input_ids, attention_mask, token_type_ids, pixel_values, labels=labels, **streams)
+        logits = self._logits(output)
+        students = {
+            name: self.alignment[name](embeds) if embeds is not None and name in self.alignment else embeds
+            for name, embeds in (("text", output.text_embeds), ("image", output.image_embeds))
+        }
+        alignment = self._align(
+            {name: student for name, student in students.items() if student is not None},
+            {"text": guide_text_embeds, "image": guide_image_embeds},
+            {"text": output.text_present, "image": output.image_present},
+            guide_index,
+        )
+        loss = classification = targets = None
+        auxiliary = output.loss_auxiliary
+        if labels is not None:
+            if self.training and process_count() > 1:
+                classification, targets, auxiliary = self._losses_everywhere(logits, labels, auxiliary)
+            else:
+                classification, targets = self.task_loss(logits, labels)
+            loss = self.total_loss(classification, alignment, self.config.alpha, auxiliary)
+        return CLFAClassifierOutput(
+            loss=loss,
+            logits=logits,
+            loss_classification=classification,
+            loss_targets=targets,
+            loss_text_alignment=alignment.get("text"),
+            loss_image_alignment=alignment.get("image"),
+            loss_auxiliary=auxiliary,
+            text_embeds=students["text"],
+            image_embeds=students["image"],
+            pooler_output=output.pooler_output,
+        )
+
+    def _losses_everywhere(
+        self, logits: torch.Tensor, labels: torch.Tensor, auxiliary: torch.Tensor | None
+    ) -> tuple[torch.Tensor, dict[str, torch.Tensor] | None, torch.Tensor | None]:
+        """Losses of the whole batch; a mean of the processes' own would weigh their samples unequally."""
+        (all_logits,) = at_least_float32(logits)
+        all_logits, all_labels = gather_rows(all_logits, labels)
+        if self.config.baseline is not None:
+            # Every process takes part, also one whose samples give the baseline nothing to learn from.
+            own = logits.sum() * 0 if auxiliary is None else auxiliary
+            auxiliary = total(own * (len(labels) / len(all_labels)))
+        return *self.task_loss(all_logits, all_labels), auxiliary
+
+    def _align(
+        self,
+        students: dict[str, torch.Tensor],
+        guides: dict[str, torch.Tensor | None],
+        present: dict[str, torch.Tensor | None],
+        index: torch.Tensor | None,
+    ) -> dict[str, torch.Tensor]:
+        known = {name: embeds for name, embeds in guides.items() if embeds is not None}
+        if not known and (self.aligner.needs_guide or not self.training):
+            return {}
+        bank = None
+        if self.config.negatives == "bank" and self.guide_bank is not None and students:
+            bank = self.guide_bank = self.guide_bank.to(next(iter(students.values())).device)
+        has = {name: mask for name, mask in present.items() if mask is not None}
+        losses: dict[str, torch.Tensor] = self.aligner(AlignmentInputs(students, known, has, bank, index))
+        return losses
+
+    def _logits(self, output: CLFAModelOutput) -> torch.Tensor:
+        if not self.late:
+            logits: torch.Tensor = self.classifier(self.dropout(output.pooler_output))
+            return logits
+        assert output.last_hidden_state is not None
+        vectors = self.dropout(output.last_hidden_state).unbind(dim=1)
+        each = torch.stack([head(vector) for head, vector in zip(self.classifiers, vectors, strict=False)], dim=1)
+        return masked_mean(each, output.fused_mask)
+
+    def total_loss(
+        self,
+        classification: torch.Tensor,
+        alignment: dict[str, torch.Tensor],
+        alpha: float,
+        auxiliary: torch.Tensor | None = None,
+    ) -> torch.Tensor:
+        """``alpha * sum(alignment) + beta * classification`` (CLFA, equation of the total loss), ``+ auxiliary``.
+
+        Args:
+            classification: Loss of the targets, scalar.
+            alignment: Guided contrastive loss per modality, scalars.
+            alpha: Weight of the alignment, which a schedule may move during training.
+            auxiliary: A baseline's own loss, scalar and weighted already.
+
+        Returns:
+            Scalar.
+        """
+        total = self.config.beta * classification
+        if alpha and alignment:
+            total = total + alpha * torch.stack(list(alignment.values())).sum()
+        return total if auxiliary is None else total + auxiliary
