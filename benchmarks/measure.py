@@ -169,15 +169,7 @@ class Bench:
                 operations = None
                 if architecture != "offline":
                     operations = forward_operations(SHAPES[architecture], lengths.draw("mvsa-single", count))
-                self.add(
-                    f"prediction, batch {size}",
-                    reports,
-                    architecture=architecture,
-                    data="mvsa-single",
-                    precision="fp32",
-                    samples=count,
-                    floor=None if operations is None else self._forward_floor(operations),
-                )
+                self._add_forward(f"prediction, batch {size}", reports, architecture, operations)
 
     def guide(self) -> None:
         """CLIP at the paper's architecture, the fitted guide at the offline one."""
@@ -193,15 +185,24 @@ class Bench:
             count = reports[0]["samples"]
             # Only the paper's guide is counted: the fitted one is a few small matrices.
             operations = clip_operations(lengths.draw("mvsa-single", count)) if architecture == "paper" else None
-            self.add(
-                task.replace(":", ", "),
-                reports,
-                architecture=architecture,
-                data="mvsa-single",
-                precision="fp32",
-                samples=count,
-                floor=None if operations is None else self._forward_floor(operations),
-            )
+            self._add_forward(task.replace(":", ", "), reports, architecture, operations)
+
+    def _add_forward(
+        self, name: str, reports: list[dict[str, Any]], architecture: str, operations: float | None
+    ) -> None:
+        """Keep a measurement of forward passes, with its floor where the operations are known."""
+        floor = None
+        if operations is not None:
+            floor = Floor(operations, 0.0, max(self.results["rates"]["fp32"].values()), self.results["bandwidth"])
+        self.add(
+            name,
+            reports,
+            architecture=architecture,
+            data="mvsa-single",
+            precision="fp32",
+            samples=reports[0]["samples"],
+            floor=floor,
+        )
 
     def images(self) -> None:
         """From files to tensors; of the posts made here, and of real ones where there are any."""
@@ -363,9 +364,6 @@ class Bench:
             return training_floor(shape, tokens, steps, size, rate, self.results["bandwidth"], cached)
         operations = forward_operations(shape, report["tokens"]["validation"], cached)
         return Floor(operations, 0.0, rate, self.results["bandwidth"])
-
-    def _forward_floor(self, operations: float) -> Floor:
-        return Floor(operations, 0.0, max(self.results["rates"]["fp32"].values()), self.results["bandwidth"])
 
     def encoders(self, size: str) -> Path:
         """Folder of random encoders."""
