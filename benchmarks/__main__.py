@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import subprocess
 import sys
 from pathlib import Path
 
@@ -96,7 +97,9 @@ def _run(options: argparse.Namespace) -> int:
 
         check_folder(settings.reference)
         if not settings.only or "reference" in settings.only:
-            _check(argparse.Namespace(work=options.work, reference=settings.reference, batch_size=8))
+            # In a process of its own: two models are not to stay in memory beside those that are measured.
+            where = ["--work", options.work, "--reference", settings.reference]
+            subprocess.run([sys.executable, "-m", "benchmarks", "check", *where], check=False)
     bench = Bench(settings, options.work / "results.json")
     if settings.only and bench.output.is_file():
         bench.keep(json.loads(bench.output.read_text(encoding="utf-8")))
