@@ -63,7 +63,13 @@ AXES = (
         "A step costs the optimiser's pass over all weights once and the rest per sample; activations are "
         "proportional to the batch.",
     ),
-    Axis("classes", (2, 8, 32, 128, 512), "epoch", "Classes are rows of the last matrix and nothing else."),
+    Axis(
+        "classes",
+        (2, 8, 32, 128, 512),
+        "epoch",
+        "Classes are rows of the last matrix and nothing else. An epoch has 256 samples, but for 512 classes, of which "
+        "each needs a sample: 512.",
+    ),
     Axis(
         "processes",
         (1, 2, 4),
