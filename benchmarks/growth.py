@@ -248,7 +248,7 @@ def plot(axis: Axis, points: Sequence[Point], path: Path) -> None:
             panel.yaxis.set_major_formatter(ticker.FuncFormatter(lambda value, _: number(value)))
             panel.plot(x, [last * value / x[-1] for value in x], linestyle="--", color="grey", label="proportional")
         else:
-            panel.set_ylim(bottom=0)
+            panel.set_ylim(0, 1.15 * panel.get_ylim()[1])
         panel.set_xticks(x, [f"{value:,}" for value in x])
         panel.minorticks_off()
         panel.set_xlabel(axis.name)
