@@ -95,7 +95,7 @@ class Bench:
                 f"{self.output} was measured on another machine or with other versions; without --only all is measured."
             )
         for kind in ("measurements", "comparisons"):
-            self.results[kind] = [entry for entry in before[kind] if entry["phase"] not in self.settings.only]
+            self.results[kind] = [entry for entry in before[kind] if entry.get("phase") not in self.settings.only]
         # The fastest product is what floors want, whichever run it was seen in.
         for precision, rates in before["rates"].items():
             ours = self.results["rates"][precision]
@@ -226,7 +226,7 @@ class Bench:
                 if repetition >= 0:
                     values[name].append(seconds)
         for name, seconds in values.items():
-            self.results["measurements"].append({"name": f"start: {name}", "seconds": seconds})
+            self.results["measurements"].append({"name": f"start: {name}", "phase": self.phase, "seconds": seconds})
         for architecture in self.settings.architectures:
             self.first_step(architecture, *self.recipe(architecture, "mvsa-single"))
         if self.settings.data_dir is not None:
