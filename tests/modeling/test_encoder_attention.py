@@ -6,9 +6,11 @@ import pytest
 import torch
 from torch import nn
 from transformers import BertConfig, BertModel, PreTrainedModel, ViTConfig, ViTModel
+from transformers.integrations.sdpa_attention import sdpa_attention_forward
 
 from clfa.modeling.encoder_attention import ATTENTION, attend, use_fast_attention
 
+TOLERANCE = {torch.float32: {"atol": 1e-6, "rtol": 1e-5}, torch.bfloat16: {"atol": 2e-2, "rtol": 2e-2}}
 SIZES = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 48}
 
 
@@ -17,34 +19,56 @@ def _bert(**options: object) -> BertModel:
     return BertModel(BertConfig(vocab_size=40, **SIZES), add_pooling_layer=False).eval()
 
 
-def test_bfloat16_is_the_rounded_float32_result() -> None:
-    torch.manual_seed(0)
+def states(*shape: int, seed: int = 0, dtype: torch.dtype = torch.float32) -> torch.Tensor:
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed)).to(dtype)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("own", [None, True, False])
+@pytest.mark.parametrize("given", [None, True, False])
+@pytest.mark.parametrize("masked", [True, False])
+def test_like_transformers(dtype: torch.dtype, own: bool | None, given: bool | None, masked: bool) -> None:
     layer = nn.Module().eval()
-    query, key, value = (torch.randn(2, 3, n, 8).bfloat16().requires_grad_() for n in (5, 7, 7))
-    mask = torch.rand(2, 1, 5, 7) > 0.3
-    with torch.autocast("cpu", torch.bfloat16):
-        found, _ = attend(layer, query, key, value, mask, dropout=0.0, is_causal=False)
-    scores = query.double() @ key.double().transpose(-1, -2) / 8**0.5
-    weights = scores.masked_fill(~mask, float("-inf")).softmax(-1)
-    expected = (weights @ value.double()).transpose(1, 2)
-    assert found.dtype == torch.bfloat16
-    torch.testing.assert_close(found, expected.float().bfloat16(), atol=0, rtol=2**-7)
-    # Attention that itself runs in bfloat16 is further away than the last rounding.
-    assert (found.double() - expected).abs().max() <= (expected.abs() * 2**-8).max()
-    found.float().sum().backward()
-    assert query.grad is not None
-    assert query.grad.dtype == torch.bfloat16
+    if own is not None:
+        layer.is_causal = own
+    query, key, value = (states(2, 3, 5, 8, seed=seed, dtype=dtype) for seed in range(3))
+    mask = states(2, 1, 5, 5, seed=3) > 0.2 if masked else None
+    options = {"attention_mask": mask, "scaling": 0.3, "is_causal": given}
+    found, _ = attend(layer, query, key, value, **options)
+    expected, _ = sdpa_attention_forward(layer, query.float(), key.float(), value.float(), **options)
+    assert (found.dtype, found.shape) == (dtype, (2, 5, 3, 8))
+    assert found.is_contiguous()
+    torch.testing.assert_close(found.float(), expected, **TOLERANCE[dtype])
+
+
+def test_a_single_query_reads_all_keys() -> None:
+    key = states(1, 2, 4, 8, dtype=torch.bfloat16)
+    found, _ = attend(nn.Module(), key[:, :, :1], key, key, is_causal=True)
+    expected, _ = attend(nn.Module(), key[:, :, :1], key, key, is_causal=False)
+    assert torch.equal(found, expected)
+
+
+def test_grouped_keys_and_position_biases_are_left_to_transformers() -> None:
+    layer = nn.Module().eval()
+    layer.num_key_value_groups = 2
+    query, key = (states(1, heads, 3, 8, dtype=torch.bfloat16) for heads in (4, 2))
+    found, _ = attend(layer, query, key, key, is_causal=False)
+    expected, _ = sdpa_attention_forward(layer, query, key, key, None, is_causal=False)
+    assert torch.equal(found, expected)
+    bias = 5 * states(1, 4, 3, 3, seed=1, dtype=torch.bfloat16)
+    found, _ = attend(nn.Module(), query, query, query, is_causal=False, position_bias=bias)
+    expected, _ = sdpa_attention_forward(nn.Module(), query, query, query, bias, is_causal=False)
+    torch.testing.assert_close(found, expected)
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 def test_additive_masks(dtype: torch.dtype) -> None:
-    torch.manual_seed(1)
-    query = torch.randn(1, 1, 3, 4).to(dtype)
+    query = states(1, 1, 3, 4, seed=1, dtype=dtype)
     mask = torch.zeros(1, 1, 3, 3, dtype=dtype)
     mask[..., 2] = float("-inf")
-    found, _ = attend(nn.Module().eval(), query, query, query, mask, dropout=0.0, is_causal=False)
-    shorter, _ = attend(nn.Module().eval(), query, query[:, :, :2], query[:, :, :2], dropout=0.0, is_causal=False)
-    torch.testing.assert_close(found, shorter, atol=1e-6 if dtype == torch.float32 else 1e-2, rtol=1e-2)
+    found, _ = attend(nn.Module().eval(), query, query, query, mask, is_causal=False)
+    shorter, _ = attend(nn.Module().eval(), query, query[:, :, :2], query[:, :, :2], is_causal=False)
+    torch.testing.assert_close(found, shorter, **TOLERANCE[dtype])
 
 
 def test_an_encoder_gives_what_it_gave(tmp_path: Path) -> None:

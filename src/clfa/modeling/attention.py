@@ -6,6 +6,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from clfa.modeling.batched_attention import batched_attention, batching_pays
 from clfa.modeling.configuration import CLFAConfig
 from clfa.modeling.dropout import Dropout
 
@@ -91,13 +92,16 @@ class AttentionSubLayer(nn.Module):
             present = mask.bool().any(dim=1)
             # Softmax over nothing is not a number; such samples attend anywhere and the result is discarded below.
             mask = mask.bool() | ~present.unsqueeze(1)
-        attended = F.scaled_dot_product_attention(
-            self._heads(self.query(hidden)),
-            self._heads(self.key(context)),
-            self._heads(self.value(context)),
-            attn_mask=attention_mask_for(mask, bias),
-            dropout_p=self.attention_dropout if self.training else 0.0,
+        query, key, value = (
+            self._heads(states) for states in (self.query(hidden), self.key(context), self.value(context))
         )
+        scores_mask = attention_mask_for(mask, bias)
+        dropout = self.attention_dropout if self.training else 0.0
+        # Float32 stays with PyTorch, whose random numbers the published tables were made with.
+        if query.dtype == torch.bfloat16 and batching_pays(query, key, value, scores_mask, dropout):
+            attended = batched_attention(query, key, value, scores_mask, dropout)
+        else:
+            attended = F.scaled_dot_product_attention(query, key, value, attn_mask=scores_mask, dropout_p=dropout)
         update = self.output(attended.transpose(1, 2).flatten(2))
         result: torch.Tensor = self.layer_norm(hidden + self.dropout(update))
         return result if present is None else torch.where(present[:, None, None], result, hidden)

@@ -9,12 +9,30 @@ from torch.nn import functional as F
 _STEPS = 2**16
 
 
-class Dropout(nn.Dropout):
-    """``torch.nn.Dropout``, drawn four elements to a random number on a CPU.
+def keep_mask(like: torch.Tensor, p: float) -> torch.Tensor:
+    """What to multiply by for dropout: 0, or what makes up for the zeros; drawn four elements to a random number.
 
-    PyTorch draws one number per element there, which takes as long as the matrix products around it. Here 16 random
-    bits decide on an element, so that the probability is the nearest multiple of 2^-16; what is kept is scaled by that
-    one's complement, and the expectation is exact. Elsewhere it is PyTorch's own.
+    16 random bits decide on an element, so that the probability is the nearest multiple of 2^-16; what is kept is
+    scaled by that one's complement, and the expectation is exact.
+
+    Args:
+        like: Not empty; gives shape and type.
+        p: Probability of a zero, not so near to 1 that nothing is left.
+
+    Returns:
+        A tensor like ``like``.
+    """
+    dropped = round(p * _STEPS)
+    words = torch.empty((like.numel() + 3) // 4, dtype=torch.int64).random_(-(2**63), None)
+    bits = words.view(torch.int16)[: like.numel()].view(like.shape)
+    return (bits >= dropped - _STEPS // 2).to(like.dtype).mul_(_STEPS / (_STEPS - dropped))
+
+
+class Dropout(nn.Dropout):
+    """``torch.nn.Dropout``, by :func:`keep_mask` on a CPU.
+
+    PyTorch draws one number per element there, which takes as long as the matrix products around it. Elsewhere it is
+    PyTorch's own.
 
     Example:
         >>> _ = torch.manual_seed(0)
@@ -24,11 +42,7 @@ class Dropout(nn.Dropout):
 
     def forward(self, input: torch.Tensor) -> torch.Tensor:
         """Any shape -> the same shape."""
-        dropped = round(self.p * _STEPS)
-        possible = 0 < dropped < _STEPS
+        possible = 0 < round(self.p * _STEPS) < _STEPS
         if not self.training or not possible or input.device.type != "cpu" or not input.numel():
             return F.dropout(input, self.p, self.training)
-        words = torch.empty((input.numel() + 3) // 4, dtype=torch.int64).random_(-(2**63), None)
-        bits = words.view(torch.int16)[: input.numel()].view(input.shape)
-        keep = (bits >= dropped - _STEPS // 2).to(input.dtype)
-        return input * keep.mul_(_STEPS / (_STEPS - dropped))
+        return input * keep_mask(input, self.p)

@@ -1,4 +1,4 @@
-"""Attention of loaded encoders, in float32 where a CPU computes the rest in bfloat16."""
+"""Attention of loaded encoders, by the package's own where PyTorch's is slow."""
 
 from __future__ import annotations
 
@@ -10,7 +10,11 @@ from transformers.integrations.sdpa_attention import sdpa_attention_forward
 from transformers.masking_utils import ALL_MASK_ATTENTION_FUNCTIONS, sdpa_mask
 from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 
+from clfa.modeling.batched_attention import batched_attention, batching_pays
+
 ATTENTION = "clfa_sdpa"
+# Arguments of some models that change what attention is.
+_UNKNOWN = ("position_bias", "cache", "softcap")
 
 
 def attend(
@@ -19,12 +23,12 @@ def attend(
     key: torch.Tensor,
     value: torch.Tensor,
     attention_mask: torch.Tensor | None = None,
+    dropout: float = 0.0,
+    scaling: float | None = None,
+    is_causal: bool | None = None,
     **options: Any,
 ) -> tuple[torch.Tensor, None]:
-    """Transformers' ``sdpa`` attention; bfloat16 on a CPU goes through float32.
-
-    PyTorch's fused attention for CPUs takes five times as long backwards in bfloat16 as in float32, more than the two
-    conversions cost many times over. The result is the more exact one.
+    """Transformers' ``sdpa`` attention, by :func:`clfa.modeling.batched_attention.batched_attention` where that pays.
 
     Args:
         module: The attention layer.
@@ -32,21 +36,26 @@ def attend(
         key: See ``query``.
         value: See ``query``.
         attention_mask: Boolean or additive, broadcastable to (B, heads, N, M).
+        dropout: Probability that a weight is dropped.
+        scaling: Of the scores.
+        is_causal: Whether queries read earlier keys only; the layer's own ``is_causal`` when not given.
         options: As for Transformers' function.
 
     Returns:
         (B, N, heads, D) in the queries' type, and ``None``.
     """
-    if query.device.type != "cpu" or query.dtype != torch.bfloat16 or torch.compiler.is_compiling():
-        found: tuple[torch.Tensor, None] = sdpa_attention_forward(module, query, key, value, attention_mask, **options)
-        return found
-    if attention_mask is not None and attention_mask.is_floating_point():
-        attention_mask = attention_mask.float()
-    with torch.autocast("cpu", enabled=False):
-        attended, _ = sdpa_attention_forward(
-            module, query.float(), key.float(), value.float(), attention_mask, **options
-        )
-    return attended.to(query.dtype), None
+    if all(options.get(name) is None for name in _UNKNOWN) and batching_pays(
+        query, key, value, attention_mask, dropout
+    ):
+        causal = getattr(module, "is_causal", True) if is_causal is None else is_causal
+        if causal and attention_mask is None and query.shape[2] > 1:
+            attention_mask = torch.ones(query.shape[2], key.shape[2], dtype=torch.bool).tril()
+        attended = batched_attention(query, key, value, attention_mask, dropout, scaling)
+        return attended.transpose(1, 2).contiguous(), None
+    found: tuple[torch.Tensor, None] = sdpa_attention_forward(
+        module, query, key, value, attention_mask, dropout, scaling, is_causal, **options
+    )
+    return found
 
 
 ALL_ATTENTION_FUNCTIONS.register(ATTENTION, attend)
