@@ -6,10 +6,10 @@ one shard, its result a file under a name that only the shard decides, renamed i
 once becomes exactly once. Nothing but names of shards and counts passes through Ray: its object store stays empty, and
 no lineage has to be kept for a run of days.
 
-Why not Ray Data's ``map_batches``: its actor pool repeats the work of a lost actor without end (``max_restarts`` and
-``max_task_retries`` are -1), so that one shard that kills its worker keeps a run alive for ever; and work handed to an
-actor waits until that very actor is back, for which a cluster that has just lost a machine may have no room. Here a
-shard waits for any worker, and one that kills its worker a few times is given up and named.
+Why not Ray Data's ``map_batches``: it, too, survives the loss of a node, but its actor pool repeats the work of a lost
+actor without end (``max_restarts`` and ``max_task_retries`` are -1), so that one row that kills its worker keeps a run
+alive for ever with nothing written. Here such a shard is given up after a few times and named, and what is done is on
+disk, for the same command to go on from. ``benchmarks/ray_data.py`` does the same work by both.
 """
 
 from __future__ import annotations
