@@ -23,7 +23,7 @@ from benchmarks.training import prepared
 from clfa.evaluation.inference import by_length
 from clfa.files import write_json
 from clfa.memory import reused_memory
-from clfa.modeling import attention, encoder_attention, linear
+from clfa.modeling import attention, encoder_attention, encoders, linear
 from clfa.modeling.dropout import Dropout
 from clfa.modeling.encoders import encode_image, load_encoder
 from clfa.modeling.packed import packed_weights
@@ -33,7 +33,7 @@ SAMPLES = 64
 BATCH = 8
 EVALUATION_BATCH = 16
 LONGEST = 77
-BATCHED, MEMORY = "attention as batched products", "freed memory kept"
+BATCHED, MEMORY, UNPADDED = "attention as batched products", "freed memory kept", "no padding in the text encoder"
 
 
 @dataclass(frozen=True)
@@ -66,8 +66,8 @@ class Subject:
     def __init__(self, work: Path, architecture: str = "paper") -> None:
         posts = work / "posts" / "levers"
         write_posts(posts, lengths.draw("mmsd", SAMPLES + 16), (SAMPLES, 8, 8))
-        encoders = write_encoders(work / "encoders" / architecture, architecture, clip=False)
-        self.run = prepared(*recipe_of(architecture, encoders, posts / "posts.jsonl"), work / "cache")
+        written = write_encoders(work / "encoders" / architecture, architecture, clip=False)
+        self.run = prepared(*recipe_of(architecture, written, posts / "posts.jsonl"), work / "cache")
         self.model: Any = self.run.model.train()
         self.data = self.run.sets["train"]
         self._optimizers: dict[bool, torch.optim.AdamW] = {}
@@ -158,15 +158,20 @@ def lower(precision: str) -> AbstractContextManager[Any]:
     return torch.autocast("cpu", torch.bfloat16) if precision == "bf16" else nullcontext()
 
 
+def _never(*arguments: Any) -> bool:
+    return False
+
+
 @contextmanager
 def plain_attention() -> Iterator[None]:
     """PyTorch's attention everywhere."""
-
-    def never(*arguments: Any) -> bool:
-        return False
-
-    with replaced(attention, "batching_pays", never), replaced(encoder_attention, "batching_pays", never):
+    with replaced(attention, "batching_pays", _never), replaced(encoder_attention, "batching_pays", _never):
         yield
+
+
+def with_padding() -> AbstractContextManager[None]:
+    """Text encoders run on padded batches."""
+    return replaced(encoders, "leaving_padding_out_pays", _never)
 
 
 @contextmanager
@@ -220,6 +225,23 @@ def levers(subject: Subject) -> list[Lever]:
             lambda: s.epoch(grouped),
             lambda: s.epoch(random),
             "`training.group_by_length`, in the paper's recipes",
+        ),
+        *(
+            Lever(
+                UNPADDED,
+                of,
+                lambda batches=batches: s.epoch(batches),
+                within(with_padding, lambda batches=batches: s.epoch(batches)),
+                "on CPUs, for BERT's family ([unpadded.py](../src/clfa/modeling/unpadded.py))",
+            )
+            for of, batches in ((epoch, grouped), (f"{epoch}, batches as they come", random))
+        ),
+        Lever(
+            UNPADDED,
+            evaluation,
+            lambda: s.evaluation(ordered),
+            within(with_padding, lambda: s.evaluation(ordered)),
+            "the same",
         ),
         Lever(
             "evaluation in order of length",

@@ -11,6 +11,7 @@ from transformers.masking_utils import ALL_MASK_ATTENTION_FUNCTIONS, sdpa_mask
 from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 
 from clfa.modeling.batched_attention import batched_attention, batching_pays
+from clfa.modeling.unpadded import TokenLayout
 
 ATTENTION = "clfa_sdpa"
 # Arguments of some models that change what attention is.
@@ -26,6 +27,7 @@ def attend(
     dropout: float = 0.0,
     scaling: float | None = None,
     is_causal: bool | None = None,
+    token_layout: TokenLayout | None = None,
     **options: Any,
 ) -> tuple[torch.Tensor, None]:
     """Transformers' ``sdpa`` attention, by :func:`clfa.modeling.batched_attention.batched_attention` where that pays.
@@ -39,11 +41,22 @@ def attend(
         dropout: Probability that a weight is dropped.
         scaling: Of the scores.
         is_causal: Whether queries read earlier keys only; the layer's own ``is_causal`` when not given.
+        token_layout: Where the tokens of one row (1, heads, N, D) belong, when the batch comes without padding; there
+            is no mask then.
         options: As for Transformers' function.
 
     Returns:
         (B, N, heads, D) in the queries' type, and ``None``.
     """
+    if token_layout is not None:
+        heads = query.shape[1]
+        query, key, value = (
+            token_layout.spread(states[0].transpose(0, 1).flatten(1)).unflatten(2, (heads, -1)).transpose(1, 2)
+            for states in (query, key, value)
+        )
+        mask = token_layout.mask[:, None, None, :]
+        padded, _ = attend(module, query, key, value, mask, dropout, scaling, is_causal, **options)
+        return token_layout.collect(padded.flatten(2)).unflatten(1, (heads, -1)).unsqueeze(0), None
     if all(options.get(name) is None for name in _UNKNOWN) and batching_pays(
         query, key, value, attention_mask, dropout
     ):

@@ -15,7 +15,9 @@ from transformers.models.auto.modeling_auto import MODEL_MAPPING
 
 from clfa.errors import ModelError
 from clfa.modeling import efficientnet_lite as _efficientnet_lite  # noqa: F401 - registers its Auto classes
+from clfa.modeling.encoder_attention import ATTENTION
 from clfa.modeling.static_embeddings import StaticEmbeddingsModel
+from clfa.modeling.unpadded import encode_unpadded, leaving_padding_out_pays
 from clfa.pretrained import EMBEDDINGS_PREFIX, pretrained, pretrained_model
 
 # Where encoders keep the width of their token features, in order of preference.
@@ -101,9 +103,26 @@ def tokens_of(last_hidden_state: torch.Tensor) -> torch.Tensor:
     return last_hidden_state
 
 
-def encode_text(encoder: nn.Module, **inputs: torch.Tensor) -> torch.Tensor:
-    """Last hidden states (B, T, D) of a text encoder."""
-    hidden: torch.Tensor = encoder(**inputs).last_hidden_state
+def encode_text(
+    encoder: nn.Module,
+    input_ids: torch.Tensor,
+    attention_mask: torch.Tensor | None = None,
+    token_type_ids: torch.Tensor | None = None,
+) -> torch.Tensor:
+    """Last hidden states (B, T, D) of a text encoder; what stands where there is no token has no meaning.
+
+    Args:
+        encoder: A loaded encoder.
+        input_ids: (B, T).
+        attention_mask: 1 where a token exists (B, T); ``None`` when all do.
+        token_type_ids: (B, T), for encoders that take them.
+    """
+    if attention_mask is not None and leaving_padding_out_pays(encoder, ATTENTION, attention_mask):
+        return encode_unpadded(encoder, input_ids, attention_mask, token_type_ids)
+    given = {"attention_mask": attention_mask, "token_type_ids": token_type_ids}
+    hidden: torch.Tensor = encoder(
+        input_ids=input_ids, **{name: values for name, values in given.items() if values is not None}
+    ).last_hidden_state
     return hidden
 
 

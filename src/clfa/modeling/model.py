@@ -267,9 +267,8 @@ class CLFAModel(CLFAPreTrainedModel):
         self, input_ids: torch.Tensor, attention_mask: torch.Tensor | None, token_type_ids: torch.Tensor | None
     ) -> torch.Tensor:
         assert self.text_encoder is not None
-        inputs = {"input_ids": input_ids, "attention_mask": attention_mask, "token_type_ids": token_type_ids}
         with torch.set_grad_enabled(torch.is_grad_enabled() and not is_frozen(self.text_encoder)):
-            return encode_text(self.text_encoder, **{k: v for k, v in inputs.items() if v is not None})
+            return encode_text(self.text_encoder, input_ids, attention_mask, token_type_ids)
 
 
 AutoModel.register(CLFAConfig, CLFAModel)
