@@ -130,11 +130,16 @@ def checks(subject: Subject) -> list[Check]:
     s = subject
     return [
         Check("equal loss", "difference to the plain formulas", s.loss_difference, 1e-4),
-        Check("operations", "matrix operations of a training step, over those of plain PyTorch", s.operations, 1.001),
+        Check(
+            "operations",
+            "matrix operations of a training step, over those of plain PyTorch with padding",
+            s.operations,
+            0.9,
+        ),
         Check("kernels", "kernels called in a training step, over those of plain PyTorch", s.kernels, 1.2),
-        Check("training step", "its time over that of plain PyTorch", s.training_step, 1.3),
+        Check("training step", "its time over that of plain PyTorch", s.training_step, 1.2),
         Check("padding", "collated text positions over the longest texts of the batches", s.padding, 1.0),
-        Check("padding pays", "time of a step padded to 77, over one as collated", s.padding_pays, 1.1, AT_LEAST),
+        Check("padding pays", "time of a step padded to 77, over one as collated", s.padding_pays, 1.03, AT_LEAST),
         Check("evaluation", "forward passes per batch of an evaluation", s.evaluation_passes, 1.0),
         Check("prediction", "forward passes per batch of predictions", s.prediction_passes, 1.0),
         Check("cached features", "runs of a frozen encoder in a pass over cached data", s.encoder_runs, 0.0),
