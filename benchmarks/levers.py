@@ -28,6 +28,7 @@ from clfa.modeling.dropout import Dropout
 from clfa.modeling.encoders import encode_image, load_encoder
 from clfa.modeling.packed import packed_weights
 from clfa.processing.collator import CLFACollator
+from clfa.training.folded_clipping import clip_within_step
 
 SAMPLES = 64
 BATCH = 8
@@ -103,7 +104,7 @@ class Subject:
         precision: str = "bf16",
         fused: bool = True,
         forward: Any = None,
-        fold: bool = False,
+        fold: bool = True,
     ) -> None:
         """A training step as the Trainer does it.
 
@@ -112,16 +113,15 @@ class Subject:
             precision: ``fp32`` or ``bf16``.
             fused: The optimiser.
             forward: Instead of the model.
-            fold: Let the optimiser scale the gradients that are clipped.
+            fold: In bfloat16, let the optimiser scale the gradients that are clipped.
         """
         with lower(precision):
             loss = (self.model if forward is None else forward)(**(batch or self.batch)).loss
         loss.backward()
         optimizer: Any = self.optimizer(fused)
-        gradients = [parameter.grad for parameter in self.model.parameters() if parameter.grad is not None]
         optimizer.grad_scale = None
-        if fold:
-            optimizer.grad_scale = nn.utils.get_total_norm(gradients).clamp(min=1.0)
+        if precision == "bf16" and fold and fused:
+            clip_within_step(optimizer, self.model.parameters(), 1.0)
         else:
             nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
         optimizer.step()
@@ -142,8 +142,7 @@ class Subject:
 
     def load(self) -> None:
         """Decode and prepare as many pictures as a batch has."""
-        for position in range(BATCH):
-            self.data[position]
+        self.data.__getitems__(list(range(BATCH)))
 
     @cached_property
     def compiled(self) -> Any:
@@ -313,9 +312,16 @@ def levers(subject: Subject) -> list[Lever]:
         Lever(
             "clipping folded into the optimiser",
             bf16,
-            step(fold=True),
             step(),
-            "no: too little for a step into the optimiser's internals",
+            step(fold=False),
+            "in bfloat16, on CPUs",
+        ),
+        Lever(
+            "a batch's pictures decoded side by side",
+            f"loading {BATCH} pictures",
+            s.load,
+            lambda: [s.data[position] for position in range(BATCH)],
+            "on CPUs, without loader workers",
         ),
         Lever(
             "pictures decoded beforehand",

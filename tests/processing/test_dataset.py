@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -9,11 +10,13 @@ import pytest
 import torch
 from datasets import Dataset
 from PIL import Image
+from torch.utils.data import DataLoader
 
 from clfa.data import read_corpus
 from clfa.data.images import image_key
 from clfa.data.schema import schema_features
 from clfa.errors import ImageError
+from clfa.processing import dataset
 from clfa.processing.collator import CLFACollator
 from clfa.processing.dataset import EncodedDataset
 from clfa.processing.processor import CLFAProcessor
@@ -170,3 +173,45 @@ def test_an_empty_split(split: Dataset, processor: CLFAProcessor) -> None:
     dataset = EncodedDataset(split.select([]), processor, use_knowledge=True)
     assert len(dataset) == 0
     assert dataset.lengths() == []
+
+
+@pytest.mark.parametrize("threads", [1, 2, 4])
+def test_a_batch_is_its_samples_in_order(split: Dataset, processor: CLFAProcessor, threads: int) -> None:
+    data = EncodedDataset(split, processor)
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
+        order = [1, 0, 0, 1, 1, 0, 1]
+        found = data.__getitems__(order)
+        with pytest.raises(ImageError, match=r"missing\.png"):
+            data.__getitems__([0, 2, 1])
+    finally:
+        torch.set_num_threads(before)
+    for sample, index in zip(found, order, strict=True):
+        expected = data[index]
+        assert sample.keys() == expected.keys()
+        assert sample["input_ids"] == expected["input_ids"]
+        assert torch.equal(torch.as_tensor(sample["pixel_values"]), torch.as_tensor(expected["pixel_values"]))
+
+
+@pytest.mark.parametrize("in_worker", [False, True])
+def test_loader_workers_start_no_threads(
+    split: Dataset, processor: CLFAProcessor, in_worker: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pools: list[int] = []
+
+    class Pool(ThreadPoolExecutor):
+        def __init__(self, threads: int) -> None:
+            pools.append(threads)
+            super().__init__(threads)
+
+    monkeypatch.setattr(dataset, "ThreadPoolExecutor", Pool)
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 2)
+    data = EncodedDataset(split.select([0, 1]), processor)
+    if in_worker:
+        monkeypatch.setattr(torch.utils.data, "get_worker_info", lambda: object())
+        assert len(data.__getitems__([0, 1])) == 2
+    else:
+        (batch,) = DataLoader(data, batch_size=2, collate_fn=CLFACollator())
+        assert len(batch["pixel_values"]) == 2
+    assert pools == ([] if in_worker else [2])

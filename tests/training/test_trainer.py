@@ -21,6 +21,8 @@ from clfa.pretrained import pretrained_model
 from clfa.processing.dataset import EncodedDataset
 from clfa.processing.processor import CLFAProcessor
 from clfa.training import CLFATrainer, CLFATrainingArguments
+from clfa.training import trainer as trainer_module
+from clfa.training.folded_clipping import clip_within_step, takes_scale
 from clfa.training.length_groups import LengthGroupedSampler
 from clfa.training.trainer import UNFROZEN_WEIGHTS_FILE, alpha_factor
 from posts import make_posts
@@ -474,3 +476,44 @@ def test_training_and_evaluation_keep_their_memory(
     trainer.evaluate()
     assert min(users) == 1
     assert memory._users == 0
+
+
+@pytest.mark.parametrize("lower", [True, False])
+def test_clipping_within_the_step_is_clipping(
+    model: CLFAForClassification,
+    split: Dataset,
+    processor: CLFAProcessor,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    lower: bool,
+) -> None:
+    start = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+    calls: list[float] = []
+
+    def counted(*arguments: Any) -> torch.Tensor:
+        calls.append(0)
+        return clip_within_step(*arguments)
+
+    found = []
+    for folds in (True, False):
+        nn.Module.load_state_dict(model, start)
+        monkeypatch.setattr(trainer_module, "clip_within_step", counted)
+        monkeypatch.setattr(trainer_module, "takes_scale", takes_scale if folds else lambda optimizer: False)
+        set_seed(0)
+        options = {
+            "bf16": lower,
+            "max_steps": 3,
+            "max_grad_norm": 0.01,
+            "logging_strategy": "steps",
+            "logging_steps": 1,
+            "optim": "adamw_torch_fused",
+        }
+        trainer = trainer_for(model, split, processor, tmp_path / str(folds), **options)
+        trainer.train()
+        norms = [entry["grad_norm"] for entry in trainer.state.log_history if "grad_norm" in entry]
+        assert len(norms) == 3
+        found.append((norms, torch.cat([tensor.flatten() for tensor in model.state_dict().values()])))
+        assert getattr(trainer._plain_optimizer, "grad_scale", None) is None
+    assert len(calls) == (3 if lower else 0)
+    assert found[0][0] == pytest.approx(found[1][0], rel=1e-3)
+    torch.testing.assert_close(found[0][1], found[1][1], atol=1e-5, rtol=1e-4)

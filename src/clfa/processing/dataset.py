@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -115,6 +116,18 @@ class EncodedDataset(torch.utils.data.Dataset[dict[str, Any]]):
         if self.labels[index] is not None:
             sample["labels"] = self.labels[index]
         return sample
+
+    def __getitems__(self, indices: list[int]) -> list[dict[str, Any]]:
+        """Samples of a batch, as a ``DataLoader`` asks for them; their pictures are decoded side by side.
+
+        Where loader workers are at work this is one of them, and the others are the side.
+        """
+        threads = min(torch.get_num_threads(), len(indices))
+        decodes = self.reads_images and self.image_features is None
+        if threads < 2 or not decodes or torch.utils.data.get_worker_info() is not None:
+            return [self[index] for index in indices]
+        with ThreadPoolExecutor(threads) as pool:
+            return list(pool.map(self.__getitem__, indices))
 
 
 def _stored(store: FeatureStore, key: bytes) -> np.ndarray:

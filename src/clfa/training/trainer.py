@@ -35,6 +35,7 @@ from clfa.processing.collator import CLFACollator
 from clfa.store import ABSENT_KEY
 from clfa.training.arguments import CLFATrainingArguments
 from clfa.training.averaging import WeightAverage
+from clfa.training.folded_clipping import clip_within_step, takes_scale
 from clfa.training.length_groups import LengthGroupedSampler
 from clfa.training.process_batches import ProcessBatches
 from clfa.training.process_seeds import ProcessSeeds
@@ -113,8 +114,25 @@ class CLFATrainer(Trainer):
 
     def train(self, *args: Any, **kwargs: Any) -> Any:
         """As :meth:`transformers.Trainer.train`, without giving memory back between steps."""
-        with self._memory():
-            return super().train(*args, **kwargs)
+        try:
+            with self._memory():
+                return super().train(*args, **kwargs)
+        finally:
+            if self.optimizer is not None:
+                self._plain_optimizer.grad_scale = None
+
+    @property
+    def _plain_optimizer(self) -> Any:
+        """Without Accelerate's wrapper."""
+        return getattr(self.optimizer, "optimizer", self.optimizer)
+
+    def _clip_grad_norm(self, model: nn.Module) -> torch.Tensor:
+        # In float32 results stay those of the published tables to the last digit.
+        on_cpu = self.args.device.type == "cpu" and not self.is_fsdp_enabled
+        if on_cpu and self.args.bf16 and takes_scale(self._plain_optimizer):
+            return clip_within_step(self._plain_optimizer, model.parameters(), self.args.max_grad_norm)
+        norm: torch.Tensor = super()._clip_grad_norm(model)
+        return norm
 
     def _memory(self) -> AbstractContextManager[None]:
         return reused_memory() if self.args.device.type == "cpu" else nullcontext()
