@@ -54,9 +54,9 @@ Above 1 the lever makes the work quicker.
 
 NOT_TIMED = """
 Not timed apart: no work for absent knowledge (the text encoder's pass over as much as 66 tokens a sample), one forward
-pass per evaluation batch, PyTorch's fused attention everywhere, frozen features and guides cached in memory-mapped
-files (`caching pays` in the guard), pages of 2 MB by `THP_MEM_ALLOC_ENABLE=1` (looked at once: nothing beyond what
-keeping freed memory gives).
+pass per evaluation batch, PyTorch's fused attention on GPUs and in float32 without dropout, frozen features and guides
+cached in memory-mapped files (`caching pays` in the guard), pages of 2 MB by `THP_MEM_ALLOC_ENABLE=1` (looked at once:
+nothing beyond what keeping freed memory gives).
 """
 
 _PENDING = "\nNo figures yet: `make bench` writes them here.\n"
