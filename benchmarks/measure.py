@@ -129,6 +129,9 @@ class Bench:
                 self.results["failures"][name] = str(error)
                 print(f"{name} failed: {error}", file=sys.stderr, flush=True)
             print(f"{name}: {time.perf_counter() - start:.0f} s", file=sys.stderr, flush=True)
+            # What is kept of an earlier run stands before what was measured anew.
+            for kind in ("measurements", "comparisons"):
+                self.results[kind].sort(key=lambda entry: list(plan).index(entry["phase"]))
             write_json(self.output, self.results)
         return self.results
 
@@ -160,16 +163,21 @@ class Bench:
             recipe, overrides = self.recipe(architecture, "mvsa-single", samples=128)
             posts = Path(overrides[0].partition("=")[2]).parent
             options = {"recipe": recipe, "overrides": overrides, "cache": str(self.cache), "posts": str(posts)}
-            sizes = (32, 1)
-            found = self.alternate({str(n): ("prediction:predict", {**options, "batch_size": n}) for n in sizes})
-            for size, phases in found.items():
+            cases = {
+                "batch 32": {"batch_size": 32},
+                "batch 1": {"batch_size": 1},
+                "batch 32, ONNX Runtime": {"batch_size": 32, "engine": "onnx"},
+                "batch 1, ONNX Runtime": {"batch_size": 1, "engine": "onnx"},
+            }
+            found = self.alternate({name: ("prediction:predict", {**options, **case}) for name, case in cases.items()})
+            for case, phases in found.items():
                 reports = phases[""]
                 count = reports[0]["samples"]
                 # The convolutions of the offline architecture's vision encoder are not counted.
                 operations = None
                 if architecture != "offline":
                     operations = forward_operations(SHAPES[architecture], lengths.draw("mvsa-single", count))
-                self._add_forward(f"prediction, batch {size}", reports, architecture, operations)
+                self._add_forward(f"prediction, {case}", reports, architecture, operations)
 
     def guide(self) -> None:
         """CLIP at the paper's architecture, the fitted guide at the offline one."""

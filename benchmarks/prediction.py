@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import tempfile
 import time
 from pathlib import Path
+from typing import Literal
 
 import torch
 
@@ -12,13 +14,22 @@ from benchmarks.architectures import RandomGuide
 from benchmarks.machine import synchronise
 from benchmarks.probe import Channel
 from clfa.data.targets import LABEL, Target
+from clfa.pipeline.onnx_export import export_onnx
 from clfa.pipeline.predict import Post, Predictor
 from clfa.pipeline.prepare import Preparation, load_corpus
 from clfa.pipeline.train import build_model
 from clfa.recipe import load_recipe
 
 
-def predict(channel: Channel, recipe: str, overrides: list[str], cache: str, posts: str, batch_size: int) -> None:
+def predict(
+    channel: Channel,
+    recipe: str,
+    overrides: list[str],
+    cache: str,
+    posts: str,
+    batch_size: int,
+    engine: Literal["torch", "onnx"] = "torch",
+) -> None:
     """A round predicts on all posts of a folder.
 
     Args:
@@ -28,6 +39,7 @@ def predict(channel: Channel, recipe: str, overrides: list[str], cache: str, pos
         cache: Cache directory.
         posts: Folder of :func:`benchmarks.material.write_posts`.
         batch_size: Posts per forward pass; 1 measures how long one person waits.
+        engine: PyTorch, or ONNX Runtime on the model exported before the first round.
     """
     settings = load_recipe(recipe, overrides)
     corpus = load_corpus(settings, cache=Path(cache))
@@ -35,7 +47,14 @@ def predict(channel: Channel, recipe: str, overrides: list[str], cache: str, pos
     guide = RandomGuide(settings.model.hidden_size)
     targets = [Target(LABEL, label_names=tuple(corpus.label_names))]
     model = build_model(settings.model, preparation, targets, guide)  # type: ignore[arg-type]
-    predictor = Predictor(model, preparation.processor, batch_size)
+    with tempfile.TemporaryDirectory() as folder:
+        if engine == "onnx":
+            model.save_pretrained(folder)
+            preparation.processor.save_pretrained(folder)
+            export_onnx(folder, Path(folder) / "onnx")
+            predictor = Predictor.load(folder, batch_size, engine="onnx")
+        else:
+            predictor = Predictor(model, preparation.processor, batch_size)
     rows = [json.loads(line) for line in (Path(posts) / "posts.jsonl").read_text(encoding="utf-8").splitlines()]
     wanted = [Post(row["text"], str(Path(posts) / row["image"])) for row in rows]
     device = "cuda" if torch.cuda.is_available() else "cpu"

@@ -27,7 +27,8 @@ and the largest). A *floor* is the least that the work can take on this machine:
 exist, without padding, over the fastest matrix product measured in the same run, plus the optimiser's bytes over the
 measured bandwidth. *Gap* is the measured time over the floor; *use* is the share of the matrix rate that the operations
 reach (MFU, with the measured rate in the place of the data sheet's). Of memory, the floor is what the libraries take
-before any data is read; of a start, the import of PyTorch and Transformers.
+before any data is read; of a start, the import of PyTorch and Transformers. Peak memory with ONNX Runtime is that of
+the export, which the same process makes first.
 """
 
 REFERENCE = """
