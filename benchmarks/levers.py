@@ -161,10 +161,14 @@ def _never(*arguments: Any) -> bool:
     return False
 
 
+def _always(*arguments: Any) -> bool:
+    return True
+
+
 @contextmanager
-def plain_attention() -> Iterator[None]:
-    """PyTorch's attention everywhere."""
-    with replaced(attention, "batching_pays", _never), replaced(encoder_attention, "batching_pays", _never):
+def plain_attention(pays: Callable[..., bool] = _never) -> Iterator[None]:
+    """PyTorch's attention everywhere, or wherever ``pays`` says no."""
+    with replaced(attention, "batching_pays", pays), replaced(encoder_attention, "batching_pays", pays):
         yield
 
 
@@ -280,9 +284,9 @@ def levers(subject: Subject) -> list[Lever]:
         Lever(
             BATCHED,
             evaluation,
+            within(lambda: plain_attention(_always), lambda: s.evaluation(ordered)),
             lambda: s.evaluation(ordered),
-            within(plain_attention, lambda: s.evaluation(ordered)),
-            "on CPUs",
+            "no: without gradients PyTorch's is as quick",
         ),
         Lever(
             MEMORY,

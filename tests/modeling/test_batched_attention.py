@@ -105,6 +105,9 @@ def test_the_same_under_autocast() -> None:
 def test_when_it_pays() -> None:
     lower, single, double = (arguments(dtype=dtype) for dtype in (torch.bfloat16, torch.float32, torch.float64))
     assert batching_pays(*lower, None, 0.0)
+    with torch.no_grad():
+        assert not batching_pays(*lower, None, 0.0)
+        assert batching_pays(*lower, None, 0.1)
     assert batching_pays(*single, None, 0.1)
     assert batching_pays(*double, MASKS["pairs"], 0.1)
     assert not batching_pays(*single, None, 0.0)
