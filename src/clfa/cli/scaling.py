@@ -140,7 +140,7 @@ def show(result: Any, target: Path) -> None:
     if result.skipped:
         typer.echo(f"  {result.skipped:,} shards were done before")
     if result.lost:
-        typer.echo(f"  {result.lost:,} x a worker was lost, and its shard done by another")
+        typer.echo(f"  {result.lost:,} x a shard was lost with its worker, and done by another")
     failed = sum(total.failures.values())
     if failed:
         typer.echo(f"{failed:,} rows failed and carry an error:")

@@ -1,4 +1,4 @@
-"""Shards on a Ray cluster: workers that load the model once, and a driver that hands out shards.
+"""Shards on a Ray cluster: Ray Data hands them to workers that load the model once.
 
 Why exactly once: where machines may be lost, a scheduler can run a task *at least* once and no better. Here a task is
 one shard, its result a file under a name that only the shard decides, renamed into place when whole
@@ -6,22 +6,26 @@ one shard, its result a file under a name that only the shard decides, renamed i
 once becomes exactly once. Nothing but names of shards and counts passes through Ray: its object store stays empty, and
 no lineage has to be kept for a run of days.
 
-Why not Ray Data's ``map_batches``: it, too, survives the loss of a node, but its actor pool repeats the work of a lost
-actor without end (``max_restarts`` and ``max_task_retries`` are -1), so that one row that kills its worker keeps a run
-alive for ever with nothing written. Here such a shard is given up after a few times and named, and what is done is on
-disk, for the same command to go on from. ``benchmarks/ray_data.py`` does the same work by both.
+Why rounds: left to itself, Ray Data's actor pool repeats the work of a lost worker without end, on that worker's
+replacement. One row that kills its worker would keep a run alive for ever, and where no machine is left for the
+replacement, its work would never be done (``benchmarks/ray_data.py``). So a shard that is lost with its worker counts
+as an error that Ray Data passes over (``max_task_retries=0``, ``max_errored_blocks=-1``), and what is missing at the
+end of a round is done in the next, by whoever is there, a few times at most.
 """
 
 from __future__ import annotations
 
+import dataclasses
+import json
 import logging
 import os
 import time
-from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
+
+import numpy as np
 
 from clfa.errors import CLFAError, DataError, ModelError
 from clfa.scaling.job import Cluster, Finish, Job, Worker, process_shard
@@ -32,10 +36,12 @@ logger = logging.getLogger(__name__)
 
 # A shard that was lost, or failed for other reasons than its data, so many times is given up.
 MAX_ATTEMPTS = 4
-# Seconds without one live worker after which a run ends; a cluster that grows may need minutes for a machine.
+# Seconds without room for one worker after which a run ends; a cluster that grows may need minutes for a machine.
 PATIENCE_S = 900.0
 # Nothing is put into it; 78 MB is the least that Ray takes.
 _OBJECT_STORE_BYTES = 100_000_000
+# Ray Data sets memory aside for each result; ours are a line of counts.
+_LARGEST_RESULT_BYTES = 1_000_000
 # What a worker must know before it imports anything.
 _ENVIRONMENT = ("HF_HUB_OFFLINE", "HF_DATASETS_OFFLINE", "TRANSFORMERS_OFFLINE")
 
@@ -92,48 +98,92 @@ def connected(address: str) -> Iterator[Any]:
         ray.shutdown()
 
 
+@dataclass(frozen=True)
+class Report:
+    """What a worker says of a shard.
+
+    Args:
+        number: The shard's.
+        state: ``done``; ``failed`` for good, as its data is at fault; ``troubled``, which another attempt may mend;
+            ``helpless``, as the worker could not load the model.
+        content: The counts as JSON, or why not.
+    """
+
+    number: int
+    state: str
+    content: str
+
+
 class ShardWorker:
-    """The actor: a worker opened once, then one shard after the other.
+    """What Ray Data keeps alive: a worker opened once, then one shard after the other.
 
     Args:
         job: Pickled with Ray's pickler, so that ``environment`` is set before its modules are imported.
+        identity: Of the model as the driver sees it.
+        folder: Where parts go.
+        strict: Make the first failing row an error.
         environment: Variables to set.
         directory: The driver's working directory, where relative paths start if this machine has it.
     """
 
-    def __init__(self, job: bytes, environment: dict[str, str], directory: str) -> None:
+    def __init__(
+        self,
+        job: bytes,
+        identity: dict[str, Any],
+        folder: OutputFolder,
+        strict: bool,
+        environment: dict[str, str],
+        directory: str,
+    ) -> None:
         os.environ.update(environment)
         if os.path.isdir(directory):
             os.chdir(directory)
-        self._job = job
+        self._job, self._identity, self._folder, self._strict = job, identity, folder, strict
         self._worker: Worker | None = None
 
-    def open(self, identity: dict[str, Any]) -> None:
-        """Load the model.
+    def __call__(self, batch: dict[str, Any]) -> dict[str, Any]:
+        """Do one shard.
 
-        Raises:
-            ModelError: When it is not the model that the driver sees.
+        Args:
+            batch: Columns of one row, the fields of a :class:`clfa.scaling.shards.Shard`.
+
+        Returns:
+            Columns of one row, the fields of a :class:`Report`.
         """
+        fields = {name: values[0] for name, values in batch.items()}
+        # NumPy's numbers are no JSON.
+        fields = {name: value.item() if isinstance(value, np.generic) else value for name, value in fields.items()}
+        report = self.report(Shard(**fields))
+        return {name: [value] for name, value in dataclasses.asdict(report).items()}
+
+    def report(self, shard: Shard) -> Report:
+        """Do a shard; see :func:`clfa.scaling.job.process_shard`. No error leaves, as Ray Data would pass over it."""
+        try:
+            if self._worker is None:
+                self._worker = self._open()
+        except Exception as error:
+            return Report(shard.number, "helpless", str(error))
+        try:
+            summary = process_shard(self._worker, shard, self._folder, self._strict)
+        except DataError as error:
+            return Report(shard.number, "failed", str(error))
+        except Exception as error:
+            # Whatever state it is in, the next shard finds a fresh one.
+            self._worker = None
+            return Report(shard.number, "troubled", f"{type(error).__name__}: {error}")
+        return Report(shard.number, "done", json.dumps(summary.to_dict()))
+
+    def _open(self) -> Worker:
         from ray import cloudpickle
 
         job: Job = cloudpickle.loads(self._job)
-        self._worker = job.open()
-        if self._worker.identity != identity:
+        worker = job.open()
+        if worker.identity != self._identity:
             raise ModelError(
                 "a worker's machine has another model, or other packages, than the driver's: "
-                f"{self._worker.identity} instead of {identity}."
+                f"{worker.identity} instead of {self._identity}."
             )
-
-    def process(self, shard: Shard, folder: OutputFolder, strict: bool) -> Summary:
-        """Do one shard; see :func:`clfa.scaling.job.process_shard`."""
-        assert self._worker is not None
-        return process_shard(self._worker, shard, folder, strict)
-
-
-@dataclass
-class _Task:
-    shard: Shard
-    attempts: int = 0
+        return worker
 
 
 def run_on_cluster(
@@ -157,28 +207,106 @@ def run_on_cluster(
         strict: Make the first failing row an error.
 
     Returns:
-        How often a worker was lost.
+        How often a shard was lost with its worker.
 
     Raises:
-        ClusterError: When no node has room for a worker, none could be started, or a worker could not load the model.
+        ClusterError: When no node has room for a worker, or a worker could not load the model.
     """
     with connected(cluster.address) as ray:
         gpus = cluster.gpus
         if gpus is None:
             gpus = 1.0 if ray.cluster_resources().get("GPU", 0) >= 1 else 0.0
-        fitting = _fitting(ray, cluster.cpus, gpus)
-        if not fitting and cluster.address == "local":
+        if cluster.address == "local" and not _fitting(ray, cluster.cpus, gpus):
             raise ClusterError(f"this machine has no room for a worker with {cluster.cpus:g} CPUs and {gpus:g} GPUs.")
-        workers = min(cluster.workers or max(fitting, 1), len(shards))
-        actor = ray.remote(num_cpus=cluster.cpus, num_gpus=gpus, max_restarts=0, max_task_retries=0)(ShardWorker)
         environment = {name: os.environ[name] for name in _ENVIRONMENT if name in os.environ}
-        pickled = ray.cloudpickle.dumps(job)
-        pool = _Pool(ray, lambda: actor.remote(pickled, environment, os.getcwd()), identity, workers)
-        try:
-            pool.run(shards, folder, finish, strict)
-        finally:
-            pool.close()
-        return pool.lost
+        arguments = (ray.cloudpickle.dumps(job), identity, folder, strict, environment, os.getcwd())
+
+        def attempt(missing: Sequence[Shard]) -> Iterator[Report]:
+            fitting = _wait_for_room(lambda: _fitting(ray, cluster.cpus, gpus))
+            workers = min(cluster.workers or fitting, len(missing))
+            return _round(ray, missing, arguments, workers, {"num_cpus": cluster.cpus, "num_gpus": gpus})
+
+        return in_rounds(shards, attempt, finish)
+
+
+def in_rounds(shards: Sequence[Shard], attempt: Callable[[Sequence[Shard]], Iterable[Report]], finish: Finish) -> int:
+    """Attempt shards until each is done, has failed, or is given up.
+
+    Args:
+        shards: Which.
+        attempt: Does shards; of those that were lost with their worker there is no report.
+        finish: See :func:`run_on_cluster`.
+
+    Returns:
+        How often a shard was lost with its worker.
+
+    Raises:
+        ClusterError: When a worker could not load the model.
+    """
+    missing = {shard.number: shard for shard in shards}
+    lost = 0
+    for _ in range(MAX_ATTEMPTS):
+        troubles: dict[int, str] = {}
+        for report in attempt(list(missing.values())):
+            if report.state == "helpless":
+                raise ClusterError(f"a worker cannot load the model: {report.content}")
+            if report.state == "troubled":
+                troubles[report.number] = report.content
+                continue
+            shard = missing.pop(report.number)
+            finish(shard, Summary.from_dict(json.loads(report.content)) if report.state == "done" else report.content)
+        if not missing:
+            break
+        lost += len(missing) - len(troubles)
+        logger.warning("%d shards were lost with their worker or failed; they are tried again.", len(missing))
+    for number, shard in missing.items():
+        why = troubles.get(number, "its worker was lost")
+        finish(shard, f"{shard.path}: given up after {MAX_ATTEMPTS} attempts; the last: {why}")
+    return lost
+
+
+def _round(
+    ray: Any, shards: Sequence[Shard], arguments: tuple[Any, ...], workers: int, resources: dict[str, float]
+) -> Iterator[Report]:
+    """Reports of the shards that were not lost, as they come."""
+    import ray.data as ray_data
+
+    context = ray_data.DataContext.get_current().copy()
+    context.enable_progress_bars = context.print_on_execution_start = False
+    context.max_errored_blocks = -1
+    context.target_max_block_size = _LARGEST_RESULT_BYTES
+    logging.getLogger("ray.data").setLevel(logging.CRITICAL)
+    with ray_data.DataContext.current(context):
+        data = ray_data.from_items([dataclasses.asdict(shard) for shard in shards], override_num_blocks=len(shards))
+        done = data.map_batches(
+            ShardWorker,
+            fn_constructor_args=arguments,
+            batch_size=1,
+            # One shard with each worker: what else waited there would be lost with it.
+            compute=ray_data.ActorPoolStrategy(size=workers, max_tasks_in_flight_per_actor=1),
+            max_restarts=-1,
+            max_task_retries=0,
+            **resources,
+        )
+        for row in done.iter_rows():
+            yield Report(**row)
+
+
+def _wait_for_room(fitting: Callable[[], int]) -> int:
+    """Workers that fit, at least one.
+
+    Raises:
+        ClusterError: When there is room for none for too long.
+    """
+    end = time.monotonic() + PATIENCE_S
+    while not (count := fitting()):
+        if time.monotonic() > end:
+            raise ClusterError(
+                f"no worker could be started for {PATIENCE_S:.0f} s: the cluster has no node with room for one. "
+                "What is done is kept; the same command goes on from there."
+            )
+        time.sleep(1.0)
+    return count
 
 
 def _fitting(ray: Any, cpus: float, gpus: float) -> int:
@@ -190,97 +318,3 @@ def _fitting(ray: Any, cpus: float, gpus: float) -> int:
             rooms = [free.get(name, 0) // need for name, need in (("CPU", cpus), ("GPU", gpus)) if need]
             count += int(min(rooms)) if rooms else 1
     return count
-
-
-class _Pool:
-    """Workers in three states: starting, busy with a task, idle. A lost one is replaced; its task goes to any other."""
-
-    def __init__(self, ray: Any, make: Any, identity: dict[str, Any], size: int) -> None:
-        self._ray, self._make, self._identity, self._size = ray, make, identity, size
-        self._starting: dict[Any, Any] = {}
-        self._busy: dict[Any, tuple[Any, _Task]] = {}
-        self._idle: list[Any] = []
-        self._failed_starts = 0
-        self.lost = 0
-
-    def run(self, shards: Sequence[Shard], folder: OutputFolder, finish: Finish, strict: bool) -> None:
-        """Do all shards; returns when each has been given to ``finish``."""
-        queue = deque(map(_Task, shards))
-        alone_since = time.monotonic()
-        while queue or self._busy:
-            self._start(min(self._size, len(queue) + len(self._busy)))
-            while queue and self._idle:
-                worker, task = self._idle.pop(), queue.popleft()
-                task.attempts += 1
-                self._busy[worker.process.remote(task.shard, folder, strict)] = worker, task
-            ready, _ = self._ray.wait([*self._starting, *self._busy], num_returns=1, timeout=10.0)
-            for reference in ready:
-                if reference in self._starting:
-                    self._started(reference)
-                else:
-                    self._finished(reference, queue, finish)
-            if self._busy or self._idle:
-                alone_since = time.monotonic()
-            elif time.monotonic() - alone_since > PATIENCE_S:
-                raise ClusterError(
-                    f"no worker could be started for {PATIENCE_S:.0f} s: the cluster has no node with room for one. "
-                    "What is done is kept; the same command goes on from there."
-                )
-
-    def _start(self, wanted: int) -> None:
-        for _ in range(wanted - len(self._starting) - len(self._busy) - len(self._idle)):
-            worker = self._make()
-            self._starting[worker.open.remote(self._identity)] = worker
-
-    def _started(self, reference: Any) -> None:
-        worker = self._starting.pop(reference)
-        try:
-            self._ray.get(reference)
-        except self._ray.exceptions.RayTaskError as error:
-            raise ClusterError(f"a worker cannot load the model: {error.cause}") from error
-        except self._ray.exceptions.RayError as error:
-            self._discard(worker)
-            self._failed_starts += 1
-            if self._failed_starts > MAX_ATTEMPTS * self._size:
-                raise ClusterError(f"workers die while they load the model; the last: {_line(error)}") from error
-        else:
-            self._idle.append(worker)
-
-    def _finished(self, reference: Any, queue: deque[_Task], finish: Finish) -> None:
-        worker, task = self._busy.pop(reference)
-        try:
-            result = self._ray.get(reference)
-        except self._ray.exceptions.RayTaskError as error:
-            if isinstance(error.cause, DataError):
-                # The data's fault: it would fail everywhere.
-                self._idle.append(worker)
-                finish(task.shard, str(error.cause))
-                return
-            self._discard(worker)
-            why = f"{type(error.cause).__name__}: {error.cause}"
-        except self._ray.exceptions.RayError as error:
-            self._discard(worker)
-            self.lost += 1
-            why = f"its worker was lost ({_line(error)})"
-            logger.warning("A worker was lost; its shard %s goes to another one.", task.shard.number)
-        else:
-            self._idle.append(worker)
-            finish(task.shard, result)
-            return
-        if task.attempts < MAX_ATTEMPTS:
-            queue.appendleft(task)
-        else:
-            finish(task.shard, f"{task.shard.path}: given up after {task.attempts} attempts; the last: {why}")
-
-    def _discard(self, worker: Any) -> None:
-        self._ray.kill(worker)
-
-    def close(self) -> None:
-        """End all workers."""
-        busy = [worker for worker, _ in self._busy.values()]
-        for worker in [*self._starting.values(), *busy, *self._idle]:
-            self._discard(worker)
-
-
-def _line(error: Exception) -> str:
-    return str(error).strip().partition("\n")[0]

@@ -113,7 +113,7 @@ class JobResult:
         shards: Number of shards.
         skipped: How many were done before.
         seconds: Time it took, the start of workers included and the driver's own loading not.
-        lost: How often a worker was lost and its shard given to another.
+        lost: How often a shard was lost with its worker and given to another.
     """
 
     total: Summary
