@@ -1,4 +1,4 @@
-"""Ray Data's ``map_batches`` as it comes, and clfa's shards on it, at the same job on two nodes, when something goes wrong.
+"""Ray Data's ``map_batches`` as it comes, and clfa's shards on it, at one job on two nodes, when something goes wrong.
 
 The work is sleep, so that nothing but the scheduling is compared. Each trial runs in a process of its own and is killed
 when it takes too long::
