@@ -29,8 +29,7 @@ import pyarrow.parquet as pq
 from clfa.scaling.job import Cluster, Job, Outcome, Worker, run_job
 
 ENGINES = ("ray data", "clfa")
-KILLED, NO_ROOM, POISONED = "a node is killed", "a node is killed, the other has no room", "a row kills its worker"
-EVENTS = ("nothing", KILLED, NO_ROOM, POISONED)
+EVENTS = ("nothing", "a node is killed", "a row kills its worker")
 FILES, ROWS, BATCH = 16, 8, 4
 SECONDS = 0.5
 POISON = 37
@@ -107,18 +106,16 @@ def trial(engine: str, event: str, folder: Path) -> dict[str, Any]:
             time.sleep(0.1)
         cluster.remove_node(node, allow_graceful=False)
 
-    if event in (KILLED, NO_ROOM):
+    if event == "a node is killed":
         threading.Thread(target=kill, daemon=True).start()
-    poison = event == POISONED
-    cpus = 1.0 if event == NO_ROOM else 0.5
+    poison = event == "a row kills its worker"
     start, problem = time.monotonic(), ""
     try:
         if engine == "clfa":
-            where = Cluster(cluster.address, workers=2, cpus=cpus)
-            run_job(SleepJob(str(notes), poison), source, output, cluster=where, rows_per_shard=ROWS)
+            run_job(SleepJob(str(notes), poison), source, output, cluster=Cluster(cluster.address), rows_per_shard=ROWS)
         else:
             ray.init(address=cluster.address, log_to_driver=False)
-            pool = ray.data.ActorPoolStrategy(size=2)
+            pool = ray.data.ActorPoolStrategy(min_size=1, max_size=2)
             data = ray.data.read_parquet(str(source))
             data = data.map_batches(
                 Sleeper,
@@ -126,7 +123,7 @@ def trial(engine: str, event: str, folder: Path) -> dict[str, Any]:
                 batch_size=BATCH,
                 batch_format="pyarrow",
                 compute=pool,
-                num_cpus=cpus,
+                num_cpus=0.5,
             )
             data.write_parquet(str(output))
     except Exception as error:

@@ -450,8 +450,9 @@ def test_paper_recipes(
 def test_resolve_precision(monkeypatch: pytest.MonkeyPatch) -> None:
     assert [resolve_precision(name, True) for name in ("fp32", "bf16", "fp16")] == ["fp32", "bf16", "fp16"]
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    monkeypatch.setattr(torch.ops.mkldnn, "_is_mkldnn_bf16_supported", lambda: True, raising=False)
-    assert resolve_precision("auto", trains_encoder=True) == "bf16"
+    for native, expected in ((True, "bf16"), (False, "fp32")):
+        monkeypatch.setattr(train_module, "native_bfloat16", lambda native=native: native)
+        assert resolve_precision("auto", trains_encoder=True) == expected
     assert resolve_precision("auto", trains_encoder=False) == "fp32"
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda: False)

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from clfa.training.folded_clipping import clip_within_step, takes_scale
+from clfa.training.folded_clipping import clip_within_step, folding_pays, takes_scale, total_norm
 
 
 def parameters() -> list[nn.Parameter]:
@@ -40,3 +40,21 @@ def test_which_optimisers_can() -> None:
     assert takes_scale(torch.optim.AdamW(weights, fused=True))
     assert not takes_scale(torch.optim.AdamW(weights))
     assert not takes_scale(torch.optim.SGD(weights, fused=True))
+
+
+def test_the_norm_is_pytorchs() -> None:
+    generator = torch.Generator().manual_seed(0)
+    # Large ones are cut into rows where they can be: 2^16 numbers, one more, transposed, small, none above zero.
+    gradients = [torch.randn(*shape, generator=generator) for shape in ((256, 256), (65537,), (300, 300), (3,))]
+    gradients += [torch.randn(512, 256, generator=generator).t(), torch.zeros(5)]
+    expected = torch.cat([gradient.double().flatten() for gradient in gradients]).norm()
+    torch.testing.assert_close(total_norm(gradients).double(), expected, atol=0, rtol=1e-6)
+    torch.testing.assert_close(total_norm(gradients), nn.utils.get_total_norm(gradients), atol=0, rtol=1e-6)
+
+
+def test_which_models_are_large() -> None:
+    trained, frozen = nn.Linear(1, 2**24 - 1, device="meta"), nn.Linear(1, 2**24, device="meta")
+    frozen.requires_grad_(False)
+    small = nn.Linear(2, 3)
+    assert folding_pays([*trained.parameters(), *frozen.parameters()])
+    assert not folding_pays([*small.parameters(), *frozen.parameters()])

@@ -478,13 +478,14 @@ def test_training_and_evaluation_keep_their_memory(
     assert memory._users == 0
 
 
-@pytest.mark.parametrize("lower", [True, False])
+@pytest.mark.parametrize(("large", "lower"), [(True, True), (True, False), (False, True)])
 def test_clipping_within_the_step_is_clipping(
     model: CLFAForClassification,
     split: Dataset,
     processor: CLFAProcessor,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
+    large: bool,
     lower: bool,
 ) -> None:
     start = {name: tensor.clone() for name, tensor in model.state_dict().items()}
@@ -498,6 +499,7 @@ def test_clipping_within_the_step_is_clipping(
     for folds in (True, False):
         nn.Module.load_state_dict(model, start)
         monkeypatch.setattr(trainer_module, "clip_within_step", counted)
+        monkeypatch.setattr(trainer_module, "folding_pays", lambda parameters: large)
         monkeypatch.setattr(trainer_module, "takes_scale", takes_scale if folds else lambda optimizer: False)
         set_seed(0)
         options = {
@@ -514,6 +516,6 @@ def test_clipping_within_the_step_is_clipping(
         assert len(norms) == 3
         found.append((norms, torch.cat([tensor.flatten() for tensor in model.state_dict().values()])))
         assert getattr(trainer._plain_optimizer, "grad_scale", None) is None
-    assert len(calls) == (3 if lower else 0)
+    assert len(calls) == (3 if large else 0)
     assert found[0][0] == pytest.approx(found[1][0], rel=1e-3)
     torch.testing.assert_close(found[0][1], found[1][1], atol=1e-5, rtol=1e-4)

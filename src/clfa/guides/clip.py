@@ -10,10 +10,12 @@ import numpy as np
 import torch
 from transformers import AutoImageProcessor, AutoModel, AutoTokenizer
 
+from clfa.ahead import prepared_ahead
 from clfa.data.images import load_image
 from clfa.errors import ModelError
 from clfa.guides.base import Guide, GuideContext, check_options
-from clfa.modeling.features import weights_fingerprint
+from clfa.modeling.fast_layers import use_fast_layers
+from clfa.modeling.features import batches_by_length, weights_fingerprint
 from clfa.pretrained import pretrained, pretrained_model
 from clfa.progress import track
 
@@ -38,6 +40,7 @@ class CLIPGuide(Guide):
                 f"{str(model)!r} is a {type(self.model).__name__}, not a CLIP-like model: it does not embed both "
                 "texts and images. Use guide.name=fitted when you have no such model."
             )
+        use_fast_layers(self.model)
         self.tokenizer = pretrained(AutoTokenizer, model)
         self.image_processor = pretrained(AutoImageProcessor, model)
         self.batch_size = batch_size
@@ -65,16 +68,21 @@ class CLIPGuide(Guide):
     @torch.inference_mode()
     def embed_texts(self, texts: Sequence[str]) -> np.ndarray:
         """See :meth:`Guide.embed_texts`."""
-        rows = []
+        tokens = self.tokenizer(list(texts), truncation=True, max_length=self.max_length)["input_ids"]
+        rows, order = [], []
         with track(len(texts), "guide: texts") as advance:
-            for start in range(0, len(texts), self.batch_size):
-                batch = list(texts[start : start + self.batch_size])
+            for positions in batches_by_length([len(ids) for ids in tokens], self.batch_size):
                 inputs = self.tokenizer(
-                    batch, padding=self.padding, truncation=True, max_length=self.max_length, return_tensors="pt"
+                    [texts[i] for i in positions],
+                    padding=self.padding,
+                    truncation=True,
+                    max_length=self.max_length,
+                    return_tensors="pt",
                 ).to(self.model.device)
                 rows.append(_projected(self.model.get_text_features(**inputs)))
-                advance(len(batch))
-        return np.concatenate(rows)
+                order += positions
+                advance(len(positions))
+        return np.concatenate(rows)[np.argsort(order)]
 
     @torch.inference_mode()
     def embed_images(self, images: Sequence[Any]) -> np.ndarray:
@@ -83,12 +91,18 @@ class CLIPGuide(Guide):
         Raises:
             ImageError: Naming a picture that cannot be read.
         """
+        batches = [images[start : start + self.batch_size] for start in range(0, len(images), self.batch_size)]
+
+        def prepare(batch: Sequence[Any]) -> torch.Tensor:
+            pixels: torch.Tensor = self.image_processor(
+                images=[load_image(image) for image in batch], return_tensors="pt"
+            )["pixel_values"]
+            return pixels
+
         rows = []
         with track(len(images), "guide: images") as advance:
-            for start in range(0, len(images), self.batch_size):
-                batch = [load_image(image) for image in images[start : start + self.batch_size]]
-                inputs = self.image_processor(images=batch, return_tensors="pt").to(self.model.device)
-                rows.append(_projected(self.model.get_image_features(pixel_values=inputs["pixel_values"])))
+            for batch, pixels in prepared_ahead(batches, prepare):
+                rows.append(_projected(self.model.get_image_features(pixel_values=pixels.to(self.model.device))))
                 advance(len(batch))
         return np.concatenate(rows)
 

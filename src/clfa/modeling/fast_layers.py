@@ -6,12 +6,15 @@ from torch import nn
 
 from clfa.modeling.dropout import Dropout
 from clfa.modeling.linear import Linear
+from clfa.modeling.patch_conv import PatchConv2d
 
-_FASTER: dict[type[nn.Module], type[nn.Module]] = {nn.Linear: Linear, nn.Dropout: Dropout}
+_FASTER: dict[type[nn.Module], type[nn.Module]] = {nn.Linear: Linear, nn.Dropout: Dropout, nn.Conv2d: PatchConv2d}
 
 
 def use_fast_layers(module: nn.Module) -> None:
-    """Make every plain linear and dropout layer below ``module`` one of this package's; parameters stay as they are.
+    """Make every plain linear, dropout and convolution layer below ``module`` one of this package's.
+
+    Parameters stay as they are.
 
     Args:
         module: A model. Subclasses of the plain layers are left alone, as they do something else.

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -14,9 +13,11 @@ import numpy as np
 import torch
 from torch import nn
 
+from clfa.ahead import prepared_ahead
 from clfa.data.images import image_key, load_image
 from clfa.memory import reused_memory
 from clfa.modeling.encoders import encode_image, encode_text, encoder_width, pool_grid
+from clfa.modeling.fast_layers import use_fast_layers
 from clfa.processing.processor import CLFAProcessor, tokenizer_digest
 from clfa.progress import track
 from clfa.store import FeatureStore, text_key
@@ -80,6 +81,7 @@ class FrozenEncoder:
         self.max_length = max_length or processor.max_length
         self.grid_size = grid_size
         self.encoder = encoder.eval()
+        use_fast_layers(self.encoder)
         self.processor = processor
         on_cpu = next(encoder.parameters()).device.type == "cpu"
         self.batch_size = batch_size or (8 if modality == "image" and on_cpu else 64)
@@ -177,20 +179,14 @@ class FrozenEncoder:
     @torch.inference_mode()
     def encode_images(self, contents: Sequence[Any], absent: list[int]) -> Iterator[tuple[list[int], list[np.ndarray]]]:
         """The same for pictures."""
-        # One thread prepares the next batch while the encoder works on this one.
         batches = [absent[start : start + self.batch_size] for start in range(0, len(absent), self.batch_size)]
 
         def prepare(positions: list[int]) -> torch.Tensor:
             return self.processor.pixels([load_image(contents[i]) for i in positions])
 
-        with ThreadPoolExecutor(1) as pool:
-            upcoming = pool.submit(prepare, batches[0])
-            for number, positions in enumerate(batches):
-                pixels = upcoming.result()
-                if number + 1 < len(batches):
-                    upcoming = pool.submit(prepare, batches[number + 1])
-                device = next(self.encoder.parameters()).device
-                # Convolutions run up to a quarter faster with channels last; transformers do not mind.
-                pixels = pixels.to(device, memory_format=torch.channels_last)
-                rows = encode_image(self.encoder, pixels).float().cpu().numpy()
-                yield positions, list(rows)
+        for positions, pixels in prepared_ahead(batches, prepare):
+            device = next(self.encoder.parameters()).device
+            # Convolutions run up to a quarter faster with channels last; transformers do not mind.
+            pixels = pixels.to(device, memory_format=torch.channels_last)
+            rows = encode_image(self.encoder, pixels).float().cpu().numpy()
+            yield positions, list(rows)

@@ -23,6 +23,7 @@ from clfa.evaluation.plots import plot_confusion_matrix, plot_learning_curves
 from clfa.files import write_json
 from clfa.guides import Guide, retrieval_report
 from clfa.modeling import CLFAForClassification
+from clfa.modeling.bfloat16 import native_bfloat16
 from clfa.modeling.encoders import is_frozen
 from clfa.modeling.gather import process_count
 from clfa.pipeline.alignment import AlignmentRecord
@@ -285,7 +286,7 @@ def resolve_precision(wanted: str, trains_encoder: bool) -> str:
         return "bf16" if torch.cuda.is_bf16_supported() else "fp16"
     if has_accelerator():
         return "fp32"
-    return "bf16" if trains_encoder and torch.ops.mkldnn._is_mkldnn_bf16_supported() else "fp32"
+    return "bf16" if trains_encoder and native_bfloat16() else "fp32"
 
 
 def score_split(

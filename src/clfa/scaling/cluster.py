@@ -6,11 +6,10 @@ one shard, its result a file under a name that only the shard decides, renamed i
 once becomes exactly once. Nothing but names of shards and counts passes through Ray: its object store stays empty, and
 no lineage has to be kept for a run of days.
 
-Why rounds: left to itself, Ray Data's actor pool repeats the work of a lost worker without end, on that worker's
-replacement. One row that kills its worker would keep a run alive for ever, and where no machine is left for the
-replacement, its work would never be done (``benchmarks/ray_data.py``). So a shard that is lost with its worker counts
-as an error that Ray Data passes over (``max_task_retries=0``, ``max_errored_blocks=-1``), and what is missing at the
-end of a round is done in the next, by whoever is there, a few times at most.
+Why rounds: left to itself, Ray Data's actor pool repeats the work of a lost worker without end, so that one row that
+kills its worker keeps a run alive for ever with nothing written (``benchmarks/ray_data.py``). So a shard that is lost
+with its worker counts as an error that Ray Data passes over (``max_task_retries=0``, ``max_errored_blocks=-1``), and
+what is missing at the end of a round is done in the next, by whoever is there, a few times at most.
 """
 
 from __future__ import annotations
@@ -266,7 +265,7 @@ def in_rounds(shards: Sequence[Shard], attempt: Callable[[Sequence[Shard]], Iter
 
 
 def _round(
-    ray: Any, shards: Sequence[Shard], arguments: tuple[Any, ...], workers: int, resources: dict[str, float]
+    ray: Any, shards: Sequence[Shard], arguments: tuple[Any, ...], workers: int, resources: dict[str, Any]
 ) -> Iterator[Report]:
     """Reports of the shards that were not lost, as they come."""
     import ray.data as ray_data

@@ -35,7 +35,7 @@ from clfa.processing.collator import CLFACollator
 from clfa.store import ABSENT_KEY
 from clfa.training.arguments import CLFATrainingArguments
 from clfa.training.averaging import WeightAverage
-from clfa.training.folded_clipping import clip_within_step, takes_scale
+from clfa.training.folded_clipping import clip_within_step, folding_pays, takes_scale
 from clfa.training.length_groups import LengthGroupedSampler
 from clfa.training.process_batches import ProcessBatches
 from clfa.training.process_seeds import ProcessSeeds
@@ -127,9 +127,8 @@ class CLFATrainer(Trainer):
         return getattr(self.optimizer, "optimizer", self.optimizer)
 
     def _clip_grad_norm(self, model: nn.Module) -> torch.Tensor:
-        # In float32 results stay those of the published tables to the last digit.
         on_cpu = self.args.device.type == "cpu" and not self.is_fsdp_enabled
-        if on_cpu and self.args.bf16 and takes_scale(self._plain_optimizer):
+        if on_cpu and takes_scale(self._plain_optimizer) and folding_pays(model.parameters()):
             return clip_within_step(self._plain_optimizer, model.parameters(), self.args.max_grad_norm)
         norm: torch.Tensor = super()._clip_grad_norm(model)
         return norm
