@@ -27,6 +27,7 @@ from clfa.modeling import attention, encoder_attention, encoders, linear
 from clfa.modeling.dropout import Dropout
 from clfa.modeling.encoders import encode_image, load_encoder
 from clfa.modeling.packed import packed_weights
+from clfa.modeling.patch_conv import PatchConv2d
 from clfa.processing.collator import CLFACollator
 from clfa.training.folded_clipping import clip_within_step
 
@@ -34,6 +35,7 @@ SAMPLES = 64
 BATCH = 8
 EVALUATION_BATCH = 16
 LONGEST = 77
+PATCHES, CLIPPING = "patch embedding as a product", "clipping folded into the optimiser"
 BATCHED, MEMORY, UNPADDED = "attention as batched products", "freed memory kept", "no padding in the text encoder"
 
 
@@ -113,14 +115,14 @@ class Subject:
             precision: ``fp32`` or ``bf16``.
             fused: The optimiser.
             forward: Instead of the model.
-            fold: In bfloat16, let the optimiser scale the gradients that are clipped.
+            fold: Let the optimiser scale the gradients that are clipped.
         """
         with lower(precision):
             loss = (self.model if forward is None else forward)(**(batch or self.batch)).loss
         loss.backward()
         optimizer: Any = self.optimizer(fused)
         optimizer.grad_scale = None
-        if precision == "bf16" and fold and fused:
+        if fold and fused:
             clip_within_step(optimizer, self.model.parameters(), 1.0)
         else:
             nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
@@ -203,8 +205,11 @@ def levers(subject: Subject) -> list[Lever]:
     def kept(work: Callable[[], Any]) -> Callable[[], Any]:
         return within(reused_memory, work)
 
-    def without_onednn() -> AbstractContextManager[None]:
-        return replaced(linear, "onednn_pays", lambda: False)
+    def onednn(pays: bool) -> Callable[[], AbstractContextManager[None]]:
+        return lambda: replaced(linear, "onednn_pays", lambda: pays)
+
+    def convolved() -> AbstractContextManager[None]:
+        return replaced(PatchConv2d, "forward", nn.Conv2d.forward)
 
     def own_dropout() -> AbstractContextManager[None]:
         return replaced(Dropout, "forward", nn.Dropout.forward)
@@ -263,9 +268,9 @@ def levers(subject: Subject) -> list[Lever]:
         Lever(
             "linear layers by oneDNN",
             fp32,
-            step(precision="fp32"),
-            within(without_onednn, step(precision="fp32")),
-            "on AMD's processors ([linear.py](../src/clfa/modeling/linear.py))",
+            within(onednn(True), step(precision="fp32")),
+            within(onednn(False), step(precision="fp32")),
+            "on AMD's processors alone ([linear.py](../src/clfa/modeling/linear.py))",
         ),
         Lever(
             BATCHED,
@@ -313,12 +318,25 @@ def levers(subject: Subject) -> list[Lever]:
             lambda: at_once(pixel_values=pictures),
             "on CPUs",
         ),
-        Lever(
-            "clipping folded into the optimiser",
-            bf16,
-            step(),
-            step(fold=False),
-            "in bfloat16, on CPUs",
+        *(
+            Lever(
+                PATCHES,
+                of,
+                step(precision=precision),
+                within(convolved, step(precision=precision)),
+                "on CPUs ([patch_conv.py](../src/clfa/modeling/patch_conv.py))",
+            )
+            for of, precision in ((bf16, "bf16"), (fp32, "fp32"))
+        ),
+        *(
+            Lever(
+                CLIPPING,
+                of,
+                step(precision=precision),
+                step(precision=precision, fold=False),
+                "on CPUs, for large models ([folded_clipping.py](../src/clfa/training/folded_clipping.py))",
+            )
+            for of, precision in ((bf16, "bf16"), (fp32, "fp32"))
         ),
         Lever(
             "a batch's pictures decoded side by side",

@@ -27,11 +27,17 @@ def describe() -> dict[str, Any]:
         "memory_gb": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9, 1),
         "gpu": gpu,
         "threads": torch.get_num_threads(),
-        "cpu_capability": torch.backends.cpu.get_cpu_capability(),
+        "cpu_capability": _capability(),
         "system": f"{platform.system()} {platform.machine()}",
         **versions(),
         "load_before": round(os.getloadavg()[0], 2),
     }
+
+
+def _capability() -> str:
+    """The widest instructions that PyTorch uses, and AMX, which decides on bfloat16."""
+    widest: str = torch.backends.cpu.get_cpu_capability()
+    return f"{widest}, AMX" if torch.cpu._is_amx_tile_supported() else widest
 
 
 def _cpu_model() -> str:

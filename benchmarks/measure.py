@@ -163,8 +163,9 @@ class Bench:
             recipe, overrides = self.recipe(architecture, "mvsa-single", samples=128)
             posts = Path(overrides[0].partition("=")[2]).parent
             options = {"recipe": recipe, "overrides": overrides, "cache": str(self.cache), "posts": str(posts)}
-            cases = {
+            cases: dict[str, dict[str, Any]] = {
                 "batch 32": {"batch_size": 32},
+                "batch 32, bf16": {"batch_size": 32, "precision": "bf16"},
                 "batch 1": {"batch_size": 1},
                 "batch 32, ONNX Runtime": {"batch_size": 32, "engine": "onnx"},
                 "batch 1, ONNX Runtime": {"batch_size": 1, "engine": "onnx"},
@@ -177,7 +178,9 @@ class Bench:
                 operations = None
                 if architecture != "offline":
                     operations = forward_operations(SHAPES[architecture], lengths.draw("mvsa-single", count))
-                self._add_forward(f"prediction, {case}", reports, architecture, operations)
+                precision = str(cases[case].get("precision", "fp32"))
+                name = f"prediction, {case.removesuffix(', bf16')}"
+                self._add_forward(name, reports, architecture, operations, precision)
 
     def guide(self) -> None:
         """CLIP at the paper's architecture, the fitted guide at the offline one."""
@@ -196,18 +199,23 @@ class Bench:
             self._add_forward(task.replace(":", ", "), reports, architecture, operations)
 
     def _add_forward(
-        self, name: str, reports: list[dict[str, Any]], architecture: str, operations: float | None
+        self,
+        name: str,
+        reports: list[dict[str, Any]],
+        architecture: str,
+        operations: float | None,
+        precision: str = "fp32",
     ) -> None:
         """Keep a measurement of forward passes, with its floor where the operations are known."""
         floor = None
         if operations is not None:
-            floor = Floor(operations, 0.0, max(self.results["rates"]["fp32"].values()), self.results["bandwidth"])
+            floor = Floor(operations, 0.0, max(self.results["rates"][precision].values()), self.results["bandwidth"])
         self.add(
             name,
             reports,
             architecture=architecture,
             data="mvsa-single",
-            precision="fp32",
+            precision=precision,
             samples=reports[0]["samples"],
             floor=floor,
         )

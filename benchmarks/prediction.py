@@ -29,6 +29,7 @@ def predict(
     posts: str,
     batch_size: int,
     engine: Literal["torch", "onnx"] = "torch",
+    precision: Literal["fp32", "bf16"] = "fp32",
 ) -> None:
     """A round predicts on all posts of a folder.
 
@@ -40,6 +41,7 @@ def predict(
         posts: Folder of :func:`benchmarks.material.write_posts`.
         batch_size: Posts per forward pass; 1 measures how long one person waits.
         engine: PyTorch, or ONNX Runtime on the model exported before the first round.
+        precision: In PyTorch.
     """
     settings = load_recipe(recipe, overrides)
     corpus = load_corpus(settings, cache=Path(cache))
@@ -54,7 +56,7 @@ def predict(
             export_onnx(folder, Path(folder) / "onnx")
             predictor = Predictor.load(folder, batch_size, engine="onnx")
         else:
-            predictor = Predictor(model, preparation.processor, batch_size)
+            predictor = Predictor(model, preparation.processor, batch_size, precision)
     rows = [json.loads(line) for line in (Path(posts) / "posts.jsonl").read_text(encoding="utf-8").splitlines()]
     wanted = [Post(row["text"], str(Path(posts) / row["image"])) for row in rows]
     device = "cuda" if torch.cuda.is_available() else "cpu"

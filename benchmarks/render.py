@@ -40,8 +40,8 @@ empty one, [CLS] [SEP]; rows "with the empty knowledge" do the same on our side,
 transformer and their evaluation batch: the same architecture. With identical weights and inputs and no dropout both
 then have the same loss (`python -m benchmarks check --reference DIR`).
 
-Their peak memory is extrapolated along the line through the smallest and the largest size; one run gave 25 GB and
-another 41. Certain is this: they hold every picture as 3 x 224 x 224 float32 values, 11.9 GB for 19,816 of them.
+Their peak memory is extrapolated along the line through the smallest and the largest size; other runs gave 25 GB and
+41. Certain is this: they hold every picture as 3 x 224 x 224 float32 values, 11.9 GB for 19,816 of them.
 """
 
 LEVERS = """
