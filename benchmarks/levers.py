@@ -263,7 +263,7 @@ def levers(subject: Subject) -> list[Lever]:
             "a training step",
             step(),
             step(precision="fp32"),
-            "`training.precision: bf16`; `auto`: on GPUs",
+            "`training.precision: auto`, on GPUs and, where an encoder is trained, on CPUs that have it",
         ),
         Lever(
             "linear layers by oneDNN",

@@ -1,6 +1,7 @@
-"""``clfa`` as ``torchrun`` starts it, with a worker that dies when a test asks for it.
+"""``clfa`` as ``torchrun`` starts it, with a worker that dies, or weights that are sharded, when a test asks for it.
 
-``DIE_AT=PROCESS:STEP`` kills that process before that optimiser step.
+``DIE_AT=PROCESS:STEP`` kills that process before that optimiser step. With ``ACCELERATE_USE_FSDP=true`` Accelerate
+shards on CPUs, too.
 """
 
 from __future__ import annotations
@@ -8,6 +9,9 @@ from __future__ import annotations
 import os
 import signal
 from typing import Any
+
+from accelerate.state import AcceleratorState
+from accelerate.utils import DistributedType
 
 from clfa.cli.main import main
 from clfa.training import CLFATrainer
@@ -24,7 +28,21 @@ def arm(process: int, step: int) -> None:
     CLFATrainer.compute_loss = mortal  # type: ignore[method-assign]
 
 
+def shard_on_cpus() -> None:
+    """Lift Accelerate's restriction of FSDP to accelerators, which PyTorch's ``fully_shard`` does not have."""
+    prepare = AcceleratorState.__init__
+
+    def sharding(self: AcceleratorState, *args: Any, fsdp_plugin: Any = None, **kwargs: Any) -> None:
+        prepare(self, *args, fsdp_plugin=fsdp_plugin, **kwargs)
+        if fsdp_plugin is not None:
+            self.distributed_type, self.fsdp_plugin = DistributedType.FSDP, fsdp_plugin
+
+    AcceleratorState.__init__ = sharding  # type: ignore[method-assign]
+
+
 if __name__ == "__main__":
+    if os.environ.get("ACCELERATE_USE_FSDP") == "true":
+        shard_on_cpus()
     if "DIE_AT" in os.environ:
         arm(*map(int, os.environ["DIE_AT"].split(":")))
     main()

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 import torch
+from accelerate.commands.config.config_args import load_config_from_file
 from safetensors.torch import load_file
 
 from clfa.errors import RecipeError
@@ -20,6 +21,7 @@ from posts import read_jsonl
 
 MakeRecipe = Callable[..., Recipe]
 
+FSDP = Path(__file__).resolve().parents[2] / "docs" / "fsdp.yaml"
 # 32 training posts in batches of 6: the last batch of an epoch has 2 of them, one for each process.
 UNEVEN = ("training.batch_size=6", "training.eval_batch_size=5")
 # A smaller step than the other tests': rounding must not have grown into something by the end.
@@ -30,11 +32,11 @@ class Killed(BaseException):
     pass
 
 
-def launch(recipe: Recipe, output: Path, *arguments: str, die_at: str = "") -> subprocess.CompletedProcess[str]:
-    """``torchrun`` of two processes over a recipe."""
+def launch(recipe: Recipe, output: Path, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    """``torchrun`` of two processes over a recipe, with variables of ``launched.py``."""
     file = output.parent / f"{output.name}.yaml"
     recipe.save(file)
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", **({"DIE_AT": die_at} if die_at else {})}
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", **variables}
     environment["PYTHONPATH"] = os.pathsep.join(path for path in sys.path if path)
     script = str(Path(__file__).with_name("launched.py"))
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", script]
@@ -110,7 +112,7 @@ def test_a_worker_that_dies_ends_the_run_and_one_process_resumes_it(
 ) -> None:
     recipe = tiny_recipe(posts_csv, *UNEVEN, *CALM, "training.ema_decay=0.9")
     # Six steps an epoch: the second epoch is under way.
-    done = launch(recipe, tmp_path / "run", die_at="1:8")
+    done = launch(recipe, tmp_path / "run", DIE_AT="1:8")
     assert done.returncode != 0
     assert "Signal 9 (SIGKILL)" in done.stderr
     assert not (tmp_path / "run" / "metrics.json").exists()
@@ -142,6 +144,21 @@ def test_two_processes_resume_what_one_began(
     assert_same_run(tmp_path / "run", tmp_path / "whole")
     # The second epoch alone was trained again.
     assert "epoch 1 of 2" not in done.stderr
+
+
+@pytest.mark.slow
+def test_sharded_weights_are_trained_like_whole_ones(
+    tiny_recipe: MakeRecipe, posts_csv: Path, tmp_path: Path
+) -> None:
+    recipe = tiny_recipe(posts_csv, *UNEVEN, *CALM)
+    configured = load_config_from_file(str(FSDP)).fsdp_config
+    # As `accelerate launch` hands its file on; that of the docs.
+    variables = {k.upper(): str(v).lower() if isinstance(v, bool) else str(v) for k, v in configured.items()}
+    variables["FSDP_TRANSFORMER_CLS_TO_WRAP"] = variables.pop("FSDP_TRANSFORMER_LAYER_CLS_TO_WRAP")
+    done = launch(recipe, tmp_path / "two", ACCELERATE_USE_FSDP="true", **variables)
+    assert done.returncode == 0, done.stderr
+    train(recipe, tmp_path / "one")
+    assert_same_run(tmp_path / "two", tmp_path / "one")
 
 
 def test_the_batch_is_shared_evenly() -> None:

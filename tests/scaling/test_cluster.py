@@ -14,13 +14,16 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
+from clfa.errors import DataError
 from clfa.recipe import load_recipe
+from clfa.scaling import cluster as cluster_module
 from clfa.scaling.cluster import ClusterError
 from clfa.scaling.embed_job import EmbedJob
 from clfa.scaling.job import Cluster, run_job
 from clfa.scaling.output import MANIFEST
 from clfa.scaling.predict_job import PredictJob
-from scaling import slow_predictor
+from scaling import deadly_predictor, slow_predictor
+from scaling.deadly_predictor import DeadlyLoad
 from scaling.expectations import assert_equal_to_one_process
 from scaling.slow_predictor import SlowLoad
 
@@ -38,7 +41,8 @@ def cluster() -> Iterator[Any]:
 
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
     # Workers cannot import the tests.
-    cloudpickle.register_pickle_by_value(slow_predictor)
+    for module in (slow_predictor, deadly_predictor):
+        cloudpickle.register_pickle_by_value(module)
     cluster = LocalCluster(
         initialize_head=True,
         head_node_args={
@@ -57,7 +61,8 @@ def cluster() -> Iterator[Any]:
 
         ray.shutdown()
         cluster.shutdown()
-        cloudpickle.unregister_pickle_by_value(slow_predictor)
+        for module in (slow_predictor, deadly_predictor):
+            cloudpickle.unregister_pickle_by_value(module)
 
 
 def wait_for(happened: Callable[[], Any]) -> None:
@@ -109,6 +114,31 @@ def test_a_node_killed_at_work(cluster: Any, tiny_run: Path, shard_folder: Path,
     # Nothing half-written stays.
     names = {path.name for path in output.iterdir()}
     assert names == {*(f"part-{number:06d}.parquet" for number in range(5)), "_plan.json", MANIFEST}
+
+
+def test_a_row_that_kills_its_worker(
+    cluster: Any, tiny_run: Path, shard_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cluster_module, "MAX_ATTEMPTS", 2)
+    output = tmp_path / "out"
+    # Row 2 of the fourth shard.
+    poison = pq.read_table(shard_folder / "1.parquet")["text"][9].as_py()
+    texts = [text for path in shard_folder.glob("*.parquet") for text in pq.read_table(path)["text"].to_pylist()]
+    assert texts.count(poison) == 1
+    job = PredictJob(str(tiny_run), 4, load=DeadlyLoad(poison))
+    with pytest.raises(DataError) as caught:
+        run_job(job, shard_folder, output, cluster=Cluster(cluster.address), rows_per_shard=8)
+    assert str(caught.value) == (
+        f"1 of 5 shards failed; the others are done and kept in {output}. The same command tries the failed ones "
+        f"again.\n  shard 3: {shard_folder / '1.parquet'}: given up after 2 attempts; the last: its worker was lost"
+    )
+    assert {path.name for path in parts(output)} == {f"part-{number:06d}.parquet" for number in (0, 1, 2, 4)}
+    # Once the row does no harm, what is missing is done.
+    result = run_job(
+        PredictJob(str(tiny_run), 4), shard_folder, output, cluster=Cluster(cluster.address), rows_per_shard=8
+    )
+    assert (result.skipped, result.lost, result.total.rows) == (4, 0, 40)
+    assert_equal_to_one_process(output, tiny_run, shard_folder)
 
 
 def test_a_killed_drivers_work_is_gone_on_with(
