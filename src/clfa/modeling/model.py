@@ -98,6 +98,20 @@ class CLFAModel(CLFAPreTrainedModel):
             if encoder is not None:
                 freeze(encoder, extent)
 
+    def get_input_embeddings(self) -> Any:
+        """The text encoder's; ``None`` in an image-only model. Accelerate asks for them before it shards a model."""
+        return None if self.text_encoder is None else self.text_encoder.get_input_embeddings()
+
+    def set_input_embeddings(self, value: nn.Module) -> None:
+        """Put other embeddings in the place of the text encoder's.
+
+        Raises:
+            ModelError: In an image-only model.
+        """
+        if self.text_encoder is None:
+            raise ModelError("an image-only model has no input embeddings.")
+        self.text_encoder.set_input_embeddings(value)
+
     def _projection(self, width: int, dropout: float) -> ProjectionMLP:
         c = self.config
         return ProjectionMLP(width, c.projection_hidden_size, c.hidden_size, dropout, c.projection_layer_norm)

@@ -282,8 +282,12 @@ class CLFATrainer(Trainer):
         """
         if not self.is_fsdp_enabled:
             return self.model
+        # Imported for those alone who shard.
+        from torch.distributed.checkpoint.state_dict import StateDictOptions, get_model_state_dict
+
         module: Any = self.accelerator.unwrap_model(self.model)
-        weights = self.accelerator.get_state_dict(self.model)
+        # By PyTorch: Accelerate's own forgets that weights are sharded once anything makes its state anew.
+        weights = get_model_state_dict(self.model, options=StateDictOptions(full_state_dict=True, cpu_offload=True))
         if not self.accelerator.is_main_process:
             return module
         whole = self._model_class(module.config).to(self.args.device)
