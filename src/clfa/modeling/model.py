@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import torch
+from torch import nn
 from transformers import AutoModel, AutoProcessor, PreTrainedModel
 
 from clfa.errors import ModelError
