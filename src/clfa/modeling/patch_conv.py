@@ -11,8 +11,8 @@ class PatchConv2d(nn.Conv2d):
     """``torch.nn.Conv2d``; one whose patches do not overlap, as that of vision transformers, is a linear layer on them.
 
     PyTorch's convolutions on a CPU are made for small kernels. ViT-B/32's patch embedding of eight pictures takes them
-    119 ms forwards and backwards in bfloat16 and 31 ms in float32, where the product takes 6 and 15 (two cores with AMX;
-    ``python -m benchmarks levers`` has what it is worth in a training step). Results differ in rounding alone.
+    119 ms forwards and backwards in bfloat16 and 31 ms in float32, where the product takes 6 and 15 (two cores with
+    AMX; ``python -m benchmarks levers`` has what that is worth in a step). Results differ in rounding alone.
 
     Example:
         >>> PatchConv2d(3, 8, 4, stride=4)(torch.zeros(2, 3, 12, 16)).shape
