@@ -285,9 +285,10 @@ class CLFATrainer(Trainer):
         # Imported for those alone who shard.
         from torch.distributed.checkpoint.state_dict import StateDictOptions, get_model_state_dict
 
-        module: Any = self.accelerator.unwrap_model(self.model)
+        sharded: Any = self.model
+        module: Any = self.accelerator.unwrap_model(sharded)
         # By PyTorch: Accelerate's own forgets that weights are sharded once anything makes its state anew.
-        weights = get_model_state_dict(self.model, options=StateDictOptions(full_state_dict=True, cpu_offload=True))
+        weights = get_model_state_dict(sharded, options=StateDictOptions(full_state_dict=True, cpu_offload=True))
         if not self.accelerator.is_main_process:
             return module
         whole = self._model_class(module.config).to(self.args.device)
