@@ -141,6 +141,17 @@ def test_a_row_that_kills_its_worker(
     assert_equal_to_one_process(output, tiny_run, shard_folder)
 
 
+def test_workers_that_all_die_end_the_run(
+    cluster: Any, tiny_run: Path, shard_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cluster_module, "MOST_LOST", 0)
+    monkeypatch.setattr(cluster_module, "MOST_LOST_PER_WORKER", 0)
+    poison = pq.read_table(shard_folder / "1.parquet")["text"][9].as_py()
+    job = PredictJob(str(tiny_run), 4, load=DeadlyLoad(poison))
+    with pytest.raises(ClusterError, match=r"^more than 0 shards were lost with their workers; the last: .* goes on"):
+        run_job(job, shard_folder, tmp_path / "out", cluster=Cluster(cluster.address), rows_per_shard=8)
+
+
 def test_a_killed_drivers_work_is_gone_on_with(
     cluster: Any, tiny_run: Path, shard_folder: Path, tmp_path: Path
 ) -> None:

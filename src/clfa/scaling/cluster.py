@@ -8,7 +8,7 @@ no lineage has to be kept for a run of days.
 
 Why rounds: left to itself, Ray Data's actor pool repeats the work of a lost worker without end, so that one row that
 kills its worker keeps a run alive for ever with nothing written (``benchmarks/ray_data.py``). So a shard that is lost
-with its worker counts as an error that Ray Data passes over (``max_task_retries=0``, ``max_errored_blocks=-1``), and
+with its worker counts as an error that Ray Data passes over (``max_task_retries=0``, ``max_errored_blocks``), and
 what is missing at the end of a round is done in the next, by whoever is there, a few times at most.
 """
 
@@ -37,6 +37,9 @@ logger = logging.getLogger(__name__)
 MAX_ATTEMPTS = 4
 # Seconds without room for one worker after which a run ends; a cluster that grows may need minutes for a machine.
 PATIENCE_S = 900.0
+# Shards that may be lost in one round before a run ends: for each worker, and besides. Beyond, it is not machines that
+# fail but whatever all workers do, such as loading a model that does not fit.
+MOST_LOST_PER_WORKER, MOST_LOST = 10, 100
 # Nothing is put into it; 78 MB is the least that Ray takes.
 _OBJECT_STORE_BYTES = 100_000_000
 # Ray Data sets memory aside for each result; ours are a line of counts.
@@ -209,7 +212,7 @@ def run_on_cluster(
         How often a shard was lost with its worker.
 
     Raises:
-        ClusterError: When no node has room for a worker, or a worker could not load the model.
+        ClusterError: When no node has room for a worker, a worker could not load the model, or too many were lost.
     """
     with connected(cluster.address) as ray:
         gpus = cluster.gpus
@@ -257,7 +260,7 @@ def in_rounds(shards: Sequence[Shard], attempt: Callable[[Sequence[Shard]], Iter
         if not missing:
             break
         lost += len(missing) - len(troubles)
-        logger.warning("%d shards were lost with their worker or failed; they are tried again.", len(missing))
+        logger.warning("%d shards were lost with their worker or failed.", len(missing))
     for number, shard in missing.items():
         why = troubles.get(number, "its worker was lost")
         finish(shard, f"{shard.path}: given up after {MAX_ATTEMPTS} attempts; the last: {why}")
@@ -267,12 +270,16 @@ def in_rounds(shards: Sequence[Shard], attempt: Callable[[Sequence[Shard]], Iter
 def _round(
     ray: Any, shards: Sequence[Shard], arguments: tuple[Any, ...], workers: int, resources: dict[str, Any]
 ) -> Iterator[Report]:
-    """Reports of the shards that were not lost, as they come."""
+    """Reports of the shards that were not lost, as they come.
+
+    Raises:
+        ClusterError: When too many were lost.
+    """
     import ray.data as ray_data
 
     context = ray_data.DataContext.get_current().copy()
     context.enable_progress_bars = context.print_on_execution_start = False
-    context.max_errored_blocks = -1
+    context.max_errored_blocks = MOST_LOST + MOST_LOST_PER_WORKER * workers
     context.target_max_block_size = _LARGEST_RESULT_BYTES
     logging.getLogger("ray.data").setLevel(logging.CRITICAL)
     with ray_data.DataContext.current(context):
@@ -287,8 +294,14 @@ def _round(
             max_task_retries=0,
             **resources,
         )
-        for row in done.iter_rows():
-            yield Report(**row)
+        try:
+            for row in done.iter_rows():
+                yield Report(**row)
+        except ray.exceptions.RayError as error:
+            raise ClusterError(
+                f"more than {context.max_errored_blocks} shards were lost with their workers; the last: "
+                f"{str(error).strip().partition(chr(10))[0]} What is done is kept; the same command goes on from there."
+            ) from error
 
 
 def _wait_for_room(fitting: Callable[[], int]) -> int:
