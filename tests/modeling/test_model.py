@@ -409,3 +409,19 @@ def test_tuples_on_request() -> None:
     output = build()(**make_batch())
     assert torch.equal(output[0], output.loss)
     assert torch.equal(output[1], output.logits)
+
+
+def test_input_embeddings_are_the_text_encoders() -> None:
+    model = build()
+    words = model.clfa.text_encoder.embeddings.word_embeddings
+    assert model.get_input_embeddings() is model.clfa.get_input_embeddings() is words
+    other = torch.nn.Embedding(50, 16)
+    model.set_input_embeddings(other)
+    assert model.clfa.text_encoder.embeddings.word_embeddings is other
+
+
+def test_an_image_only_model_has_no_input_embeddings() -> None:
+    model = build(text=False)
+    assert model.get_input_embeddings() is None
+    with pytest.raises(ModelError, match=r"^an image-only model has no input embeddings\.$"):
+        model.set_input_embeddings(torch.nn.Embedding(50, 16))

@@ -34,7 +34,7 @@ class PackedWeights:
 
 
 def packing_pays() -> bool:
-    """Whether this machine's products in bfloat16 are oneDNN's."""
+    """Whether this machine multiplies in bfloat16 by oneDNN."""
     return torch.backends.mkldnn.is_available() and bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
 
 
