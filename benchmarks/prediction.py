@@ -13,12 +13,12 @@ import torch
 from benchmarks.architectures import RandomGuide
 from benchmarks.machine import synchronise
 from benchmarks.probe import Channel
-from clfa.data.targets import LABEL, Target
-from clfa.pipeline.onnx_export import export_onnx
-from clfa.pipeline.predict import Post, Predictor
-from clfa.pipeline.prepare import Preparation, load_corpus
-from clfa.pipeline.train import build_model
+from clfa.prediction.onnx_export import export_onnx
+from clfa.prediction.predict import Post, Predictor
 from clfa.recipe import load_recipe
+from clfa.runs.prepare import Preparation, load_corpus
+from clfa.runs.train import build_model
+from clfa.targets.target import LABEL, Target
 
 
 def predict(

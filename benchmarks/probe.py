@@ -27,7 +27,7 @@ from typing import IO, Any
 
 import torch
 
-from clfa.pipeline.resources import peak_memory_mb
+from clfa.runs.resources import peak_memory_mb
 
 _RESULT = "result\t"
 _ROOT = Path(__file__).resolve().parent.parent

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from clfa.errors import DataError, ModelError
-from clfa.pipeline.predict import Predictor
+from clfa.prediction.predict import Predictor
 from clfa.predictor import CLFAPredictor
 from posts import LABELS, make_posts, read_jsonl, write_csv, write_jsonl
 
@@ -18,7 +18,7 @@ from posts import LABELS, make_posts, read_jsonl, write_csv, write_jsonl
 @pytest.fixture(autouse=True)
 def _no_pictures(monkeypatch: pytest.MonkeyPatch, tiny_run: Path) -> None:
     for name in ("plot_confusion_matrix", "plot_learning_curves"):
-        monkeypatch.setattr(f"clfa.pipeline.train.{name}", lambda *args: None)
+        monkeypatch.setattr(f"clfa.runs.train.{name}", lambda *args: None)
 
 
 @pytest.fixture

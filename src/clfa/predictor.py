@@ -13,12 +13,12 @@ import pandas as pd
 from datasets import Dataset, Image
 
 from clfa.errors import DataError, ModelError
-from clfa.pipeline.evaluate import evaluate
-from clfa.pipeline.predict import Post, Prediction, Predictor, located
-from clfa.pipeline.run_folder import RunFolder
-from clfa.pipeline.tables import iter_rows
-from clfa.pipeline.train import train
+from clfa.prediction.predict import Post, Prediction, Predictor, located
 from clfa.recipe import load_recipe, validate_recipe
+from clfa.runs.evaluate import evaluate
+from clfa.runs.run_folder import RunFolder
+from clfa.runs.train import train
+from clfa.tables.rows import iter_rows
 
 
 class CLFAPredictor:
@@ -98,7 +98,7 @@ class CLFAPredictor:
             validation: Labelled posts for choosing the best epoch.
             test: Labelled posts scored once, at the end.
             targets: What to predict instead of the one label: a mapping of names to the fields of
-                :class:`clfa.data.target_spec.TargetSpec`, or the names of columns of classes.
+                :class:`clfa.targets.spec.TargetSpec`, or the names of columns of classes.
 
         Returns:
             Itself.

@@ -12,11 +12,11 @@ from clfa.errors import ModelError
 from clfa.modeling import CLFAForClassification
 from clfa.modeling.encoders import encode_text, encoder_width, load_encoder
 from clfa.modeling.static_embeddings import StaticEmbeddingsConfig, StaticEmbeddingsModel
-from clfa.pipeline.predict import Post, Predictor
-from clfa.pipeline.train import train
+from clfa.prediction.predict import Post, Predictor
 from clfa.pretrained import EMBEDDINGS_PREFIX, resolve_pretrained
 from clfa.processing.processor import CLFAProcessor
 from clfa.recipe import load_recipe
+from clfa.runs.train import train
 
 
 @pytest.fixture
@@ -117,7 +117,7 @@ def run(
 ) -> Callable[..., Path]:
     """A tiny text-only run on the embeddings."""
     for name in ("plot_confusion_matrix", "plot_learning_curves"):
-        monkeypatch.setattr(f"clfa.pipeline.train.{name}", lambda *args: None)
+        monkeypatch.setattr(f"clfa.runs.train.{name}", lambda *args: None)
 
     def carry_out(*overrides: str) -> Path:
         recipe = load_recipe(

@@ -19,7 +19,7 @@ from clfa.processes import process_number
 from clfa.version import __version__
 
 if TYPE_CHECKING:
-    from clfa.pipeline.predict import PredictionSummary
+    from clfa.prediction.predict import PredictionSummary
 
 app = typer.Typer(
     name="clfa",
@@ -81,9 +81,9 @@ def train(
     In several processes: `torchrun --nproc-per-node 4 -m clfa.cli.main train ...`; `training.batch_size` stays the
     batch of all of them together.
     """
-    from clfa.pipeline.train import train as run
     from clfa.processes import leave
     from clfa.recipe import load_recipe
+    from clfa.runs.train import train as run
 
     changes = list(overrides or [])
     # Quoted, so that a folder named 2024 stays a name.
@@ -109,7 +109,7 @@ def evaluate(
     strict: Strict = False,
 ) -> None:
     """Score a finished run's model on a split of its data, or of other data (--data-dir)."""
-    from clfa.pipeline.evaluate import evaluate as score
+    from clfa.runs.evaluate import evaluate as score
 
     metrics = score(run, split, data_dir=data_dir, output=output, strict=strict)
     _show_scores({split: metrics})
@@ -174,8 +174,8 @@ def predict(
 
         clfa predict runs/mine --image a.jpg --text "best monday ever"
     """
-    from clfa.pipeline.predict import Post, Predictor, predict_file, predict_folder, run_columns
-    from clfa.pipeline.prediction_table import check_output
+    from clfa.prediction.predict import Post, Predictor, predict_file, predict_folder, run_columns
+    from clfa.prediction.table import check_output
 
     if source is None and text is None and image is None:
         raise typer.BadParameter("give an INPUT file, or one post with --image and --text.")
@@ -341,7 +341,7 @@ def _one_of(option: str, value: str, known: tuple[str, ...]) -> None:
 
 
 def _show_summary(summary: PredictionSummary, target: Path, listed: Path | None) -> None:
-    from clfa.pipeline.resources import peak_memory_mb
+    from clfa.runs.resources import peak_memory_mb
 
     counts = ", ".join(f"{label} {count:,}" for label, count in summary.labels.most_common())
     typer.echo(f"{summary.rows:,} rows -> {target}" + (f": {counts}" if counts else ""))

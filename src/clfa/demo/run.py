@@ -19,9 +19,9 @@ from rich.table import Table
 from clfa.data.images import load_image
 from clfa.demo.make import make_demo_data
 from clfa.errors import CLFAError
-from clfa.pipeline.predict import Post, Prediction, Predictor
-from clfa.pipeline.train import RunResult, train
+from clfa.prediction.predict import Post, Prediction, Predictor
 from clfa.recipe import load_recipe
+from clfa.runs.train import RunResult, train
 
 ROWS = {
     "text-only": ["model.vision_encoder=null", "guide.name=none"],
