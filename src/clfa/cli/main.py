@@ -13,6 +13,7 @@ import typer
 from clfa.cli.data import app as data_app
 from clfa.cli.experiment import experiment, report
 from clfa.cli.export import app as export_app
+from clfa.cli.flags import flags
 from clfa.cli.scaling import Address, ShardRows, WorkerCpus, WorkerGpus, Workers
 from clfa.errors import CLFAError
 from clfa.processes import process_number
@@ -380,7 +381,8 @@ def main() -> None:
     try:
         app(standalone_mode=True)
     except CLFAError as error:
-        typer.secho(f"Error: {error}", fg=typer.colors.RED, err=True)
+        message = error.spelled(flags(typer.main.get_command(app), sys.argv[1:]))
+        typer.secho(f"Error: {message}", fg=typer.colors.RED, err=True)
         sys.exit(1)
     except KeyboardInterrupt:
         typer.secho("Interrupted.", err=True)
