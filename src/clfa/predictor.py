@@ -12,10 +12,10 @@ import numpy as np
 import pandas as pd
 from datasets import Dataset, Image
 
+from clfa.data.located import located
 from clfa.errors import DataError, ModelError
 from clfa.prediction.post import Post, Prediction
 from clfa.prediction.post_classifier import PostClassifier
-from clfa.prediction.predict import located
 from clfa.recipe import load_recipe, validate_recipe
 from clfa.runs.evaluate import evaluate
 from clfa.runs.run_folder import RunFolder

@@ -15,7 +15,7 @@ import pyarrow as pa
 from clfa.data.image_check import MISSING, UNREADABLE
 from clfa.data.images import MissingImageError, image_key, image_name, load_image, read_image_bytes
 from clfa.errors import ImageError, RecipeError
-from clfa.jobs.job import Job, Outcome, Worker
+from clfa.jobs.worker import Job, Outcome, ResultShape, Worker
 from clfa.progress import silenced
 from clfa.store import ABSENT_KEY, KEY_BYTES, FeatureStore, text_key
 from clfa.tables.encoding import clean_text
@@ -45,9 +45,10 @@ class EmbedJob(Job):
     identifier: str = "id"
 
     kind: ClassVar[str] = "embed"
+    doing: ClassVar[str] = "embedding"
 
     def open(self) -> Worker:
-        """See :meth:`clfa.jobs.job.Job.open`.
+        """See :meth:`clfa.jobs.worker.Job.open`.
 
         Raises:
             RecipeError: When the recipe has nothing to compute, or its guide is yet to be fitted.
@@ -141,20 +142,18 @@ class EmbedWorker(Worker):
         sides = {column.side for column in columns}
         keys = [pa.field(f"{side}_key", pa.binary(KEY_BYTES)) for side in ("text", "image") if side in sides]
         self._sides = sides
-        self.schema = pa.schema([*keys, *(column.field() for column in columns)])
+        self.shape = ResultShape(pa.schema([*keys, *(column.field() for column in columns)]), json=False)
         self.columns = (job.text, job.image, job.identifier)
         self.identifier = job.identifier
-        self.batch_size = job.batch_size
-        self.required = {
-            name: f"--{side}-column" for side, name in (("text", job.text), ("image", job.image)) if side in sides
-        }
+        self.window_size = job.batch_size
+        self.required = {name: side for side, name in (("text", job.text), ("image", job.image)) if side in sides}
         self.identity = {
-            "stores": {column.name: column.place for column in columns},
-            "columns": {"text": job.text, "image": job.image, "id": job.identifier},
+            "the encoders or the guide": {column.name: column.place for column in columns},
+            "the columns": {"text": job.text, "image": job.image, "id": job.identifier},
         }
 
     def __call__(self, rows: Sequence[Row], folder: Path) -> list[Outcome]:
-        """See :meth:`clfa.jobs.job.Worker.__call__`."""
+        """See :meth:`clfa.jobs.worker.Worker.__call__`."""
         from clfa.guides.base import Pairs
 
         outcomes = [Outcome() for _ in rows]
@@ -186,8 +185,12 @@ class EmbedWorker(Worker):
         self._forget()
         return outcomes
 
+    def close(self) -> None:
+        """See :class:`clfa.jobs.worker.Worker`."""
+        self._folder.cleanup()
+
     def _read_image(self, row: Row, folder: Path, position: int, images: list[Any], keys: list[bytes]) -> None:
-        from clfa.prediction.predict import located
+        from clfa.data.located import located
 
         image = located(row.values.get(self._job.image), folder)
         if "image" not in self._sides or image is None or image == "":

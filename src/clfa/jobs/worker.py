@@ -1,0 +1,119 @@
+"""What a job is: a worker to be opened, and what it makes of rows."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, ClassVar
+
+import pyarrow as pa
+
+from clfa.tables.rows import Row
+
+
+@dataclass
+class Outcome:
+    """What became of one row.
+
+    Args:
+        values: The result, as it stands in a JSON record between ``id`` and ``error``.
+        error: Why there is no result, or ``None``.
+        reason: The kind of failure in two words, for counting.
+        labels: Classes it counts for.
+    """
+
+    values: dict[str, Any] = field(default_factory=dict)
+    error: str | None = None
+    reason: str | None = None
+    labels: Sequence[str] = ()
+
+
+def _as_it_is(values: Mapping[str, Any]) -> Mapping[str, Any]:
+    return values
+
+
+@dataclass(frozen=True)
+class ResultShape:
+    """How results are written.
+
+    Args:
+        schema: Flat columns of a result, for CSV and Parquet; ``id`` and ``error`` are added to them.
+        flatten: Makes the flat columns' values from an outcome's; absent ones are null.
+        json: Whether outcomes' values are JSON values. Others (arrays) go to folders only.
+    """
+
+    schema: pa.Schema
+    flatten: Callable[[Mapping[str, Any]], Mapping[str, Any]] = _as_it_is
+    json: bool = True
+
+
+class Worker(ABC):
+    """A loaded model at work on rows.
+
+    Attributes:
+        identity: What its results depend on, named in words, as JSON values: model, preprocessing, columns.
+        shape: How its results are written.
+        columns: Columns it reads, the id's among them.
+        required: Those of them that the input must have, with the name of the argument that names each.
+        identifier: Column of the id.
+        window_size: Rows it takes at a time.
+        unreadable: Values of a row that cannot be read.
+    """
+
+    identity: dict[str, Any]
+    shape: ResultShape
+    columns: tuple[str, ...]
+    required: dict[str, str]
+    identifier: str
+    window_size: int
+    unreadable: Mapping[str, Any] = {}
+
+    def busy(self) -> AbstractContextManager[None]:
+        """Return a context within which many windows follow each other."""
+        return nullcontext()
+
+    @abstractmethod
+    def __call__(self, rows: Sequence[Row], folder: Path) -> list[Outcome]:
+        """Return the results of readable rows, in order.
+
+        Args:
+            rows: At most :attr:`window_size`.
+            folder: What relative image paths are relative to.
+        """
+
+    def stream(self, windows: Iterable[Sequence[Row]], folder: Path) -> Iterator[list[Outcome]]:
+        """Yield the results of each window, in order. A worker may ask for the next window before it yields one's.
+
+        Args:
+            windows: Readable rows, :attr:`window_size` of them at a time.
+            folder: What relative image paths are relative to.
+        """
+        for rows in windows:
+            yield self(rows, folder) if rows else []
+
+    @abstractmethod
+    def close(self) -> None:
+        """Say what there is to say at the end of all work, and remove what was made for it."""
+
+
+class Job(ABC):
+    """A worker to be: small enough to send to other machines, and loads nothing before :meth:`open`.
+
+    Attributes:
+        kind: Name of the job in manifests.
+        doing: Name of the work in progress bars.
+    """
+
+    kind: ClassVar[str]
+    doing: ClassVar[str] = "working"
+
+    @abstractmethod
+    def open(self) -> Worker:
+        """Load.
+
+        Raises:
+            CLFAError: When something cannot be loaded.
+        """
