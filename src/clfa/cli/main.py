@@ -288,9 +288,10 @@ def _show_run(metrics: dict[str, Any], target: Path) -> None:
         )
     _show_scores({name: metrics[name] for name in ("validation", "test") if name in metrics})
     cost = metrics["resources"]
+    peak = cost["peak_memory_mb"]
     typer.echo(
-        f"Best epoch {metrics['training']['best_epoch']:g}; {cost['seconds_total']:.0f} s, "
-        f"peak memory {cost['peak_memory_mb'] / 1000:.1f} GB. Everything is in {target}."
+        f"Best epoch {metrics['training']['best_epoch']:g}; {cost['seconds_total']:.0f} s"
+        f"{'' if peak is None else f', peak memory {peak / 1000:.1f} GB'}. Everything is in {target}."
     )
 
 
@@ -346,10 +347,9 @@ def _show_summary(summary: PredictionSummary, target: Path, listed: Path | None)
     counts = ", ".join(f"{label} {count:,}" for label, count in summary.labels.most_common())
     typer.echo(f"{summary.rows:,} rows -> {target}" + (f": {counts}" if counts else ""))
     before = f" ({summary.resumed:,} of the rows were finished before)" if summary.resumed else ""
-    typer.echo(
-        f"{summary.rows_per_second:,.1f} rows/s in {summary.seconds:,.1f} s{before}; "
-        f"peak memory {peak_memory_mb() / 1000:.2f} GB"
-    )
+    peak = peak_memory_mb()
+    memory = "" if peak is None else f"; peak memory {peak / 1000:.2f} GB"
+    typer.echo(f"{summary.rows_per_second:,.1f} rows/s in {summary.seconds:,.1f} s{before}{memory}")
     failed = sum(summary.failures.values())
     if failed:
         typer.echo(f"{failed:,} rows failed and carry an error" + (f"; all are listed in {listed}:" if listed else ":"))
