@@ -13,13 +13,14 @@ import typer
 from clfa.cli.data import app as data_app
 from clfa.cli.experiment import experiment, report
 from clfa.cli.export import app as export_app
+from clfa.cli.flags import flags
 from clfa.cli.scaling import Address, ShardRows, WorkerCpus, WorkerGpus, Workers
 from clfa.errors import CLFAError
 from clfa.processes import process_number
 from clfa.version import __version__
 
 if TYPE_CHECKING:
-    from clfa.prediction.predict import PredictionSummary
+    from clfa.prediction.journal import PredictionSummary
 
 app = typer.Typer(
     name="clfa",
@@ -174,7 +175,9 @@ def predict(
 
         clfa predict runs/mine --image a.jpg --text "best monday ever"
     """
-    from clfa.prediction.predict import Post, Predictor, predict_file, predict_folder, run_columns
+    from clfa.prediction.post import Post
+    from clfa.prediction.post_classifier import PostClassifier
+    from clfa.prediction.predict import predict_file, predict_folder, run_columns
     from clfa.prediction.table import check_output
 
     if source is None and text is None and image is None:
@@ -204,7 +207,7 @@ def predict(
         return
     computing: dict[str, Any] = {"engine": engine, "precision": precision}
     if source is None:
-        predictor = Predictor.load(run, batch_size, **computing)
+        predictor = PostClassifier.load(run, batch_size, **computing)
         prediction = predictor([Post(text, image)])[0]
         if prediction.error is not None:
             raise CLFAError(f"cannot predict on this post: {prediction.error}")
@@ -220,7 +223,7 @@ def predict(
     if not source.is_dir():
         # Before the model is loaded.
         check_output(target)
-    predictor = Predictor.load(run, batch_size, **computing)
+    predictor = PostClassifier.load(run, batch_size, **computing)
     columns = run_columns(run)
     work: Any = predict_folder if source.is_dir() else predict_file
     summary = work(
@@ -378,7 +381,8 @@ def main() -> None:
     try:
         app(standalone_mode=True)
     except CLFAError as error:
-        typer.secho(f"Error: {error}", fg=typer.colors.RED, err=True)
+        message = error.spelled(flags(typer.main.get_command(app), sys.argv[1:]))
+        typer.secho(f"Error: {message}", fg=typer.colors.RED, err=True)
         sys.exit(1)
     except KeyboardInterrupt:
         typer.secho("Interrupted.", err=True)
