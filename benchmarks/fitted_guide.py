@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from clfa.pipeline.prepare import Preparation, load_corpus
 from clfa.recipe import load_recipe
+from clfa.runs.prepare import Preparation, load_corpus
 
 SETTINGS: dict[str, list[str]] = {
     "128 / 128 / 64 (the default)": [],

@@ -10,8 +10,8 @@ from pathlib import Path
 
 from benchmarks.probe import Channel
 from clfa.guides.clip import CLIPGuide
-from clfa.pipeline.prepare import Preparation, load_corpus
 from clfa.recipe import load_recipe
+from clfa.runs.prepare import Preparation, load_corpus
 
 
 def clip(channel: Channel, model: str, posts: str, cache: str) -> None:

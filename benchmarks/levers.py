@@ -20,16 +20,17 @@ from benchmarks.architectures import recipe_of, write_encoders
 from benchmarks.material import write_posts
 from benchmarks.spread import alternate
 from benchmarks.training import prepared
+from clfa.cpu import encoder_attention, linear
+from clfa.cpu.clipping import clip_within_step
+from clfa.cpu.dropout import Dropout
+from clfa.cpu.memory import reused_memory
+from clfa.cpu.packed import packed_weights
+from clfa.cpu.patch_conv import PatchConv2d
 from clfa.evaluation.inference import by_length
 from clfa.files import write_json
-from clfa.memory import reused_memory
-from clfa.modeling import attention, encoder_attention, encoders, linear
-from clfa.modeling.dropout import Dropout
+from clfa.modeling import attention, encoders
 from clfa.modeling.encoders import encode_image, load_encoder
-from clfa.modeling.packed import packed_weights
-from clfa.modeling.patch_conv import PatchConv2d
 from clfa.processing.collator import CLFACollator
-from clfa.training.folded_clipping import clip_within_step
 
 SAMPLES = 64
 BATCH = 8
@@ -240,7 +241,7 @@ def levers(subject: Subject) -> list[Lever]:
                 of,
                 lambda batches=batches: s.epoch(batches),
                 within(with_padding, lambda batches=batches: s.epoch(batches)),
-                "on CPUs, for BERT's family ([unpadded.py](../src/clfa/modeling/unpadded.py))",
+                "on CPUs, for BERT's family ([unpadded.py](../src/clfa/cpu/unpadded.py))",
             )
             for of, batches in ((epoch, grouped), (f"{epoch}, batches as they come", random))
         ),
@@ -270,14 +271,14 @@ def levers(subject: Subject) -> list[Lever]:
             fp32,
             within(onednn(True), step(precision="fp32")),
             within(onednn(False), step(precision="fp32")),
-            "on AMD's processors alone ([linear.py](../src/clfa/modeling/linear.py))",
+            "on AMD's processors alone ([linear.py](../src/clfa/cpu/linear.py))",
         ),
         Lever(
             BATCHED,
             bf16,
             step(),
             within(plain_attention, step()),
-            "on CPUs ([batched_attention.py](../src/clfa/modeling/batched_attention.py))",
+            "on CPUs ([batched_attention.py](../src/clfa/cpu/batched_attention.py))",
         ),
         Lever(
             BATCHED,
@@ -298,7 +299,7 @@ def levers(subject: Subject) -> list[Lever]:
             "four training steps, bf16",
             kept(steps("bf16")),
             steps("bf16"),
-            "on CPUs with glibc ([memory.py](../src/clfa/memory.py))",
+            "on CPUs with glibc ([memory.py](../src/clfa/cpu/memory.py))",
         ),
         Lever(MEMORY, "four training steps, fp32", kept(steps("fp32")), steps("fp32"), "the same"),
         Lever(MEMORY, evaluation, kept(lambda: s.evaluation(ordered)), lambda: s.evaluation(ordered), "the same"),
@@ -307,7 +308,7 @@ def levers(subject: Subject) -> list[Lever]:
             evaluation,
             lambda: s.evaluation(ordered),
             lambda: s.evaluation(ordered, pack=False),
-            "on CPUs ([packed.py](../src/clfa/modeling/packed.py))",
+            "on CPUs ([packed.py](../src/clfa/cpu/packed.py))",
         ),
         Lever("fused AdamW", bf16, step(), step(fused=False), "yes"),
         Lever("random bits for dropout four to a number", bf16, step(), within(own_dropout, step()), "on CPUs"),
@@ -324,7 +325,7 @@ def levers(subject: Subject) -> list[Lever]:
                 of,
                 step(precision=precision),
                 within(convolved, step(precision=precision)),
-                "on CPUs ([patch_conv.py](../src/clfa/modeling/patch_conv.py))",
+                "on CPUs ([patch_conv.py](../src/clfa/cpu/patch_conv.py))",
             )
             for of, precision in ((bf16, "bf16"), (fp32, "fp32"))
         ),
@@ -334,7 +335,7 @@ def levers(subject: Subject) -> list[Lever]:
                 of,
                 step(precision=precision),
                 step(precision=precision, fold=False),
-                "on CPUs, for large models ([folded_clipping.py](../src/clfa/training/folded_clipping.py))",
+                "on CPUs, for large models ([folded_clipping.py](../src/clfa/cpu/clipping.py))",
             )
             for of, precision in ((bf16, "bf16"), (fp32, "fp32"))
         ),

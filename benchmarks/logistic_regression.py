@@ -15,8 +15,8 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from clfa.evaluation.metrics import classification_metrics
-from clfa.pipeline.prepare import Preparation, load_corpus
 from clfa.recipe import load_recipe
+from clfa.runs.prepare import Preparation, load_corpus
 
 STRENGTHS = (1e-4, 3e-4, 1e-3, 3e-3, 1e-2)
 INPUTS = {"text": ("text",), "image": ("image",), "text and image": ("text", "image")}

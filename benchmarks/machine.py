@@ -11,8 +11,8 @@ from typing import Any
 
 import torch
 
-from clfa.modeling.linear import Linear
-from clfa.pipeline.resources import versions
+from clfa.cpu.linear import Linear
+from clfa.runs.resources import versions
 
 # (rows, inner, columns): eight texts of 25 tokens through the encoder's products, all 77 tokens of them, and large.
 SHAPES = ((200, 768, 768), (200, 768, 3072), (616, 768, 3072), (616, 3072, 768), (2048, 2048, 2048))

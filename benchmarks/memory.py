@@ -10,7 +10,7 @@ from typing import Any
 from torch.utils.data import DataLoader
 
 from benchmarks.probe import Channel
-from clfa.pipeline.resources import peak_memory_mb
+from clfa.runs.resources import peak_memory_mb
 
 # Of MMSD: its pictures, and its training split after the usual filter.
 MMSD_IMAGES, MMSD_TRAIN = 24_635, 19_816
@@ -19,9 +19,9 @@ MMSD_IMAGES, MMSD_TRAIN = 24_635, 19_816
 def ours(channel: Channel, recipe: str, overrides: list[str], cache: str, batch_size: int = 8) -> None:
     """One round: all splits through their loaders. Reports the peak with the libraries loaded and at the end."""
     from benchmarks.architectures import RandomGuide
-    from clfa.pipeline.prepare import Preparation, load_corpus
     from clfa.processing.collator import CLFACollator
     from clfa.recipe import load_recipe
+    from clfa.runs.prepare import Preparation, load_corpus
 
     channel.wait()
     settings = load_recipe(recipe, overrides)

@@ -29,9 +29,9 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from clfa.files import atomic_write, write_json
-from clfa.pipeline.predict import located
-from clfa.pipeline.resources import versions
-from clfa.pipeline.tables import iter_rows
+from clfa.prediction.predict import located
+from clfa.runs.resources import versions
+from clfa.tables.rows import iter_rows
 
 GB = 1e9
 

@@ -26,7 +26,7 @@ from typing import Any, ClassVar
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from clfa.scaling.job import Cluster, Job, Outcome, Worker, run_job
+from clfa.jobs.job import Cluster, Job, Outcome, Worker, run_job
 
 ENGINES = ("ray data", "clfa")
 EVENTS = ("nothing", "a node is killed", "a row kills its worker")

@@ -16,8 +16,8 @@ COMMANDS = {
     "import torch, transformers": "import torch, transformers; from transformers import Trainer",
     "import clfa": "import clfa",
     "clfa --help": "import sys; sys.argv = ['clfa', '--help']; from clfa.cli.main import main; main()",
-    "import for training": "import clfa.pipeline.train",
-    "import for prediction": "import clfa.pipeline.predict",
+    "import for training": "import clfa.runs.train",
+    "import for prediction": "import clfa.prediction.predict",
 }
 
 
@@ -52,8 +52,8 @@ def first_step(channel: Channel, recipe: str, overrides: list[str], cache: str, 
     channel.wait()
     from transformers import TrainerCallback, trainer
 
-    from clfa.pipeline.train import train
     from clfa.recipe import load_recipe
+    from clfa.runs.train import train
 
     imported = time.time()
 

@@ -14,13 +14,13 @@ from transformers import TrainerCallback, set_seed
 from benchmarks.architectures import RandomGuide
 from benchmarks.machine import synchronise
 from benchmarks.probe import Channel
-from clfa.data.targets import LABEL, Target
-from clfa.pipeline.prepare import Preparation, load_corpus
-from clfa.pipeline.run_folder import RunFolder
-from clfa.pipeline.train import build_model, training_arguments
 from clfa.pretrained import quiet_transformers
 from clfa.processing.dataset import EncodedDataset
 from clfa.recipe import Recipe, load_recipe
+from clfa.runs.prepare import Preparation, load_corpus
+from clfa.runs.run_folder import RunFolder
+from clfa.runs.train import build_model, training_arguments
+from clfa.targets.target import LABEL, Target
 from clfa.training import CLFATrainer
 
 # An end that no benchmark reaches; the learning rate's schedule is the only thing that knows of it.
@@ -85,7 +85,7 @@ class Run:
 
 
 def prepared(recipe: str, overrides: list[str], cache: Path) -> Run:
-    """As :func:`clfa.pipeline.train.train` prepares a run, but for the guide, whose embeddings are drawn at random."""
+    """As :func:`clfa.runs.train.train` prepares a run, but for the guide, whose embeddings are drawn at random."""
     settings = load_recipe(recipe, overrides)
     corpus = load_corpus(settings, cache=cache)
     preparation = Preparation(settings, corpus, cache=cache)
@@ -111,7 +111,7 @@ def train(
 ) -> None:
     """Rounds alternate between an epoch of training and an evaluation on the validation split.
 
-    Everything is what :func:`clfa.pipeline.train.train` does, but for checkpoints, which are not written, and the
+    Everything is what :func:`clfa.runs.train.train` does, but for checkpoints, which are not written, and the
     guide, whose embeddings are drawn at random. Reports: ``phase``, ``seconds``, ``samples`` and ``tokens``
     (of every text) by split, ``steps``, ``parameters``, ``precision``.
 

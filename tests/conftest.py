@@ -3,11 +3,14 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 # Before anything imports a Hugging Face library: no test asks the network for anything.
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["HF_DATASETS_OFFLINE"] = "1"
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import torch
 from transformers import (
@@ -155,9 +158,25 @@ def posts_csv(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def tiny_run(tmp_path_factory: pytest.TempPathFactory, tiny_overrides: list[str], posts_csv: Path) -> Path:
     """Run folder of a finished tiny training with guide on ``posts_csv``; not to be changed."""
-    from clfa.pipeline.train import train
     from clfa.recipe import load_recipe
+    from clfa.runs.train import train
 
     path = tmp_path_factory.mktemp("runs") / "tiny"
     train(load_recipe("offline", [*tiny_overrides, f"data.dir={posts_csv}"]), path)
     return path
+
+
+@pytest.fixture(scope="session")
+def shard_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Three Parquet files with 40 synthetic posts (16, 16, 8), 8 to a row group, and their pictures.
+
+    Posts 3 (no text), 18 (no picture) and 33 (no picture file) cannot be predicted on.
+    """
+    folder = tmp_path_factory.mktemp("shards")
+    rows: list[dict[str, Any]] = [{k: post[k] for k in ("id", "text", "image")} for post in make_posts(folder, 40)]
+    rows[3]["text"] = ""
+    rows[18]["image"] = None
+    (folder / rows[33]["image"]).write_bytes(b"no picture")
+    for number, start in enumerate((0, 16, 32)):
+        pq.write_table(pa.Table.from_pylist(rows[start : start + 16]), folder / f"{number}.parquet", row_group_size=8)
+    return folder

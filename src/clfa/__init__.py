@@ -13,12 +13,12 @@ from clfa.version import __version__
 
 if TYPE_CHECKING:
     from clfa.modeling import CLFAConfig, CLFAForClassification, CLFAModel
-    from clfa.pipeline.evaluate import evaluate
-    from clfa.pipeline.predict import Post, Prediction, Predictor
-    from clfa.pipeline.train import train
+    from clfa.prediction.post import Post, Prediction
     from clfa.predictor import CLFAPredictor
     from clfa.processing.processor import CLFAProcessor
     from clfa.recipe import Recipe, load_recipe
+    from clfa.runs.evaluate import evaluate
+    from clfa.runs.train import train
     from clfa.training import CLFATrainer, CLFATrainingArguments
 
 _HOMES = {
@@ -29,13 +29,12 @@ _HOMES = {
     "CLFAProcessor": "clfa.processing.processor",
     "CLFATrainer": "clfa.training",
     "CLFATrainingArguments": "clfa.training",
-    "Post": "clfa.pipeline.predict",
-    "Prediction": "clfa.pipeline.predict",
-    "Predictor": "clfa.pipeline.predict",
+    "Post": "clfa.prediction.post",
+    "Prediction": "clfa.prediction.post",
     "Recipe": "clfa.recipe",
-    "evaluate": "clfa.pipeline.evaluate",
+    "evaluate": "clfa.runs.evaluate",
     "load_recipe": "clfa.recipe",
-    "train": "clfa.pipeline.train",
+    "train": "clfa.runs.train",
 }
 
 __all__ = [
@@ -48,7 +47,6 @@ __all__ = [
     "CLFATrainingArguments",
     "Post",
     "Prediction",
-    "Predictor",
     "Recipe",
     "__version__",
     "evaluate",

@@ -13,12 +13,14 @@ import pandas as pd
 from datasets import Dataset, Image
 
 from clfa.errors import DataError, ModelError
-from clfa.pipeline.evaluate import evaluate
-from clfa.pipeline.predict import Post, Prediction, Predictor, located
-from clfa.pipeline.run_folder import RunFolder
-from clfa.pipeline.tables import iter_rows
-from clfa.pipeline.train import train
+from clfa.prediction.post import Post, Prediction
+from clfa.prediction.post_classifier import PostClassifier
+from clfa.prediction.predict import located
 from clfa.recipe import load_recipe, validate_recipe
+from clfa.runs.evaluate import evaluate
+from clfa.runs.run_folder import RunFolder
+from clfa.runs.train import train
+from clfa.tables.rows import iter_rows
 
 
 class CLFAPredictor:
@@ -59,7 +61,7 @@ class CLFAPredictor:
         self.path = Path(path) if path is not None else Path(str(self._temporary)) / "run"
         self.columns = {"text": text, "image": image, "label": label}
         self.image_root = image_root
-        self._predictor: Predictor | None = None
+        self._predictor: PostClassifier | None = None
 
     def __del__(self) -> None:
         if getattr(self, "_temporary", None) is not None:
@@ -80,7 +82,7 @@ class CLFAPredictor:
         options = predictor.recipe.data.options
         predictor.columns = {name: options.get(name, name) for name in ("text", "image", "label")}
         predictor.image_root = options.get("image_root")
-        predictor._predictor = Predictor.load(path)
+        predictor._predictor = PostClassifier.load(path)
         return predictor
 
     def fit(
@@ -98,7 +100,7 @@ class CLFAPredictor:
             validation: Labelled posts for choosing the best epoch.
             test: Labelled posts scored once, at the end.
             targets: What to predict instead of the one label: a mapping of names to the fields of
-                :class:`clfa.data.target_spec.TargetSpec`, or the names of columns of classes.
+                :class:`clfa.targets.spec.TargetSpec`, or the names of columns of classes.
 
         Returns:
             Itself.
@@ -120,7 +122,7 @@ class CLFAPredictor:
         recipe = self.recipe.model_dump()
         recipe["data"].update(changes)
         train(validate_recipe(recipe), self.path, source=source)
-        self._predictor = Predictor.load(self.path)
+        self._predictor = PostClassifier.load(self.path)
         return self
 
     @property
@@ -195,7 +197,7 @@ class CLFAPredictor:
         temporary.rename(target)
         return target
 
-    def _trained(self) -> Predictor:
+    def _trained(self) -> PostClassifier:
         if self._predictor is None:
             raise ModelError("this predictor is not trained yet; call fit() first.")
         return self._predictor

@@ -12,10 +12,10 @@ from typing import Any, Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from clfa.data.target_spec import TargetSpec
-from clfa.data.targets import LABEL, MULTI_LABEL, SINGLE_LABEL, ProblemType
 from clfa.errors import RecipeError
 from clfa.files import atomic_write
+from clfa.targets.spec import TargetSpec
+from clfa.targets.target import LABEL, MULTI_LABEL, SINGLE_LABEL, ProblemType
 
 
 class _Section(BaseModel):
@@ -34,7 +34,7 @@ class DataRecipe(_Section):
         problem_type: Of the one label: ``single_label_classification``, ``multi_label_classification`` or
             ``regression``.
         targets: Several targets, or one under a name of its own, instead of the one label: where each stands in the
-            table (:class:`clfa.data.target_spec.TargetSpec`), by name.
+            table (:class:`clfa.targets.spec.TargetSpec`), by name.
     """
 
     reader: str = "table"

@@ -7,7 +7,8 @@ import pytest
 import torch
 from benchmarks.levers import Subject, levers, lower, measure, plain_attention, replaced
 
-from clfa.modeling import attention, encoder_attention
+from clfa.cpu import encoder_attention
+from clfa.modeling import attention
 
 
 @pytest.fixture(scope="module")

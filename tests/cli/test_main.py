@@ -153,7 +153,7 @@ def test_column_options(tiny_run: Path, tmp_path: Path) -> None:
 def test_predict_resumes_lists_failures_and_writes_tables(
     tiny_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from clfa.pipeline.engine import TorchEngine
+    from clfa.prediction.engines.torch_engine import TorchEngine
 
     rows = [{k: row[k] for k in ("id", "text", "image")} for row in make_posts(tmp_path, 20)]
     rows[5]["text"] = ""
@@ -169,7 +169,7 @@ def test_predict_resumes_lists_failures_and_writes_tables(
         return forward(self, inputs)
 
     monkeypatch.setattr(TorchEngine, "__call__", interrupted)
-    monkeypatch.setattr("clfa.pipeline.predict.COMMIT_SECONDS", 0)
+    monkeypatch.setattr("clfa.prediction.predict.COMMIT_SECONDS", 0)
     stopped = runner.invoke(app, [str(a) for a in ("predict", tiny_run, source, *options)])
     assert stopped.exit_code != 0
     assert not output.exists()
@@ -260,7 +260,7 @@ def test_an_interrupt_is_exit_code_130(fails: Any, monkeypatch: pytest.MonkeyPat
     def interrupted(*args: Any, **kwargs: Any) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("clfa.pipeline.train.train", interrupted)
+    monkeypatch.setattr("clfa.runs.train.train", interrupted)
     code, message = fails("train", "offline", "--data-dir", posts_csv)
     assert code == 130
     assert "Traceback" not in message

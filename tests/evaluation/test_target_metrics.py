@@ -5,11 +5,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from clfa.data.targets import MULTI_LABEL, REGRESSION, Target
 from clfa.evaluation.metrics import classification_report
 from clfa.evaluation.target_metrics import flat_metrics, regression_metrics, score, target_report, target_reports
 from clfa.evaluation.target_predictions import TargetPrediction, predict_targets, target_probabilities, target_values
 from clfa.evaluation.thresholds import best_thresholds
+from clfa.targets.target import MULTI_LABEL, REGRESSION, Target
 
 NAN = np.nan
 SINGLE = Target("s", label_names=("no", "yes"))

@@ -32,4 +32,4 @@ def tiny_content(tiny_overrides: list[str], posts_csv: Path) -> dict[str, Any]:
 def _no_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
     """Drawing takes half of a tiny run's time."""
     for name in ("plot_confusion_matrix", "plot_learning_curves"):
-        monkeypatch.setattr(f"clfa.pipeline.train.{name}", lambda *args: None)
+        monkeypatch.setattr(f"clfa.runs.train.{name}", lambda *args: None)

@@ -9,8 +9,8 @@ from clfa.errors import RecipeError
 from clfa.experiments import Experiment, plan_runs
 from clfa.experiments.corpora import Corpora
 from clfa.experiments.execute import execute, is_finished, read_error, run_lock, run_path
-from clfa.pipeline.run_folder import RunFolder
-from clfa.pipeline.train import train
+from clfa.runs.run_folder import RunFolder
+from clfa.runs.train import train
 
 
 def changed(experiment: Experiment, **fields: object) -> Experiment:

@@ -17,7 +17,7 @@ from clfa.guides import GuideContext
 from clfa.guides.conse import ConSEGuide
 from clfa.modeling.efficientnet_lite import EfficientNetLiteConfig, EfficientNetLiteForImageClassification
 from clfa.modeling.encoders import load_encoder
-from clfa.modeling.features import FrozenEncoder
+from clfa.modeling.frozen_encoder import FrozenEncoder
 from clfa.processing.processor import CLFAProcessor
 from posts import COLOURS, picture
 

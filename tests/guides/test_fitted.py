@@ -19,7 +19,7 @@ from clfa.guides import GuideContext, fitted, retrieval_report
 from clfa.guides.base import Pairs
 from clfa.guides.fitted import FittedGuide
 from clfa.modeling.encoders import load_encoder
-from clfa.modeling.features import FrozenEncoder
+from clfa.modeling.frozen_encoder import FrozenEncoder
 from clfa.processing.processor import CLFAProcessor
 from clfa.store import text_key
 from posts import COLOURS, picture

@@ -12,7 +12,7 @@ from transformers.models.vit.image_processing_pil_vit import ViTImageProcessorPi
 
 from clfa.modeling import CLFAForClassification
 from clfa.modeling.encoders import encode_image, pool_grid
-from clfa.modeling.features import FrozenEncoder
+from clfa.modeling.frozen_encoder import FrozenEncoder
 from clfa.processing.processor import CLFAProcessor
 
 

@@ -2,10 +2,10 @@ from __future__ import annotations
 
 import torch
 
-from baselines.batches import SIZES, arrays, close
-from baselines.by_hand import context_layer
 from clfa.modeling import CLFAConfig
 from clfa.modeling.transformer_layer import transformer_layers
+from modeling.baselines.batches import SIZES, arrays, close
+from modeling.baselines.by_hand import context_layer
 
 
 def test_layers_are_the_transformers() -> None:

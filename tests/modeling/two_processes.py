@@ -15,10 +15,10 @@ from torch.distributed.fsdp import fully_shard
 from torch.nn.parallel import DistributedDataParallel
 from transformers import BertConfig, ViTConfig
 
-from clfa.data.targets import Target
 from clfa.modeling import CLFAConfig, CLFAForClassification
 from clfa.modeling.alignment import GuideBank
 from clfa.modeling.gather import at_least_float32, gather_rows, process_count, total
+from clfa.targets.target import Target
 
 SAMPLES = 7
 GUIDE = 10

@@ -5,8 +5,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from clfa.data.targets import MULTI_LABEL, REGRESSION, Target
 from clfa.errors import RecipeError
+from clfa.targets.target import MULTI_LABEL, REGRESSION, Target
 from clfa.training.target_statistics import fit_targets
 
 NAN = np.nan

@@ -12,17 +12,17 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 from transformers import TrainerCallback, set_seed
 
-from clfa import memory
+from clfa.cpu import memory, packed
+from clfa.cpu.clipping import clip_within_step, takes_scale
+from clfa.cpu.linear import Linear
 from clfa.data.assemble import image_at, to_dataset
 from clfa.errors import ModelError
-from clfa.modeling import CLFAForClassification, packed
-from clfa.modeling.linear import Linear
+from clfa.modeling import CLFAForClassification
 from clfa.pretrained import pretrained_model
 from clfa.processing.dataset import EncodedDataset
 from clfa.processing.processor import CLFAProcessor
 from clfa.training import CLFATrainer, CLFATrainingArguments
 from clfa.training import trainer as trainer_module
-from clfa.training.folded_clipping import clip_within_step, takes_scale
 from clfa.training.length_groups import LengthGroupedSampler
 from clfa.training.trainer import UNFROZEN_WEIGHTS_FILE, alpha_factor
 from posts import make_posts

@@ -34,7 +34,7 @@ def onnx(
 
         clfa predict runs/mine new.jsonl --engine onnx
     """
-    from clfa.pipeline.onnx_export import export_onnx
+    from clfa.prediction.onnx_export import export_onnx
 
     target = output or Path(run) / "onnx"
     report = export_onnx(run, target)

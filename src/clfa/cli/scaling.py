@@ -50,9 +50,9 @@ def predict_on_ray(
     worker_gpus: float | None,
     shard_rows: int,
 ) -> None:
-    """``clfa predict --engine ray``: see :class:`clfa.scaling.predict_job.PredictJob`."""
-    from clfa.scaling.job import Cluster, run_job
-    from clfa.scaling.predict_job import PredictJob
+    """``clfa predict --engine ray``: see :class:`clfa.prediction.predict_job.PredictJob`."""
+    from clfa.jobs.job import Cluster, run_job
+    from clfa.prediction.predict_job import PredictJob
 
     # Workers start elsewhere; a hub id stays one.
     place = str(Path(run).absolute()) if Path(run).exists() else run
@@ -94,9 +94,9 @@ def embed(
 
         clfa data import-features features
     """
+    from clfa.features.embed_job import EmbedJob
+    from clfa.jobs.job import Cluster, run_job
     from clfa.recipe import load_recipe
-    from clfa.scaling.embed_job import EmbedJob
-    from clfa.scaling.job import Cluster, run_job
 
     settings = load_recipe(recipe, overrides or [])
     options = settings.data.options
@@ -119,8 +119,8 @@ def import_features(
     cache: Annotated[Path | None, typer.Option(help="Cache directory.", show_default="$CLFA_CACHE")] = None,
 ) -> None:
     """Put embeddings from `clfa data embed` into the cache, where `clfa train` finds them."""
+    from clfa.features.import_features import import_features as run
     from clfa.pretrained import cache_dir
-    from clfa.scaling.import_features import import_features as run
 
     for column, count in run(source, cache or cache_dir()).items():
         typer.echo(f"{column}: {count:,} new")
@@ -130,7 +130,7 @@ def show(result: Any, target: Path) -> None:
     """Say what came out of a job.
 
     Args:
-        result: A :class:`clfa.scaling.job.JobResult`.
+        result: A :class:`clfa.jobs.job.JobResult`.
         target: The output folder.
     """
     total = result.total

@@ -15,8 +15,8 @@ from clfa.data.duplicates import Duplicates, find_duplicates
 from clfa.data.published import ALL, PUBLISHED, Published
 from clfa.data.readers import read_corpus
 from clfa.data.schema import Corpus
-from clfa.data.targets import label_matrix, label_slices
 from clfa.data.validation import validate
+from clfa.targets.target import label_matrix, label_slices
 
 
 @dataclass(frozen=True)

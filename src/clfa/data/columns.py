@@ -9,15 +9,15 @@ from typing import Any
 
 from datasets import ClassLabel, Dataset, DatasetDict, Features, Image, Value, concatenate_datasets
 
-from clfa.data.encoding import clean_text
 from clfa.data.images import is_address
-from clfa.data.label_names import LabelIndex
 from clfa.data.schema import SPLITS, Corpus, Dropped, schema_features
 from clfa.data.splits import RATIOS, split_name, stratified_split
-from clfa.data.target_columns import TargetColumns, UnusableCell
-from clfa.data.target_spec import TargetSpec
-from clfa.data.targets import Target, strata
 from clfa.errors import DataError
+from clfa.tables.encoding import clean_text
+from clfa.targets.columns import TargetColumns, UnusableCell
+from clfa.targets.label_names import LabelIndex
+from clfa.targets.spec import TargetSpec
+from clfa.targets.target import Target, strata
 
 USUAL_NAMES = {
     "id": ("id", "image_id", "tweet_id", "post_id", "uid"),

@@ -9,7 +9,7 @@ from typing import Any
 
 from datasets import ClassLabel, Dataset, DatasetDict, Features, Image, List, Value
 
-from clfa.data.targets import Target
+from clfa.targets.target import Target
 
 SPLITS = ("train", "validation", "test")
 COLUMNS = ("id", "text", "image", "knowledge", "label")
@@ -25,7 +25,7 @@ def schema_features(label_names: list[str], targets: Sequence[Target] = ()) -> F
     - ``knowledge``: extra text about the image (OCR, caption, attribute words) or ``None``.
     - ``label``: index into ``label_names``, or ``None`` for an unlabelled pair.
     - ``targets``: only where there are other targets than the one label, which is ``None`` then: the flat vector that
-      :class:`clfa.data.targets.Target` describes, or ``None`` for an unlabelled pair.
+      :class:`clfa.targets.target.Target` describes, or ``None`` for an unlabelled pair.
     """
     features = {
         "id": Value("string"),

@@ -11,8 +11,8 @@ import numpy as np
 from datasets import Dataset, DatasetDict
 
 from clfa.data.schema import SPLITS, Corpus
-from clfa.data.targets import Target, strata
 from clfa.errors import DataError
+from clfa.targets.target import Target, strata
 
 RATIOS = (0.8, 0.1, 0.1)
 

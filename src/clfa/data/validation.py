@@ -15,8 +15,8 @@ from datasets.utils import are_progress_bars_disabled, disable_progress_bars, en
 
 from clfa.data.image_check import MISSING, UNREADABLE, ImageChecker
 from clfa.data.schema import Corpus, Dropped
-from clfa.data.target_check import check_targets
 from clfa.errors import DataError
+from clfa.targets.check import check_targets
 
 logger = logging.getLogger(__name__)
 

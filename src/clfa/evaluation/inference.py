@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch.utils.data import DataLoader
 
-from clfa.memory import reused_memory
+from clfa.cpu.memory import reused_memory
 from clfa.processing.collator import CLFACollator
 from clfa.processing.dataset import EncodedDataset
 from clfa.progress import track

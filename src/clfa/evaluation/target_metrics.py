@@ -18,9 +18,9 @@ from sklearn.metrics import (
     root_mean_squared_error,
 )
 
-from clfa.data.targets import MULTI_LABEL, REGRESSION, SINGLE_LABEL, Target, label_slices, logit_slices
 from clfa.evaluation.metrics import classification_report
 from clfa.evaluation.target_predictions import target_probabilities, target_values
+from clfa.targets.target import MULTI_LABEL, REGRESSION, SINGLE_LABEL, Target, label_slices, logit_slices
 
 # What a target adds to the score, by its problem type.
 HEADLINE = {SINGLE_LABEL: "macro_f1", MULTI_LABEL: "macro_f1", REGRESSION: "pearson"}

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from clfa.data.targets import MULTI_LABEL, REGRESSION, SINGLE_LABEL, THRESHOLD, Target, logit_slices
 from clfa.evaluation.inference import softmax
+from clfa.targets.target import MULTI_LABEL, REGRESSION, SINGLE_LABEL, THRESHOLD, Target, logit_slices
 
 
 @dataclass(frozen=True)

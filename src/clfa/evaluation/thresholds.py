@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from sklearn.metrics import precision_recall_curve
 
-from clfa.data.targets import THRESHOLD
+from clfa.targets.target import THRESHOLD
 
 
 def best_thresholds(labels: np.ndarray, probabilities: np.ndarray) -> list[float]:

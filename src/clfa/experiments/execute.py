@@ -20,7 +20,7 @@ from clfa.files import atomic_write
 
 if TYPE_CHECKING:
     from clfa.experiments.corpora import Corpora
-    from clfa.pipeline.run_folder import RunFolder
+    from clfa.runs.run_folder import RunFolder
 
 Status = Literal["finished", "skipped", "busy", "failed"]
 logger = logging.getLogger(__name__)
@@ -93,9 +93,9 @@ def execute(run: PlannedRun, directory: Path, corpora: Corpora, *, wait: bool = 
         corpora: Of the runs before in this process.
         wait: Wait for the other process instead of coming back as ``busy``.
     """
-    from clfa.pipeline.resources import reset_peak_memory
-    from clfa.pipeline.run_folder import RunFolder
-    from clfa.pipeline.train import train
+    from clfa.runs.resources import reset_peak_memory
+    from clfa.runs.run_folder import RunFolder
+    from clfa.runs.train import train
 
     lock = run_lock(directory, run)
     try:

@@ -11,10 +11,10 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from clfa.cpu.memory import reused_memory
 from clfa.data.images import image_key
 from clfa.errors import RecipeError
-from clfa.memory import reused_memory
-from clfa.modeling.features import FrozenEncoder
+from clfa.modeling.frozen_encoder import FrozenEncoder
 from clfa.store import ABSENT_KEY, FeatureStore, text_key
 
 

@@ -11,11 +11,11 @@ import torch
 from transformers import AutoImageProcessor, AutoModel, AutoTokenizer
 
 from clfa.ahead import prepared_ahead
+from clfa.cpu.layers import use_fast_layers
 from clfa.data.images import load_image
 from clfa.errors import ModelError
 from clfa.guides.base import Guide, GuideContext, check_options
-from clfa.modeling.fast_layers import use_fast_layers
-from clfa.modeling.features import batches_by_length, weights_fingerprint
+from clfa.modeling.frozen_encoder import batches_by_length, weights_fingerprint
 from clfa.pretrained import pretrained, pretrained_model
 from clfa.progress import track
 

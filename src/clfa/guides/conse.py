@@ -14,7 +14,7 @@ from clfa.data.images import load_image
 from clfa.errors import ModelError, RecipeError
 from clfa.guides.base import Guide, GuideContext, check_options
 from clfa.modeling import efficientnet_lite as _efficientnet_lite  # noqa: F401 - registers its Auto classes
-from clfa.modeling.features import FrozenEncoder, weights_fingerprint
+from clfa.modeling.frozen_encoder import FrozenEncoder, weights_fingerprint
 from clfa.pretrained import pretrained, pretrained_model
 from clfa.progress import track
 

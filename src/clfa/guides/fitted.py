@@ -24,7 +24,7 @@ from clfa.guides.base import Guide, GuideContext, Pairs, check_options
 from clfa.guides.conse import ConSEGuide
 from clfa.guides.whitening import Whitening
 from clfa.modeling.alignment.contrastive import GuidedContrastiveLoss
-from clfa.modeling.features import FrozenEncoder
+from clfa.modeling.frozen_encoder import FrozenEncoder
 
 logger = logging.getLogger(__name__)
 

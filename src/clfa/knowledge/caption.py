@@ -10,11 +10,11 @@ from typing import Any
 import torch
 from transformers import AutoImageProcessor, AutoModelForImageTextToText, AutoProcessor, AutoTokenizer
 
-from clfa.data.encoding import clean_text
 from clfa.errors import ModelError, RecipeError
 from clfa.knowledge.base import KnowledgeSource
 from clfa.pretrained import pretrained
 from clfa.recipe import KnowledgeRecipe
+from clfa.tables.encoding import clean_text
 
 
 class CaptionSource(KnowledgeSource):

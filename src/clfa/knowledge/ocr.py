@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 import torch
 
-from clfa.data.encoding import clean_text
 from clfa.errors import RecipeError
 from clfa.knowledge.base import KnowledgeSource
 from clfa.recipe import KnowledgeRecipe
+from clfa.tables.encoding import clean_text
 
 # Larger pictures are shrunk to this longer side in pixels: text of a post is legible there, and time stays bounded.
 MAX_SIDE = 1280

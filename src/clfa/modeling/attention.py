@@ -6,9 +6,9 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from clfa.modeling.batched_attention import batched_attention, batching_pays
+from clfa.cpu.batched_attention import batched_attention, batching_pays
+from clfa.cpu.dropout import Dropout
 from clfa.modeling.configuration import CLFAConfig
-from clfa.modeling.dropout import Dropout
 
 
 def attention_mask_for(mask: torch.Tensor | None, bias: torch.Tensor | None) -> torch.Tensor | None:

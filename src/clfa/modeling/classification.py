@@ -6,11 +6,11 @@ import torch
 from torch import nn
 from transformers import PreTrainedModel
 
+from clfa.cpu.dropout import Dropout
+from clfa.cpu.layers import use_fast_layers
 from clfa.modeling.alignment import ALIGNMENTS, AlignmentInputs, GuideBank
 from clfa.modeling.base import CLFAPreTrainedModel
 from clfa.modeling.configuration import CLFAConfig
-from clfa.modeling.dropout import Dropout
-from clfa.modeling.fast_layers import use_fast_layers
 from clfa.modeling.fusion import stream_names
 from clfa.modeling.gather import at_least_float32, gather_rows, process_count, total
 from clfa.modeling.losses.task import TaskLoss
@@ -87,7 +87,7 @@ class CLFAForClassification(CLFAPreTrainedModel):
         Args:
             input_ids: See :meth:`CLFAModel.forward`, also for ``attention_mask``, ``token_type_ids``,
                 ``pixel_values`` and the further streams.
-            labels: Class indices (B,); with targets their flat vectors (B, L), see :class:`clfa.data.targets.Target`.
+            labels: Class indices (B,); with targets their flat vectors (B, L), see :class:`clfa.targets.target.Target`.
             guide_text_embeds: The frozen guide's text embeddings of the same samples (B, guide width).
             guide_image_embeds: The frozen guide's image embeddings (B, guide width).
             guide_index: Row of each sample in ``guide_bank`` (B,), for ``negatives="bank"``.

@@ -7,8 +7,8 @@ from huggingface_hub.dataclasses import strict
 from transformers import AutoConfig, PreTrainedConfig
 from transformers.configuration_utils import SubConfigSpec
 
-from clfa.data.targets import Target, from_dicts, output_names
 from clfa.errors import DataError
+from clfa.targets.target import Target, from_dicts, output_names
 
 POOLINGS = ("mean", "cls", "max")
 NEGATIVES = ("batch", "bank")
@@ -29,8 +29,8 @@ class CLFAConfig(PreTrainedConfig):
         image_grid_size: Average-pool a convolutional encoder's grid to so many cells a side before the projection;
             ``None`` keeps every cell. Not for encoders with patch tokens.
         fusion: Name in :data:`clfa.modeling.fusion.FUSIONS`.
-        baseline: Name in :data:`clfa.baselines.BASELINES` of a model in the place of projections and fusion; ``None``
-            for CLFA itself.
+        baseline: Name in :data:`clfa.modeling.baselines.BASELINES` of a model in the place of projections and fusion;
+            ``None`` for CLFA itself.
         baseline_options: Options of that baseline.
         num_fusion_layers: Number of fusion layers (3 in the paper), in fusions that have layers.
         num_attention_heads: Heads of every attention in the fusion (8 in the paper).
@@ -55,7 +55,7 @@ class CLFAConfig(PreTrainedConfig):
         focal_gamma: Focus of the loss of single- and multi-label targets on what is not yet classified well (Lin et al.
             2017; 2 there); 0, as in the paper, for none.
         class_weights: Weight of each class in the loss, where there is the one default label.
-        targets: What the model predicts, as :meth:`clfa.data.targets.Target.to_dict` has it; ``None`` for the one
+        targets: What the model predicts, as :meth:`clfa.targets.target.Target.to_dict` has it; ``None`` for the one
             default label, whose classes are in ``id2label``. Given, they decide on ``id2label`` and ``problem_type``.
         freeze_text_encoder: ``False``, ``True`` (wholly) or the number of lower layers to freeze with the embeddings.
         freeze_vision_encoder: The same for the vision encoder.

@@ -13,11 +13,11 @@ from torch.nn import functional as F
 from transformers import AutoConfig, AutoModel, PreTrainedConfig, PreTrainedModel
 from transformers.models.auto.modeling_auto import MODEL_MAPPING
 
+from clfa.cpu.encoder_attention import ATTENTION
+from clfa.cpu.unpadded import encode_unpadded, leaving_padding_out_pays
 from clfa.errors import ModelError
 from clfa.modeling import efficientnet_lite as _efficientnet_lite  # noqa: F401 - registers its Auto classes
-from clfa.modeling.encoder_attention import ATTENTION
 from clfa.modeling.static_embeddings import StaticEmbeddingsModel
-from clfa.modeling.unpadded import encode_unpadded, leaving_padding_out_pays
 from clfa.pretrained import EMBEDDINGS_PREFIX, pretrained, pretrained_model
 
 # Where encoders keep the width of their token features, in order of preference.

@@ -6,8 +6,8 @@ import torch
 from torch import nn
 from transformers.activations import ACT2FN
 
+from clfa.cpu.dropout import Dropout
 from clfa.modeling.configuration import CLFAConfig
-from clfa.modeling.dropout import Dropout
 
 
 class FeedForwardSubLayer(nn.Module):

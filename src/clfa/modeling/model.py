@@ -8,10 +8,12 @@ import torch
 from torch import nn
 from transformers import AutoModel, AutoProcessor, PreTrainedModel
 
+from clfa.cpu.encoder_attention import use_fast_attention
+from clfa.cpu.layers import use_fast_layers
 from clfa.errors import ModelError
 from clfa.modeling.base import CLFAPreTrainedModel
+from clfa.modeling.baselines.base import build_baseline
 from clfa.modeling.configuration import CLFAConfig
-from clfa.modeling.encoder_attention import use_fast_attention
 from clfa.modeling.encoders import (
     build_encoder,
     encode_image,
@@ -21,7 +23,6 @@ from clfa.modeling.encoders import (
     is_frozen,
     pool_grid,
 )
-from clfa.modeling.fast_layers import use_fast_layers
 from clfa.modeling.fusion import FUSIONS, Stream
 from clfa.modeling.missing import MissingTokens
 from clfa.modeling.outputs import CLFAModelOutput
@@ -66,9 +67,6 @@ class CLFAModel(CLFAPreTrainedModel):
         if config.allow_missing_modalities:
             self.missing = MissingTokens(widths, config.modality_dropout)
         if config.baseline is not None:
-            # Only here: baselines are made of this package's parts, and whoever imports one first would go in circles.
-            from clfa.baselines.base import build_baseline
-
             if config.use_knowledge:
                 widths["knowledge"] = widths["text"]
             self.baseline = build_baseline(config.baseline, config, widths, config.baseline_options or {})

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from clfa.modeling.dropout import Dropout
+from clfa.cpu.dropout import Dropout
 
 
 class ProjectionMLP(nn.Module):

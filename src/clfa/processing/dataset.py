@@ -10,10 +10,10 @@ import torch
 from datasets import Dataset
 
 from clfa.data.images import load_image
-from clfa.data.targets import label_matrix
 from clfa.processing.biases import WordPairBiases
 from clfa.processing.processor import CLFAProcessor
 from clfa.store import ABSENT_KEY, FeatureStore
+from clfa.targets.target import label_matrix
 
 
 class EncodedDataset(torch.utils.data.Dataset[dict[str, Any]]):

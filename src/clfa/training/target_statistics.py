@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from sklearn.utils.class_weight import compute_class_weight
 
-from clfa.data.targets import LABEL, MULTI_LABEL, REGRESSION, Target, label_slices
 from clfa.errors import RecipeError
+from clfa.targets.target import LABEL, MULTI_LABEL, REGRESSION, Target, label_slices
 
 
 def fit_targets(targets: Sequence[Target], labels: np.ndarray, class_weights: Any = "none") -> list[Target]:

@@ -20,22 +20,22 @@ from transformers import EarlyStoppingCallback, EvalPrediction, Trainer
 from transformers.trainer_callback import PrinterCallback, ProgressCallback
 from transformers.trainer_utils import seed_worker
 
-from clfa.data.targets import Target
+from clfa.cpu.clipping import clip_within_step, folding_pays, takes_scale
+from clfa.cpu.memory import reused_memory
+from clfa.cpu.packed import packed_weights
 from clfa.errors import ModelError, RecipeError
 from clfa.evaluation.inference import by_length
 from clfa.evaluation.metrics import classification_metrics
 from clfa.evaluation.target_metrics import flat_metrics
-from clfa.memory import reused_memory
 from clfa.modeling.alignment import GuideBank
 from clfa.modeling.encoders import is_frozen
 from clfa.modeling.outputs import CLFAClassifierOutput
-from clfa.modeling.packed import packed_weights
 from clfa.pretrained import pretrained_model
 from clfa.processing.collator import CLFACollator
 from clfa.store import ABSENT_KEY
+from clfa.targets.target import Target
 from clfa.training.arguments import CLFATrainingArguments
 from clfa.training.averaging import WeightAverage
-from clfa.training.folded_clipping import clip_within_step, folding_pays, takes_scale
 from clfa.training.length_groups import LengthGroupedSampler
 from clfa.training.process_batches import ProcessBatches
 from clfa.training.process_seeds import ProcessSeeds

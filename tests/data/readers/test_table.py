@@ -277,7 +277,7 @@ posts = st.text(
 
 @given(st.lists(posts, min_size=1, max_size=10))
 def test_jsonl_keeps_texts(texts: list[str]) -> None:
-    from clfa.data.encoding import clean_text
+    from clfa.tables.encoding import clean_text
 
     content = "\n".join(json.dumps({"text": text, "label": "a", "id": str(n)}) for n, text in enumerate(texts))
     with fsspec.open("memory://clfa-table/h.jsonl", "w") as file:

@@ -11,12 +11,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.nn import functional as F
 
-from clfa.data.targets import MULTI_LABEL, REGRESSION, Target
 from clfa.modeling.configuration import CLFAConfig
 from clfa.modeling.losses.multi_label import multi_label_loss
 from clfa.modeling.losses.regression import regression_loss
 from clfa.modeling.losses.single_label import single_label_loss
 from clfa.modeling.losses.task import TaskLoss
+from clfa.targets.target import MULTI_LABEL, REGRESSION, Target
 
 NAN = float("nan")
 

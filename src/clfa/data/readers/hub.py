@@ -14,8 +14,8 @@ from clfa.data.columns import ColumnMap, Part, to_corpus
 from clfa.data.layout import layout_error
 from clfa.data.schema import Corpus
 from clfa.data.splits import RATIOS, split_name
-from clfa.data.target_spec import parse_specs
 from clfa.errors import DataError
+from clfa.targets.spec import parse_specs
 
 
 def read(
@@ -52,7 +52,7 @@ def read(
         split_seed: Of their draw.
         cache_dir: Where ``datasets`` keeps its files.
         targets: What to predict instead of the one label: a mapping of target names to the fields of
-            :class:`clfa.data.target_spec.TargetSpec`.
+            :class:`clfa.targets.spec.TargetSpec`.
 
     Raises:
         DataError: The data set cannot be loaded (the message says what to do without a network), or lacks a column.

@@ -7,12 +7,12 @@ from pathlib import Path
 
 from clfa.data.assemble import image_at
 from clfa.data.columns import ColumnMap, Part, to_corpus
-from clfa.data.encoding import decode_text
 from clfa.data.layout import IMAGE_SUFFIXES, layout_error
 from clfa.data.schema import Corpus, Dropped
 from clfa.data.splits import RATIOS, split_name
-from clfa.data.tables import from_columns, read_table
 from clfa.errors import DataError
+from clfa.tables.collect import from_columns, read_table
+from clfa.tables.encoding import decode_text
 
 METADATA = ("metadata.csv", "metadata.jsonl", "metadata.parquet")
 

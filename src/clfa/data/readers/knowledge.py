@@ -6,9 +6,9 @@ import ast
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from clfa.data.encoding import clean_text
 from clfa.data.schema import Dropped
 from clfa.errors import DataError
+from clfa.tables.encoding import clean_text
 
 SEPARATOR = " ; "
 

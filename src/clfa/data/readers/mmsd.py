@@ -11,11 +11,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from clfa.data.assemble import Row, to_splits
-from clfa.data.encoding import clean_text
 from clfa.data.layout import layout_error
 from clfa.data.readers.knowledge import read_knowledge
 from clfa.data.readers.mmsd_folders import LABELS, find_images, find_texts, image_of
 from clfa.data.schema import Corpus, Dropped
+from clfa.tables.encoding import clean_text
 
 CUE_WORDS = frozenset(
     "sarcasm sarcastic reposting <url> joke humour humor jokes irony ironic exgag".split()  # noqa: SIM905

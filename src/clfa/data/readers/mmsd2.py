@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from clfa.data.assemble import Row, to_splits
-from clfa.data.encoding import clean_text
 from clfa.data.layout import layout_error
 from clfa.data.readers.knowledge import read_knowledge
 from clfa.data.readers.mmsd_folders import LABELS, find_images, find_texts, image_of
 from clfa.data.schema import Corpus, Dropped
 from clfa.errors import DataError
+from clfa.tables.encoding import clean_text
 
 _FILES = {"train": "train.json", "validation": "valid.json", "test": "test.json"}
 

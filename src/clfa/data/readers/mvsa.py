@@ -11,12 +11,12 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from clfa.data.assemble import Row, image_at, to_dataset, to_splits
-from clfa.data.encoding import clean_text, decode_bytes, decode_text, usual_encoding
 from clfa.data.labels import MVSA_LABELS, merge_annotators
 from clfa.data.layout import layout_error
 from clfa.data.schema import Corpus, Dropped
 from clfa.data.splits import fold_numbers, read_fold, stratified_split
 from clfa.errors import DataError
+from clfa.tables.encoding import clean_text, decode_bytes, decode_text, usual_encoding
 
 LABEL_FILE = "labelResultAll.txt"
 

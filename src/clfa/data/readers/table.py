@@ -14,9 +14,9 @@ from clfa.data.images import is_address
 from clfa.data.layout import layout_error
 from clfa.data.schema import SPLITS, Corpus, Dropped
 from clfa.data.splits import RATIOS, split_name
-from clfa.data.tables import SUFFIXES, read_table
-from clfa.data.target_spec import parse_specs
 from clfa.errors import DataError
+from clfa.tables.collect import SUFFIXES, read_table
+from clfa.targets.spec import parse_specs
 
 
 def read(
@@ -59,7 +59,7 @@ def read(
         as_split: Put every row into this split, for instance ``"test"``.
         name: What to call the corpus; by default the file's name.
         targets: What to predict instead of the one label: a mapping of target names to the fields of
-            :class:`clfa.data.target_spec.TargetSpec`.
+            :class:`clfa.targets.spec.TargetSpec`.
 
     Raises:
         DataError: Missing or broken file, absent column (with those present), or labels that cannot be classes.

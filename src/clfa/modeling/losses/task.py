@@ -5,11 +5,11 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from clfa.data.targets import MULTI_LABEL, REGRESSION, SINGLE_LABEL, Target, label_slices, logit_slices
 from clfa.modeling.configuration import CLFAConfig
 from clfa.modeling.losses.multi_label import multi_label_loss
 from clfa.modeling.losses.regression import regression_loss
 from clfa.modeling.losses.single_label import single_label_loss
+from clfa.targets.target import MULTI_LABEL, REGRESSION, SINGLE_LABEL, Target, label_slices, logit_slices
 
 
 class TaskLoss(nn.Module):

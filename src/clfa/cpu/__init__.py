@@ -1,0 +1,1 @@
+"""What makes the model faster on a CPU, and nothing else."""

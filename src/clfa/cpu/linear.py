@@ -1,0 +1,108 @@
+"""Linear layers by oneDNN where PyTorch's own matrix product is slow: float32 on AMD processors."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import nn
+from torch.autograd.function import once_differentiable
+from torch.nn import functional as F
+
+if TYPE_CHECKING:
+    from clfa.cpu.packed import PackedWeights
+
+# Multiplications below which the detour over Python costs more than it saves.
+_WORTHWHILE = 2**22
+
+
+@cache
+def onednn_pays() -> bool:
+    """Whether this machine's float32 products are faster by oneDNN.
+
+    PyTorch hands them to Intel's MKL, which does not use its best kernels on other makers' processors: on two cores of
+    a Zen 4, BERT's products take a fifth less time by oneDNN, which PyTorch has aboard for bfloat16 anyway.
+    """
+    info = Path("/proc/cpuinfo")
+    return (
+        torch.backends.mkl.is_available()
+        and torch.backends.mkldnn.is_available()
+        and hasattr(torch.ops.mkldnn, "_linear_pointwise")
+        and torch.backends.cpu.get_cpu_capability() in ("AVX2", "AVX512")
+        and info.is_file()
+        and "AuthenticAMD" in info.read_text(encoding="utf-8", errors="replace")
+    )
+
+
+def _product(left: torch.Tensor, right: torch.Tensor, bias: torch.Tensor | None = None) -> torch.Tensor:
+    """``left`` (..., K) times ``right`` (N, K), transposed -> (..., N)."""
+    found: torch.Tensor = torch.ops.mkldnn._linear_pointwise(left, right, bias, "none", [], "")
+    return found
+
+
+class _OneDNNLinear(torch.autograd.Function):
+    """All three products of a linear layer by oneDNN."""
+
+    @staticmethod
+    def forward(ctx: Any, x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None) -> torch.Tensor:
+        ctx.save_for_backward(x, weight)
+        return _product(x, weight, bias)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
+        x, weight = ctx.saved_tensors
+        for_x, for_weight, for_bias = ctx.needs_input_grad
+        rows = gradient.reshape(-1, gradient.shape[-1])
+        return (
+            _product(rows, weight.t()).view(x.shape) if for_x else None,
+            _product(rows.t(), x.reshape(-1, x.shape[-1]).t()) if for_weight else None,
+            rows.sum(0) if for_bias else None,
+        )
+
+
+def _in_bfloat16_without_gradients(x: torch.Tensor) -> bool:
+    return (
+        not torch.is_grad_enabled()
+        and torch.is_autocast_enabled("cpu")
+        and torch.get_autocast_dtype("cpu") == torch.bfloat16
+        and x.device.type == "cpu"
+        and x.dim() > 1
+        and x.numel() > 0
+    )
+
+
+class Linear(nn.Linear):
+    """``torch.nn.Linear``, by oneDNN where that is faster; see :func:`onednn_pays`. Results differ in rounding alone.
+
+    Attributes:
+        packed: The weights as :func:`clfa.cpu.packed.packed_weights` holds them meanwhile.
+
+    Example:
+        >>> Linear(3, 2)(torch.zeros(5, 3)).shape
+        torch.Size([5, 2])
+    """
+
+    packed: PackedWeights | None = None
+
+    def forward(self, input: torch.Tensor) -> torch.Tensor:
+        """(..., in) -> (..., out)."""
+        if self.packed is not None and _in_bfloat16_without_gradients(input):
+            return self.packed(input)
+        weight, bias = self.weight, self.bias
+        if (
+            input.device.type == "cpu"
+            and input.dtype == weight.dtype == torch.float32
+            and input.numel() * self.out_features >= _WORTHWHILE
+            and onednn_pays()
+            and not torch.is_autocast_enabled("cpu")
+            and input.dim() > 1
+            and input.numel()
+            and not torch.compiler.is_compiling()
+        ):
+            if torch.is_grad_enabled() and (input.requires_grad or weight.requires_grad):
+                return _OneDNNLinear.apply(input, weight, bias)
+            return _product(input, weight, bias)
+        return F.linear(input, weight, bias)

@@ -1,0 +1,1 @@
+"""Features of frozen encoders and guides for large tables."""

@@ -1,0 +1,216 @@
+"""Guide embeddings and features of frozen encoders for tables larger than one machine, as Parquet shards."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+import pyarrow as pa
+
+from clfa.data.image_check import MISSING, UNREADABLE
+from clfa.data.images import MissingImageError, image_key, image_name, load_image, read_image_bytes
+from clfa.errors import ImageError, RecipeError
+from clfa.jobs.job import Job, Outcome, Worker
+from clfa.progress import silenced
+from clfa.store import ABSENT_KEY, KEY_BYTES, FeatureStore, text_key
+from clfa.tables.encoding import clean_text
+from clfa.tables.rows import Row
+
+# Field metadata: where in a cache directory the column's rows belong, and what they are.
+STORE, WIDTH, DTYPE, KEY = b"clfa.store", b"clfa.width", b"clfa.dtype", b"clfa.key"
+
+
+@dataclass(frozen=True)
+class EmbedJob(Job):
+    """Embed every row as a training run by the same recipe would.
+
+    Args:
+        recipe: ``Recipe.model_dump()``: its guide, if it has one, and its wholly frozen encoders are what is computed.
+            Paths in it have to be ones that all machines see.
+        batch_size: Rows taken at a time; their pictures are in memory together.
+        text: Text column.
+        image: Image column: paths (relative ones start from the table's folder), fsspec addresses, or encoded bytes.
+        identifier: Id column; the row number where it is absent.
+    """
+
+    recipe: dict[str, Any]
+    batch_size: int = 64
+    text: str = "text"
+    image: str = "image"
+    identifier: str = "id"
+
+    kind: ClassVar[str] = "embed"
+
+    def open(self) -> Worker:
+        """See :meth:`clfa.jobs.job.Job.open`.
+
+        Raises:
+            RecipeError: When the recipe has nothing to compute, or its guide is yet to be fitted.
+            ModelError: When an encoder or the guide cannot be loaded.
+        """
+        return EmbedWorker(self)
+
+
+@dataclass(frozen=True)
+class _Column:
+    """One kind of array: its name, side, place in a cache, and how it is stored there."""
+
+    name: str
+    side: str
+    place: str
+    width: int
+    dtype: str
+    ragged: bool
+
+    def field(self) -> pa.Field:
+        kind = pa.large_binary() if self.ragged else pa.list_(pa.float32(), self.width)
+        metadata = {STORE: self.place, WIDTH: str(self.width), DTYPE: self.dtype, KEY: f"{self.side}_key"}
+        return pa.field(self.name, kind, metadata=metadata)
+
+    def read(self, cache: Path, keys: Sequence[bytes]) -> list[Any]:
+        store = FeatureStore(cache / self.place, self.width, self.dtype)
+        arrays = [None if key == ABSENT_KEY else store[key] for key in keys]
+        return [a if a is None else a.tobytes() if self.ragged else np.array(a[0]) for a in arrays]
+
+
+class EmbedWorker(Worker):
+    """Encoders and guide at work on rows.
+
+    The arrays come from the very code that fills a training run's caches, on a cache of its own that is emptied after
+    every batch: what a run finds after :func:`clfa.features.import_features.import_features` is what it would have
+    computed.
+
+    Args:
+        job: Which recipe, which columns.
+    """
+
+    def __init__(self, job: EmbedJob) -> None:
+        # Here and not above: a worker's environment has to be set first.
+        from datasets import DatasetDict
+
+        from clfa.data import Corpus
+        from clfa.guides import GUIDES, GuideContext
+        from clfa.recipe import validate_recipe
+        from clfa.runs.prepare import Preparation, check_names
+
+        recipe = validate_recipe(job.recipe)
+        check_names(recipe)
+        self._job = job
+        self._folder = tempfile.TemporaryDirectory(prefix="clfa-embed-")
+        self._cache = Path(self._folder.name)
+        preparation = Preparation(recipe, Corpus("none", DatasetDict(), []), cache=self._cache)
+        model = recipe.model
+        self._encoders = [encoder for encoder in (preparation.text, preparation.image) if encoder is not None]
+        self._frozen = []
+        columns = []
+        for side, encoder, frozen in (
+            ("text", preparation.text, model.freeze_text_encoder),
+            ("image", preparation.image, model.freeze_vision_encoder),
+        ):
+            if encoder is not None and frozen is True and recipe.training.cache_features:
+                self._frozen.append((side, encoder))
+                for kind, store in (("tokens", encoder.tokens), ("pooled", encoder.pooled)):
+                    place = store.directory.relative_to(self._cache).as_posix()
+                    name = f"{side}_{kind}"
+                    columns.append(_Column(name, side, place, store.width, store.dtype.name, kind == "tokens"))
+        self._guide = None
+        if recipe.guided:
+            if recipe.guide.name == "fitted" and "path" not in recipe.guide.options:
+                raise RecipeError(
+                    "the fitted guide is fitted on a training run's pairs: train on a part of the data first, then "
+                    "give guide.path=RUN/guide here and in the recipe of the large run."
+                )
+            context = GuideContext(
+                self._cache, model.text_encoder, model.vision_encoder, preparation.text, preparation.image
+            )
+            self._guide = GUIDES.get(recipe.guide.name).from_context(context, **recipe.guide.options)
+            for side in ("text", "image"):
+                place = f"guides/{self._guide.name}-{self._guide.fingerprint}/{side}"
+                columns.append(_Column(f"guide_{side}", side, place, self._guide.dim, "float32", False))
+        if not columns:
+            raise RecipeError(
+                f"recipe {recipe.name!r} has nothing to compute beforehand: no guide, and no encoder that is wholly "
+                "frozen (model.freeze_text_encoder=true, model.freeze_vision_encoder=true)."
+            )
+        self._columns = columns
+        sides = {column.side for column in columns}
+        keys = [pa.field(f"{side}_key", pa.binary(KEY_BYTES)) for side in ("text", "image") if side in sides]
+        self._sides = sides
+        self.schema = pa.schema([*keys, *(column.field() for column in columns)])
+        self.columns = (job.text, job.image, job.identifier)
+        self.identifier = job.identifier
+        self.batch_size = job.batch_size
+        self.required = {
+            name: f"--{side}-column" for side, name in (("text", job.text), ("image", job.image)) if side in sides
+        }
+        self.identity = {
+            "stores": {column.name: column.place for column in columns},
+            "columns": {"text": job.text, "image": job.image, "id": job.identifier},
+        }
+
+    def __call__(self, rows: Sequence[Row], folder: Path) -> list[Outcome]:
+        """See :meth:`clfa.jobs.job.Worker.__call__`."""
+        from clfa.guides.base import Pairs
+
+        outcomes = [Outcome() for _ in rows]
+        texts = [_text(row.values.get(self._job.text)) for row in rows]
+        images: list[Any] = [None] * len(rows)
+        keys = {"text": [text_key(text) if text else ABSENT_KEY for text in texts], "image": [ABSENT_KEY] * len(rows)}
+        for position, (row, outcome) in enumerate(zip(rows, outcomes, strict=True)):
+            try:
+                self._read_image(row, folder, position, images, keys["image"])
+            except ImageError as error:
+                # The text is of use all the same.
+                outcome.error = str(error)
+                outcome.reason = MISSING if isinstance(error, MissingImageError) else UNREADABLE
+            if outcome.error is None and not any(keys[side][position] for side in self._sides):
+                outcome.error = outcome.reason = "neither text nor image"
+        contents = {"text": texts, "image": images}
+        with silenced():
+            for side, encoder in self._frozen:
+                encoder.ensure_tokens(contents[side], keys[side])
+            if self._guide is not None:
+                self._guide.embed_pairs(Pairs(texts, images, keys["text"], keys["image"]), self._cache)
+        for side in ("text", "image"):
+            if side in self._sides:
+                for outcome, key in zip(outcomes, keys[side], strict=True):
+                    outcome.values[f"{side}_key"] = key or None
+        for column in self._columns:
+            for outcome, array in zip(outcomes, column.read(self._cache, keys[column.side]), strict=True):
+                outcome.values[column.name] = array
+        self._forget()
+        return outcomes
+
+    def _read_image(self, row: Row, folder: Path, position: int, images: list[Any], keys: list[bytes]) -> None:
+        from clfa.prediction.predict import located
+
+        image = located(row.values.get(self._job.image), folder)
+        if "image" not in self._sides or image is None or image == "":
+            return
+        content = read_image_bytes(image)
+        try:
+            images[position] = load_image(content)
+        except ImageError as error:
+            raise ImageError(str(error).replace("<image bytes>", image_name(image))) from None
+        keys[position] = image_key(content)
+
+    def _forget(self) -> None:
+        for kind in ("features", "guides"):
+            shutil.rmtree(self._cache / kind, ignore_errors=True)
+        for encoder in self._encoders:
+            for store in (encoder.tokens, encoder.pooled):
+                store.directory.mkdir(parents=True, exist_ok=True)
+                store.refresh()
+
+
+def _text(value: Any) -> str:
+    """A cell as table readers clean it."""
+    if value is None:
+        return ""
+    # JSON may hold half an emoji, which no tokenizer takes.
+    return clean_text(str(value).encode("utf-16", "surrogatepass").decode("utf-16", "replace"))

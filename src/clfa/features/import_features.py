@@ -1,0 +1,95 @@
+"""From Parquet shards of embeddings to the caches that a training run reads."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from clfa.errors import DataError
+from clfa.features.embed_job import DTYPE, KEY, STORE, WIDTH, EmbedJob
+from clfa.jobs.output import OutputFolder
+from clfa.progress import track
+from clfa.store import FeatureStore
+
+# Rows read at a time; with 49 tokens of width 768 in half precision they take 5 MB.
+_ROWS = 64
+
+
+def import_features(source: str | Path, cache: Path) -> dict[str, int]:
+    """Put embeddings and features into a cache directory, where runs by the same recipe find them.
+
+    What is there already is left as it is, so that it may be repeated, or gone on with after an interruption.
+
+    Args:
+        source: Finished output folder of :class:`clfa.features.embed_job.EmbedJob`.
+        cache: Cache directory.
+
+    Returns:
+        Contents added by column.
+
+    Raises:
+        DataError: When the folder is not finished or holds something else, or a part or a cache is damaged.
+    """
+    folder = OutputFolder(source)
+    manifest = folder.manifest()
+    if manifest["kind"] != EmbedJob.kind:
+        raise DataError(f"{folder.path} holds results of {manifest['kind']!r}, not embeddings of `clfa data embed`.")
+    parts = [folder.path / part["file"] for part in manifest["parts"]]
+    try:
+        fields = [field for field in pq.read_schema(parts[0]) if STORE in (field.metadata or {})]
+        added = {}
+        for field in fields:
+            store = FeatureStore(*_place(field, cache))
+            before = len(store)
+            with store.writer() as write, track(manifest["rows"], field.name) as advance:
+                for part in parts:
+                    for batch in _batches(part, field):
+                        for key, array in _arrays(batch, field, store):
+                            write(key, array)
+                        advance(batch.num_rows)
+            added[field.name] = len(store) - before
+    except (pa.ArrowException, OSError, KeyError) as error:
+        raise DataError(f"{folder.path} is damaged: {error}") from error
+    return added
+
+
+def _place(field: pa.Field, cache: Path) -> tuple[Path, int, str]:
+    place = field.metadata[STORE].decode()
+    target = (cache / place).resolve()
+    # The parts may come from anywhere; they write nowhere but here.
+    if not target.is_relative_to(cache.resolve()):
+        raise DataError(f"column {field.name!r} would be written to {target}, outside the cache {cache}.")
+    dtype = field.metadata[DTYPE].decode()
+    if dtype not in ("float16", "float32"):
+        raise DataError(f"column {field.name!r} holds {dtype!r}; float16 and float32 are known.")
+    return target, int(field.metadata[WIDTH]), dtype
+
+
+def _batches(part: Path, field: pa.Field) -> Iterator[pa.RecordBatch]:
+    key = field.metadata[KEY].decode()
+    with pq.ParquetFile(part) as file:
+        if file.schema_arrow.field(field.name).metadata.get(STORE) != field.metadata[STORE]:
+            raise DataError(f"{part} comes from another model than the first part.")
+        yield from file.iter_batches(batch_size=_ROWS, columns=[key, field.name])
+
+
+def _arrays(batch: pa.RecordBatch, field: pa.Field, store: FeatureStore) -> Iterator[tuple[bytes, np.ndarray]]:
+    """Keys and arrays (n, width) of a batch's rows, those without one left out."""
+    for key, value in zip(batch.column(0).to_pylist(), _values(batch.column(1), store), strict=True):
+        if key is not None and value is not None and key not in store:
+            yield key, value
+
+
+def _values(column: Any, store: FeatureStore) -> Iterator[np.ndarray | None]:
+    for value in column:
+        if not value.is_valid:
+            yield None
+        elif pa.types.is_large_binary(column.type):
+            yield np.frombuffer(value.as_buffer(), store.dtype).reshape(-1, store.width)
+        else:
+            yield np.asarray(value.values, np.float32)[None]

@@ -1,0 +1,1 @@
+"""Long work cut into pieces, done once each, on one machine or many."""

@@ -1,0 +1,47 @@
+"""Res-BERT: the picture's and the text's one vector side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import ClassVar
+
+import torch
+from torch import nn
+
+from clfa.modeling.baselines.base import Baseline
+from clfa.modeling.baselines.vectors import image_vector, text_vector
+from clfa.modeling.configuration import CLFAConfig
+from clfa.modeling.fusion.base import Stream
+
+
+class ResBert(Baseline):
+    """Res-BERT, a baseline of Pan et al., "Modeling Intra and Inter-modality Incongruity for Multi-Modal Sarcasm
+    Detection", Findings of EMNLP 2020.
+
+    ``out = W [v_image; h_CLS] + b``: the pooled feature of a ResNet beside BERT's [CLS], without a hidden
+    non-linearity, so that together with the classifier it is one linear layer on the concatenation, as reported there.
+
+    Simplified against the paper: the encoders are whatever the recipe says (the paper: ResNet-152 and BERT-base); of a
+    vision transformer the class token is taken, of CLIP's text encoder the end-of-text token, of embeddings without
+    context their mean. Knowledge is not read.
+
+    Args:
+        config: ``hidden_size`` and ``hidden_dropout_prob``.
+        widths: Feature width by stream name.
+
+    Raises:
+        ModelError: When text or image is missing.
+    """
+
+    needs: ClassVar[tuple[str, ...]] = ("text", "image")
+
+    def __init__(self, config: CLFAConfig, widths: Mapping[str, int]) -> None:
+        super().__init__(config, widths)
+        self.config = config
+        self.dropout = nn.Dropout(config.hidden_dropout_prob)
+        self.dense = nn.Linear(widths["image"] + widths["text"], config.hidden_size)
+
+    def forward(self, streams: dict[str, Stream]) -> Stream:
+        """See :meth:`Baseline.forward`."""
+        both = [image_vector(streams["image"], self.config), text_vector(streams["text"], self.config)]
+        return Stream(self.dense(self.dropout(torch.cat(both, dim=-1))).unsqueeze(1))

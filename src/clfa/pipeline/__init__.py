@@ -1,1 +1,0 @@
-"""The stages joined: prepare, train, evaluate, predict."""

@@ -1,0 +1,97 @@
+"""ONNX Runtime in PyTorch's place: an exported model behind the predictor's interface."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from clfa.errors import ModelError
+from clfa.modeling import CLFAConfig
+from clfa.prediction.engines.torch_engine import Precision
+from clfa.pretrained import pretrained
+
+MODEL_FILE, REPORT_FILE, SUBFOLDER = "model.onnx", "export.json", "onnx"
+OUTPUTS = ("logits", "pooler_output")
+_BLOCK = 1 << 20
+
+
+class OnnxEngine:
+    """A model that ``clfa export onnx`` wrote, run by ONNX Runtime in fp32.
+
+    Args:
+        directory: What the export made.
+
+    Raises:
+        ModelError: When there is no export, ONNX Runtime is not installed, or it cannot load the file.
+    """
+
+    def __init__(self, directory: str | Path) -> None:
+        self.directory = Path(directory)
+        path = self.directory / MODEL_FILE
+        if not path.is_file() or not (self.directory / REPORT_FILE).is_file():
+            raise ModelError(f"{directory} holds no exported model; make one with `clfa export onnx RUN`.")
+        self.config: CLFAConfig = pretrained(CLFAConfig, self.directory)
+        runtime = _runtime()
+        options = runtime.SessionOptions()
+        # As many threads as PyTorch would take, so that one setting bounds both.
+        options.intra_op_num_threads = torch.get_num_threads()
+        wanted = ("CUDAExecutionProvider", "CPUExecutionProvider")
+        providers = [name for name in wanted if name in runtime.get_available_providers()]
+        try:
+            self.session = runtime.InferenceSession(str(path), options, providers=providers)
+        except Exception as error:  # ONNX Runtime raises its own types.
+            raise ModelError(f"{path} cannot be loaded by ONNX Runtime: {error}") from error
+        self.inputs = [node.name for node in self.session.get_inputs()]
+
+    @classmethod
+    def load(cls, path: str | Path, precision: Precision = "fp32") -> OnnxEngine:
+        """The export at ``path``, or that of the run at ``path``.
+
+        Raises:
+            ModelError: See the class; also when bf16 is asked for.
+        """
+        if precision == "bf16":
+            raise ModelError("an exported model computes in fp32; leave out --precision bf16, or use --engine torch.")
+        inside = Path(path) / SUBFOLDER
+        return cls(inside if (inside / MODEL_FILE).is_file() else path)
+
+    @property
+    def fingerprint(self) -> str:
+        """Digest of the exported file and the configuration."""
+        digest = hashlib.blake2b(b"onnx", digest_size=16)
+        for name in (MODEL_FILE, "config.json"):
+            with open(self.directory / name, "rb") as file:
+                while block := file.read(_BLOCK):
+                    digest.update(block)
+        return digest.hexdigest()
+
+    def busy(self) -> AbstractContextManager[None]:
+        """See :class:`clfa.prediction.engines.torch_engine.Engine`; the export did all there is to do."""
+        return nullcontext()
+
+    def __call__(self, inputs: Mapping[str, torch.Tensor]) -> tuple[np.ndarray, np.ndarray]:
+        """See :class:`clfa.prediction.engines.torch_engine.Engine`."""
+        feeds = {name: inputs[name].numpy() for name in self.inputs}
+        logits, pooled = self.session.run(list(OUTPUTS), feeds)
+        return logits, pooled
+
+    @property
+    def report(self) -> dict[str, Any]:
+        """What the export said about itself: versions and the largest difference from PyTorch."""
+        content: dict[str, Any] = json.loads((self.directory / REPORT_FILE).read_text(encoding="utf-8"))
+        return content
+
+
+def _runtime() -> Any:
+    try:
+        import onnxruntime
+    except ImportError as error:
+        raise ModelError("ONNX Runtime is not installed; pip install 'clfa[onnx]'.") from error
+    return onnxruntime

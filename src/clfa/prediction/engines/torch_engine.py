@@ -1,0 +1,87 @@
+"""What computes a batch's predictions: PyTorch here, or another runtime with the same two lines of interface."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any, Literal, Protocol
+
+import numpy as np
+import torch
+
+from clfa.cpu.packed import packed_weights
+from clfa.modeling import CLFAConfig, CLFAForClassification
+
+Precision = Literal["auto", "fp32", "bf16"]
+
+
+class Engine(Protocol):
+    """Runs a model on prepared batches.
+
+    Attributes:
+        config: Shape and labels of the model.
+        fingerprint: Hexadecimal digest of all that decides its outputs: weights, configuration, precision.
+    """
+
+    config: CLFAConfig
+
+    @property
+    def fingerprint(self) -> str:
+        """See the class."""
+
+    def busy(self) -> AbstractContextManager[None]:
+        """Within, many batches follow each other, and what takes time once and makes each quicker pays."""
+
+    def __call__(self, inputs: Mapping[str, torch.Tensor]) -> tuple[np.ndarray, np.ndarray]:
+        """Logits (B, L) and fused vectors (B, ``hidden_size``), float32, of a batch as the processor makes it."""
+
+
+class TorchEngine:
+    """The model in PyTorch, on the GPU when there is one.
+
+    Args:
+        model: The model.
+        precision: ``fp32``; ``bf16`` for matrix products in bfloat16; ``auto`` for ``bf16`` on a GPU that has it and
+            ``fp32`` elsewhere.
+    """
+
+    def __init__(self, model: CLFAForClassification, precision: Precision = "fp32") -> None:
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+        self.model: Any = model.eval().to(device)
+        self.config: CLFAConfig = self.model.config
+        self.device = device
+        if precision == "auto":
+            precision = "bf16" if device == "cuda" and torch.cuda.is_bf16_supported() else "fp32"
+        self.precision = precision
+
+    @property
+    def fingerprint(self) -> str:
+        """Digest of weights, configuration and precision."""
+        digest = hashlib.blake2b(f"torch {self.precision} {config_text(self.config)}".encode(), digest_size=16)
+        for name, tensor in sorted(self.model.state_dict().items()):
+            digest.update(name.encode())
+            digest.update(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy())
+        return digest.hexdigest()
+
+    def busy(self) -> AbstractContextManager[None]:
+        """See :class:`Engine`."""
+        lower = self.precision == "bf16" and self.device == "cpu"
+        return packed_weights(self.model) if lower else nullcontext()
+
+    @torch.inference_mode()
+    def __call__(self, inputs: Mapping[str, torch.Tensor]) -> tuple[np.ndarray, np.ndarray]:
+        """See :class:`Engine`."""
+        lower = torch.autocast(self.device, torch.bfloat16) if self.precision == "bf16" else nullcontext()
+        with lower:
+            output = self.model(**{name: tensor.to(self.device) for name, tensor in inputs.items()})
+        return output.logits.float().cpu().numpy(), output.pooler_output.float().cpu().numpy()
+
+
+def config_text(config: CLFAConfig) -> str:
+    """A configuration as text that is equal for equal models, wherever they were loaded from."""
+    content = json.loads(config.to_json_string(use_diff=False))
+    for name in ("_name_or_path", "transformers_version", "dtype"):
+        content.pop(name, None)
+    return json.dumps(content, sort_keys=True)

@@ -1,0 +1,224 @@
+"""Export of a whole model to ONNX, checked against PyTorch before it gets its name."""
+
+from __future__ import annotations
+
+import logging
+import shutil
+import tempfile
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from importlib.util import find_spec
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import nn
+
+from clfa.errors import ModelError
+from clfa.files import write_json
+from clfa.modeling import CLFAForClassification
+from clfa.prediction.engines.onnx_engine import MODEL_FILE, OUTPUTS, REPORT_FILE, OnnxEngine
+from clfa.prediction.engines.torch_engine import TorchEngine
+from clfa.prediction.post_classifier import PostClassifier
+from clfa.processing.processor import CLFAProcessor
+from clfa.runs.resources import versions
+
+# Largest difference between any two outputs that passes for rounding.
+TOLERANCE = 1e-3
+# Batch and text length, 0 for the model's longest, of the batches that are compared. The first is the one exported
+# with; 0 and 1 are special to the exporter, so one of each is among the others.
+_SHAPES = ((3, 9), (1, 3), (1, 1), (2, 0), (5, 17))
+
+
+@dataclass(frozen=True)
+class ExportReport:
+    """What was exported, and how well.
+
+    Args:
+        max_difference: Largest absolute difference of any output from PyTorch's.
+        batches: Batches compared.
+        megabytes: Size of the model file.
+        inputs: Names of the model's inputs.
+        versions: Of the packages that made it.
+    """
+
+    max_difference: float
+    batches: int
+    megabytes: float
+    inputs: list[str]
+    versions: dict[str, str]
+
+
+class _Exported(nn.Module):
+    """The model with its outputs as tensors. A subclass for each set of inputs: the exporter reads their names."""
+
+    def __init__(self, model: nn.Module) -> None:
+        super().__init__()
+        self.model = model
+
+    def outputs(self, **inputs: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Logits and fused vectors."""
+        output = self.model(**inputs)
+        return output.logits, output.pooler_output
+
+
+class _Text(_Exported):
+    def forward(self, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        return self.outputs(input_ids=input_ids, attention_mask=attention_mask)
+
+
+class _Image(_Exported):
+    def forward(self, pixel_values: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        return self.outputs(pixel_values=pixel_values)
+
+
+class _TextAndImage(_Exported):
+    def forward(
+        self, input_ids: torch.Tensor, attention_mask: torch.Tensor, pixel_values: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        return self.outputs(input_ids=input_ids, attention_mask=attention_mask, pixel_values=pixel_values)
+
+
+def export_onnx(path: str | Path, output: str | Path) -> ExportReport:
+    """Export a trained model: ``model.onnx``, its configuration and processor, and ``export.json``.
+
+    Args:
+        path: Run folder, model directory or hub id.
+        output: Folder to make, or to replace if it is an earlier export. It appears when it is whole and checked.
+
+    Returns:
+        What was found.
+
+    Raises:
+        ModelError: When there is no model, a package is missing, the folder holds something else, the model cannot be
+            exported, or its outputs differ from PyTorch's by more than 0.001.
+    """
+    missing = [name for name in ("onnx", "onnxscript", "onnxruntime") if find_spec(name) is None]
+    if missing:
+        raise ModelError(f"the export needs {' and '.join(missing)}; pip install 'clfa[onnx]'.")
+    output = Path(output)
+    if output.exists() and not (output / REPORT_FILE).is_file():
+        raise ModelError(f"{output} exists and holds no export; give another --output.")
+    predictor = PostClassifier.load(path)
+    model, processor = predictor.model.cpu(), predictor.processor
+    check_exportable(model)
+    output.parent.mkdir(parents=True, exist_ok=True)
+    temporary = Path(tempfile.mkdtemp(dir=output.parent, prefix=f".{output.name}."))
+    try:
+        temporary.chmod(0o755)
+        _export(model, processor, temporary / MODEL_FILE)
+        model.config.save_pretrained(temporary)
+        processor.save_pretrained(temporary)
+        size = (temporary / MODEL_FILE).stat().st_size / 1e6
+        names = list(_batch(model, processor, *_SHAPES[0]))
+        write_json(temporary / REPORT_FILE, {"inputs": names})
+        difference = _difference(model, processor, OnnxEngine(temporary))
+        report = ExportReport(difference, len(_SHAPES), round(size, 1), names, _versions())
+        if not difference <= TOLERANCE:
+            raise ModelError(
+                f"the exported model's outputs differ from PyTorch's by {difference:.2g}, more than {TOLERANCE}; "
+                "this model cannot be exported. Predict with --engine torch."
+            )
+        write_json(temporary / REPORT_FILE, asdict(report))
+        if output.exists():
+            shutil.rmtree(output)
+        temporary.rename(output)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+    return report
+
+
+def check_exportable(model: CLFAForClassification) -> None:
+    """Check that a model's inputs are the same for every post.
+
+    Raises:
+        ModelError: When it reads knowledge, or allows missing modalities.
+    """
+    advice = "it cannot be exported to ONNX. Predict with --engine torch."
+    if model.config.use_knowledge:
+        raise ModelError(f"this model reads knowledge texts, which not every post has; {advice}")
+    if model.config.allow_missing_modalities:
+        raise ModelError(f"this model allows missing modalities, so that its inputs vary from post to post; {advice}")
+
+
+def _export(model: CLFAForClassification, processor: CLFAProcessor, path: Path) -> None:
+    inputs = _batch(model, processor, *_SHAPES[0])
+    names = list(inputs)
+    exported = {1: _Image, 2: _Text, 3: _TextAndImage}[len(names)]
+    any_size = torch.export.Dim.DYNAMIC
+    shapes = tuple({0: any_size} if name == "pixel_values" else {0: any_size, 1: any_size} for name in names)
+    try:
+        with torch.inference_mode(False), torch.no_grad(), _quiet():
+            torch.onnx.export(
+                exported(model).eval(),
+                tuple(inputs.values()),
+                path,
+                input_names=names,
+                output_names=list(OUTPUTS),
+                dynamic_shapes=shapes,
+                dynamo=True,
+                external_data=False,
+                verbose=False,
+            )
+    except Exception as error:  # The exporter's steps raise almost anything.
+        kind = model.config.baseline or f"fusion {model.config.fusion}"
+        reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
+        raise ModelError(
+            f"this model ({kind}) cannot be exported to ONNX: {reason}. Predict with --engine torch."
+        ) from error
+
+
+def _difference(model: CLFAForClassification, processor: CLFAProcessor, exported: OnnxEngine) -> float:
+    reference = TorchEngine(model)
+    reference.model, reference.device = model.cpu(), "cpu"
+    largest = 0.0
+    for shape in _SHAPES:
+        batch = _batch(model, processor, *shape)
+        for expected, found in zip(reference(batch), exported(batch), strict=True):
+            if expected.shape != found.shape:
+                return float("inf")
+            largest = max(largest, float(np.abs(expected - found).max()))
+    return largest
+
+
+def _batch(model: CLFAForClassification, processor: CLFAProcessor, size: int, length: int) -> dict[str, torch.Tensor]:
+    """Random word pieces, some rows with padding, and random pictures, as the processor would prepare them."""
+    random = torch.Generator().manual_seed(100 * size + length)
+    batch: dict[str, torch.Tensor] = {}
+    if processor.tokenizer is not None:
+        length = length or processor.max_length
+        batch["input_ids"] = torch.randint(len(processor.tokenizer), (size, length), generator=random)
+        lengths = torch.randint(1, length + 1, (size, 1), generator=random)
+        lengths[0] = length
+        batch["attention_mask"] = (torch.arange(length) < lengths).long()
+    if processor.image_processor is not None:
+        from PIL import Image
+
+        noise = torch.randint(256, (size, 40, 50, 3), generator=random, dtype=torch.uint8).numpy()
+        batch["pixel_values"] = processor.pixels([Image.fromarray(picture) for picture in noise])
+    return batch
+
+
+def _versions() -> dict[str, str]:
+    import onnx
+    import onnxruntime
+
+    return {**versions(), "onnx": onnx.__version__, "onnxruntime": onnxruntime.__version__}
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Without the exporter's warnings about its own workings."""
+    loggers = [logging.getLogger(name) for name in ("torch.onnx", "onnxscript", "onnx_ir")]
+    levels = [logger.level for logger in loggers]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        for logger in loggers:
+            logger.setLevel(logging.ERROR)
+        try:
+            yield
+        finally:
+            for logger, level in zip(loggers, levels, strict=True):
+                logger.setLevel(level)

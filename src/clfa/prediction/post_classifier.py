@@ -1,0 +1,316 @@
+"""A trained model on new posts: what can be read is read ahead, like lengths go together, one pass per batch."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import torch
+
+from clfa.cpu.memory import reused_memory
+from clfa.data.image_check import MISSING, UNREADABLE
+from clfa.data.images import MissingImageError, image_name, load_image
+from clfa.errors import DataError, ImageError
+from clfa.evaluation.inference import softmax
+from clfa.evaluation.target_predictions import TargetPrediction, predict_targets
+from clfa.knowledge.texts import KnowledgeTexts
+from clfa.modeling import CLFAForClassification
+from clfa.prediction.engines.torch_engine import Engine, Precision, TorchEngine
+from clfa.prediction.post import Post, Prediction
+from clfa.pretrained import cache_dir, pretrained_model
+from clfa.processing.processor import CLFAProcessor, tokenizer_digest
+from clfa.runs.evaluate import load_trained
+from clfa.runs.run_folder import RunFolder, is_run_folder
+from clfa.tables.encoding import clean_text
+
+# Characters of a text that are looked at; far beyond any tokenizer limit, and a bound on memory.
+MAX_CHARACTERS = 100_000
+# Batches among which texts are sorted by length. More would hardly pad less, and rows wait in memory.
+WINDOW_BATCHES = 8
+# Batches whose pictures are decoded while the model works on the one before them: a bound on memory.
+READ_AHEAD = 2
+READERS = min(4, os.cpu_count() or 1)
+
+
+@dataclass
+class _Window:
+    """Posts that are sorted among themselves, and their predictions as they come."""
+
+    posts: Sequence[Post]
+    results: list[Prediction | None]
+    batches: int = 0
+
+
+@dataclass(frozen=True)
+class _Readable:
+    """A checked text and a picture ready for the model; ``None`` for what a model that allows it does without."""
+
+    text: str | None
+    pixels: torch.Tensor | None
+
+
+class PostClassifier:
+    """A trained model and its processor, ready for new posts.
+
+    Args:
+        model: The model, moved to the GPU when there is one; or what runs it in its place.
+        processor: Its processor.
+        batch_size: Posts per forward pass.
+        precision: ``auto``, ``fp32`` or ``bf16``, for a model in PyTorch; see
+            :class:`clfa.prediction.engines.torch_engine.TorchEngine`.
+        readers: Threads that decode pictures ahead of the model.
+
+    Raises:
+        RecipeError: When a knowledge source or lexicon that the model was trained with lacks its package or file.
+        DataError: When a lexicon or WordNet cannot be read.
+        ModelError: When a knowledge source's model cannot be loaded.
+
+    Example:
+        >>> PostClassifier.load("runs/mine")([Post("so sunny", "rain.jpg")])[0].label    # doctest: +SKIP
+        'sarcastic'
+    """
+
+    def __init__(
+        self,
+        model: CLFAForClassification | Engine,
+        processor: CLFAProcessor,
+        batch_size: int = 32,
+        precision: Precision = "fp32",
+        readers: int = READERS,
+    ) -> None:
+        self.engine: Engine = TorchEngine(model, precision) if isinstance(model, CLFAForClassification) else model
+        self.config = self.engine.config
+        self.processor = processor
+        self.batch_size = batch_size
+        self.readers = readers
+        self.label_names = self.config.label_names
+        self.targets = self.config.target_list
+        self.knowledge: KnowledgeTexts | None = None
+        if self.config.use_knowledge and processor.knowledge is not None:
+            self.knowledge = KnowledgeTexts(processor.knowledge, cache_dir(), progress=False)
+            # Loaded now, so that a missing lexicon is an error before the first post.
+            _ = processor.word_graphs
+
+    @classmethod
+    def load(
+        cls,
+        path: str | Path,
+        batch_size: int = 32,
+        *,
+        engine: Literal["torch", "onnx"] = "torch",
+        precision: Precision = "fp32",
+    ) -> PostClassifier:
+        """Load from a run folder, a model directory or a hub id.
+
+        Args:
+            path: The place; for ``onnx`` a folder that ``clfa export onnx`` made, or a run with one in it.
+            batch_size: Posts per forward pass.
+            engine: ``torch``, or ``onnx`` for ONNX Runtime.
+            precision: See the class; ONNX Runtime computes in fp32.
+
+        Raises:
+            ModelError: When there is no trained model, or no exported one.
+        """
+        if engine == "onnx":
+            from clfa.prediction.engines.onnx_engine import OnnxEngine
+
+            exported = OnnxEngine.load(path, precision)
+            return cls(exported, CLFAProcessor.from_pretrained(exported.directory), batch_size)
+        if is_run_folder(Path(path)):
+            model, processor = load_trained(RunFolder(path).finished())
+        else:
+            model = pretrained_model(CLFAForClassification, path)
+            processor = CLFAProcessor.from_pretrained(path)
+        return cls(model, processor, batch_size, precision)
+
+    @property
+    def model(self) -> Any:
+        """The model in PyTorch.
+
+        Raises:
+            AttributeError: When another engine runs it.
+        """
+        return self.engine.model  # type: ignore[attr-defined]
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Hexadecimal digest of all that decides a prediction: engine, tokenizer, picture preparation, lengths.
+
+        Computed once, when first asked for.
+        """
+        p = self.processor
+        parts = [
+            self.engine.fingerprint,
+            None if p.tokenizer is None else tokenizer_digest(p.tokenizer),
+            None if p.image_processor is None else p.image_processor.to_json_string(),
+            [p.max_length, p.knowledge_max_length],
+            None if p.knowledge is None else p.knowledge.model_dump_json(),
+        ]
+        return hashlib.blake2b(json.dumps(parts).encode(), digest_size=16).hexdigest()
+
+    @property
+    def window_size(self) -> int:
+        """Posts that are sorted by length among themselves."""
+        return WINDOW_BATCHES * self.batch_size
+
+    def __call__(self, posts: Sequence[Post]) -> list[Prediction]:
+        """Predict; a post that cannot be read gets a prediction with ``error`` set, and the others go on."""
+        windows = (posts[start : start + self.window_size] for start in range(0, len(posts), self.window_size))
+        with self.busy() if len(posts) > self.batch_size else nullcontext():
+            return [prediction for window in self.stream(windows) for prediction in window]
+
+    @contextmanager
+    def busy(self) -> Iterator[None]:
+        """Within, many batches follow each other: memory and weights are held ready for the next one."""
+        with reused_memory(), self.engine.busy():
+            yield
+
+    def stream(self, windows: Iterable[Sequence[Post]]) -> Iterator[list[Prediction]]:
+        """Predict on any number of posts in bounded memory.
+
+        Within a window texts of like length go into one batch, so that little of it is padding. Pictures are decoded
+        in threads, at most two batches ahead of the model.
+
+        Args:
+            windows: Posts, :attr:`window_size` of them at a time at best. The next window is asked for while the last
+                batches of the one before are at work.
+
+        Yields:
+            The predictions of each window, in the order of its posts.
+        """
+        reads_images = self.processor.image_processor is not None
+        pool = ThreadPoolExecutor(self.readers, "read-posts") if reads_images else None
+        waiting: deque[tuple[_Window, list[int], list[Future[_Readable | Prediction]]]] = deque()
+        try:
+            for posts in windows:
+                window = _Window(posts, [None] * len(posts))
+                batches = self._batches(posts)
+                window.batches = len(batches)
+                if not batches:
+                    yield from self._drain(waiting, 0)
+                    yield []
+                for positions in batches:
+                    reading = [_submit(pool, self._read, posts[position]) for position in positions]
+                    waiting.append((window, positions, reading))
+                    yield from self._drain(waiting, READ_AHEAD if reads_images else 0)
+            yield from self._drain(waiting, 0)
+        finally:
+            if pool is not None:
+                pool.shutdown(wait=True, cancel_futures=True)
+
+    def _batches(self, posts: Sequence[Post]) -> list[list[int]]:
+        order = sorted(range(len(posts)), key=lambda position: _length(posts[position]))
+        return [order[start : start + self.batch_size] for start in range(0, len(order), self.batch_size)]
+
+    def _drain(
+        self, waiting: deque[tuple[_Window, list[int], list[Future[_Readable | Prediction]]]], left: int
+    ) -> Iterator[list[Prediction]]:
+        """Compute batches until so many are left; yield the windows that become whole."""
+        while len(waiting) > left:
+            window, positions, reading = waiting.popleft()
+            posts = [window.posts[position] for position in positions]
+            for position, result in zip(positions, self._predict(posts, [f.result() for f in reading]), strict=True):
+                window.results[position] = result
+            window.batches -= 1
+            if window.batches == 0:
+                yield [result for result in window.results if result is not None]
+
+    def _predict(self, posts: Sequence[Post], read: Sequence[_Readable | Prediction]) -> list[Prediction]:
+        results: list[Prediction | None] = [found if isinstance(found, Prediction) else None for found in read]
+        kept = [(position, found) for position, found in enumerate(read) if isinstance(found, _Readable)]
+        if kept:
+            texts = [found.text for _, found in kept]
+            knowledge: list[str | None] = [_text_of(posts[position].knowledge) for position, _ in kept]
+            if self.knowledge is not None:
+                pictures = [posts[position].image for position, _ in kept]
+                knowledge = self.knowledge({"text": texts, "image": pictures, "knowledge": knowledge})
+            inputs = dict(self.processor(text=texts, knowledge=knowledge if self.config.use_knowledge else None))
+            if self.processor.image_processor is not None:
+                inputs.update(self.processor.image_inputs([found.pixels for _, found in kept]))
+            logits, embeddings = self.engine(inputs)
+            for (position, _), found, embedding in zip(kept, self._interpret(logits), embeddings, strict=True):
+                results[position] = replace(found, embedding=embedding)
+        return [result for result in results if result is not None]
+
+    def _interpret(self, logits: np.ndarray) -> list[Prediction]:
+        if not self.targets:
+            return [
+                Prediction(
+                    self.label_names[int(row.argmax())],
+                    {name: float(p) for name, p in zip(self.label_names, row, strict=True)},
+                )
+                for row in softmax(logits)
+            ]
+        predictions = []
+        for found in predict_targets(self.targets, logits):
+            only = next(iter(found.values())) if len(found) == 1 else TargetPrediction(None)
+            predictions.append(Prediction(only.value, only.probabilities or {}, targets=found))
+        return predictions
+
+    def _read(self, post: Post) -> _Readable | Prediction:
+        """What the model needs of a post, or the failed prediction that says what is missing or unreadable."""
+        try:
+            return self._checked(post)
+        except DataError as error:
+            return Prediction(None, {}, error=str(error), reason=_reason(error))
+
+    def _checked(self, post: Post) -> _Readable:
+        reads_text, reads_image = self.processor.tokenizer is not None, self.processor.image_processor is not None
+        may_lack = self.config.allow_missing_modalities and reads_text and reads_image
+        text = _text_of(post.text) if reads_text else ""
+        if reads_text and not text and not may_lack:
+            raise DataError("empty text")
+        pixels = None
+        if reads_image:
+            try:
+                pixels = self._pixels(post.image)
+            except ImageError:
+                if not (may_lack and text):
+                    raise
+        return _Readable(text or None, pixels)
+
+    def _pixels(self, image: Any) -> torch.Tensor:
+        if image is None or image == "":
+            raise MissingImageError(MISSING)
+        picture = load_image(image)
+        try:
+            return self.processor.pixels([picture])[0]
+        except (ValueError, MemoryError, OverflowError) as error:
+            raise ImageError(f"{image_name(image)}: image cannot be prepared: {error}") from error
+
+
+def _submit(pool: ThreadPoolExecutor | None, work: Any, post: Post) -> Future[_Readable | Prediction]:
+    if pool is not None:
+        return pool.submit(work, post)
+    done: Future[_Readable | Prediction] = Future()
+    done.set_result(work(post))
+    return done
+
+
+def _length(post: Post) -> int:
+    return min(len(post.text), MAX_CHARACTERS) if isinstance(post.text, str) else 0
+
+
+def _text_of(value: Any) -> str:
+    """A text as the data readers clean it; empty for whatever is not a text."""
+    if not isinstance(value, str):
+        return ""
+    # JSON may hold half an emoji, which no tokenizer takes; whole ones written as two halves are joined.
+    whole = value[:MAX_CHARACTERS].encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    return clean_text(whole)
+
+
+def _reason(error: DataError) -> str:
+    if isinstance(error, MissingImageError):
+        return MISSING
+    return UNREADABLE if isinstance(error, ImageError) else str(error)

@@ -1,0 +1,116 @@
+"""Score a finished run's model on a split of its data, or of other data."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from clfa.data import Corpus
+from clfa.errors import DataError, RecipeError
+from clfa.files import write_json
+from clfa.modeling import CLFAForClassification
+from clfa.pretrained import pretrained_model
+from clfa.processing.processor import CLFAProcessor
+from clfa.recipe import Recipe, load_recipe
+from clfa.runs.prepare import Preparation, load_corpus
+from clfa.runs.run_folder import RunFolder
+from clfa.runs.train import score_split
+from clfa.targets.target import Target, same_labels
+
+
+def evaluate(
+    run: str | Path,
+    split: str = "test",
+    *,
+    data_dir: str | None = None,
+    output: str | Path | None = None,
+    strict: bool = False,
+    source: Any = None,
+    cache: Path | None = None,
+) -> dict[str, Any]:
+    """Evaluate on one split, as the run itself did.
+
+    Args:
+        run: Run folder.
+        split: ``train``, ``validation`` or ``test``.
+        data_dir: Other data than the run's; a table file is scored whole.
+        output: Folder for metrics, predictions and plot; the run folder's ``evaluation-SPLIT`` when not given, so that
+            what the training wrote stays as it was.
+        strict: Make the first bad sample an error.
+        source: Data from memory, for readers that take it.
+        cache: Cache directory.
+
+    Returns:
+        The metrics, also written as ``metrics.json``.
+
+    Raises:
+        ModelError: When ``run`` is not a finished run.
+        DataError: When the split does not exist, or its classes are not the model's.
+        RecipeError: When ``output`` is a run folder.
+    """
+    folder = RunFolder(run).finished()
+    recipe = load_recipe(folder.recipe)
+    if data_dir is not None:
+        options = dict(recipe.data.options)
+        if recipe.data.reader == "table" and Path(data_dir).is_file():
+            # Another table is scored whole; without this the reader would draw a split of its own from it.
+            options["as_split"] = split
+        recipe = recipe.model_copy(
+            update={"data": recipe.data.model_copy(update={"dir": data_dir, "options": options})}
+        )
+    target = RunFolder(output if output is not None else folder.path / f"evaluation-{split}")
+    if target.recipe.exists():
+        raise RecipeError(f"{target.path} holds a run, whose own metrics would be lost; give another --output.")
+    model, processor = load_trained(folder)
+    names, targets = model.config.label_names, model.config.target_list
+    corpus = load_corpus(recipe, strict=strict, source=source, label_names=names, targets=targets, cache=cache)
+    if split not in corpus.splits or not len(corpus.splits[split]):
+        raise DataError(f"{corpus.name} has no {split} samples; it has: {', '.join(corpus.splits)}.")
+    check_label_names(model, corpus)
+    target.path.mkdir(parents=True, exist_ok=True)
+    preparation = prepare_trained(recipe, corpus, model, processor, cache)
+    metrics = score_split(model, preparation.dataset(corpus.splits[split]), split, corpus, target, recipe)
+    target.write_dropped(corpus)
+    write_json(target.metrics, {"run": str(run), "split": split, "data": corpus.name, **metrics})
+    return metrics
+
+
+def load_trained(folder: RunFolder) -> tuple[CLFAForClassification, CLFAProcessor]:
+    """Model and processor of a run.
+
+    Raises:
+        ModelError: When they cannot be loaded.
+    """
+    return pretrained_model(CLFAForClassification, folder.model).eval(), CLFAProcessor.from_pretrained(folder.model)
+
+
+def prepare_trained(
+    recipe: Recipe, corpus: Corpus, model: CLFAForClassification, processor: CLFAProcessor, cache: Path | None = None
+) -> Preparation:
+    """Data sets for a trained model, with its own encoders; frozen ones find the training's feature caches again."""
+    encoders = (model.clfa.text_encoder, model.clfa.vision_encoder)
+    return Preparation(recipe, corpus, encoders=encoders, processor=processor, cache=cache)
+
+
+def check_label_names(model: CLFAForClassification, corpus: Corpus) -> None:
+    """Check that labels mean to the data what they mean to the model.
+
+    Raises:
+        DataError: When the class names, or the targets, differ.
+    """
+    targets = model.config.target_list
+    if targets or corpus.targets:
+        if not same_labels(targets, corpus.targets):
+            raise DataError(
+                f"the model's targets are {_in_words(targets)}, the data's {_in_words(corpus.targets)}; "
+                "they must be the same."
+            )
+        return
+    names = model.config.label_names
+    if names != corpus.label_names:
+        raise DataError(f"the model's classes are {names}, the data's {corpus.label_names}; they must be the same.")
+
+
+def _in_words(targets: Sequence[Target]) -> str:
+    return "; ".join(f"{t.name} ({t.problem_type}: {', '.join(t.label_names) or 'number'})" for t in targets) or "none"

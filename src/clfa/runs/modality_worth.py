@@ -1,0 +1,58 @@
+"""What each modality is worth: the same model scored with one of them withheld."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from datasets import Dataset
+
+from clfa.evaluation.inference import infer
+from clfa.evaluation.metrics import classification_metrics
+from clfa.evaluation.target_metrics import flat_metrics
+from clfa.modeling import CLFAForClassification
+from clfa.processing.dataset import EncodedDataset
+from clfa.targets.target import label_matrix
+
+
+def removable_modalities(model: CLFAForClassification) -> tuple[str, ...]:
+    """Modalities that the model can do without."""
+    modalities = model.config.modalities if model.config.allow_missing_modalities else ()
+    both = modalities if len(modalities) > 1 else ()
+    return (*both, "knowledge") if model.config.use_knowledge else both
+
+
+def modality_worth(
+    model: CLFAForClassification, dataset: EncodedDataset, split: Dataset, batch_size: int, num_workers: int
+) -> dict[str, dict[str, float]]:
+    """Headline figures of a split without each modality that the model can do without.
+
+    Args:
+        model: The trained model.
+        dataset: The split as the model reads it.
+        split: Its rows in the schema.
+        batch_size: Samples per forward pass.
+        num_workers: Loader processes.
+
+    Returns:
+        Scores by withheld modality; empty for a model that needs all it reads.
+    """
+    worth = {}
+    for modality in removable_modalities(model):
+        inference = infer(
+            model,
+            dataset,
+            batch_size=batch_size,
+            num_workers=num_workers,
+            description=f"without {modality}",
+            without=modality,
+        )
+        worth[modality] = _scores(model, split, inference.logits)
+    return worth
+
+
+def _scores(model: Any, split: Dataset, logits: np.ndarray) -> dict[str, float]:
+    if targets := model.config.target_list:
+        return flat_metrics(targets, label_matrix(split), logits)
+    labels = split.with_format("numpy")["label"][:]
+    return classification_metrics(labels, logits.argmax(axis=-1), len(model.config.label_names))

@@ -1,0 +1,127 @@
+"""The folder a run leaves behind, and how to find things in it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from datasets import Dataset
+
+from clfa.data import Corpus
+from clfa.errors import ModelError, RecipeError
+from clfa.evaluation.inference import Inference
+from clfa.files import write_jsonl
+from clfa.recipe import Recipe, load_recipe
+from clfa.targets.target import MULTI_LABEL, REGRESSION, SINGLE_LABEL, Target
+
+_PLOTS = {SINGLE_LABEL: "confusion", MULTI_LABEL: "f1", REGRESSION: "scatter"}
+
+
+class RunFolder:
+    """Names of everything a run writes.
+
+    ``recipe.yaml`` (resolved), ``model/`` (safetensors, configuration, processor), ``metrics.json`` (written last: a
+    folder without it is an unfinished run), ``predictions-SPLIT.jsonl``, ``dropped.jsonl``, ``confusion-SPLIT.png``,
+    ``learning-curves.png``, ``history.json``, with other targets than the one label ``confusion-``, ``scatter-`` or
+    ``f1-SPLIT-TARGET.png`` for each, ``guide/`` (a fitted guide), ``checkpoints/`` (with TensorBoard's logs),
+    ``alignment.safetensors`` (where the recipe asks for it).
+
+    Args:
+        path: The folder.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
+        self.recipe = self.path / "recipe.yaml"
+        self.model = self.path / "model"
+        self.metrics = self.path / "metrics.json"
+        self.history = self.path / "history.json"
+        self.dropped = self.path / "dropped.jsonl"
+        self.curves = self.path / "learning-curves.png"
+        self.guide = self.path / "guide"
+        self.checkpoints = self.path / "checkpoints"
+        self.alignment = self.path / "alignment.safetensors"
+
+    def predictions(self, split: str) -> Path:
+        """Per-sample predictions of a split."""
+        return self.path / f"predictions-{split}.jsonl"
+
+    def confusion(self, split: str) -> Path:
+        """Confusion matrix of a split."""
+        return self.path / f"confusion-{split}.png"
+
+    def target_plot(self, split: str, target: Target) -> Path:
+        """Picture of one target on a split."""
+        return self.path / f"{_PLOTS[target.problem_type]}-{split}-{target.name}.png"
+
+    def check(self, recipe: Recipe, resume: bool) -> None:
+        """Check that a run may be written here.
+
+        Raises:
+            RecipeError: When it already holds a run and ``resume`` is false, or holds a run of another recipe.
+        """
+        if self.recipe.exists():
+            if not resume:
+                state = "a finished run" if self.metrics.exists() else "an unfinished run (--resume continues it)"
+                raise RecipeError(f"{self.path} already holds {state}; give another --output.")
+            if load_recipe(self.recipe).model_dump() != recipe.model_dump():
+                raise RecipeError(f"{self.path} holds a run of another recipe; --resume needs the same one.")
+        elif self.path.exists() and any(self.path.iterdir()):
+            raise RecipeError(f"{self.path} is not empty and not a run folder; give another --output.")
+
+    def begin(self, recipe: Recipe) -> None:
+        """Make the folder, with the resolved recipe in it."""
+        self.path.mkdir(parents=True, exist_ok=True)
+        recipe.save(self.recipe)
+
+    def last_checkpoint(self) -> str | None:
+        """The newest whole checkpoint; a killed run may have left half of a newer one."""
+        # The Trainer writes its state last.
+        whole = [state.parent for state in self.checkpoints.glob("checkpoint-*/trainer_state.json")]
+        return str(max(whole, key=lambda path: int(path.name.rpartition("-")[2]))) if whole else None
+
+    def finished(self) -> RunFolder:
+        """This folder, checked to hold a finished run.
+
+        Raises:
+            ModelError: When it is not a run folder, or the run did not finish.
+        """
+        if not self.recipe.is_file():
+            raise ModelError(f"{self.path} is not a run folder: it has no recipe.yaml. Train one with `clfa train`.")
+        if not self.metrics.is_file():
+            raise ModelError(f"the run in {self.path} did not finish; continue it with `clfa train ... --resume`.")
+        return self
+
+    def read_metrics(self) -> dict[str, Any]:
+        """Content of ``metrics.json``."""
+        metrics: dict[str, Any] = json.loads(self.metrics.read_text(encoding="utf-8"))
+        return metrics
+
+    def write_dropped(self, corpus: Corpus) -> None:
+        """List every sample left out, with its reason."""
+        write_jsonl(self.dropped, (asdict(dropped) for dropped in corpus.dropped))
+
+    def write_predictions(self, split: str, rows: Dataset, inference: Inference, label_names: list[str]) -> None:
+        """One line per sample: id, true label, predicted label, probabilities."""
+        probabilities = inference.probabilities
+        labels = rows["label"][:]
+        write_jsonl(
+            self.predictions(split),
+            (
+                {
+                    "id": sample_id,
+                    "label": None if label is None else label_names[label],
+                    "prediction": label_names[int(np.argmax(row))],
+                    "probabilities": {name: round(float(p), 6) for name, p in zip(label_names, row, strict=True)},
+                }
+                for sample_id, label, row in zip(rows["id"][:], labels, probabilities, strict=True)
+            ),
+        )
+
+
+def is_run_folder(path: Path) -> bool:
+    """Whether ``path`` looks like a run folder rather than a plain model directory."""
+    return (path / "recipe.yaml").is_file()

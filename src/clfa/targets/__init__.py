@@ -1,0 +1,1 @@
+"""What a model predicts: classes, sets of classes or numbers."""

@@ -1,0 +1,96 @@
+"""Where a table holds the targets, as recipes and readers say it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from clfa.errors import DataError
+from clfa.targets.target import MULTI_LABEL, REGRESSION, SINGLE_LABEL, ProblemType
+
+
+class TargetSpec(BaseModel):
+    """One target of a table.
+
+    Args:
+        column: Its column; the target's name by default.
+        columns: For a multi-label target, instead of ``column``: a column of 0 and 1 for every class.
+        problem_type: ``single_label_classification``, ``multi_label_classification`` or ``regression``.
+        label_names: Class names in index order; found in the data by default.
+        weight: Factor of this target's loss.
+        delimiter: Between the classes in a cell of text of a multi-label target. Lists need none.
+        empty_is_none: Whether an empty cell of a multi-label target says that the post has none of the classes; by
+            default it says nothing, and the post trains the other targets only.
+    """
+
+    model_config = ConfigDict(extra="forbid")
+
+    column: str | None = None
+    columns: dict[str, str] | None = None
+    problem_type: ProblemType = "single_label_classification"
+    label_names: list[str] | None = None
+    weight: float = Field(default=1.0, gt=0)
+    delimiter: str = Field(default="|", min_length=1)
+    empty_is_none: bool = False
+
+    @field_validator("label_names", mode="before")
+    @classmethod
+    def _names(cls, value: Any) -> Any:
+        if not isinstance(value, list | tuple):
+            return value
+        if any(isinstance(name, bool) for name in value):
+            raise ValueError("YAML reads a bare yes, no, true or false as a truth value; put such names in quotes")
+        return [str(name) if isinstance(name, int | float) else name for name in value]
+
+    @model_validator(mode="after")
+    def _possible(self) -> TargetSpec:
+        if self.columns is not None:
+            if self.problem_type != MULTI_LABEL:
+                raise ValueError(f"columns, one per class, need problem_type {MULTI_LABEL}")
+            if self.column is not None:
+                raise ValueError("give either column or columns, not both")
+            if not self.columns:
+                raise ValueError("columns is empty; name one column per class")
+            if self.label_names is not None and sorted(self.label_names) != sorted(self.columns):
+                raise ValueError(
+                    f"label_names ({', '.join(self.label_names)}) and the keys of columns ({', '.join(self.columns)}) "
+                    "differ; leave label_names out"
+                )
+        if self.problem_type == REGRESSION and self.label_names is not None:
+            raise ValueError("a regression has no classes; leave label_names out")
+        if self.problem_type == SINGLE_LABEL and self.label_names is not None and len(self.label_names) < 2:
+            raise ValueError("a single-label target needs at least two classes in label_names")
+        return self
+
+    @property
+    def classes(self) -> list[str] | None:
+        """Class names as far as they are given."""
+        return self.label_names if self.label_names is not None else list(self.columns) if self.columns else None
+
+
+def parse_specs(targets: Mapping[str, Any]) -> dict[str, TargetSpec]:
+    """Check the ``targets`` option of a reader.
+
+    Args:
+        targets: A mapping with the fields of :class:`TargetSpec`, or one itself, by target name.
+
+    Raises:
+        DataError: Saying which target and key is wrong.
+    """
+    if not isinstance(targets, Mapping):
+        raise DataError(f"targets are a mapping of names to {', '.join(TargetSpec.model_fields)}; got {targets!r}")
+    specs = {}
+    for name, value in targets.items():
+        if isinstance(value, TargetSpec):
+            specs[str(name)] = value
+            continue
+        try:
+            specs[str(name)] = TargetSpec.model_validate({} if value is None else value)
+        except ValidationError as error:
+            problems = [f"{'.'.join(map(str, p['loc'])) or 'value'}: {p['msg']}" for p in error.errors()]
+            raise DataError(
+                f"target {name!r}: {'; '.join(problems)}. Keys: {', '.join(TargetSpec.model_fields)}"
+            ) from error
+    return specs

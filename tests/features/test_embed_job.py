@@ -1,0 +1,180 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from typer.testing import CliRunner
+
+from clfa.cli.main import app
+from clfa.data.images import image_key
+from clfa.errors import DataError, RecipeError
+from clfa.features.embed_job import STORE, EmbedJob
+from clfa.features.import_features import import_features
+from clfa.files import write_json
+from clfa.jobs.job import run_job
+from clfa.jobs.output import MANIFEST, OutputFolder
+from clfa.recipe import Recipe, load_recipe
+from clfa.runs.prepare import Preparation, load_corpus
+from clfa.store import FeatureStore, text_key
+
+runner = CliRunner(env={"COLUMNS": "200", "NO_COLOR": "1", "TERM": "dumb"})
+FROZEN = ["model.freeze_text_encoder=true", "model.freeze_vision_encoder=true"]
+
+
+@pytest.fixture(scope="module")
+def recipe(tiny_overrides: list[str], posts_csv: Path) -> Recipe:
+    return load_recipe("offline", [*tiny_overrides, *FROZEN, f"data.dir={posts_csv}"])
+
+
+@pytest.fixture(scope="module")
+def embedded(recipe: Recipe, posts_csv: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Embeddings of the 64 posts in four parts."""
+    output = tmp_path_factory.mktemp("embedded") / "out"
+    run_job(EmbedJob(recipe.model_dump(), batch_size=5), posts_csv, output, engine="torch", rows_per_shard=16)
+    return output
+
+
+def test_a_training_run_finds_what_it_would_have_computed(
+    recipe: Recipe, embedded: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    corpus = load_corpus(recipe)
+    own = Preparation(recipe, corpus, cache=tmp_path / "own")
+    own.cache_features()
+    guide = own.guide()
+    assert guide is not None
+    added = import_features(embedded, tmp_path / "imported")
+    columns = ["text_tokens", "text_pooled", "image_tokens", "image_pooled", "guide_text", "guide_image"]
+    assert added == dict.fromkeys(columns, 64)
+    found = Preparation(recipe, corpus, cache=tmp_path / "imported")
+    monkeypatch.setattr(type(found.text), "_encoded", lambda *arguments: pytest.fail("computed again"))
+    found.cache_features()
+    monkeypatch.setattr(type(guide), "embed_texts", lambda *arguments: pytest.fail("computed again"))
+    for split in corpus.splits.values():
+        pairs = own.pairs(split)
+        imported = guide.embed_pairs(pairs, tmp_path / "imported")
+        monkeypatch.undo()
+        for mine, theirs in zip(guide.embed_pairs(pairs, tmp_path / "own"), imported, strict=True):
+            # Batches differ, and with them the padding.
+            np.testing.assert_allclose(theirs, mine, atol=1e-5)
+        for one, other, keys in ((own.text, found.text, pairs.text_keys), (own.image, found.image, pairs.image_keys)):
+            assert one is not None
+            assert other is not None
+            for key in keys:
+                np.testing.assert_allclose(other.tokens[key], one.tokens[key], atol=2e-3)
+                np.testing.assert_allclose(other.pooled[key], one.pooled[key], atol=1e-5)
+        monkeypatch.setattr(type(guide), "embed_texts", lambda *arguments: pytest.fail("computed again"))
+    # Again: everything is there.
+    assert set(import_features(embedded, tmp_path / "imported").values()) == {0}
+
+
+def test_rows_and_keys(embedded: Path, posts_csv: Path) -> None:
+    import csv
+
+    posts = list(csv.DictReader(posts_csv.open()))
+    rows = pq.read_table(embedded).to_pylist()
+    assert [row["id"] for row in rows] == [post["id"] for post in posts]
+    for row, post in zip(rows, posts, strict=True):
+        assert row["text_key"] == text_key(post["text"])
+        assert row["image_key"] == image_key(posts_csv.parent / post["image"])
+        assert len(row["guide_text"]) == len(row["guide_image"]) == 12
+        # Half precision: five tokens of width 24.
+        assert len(row["image_tokens"]) == 5 * 24 * 2
+        assert row["error"] is None
+
+
+def test_rows_that_lack_a_side(recipe: Recipe, shard_folder: Path, tmp_path: Path) -> None:
+    extra = tmp_path / "in" / "a.jsonl"
+    extra.parent.mkdir()
+    image = shard_folder / "images" / "0.jpg"
+    extra.write_text(
+        f'{{"text": " so\\u200b sunny ", "image": "{image}"}}\n{{"text": "so sunny", "image": "absent.jpg"}}\n'
+        f'{{"text": "so sunny", "image": ""}}\n{{"text": "", "image": "{image}"}}\n{{"text": null, "image": null}}\n'
+        f'{{"text": "half \\ud83d", "image": "{shard_folder / "images" / "33.jpg"}"}}\n'
+    )
+    result = run_job(EmbedJob(recipe.model_dump()), extra, tmp_path / "out", engine="torch")
+    rows = pq.read_table(tmp_path / "out").to_pylist()
+    assert rows[0]["text_key"] == rows[1]["text_key"] == text_key("so sunny")
+    assert rows[0]["guide_text"] == rows[1]["guide_text"]
+    assert [row["image_key"] is None for row in rows] == [False, True, True, False, True, True]
+    assert [row["guide_image"] is None for row in rows] == [row["image_key"] is None for row in rows]
+    assert [row["text_tokens"] is None for row in rows] == [False, False, False, True, True, False]
+    assert rows[1]["error"].endswith("absent.jpg: image file not found")
+    assert [row["error"] for row in (rows[0], *rows[2:5])] == [None, None, None, "neither text nor image"]
+    assert rows[5]["error"].endswith("33.jpg: not an image in any format Pillow reads")
+    assert result.total.failures == {"missing image": 1, "unreadable image": 1, "neither text nor image": 1}
+
+
+def test_only_what_the_recipe_needs(recipe: Recipe, posts_csv: Path, tmp_path: Path, tiny_overrides: Any) -> None:
+    text_only = load_recipe("offline", [*tiny_overrides, *FROZEN, "model.vision_encoder=null"])
+    (tmp_path / "a.jsonl").write_text('{"text": "so sunny"}\n')
+    run_job(EmbedJob(text_only.model_dump()), tmp_path / "a.jsonl", tmp_path / "out", engine="torch")
+    names = pq.read_table(tmp_path / "out").column_names
+    assert names == ["source", "row", "id", "text_key", "text_tokens", "text_pooled", "error"]
+    thawed = ["model.freeze_text_encoder=false", "model.freeze_vision_encoder=false"]
+    guide_only = load_recipe("offline", [*tiny_overrides, *thawed])
+    run_job(EmbedJob(guide_only.model_dump()), posts_csv, tmp_path / "guide", engine="torch")
+    names = pq.read_table(tmp_path / "guide").column_names
+    assert names == ["source", "row", "id", "text_key", "image_key", "guide_text", "guide_image", "error"]
+    nothing = load_recipe("offline", [*tiny_overrides, *thawed, "guide.name=none"])
+    with pytest.raises(RecipeError, match=r"'offline' has nothing to compute beforehand: no guide, and no encoder"):
+        run_job(EmbedJob(nothing.model_dump()), posts_csv, tmp_path / "none", engine="torch")
+    fitted = load_recipe("offline", [*tiny_overrides, "guide={name: fitted}"])
+    with pytest.raises(RecipeError, match=r"the fitted guide is fitted on a training run's pairs: train on a part"):
+        run_job(EmbedJob(fitted.model_dump()), posts_csv, tmp_path / "none", engine="torch")
+    with pytest.raises(DataError, match=r"has no column 'image'"):
+        run_job(EmbedJob(recipe.model_dump()), tmp_path / "a.jsonl", tmp_path / "none", engine="torch")
+
+
+def test_imports_that_are_refused(embedded: Path, tmp_path: Path) -> None:
+    write_json(tmp_path / "predicted" / MANIFEST, {"kind": "predict", "parts": []})
+    with pytest.raises(DataError, match=r"holds results of 'predict', not embeddings"):
+        import_features(tmp_path / "predicted", tmp_path / "cache")
+
+    def changed(name: str, metadata: dict[bytes, bytes]) -> Path:
+        folder = tmp_path / name
+        manifest = OutputFolder(embedded).manifest()
+        part = manifest["parts"][0]
+        write_json(folder / MANIFEST, {**manifest, "parts": [part]})
+        table = pq.read_table(embedded / part["file"], columns=["text_key", "guide_text"])
+        field = table.schema.field(1).with_metadata({**table.schema.field(1).metadata, **metadata})
+        pq.write_table(table.cast(pa.schema([table.schema.field(0), field])), folder / part["file"])
+        return folder
+
+    with pytest.raises(DataError, match=r"'guide_text' would be written to .*, outside the cache"):
+        import_features(changed("outside", {STORE: b"../../elsewhere"}), tmp_path / "cache")
+    with pytest.raises(DataError, match=r"'guide_text' holds 'object'; float16 and float32 are known"):
+        import_features(changed("dtype", {b"clfa.dtype": b"object"}), tmp_path / "cache")
+    mixed = changed("mixed", {})
+    manifest = OutputFolder(mixed).manifest()
+    other = changed("other", {STORE: b"guides/other/text"}) / "part-000000.parquet"
+    other.rename(mixed / "part-000001.parquet")
+    write_json(mixed / MANIFEST, {**manifest, "parts": [*manifest["parts"], {"file": "part-000001.parquet"}]})
+    with pytest.raises(DataError, match=r"part-000001.parquet comes from another model than the first part"):
+        import_features(mixed, tmp_path / "cache")
+    (mixed / "part-000000.parquet").write_text("no parquet")
+    with pytest.raises(DataError, match=r"mixed is damaged"):
+        import_features(mixed, tmp_path / "cache")
+
+
+def test_the_commands(tiny_overrides: list[str], posts_csv: Path, tmp_path: Path) -> None:
+    arguments = [
+        "data",
+        "embed",
+        "offline",
+        str(posts_csv),
+        *tiny_overrides,
+        *FROZEN,
+        "--output",
+        str(tmp_path / "out"),
+    ]
+    result = runner.invoke(app, arguments, catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+    assert "64 rows in 1 shards" in result.output
+    result = runner.invoke(app, ["data", "import-features", str(tmp_path / "out"), "--cache", str(tmp_path / "cache")])
+    assert "guide_image: 64 new" in result.output
+    (store,) = (tmp_path / "cache" / "guides").glob("clip-*/image")
+    assert len(FeatureStore(store, 12, "float32")) == 64

@@ -1,0 +1,45 @@
+"""A predictor that takes its time and leaves word of where it works, so that tests can kill the machine under it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from clfa.prediction.post import Post, Prediction
+from clfa.prediction.post_classifier import PostClassifier
+
+
+class SlowPredictor(PostClassifier):
+    """Writes a file named after its node into ``notes``, waits for a second node's, and sleeps."""
+
+    notes: Path
+    seconds: float
+    patience_s = 300.0
+
+    def __call__(self, posts: Sequence[Post]) -> list[Prediction]:
+        import ray
+
+        (self.notes / ray.get_runtime_context().get_node_id()).touch()
+        end = time.monotonic() + self.patience_s
+        # Machines that start slowly must not leave all work to the first one.
+        while len(list(self.notes.iterdir())) < 2 and time.monotonic() < end:
+            time.sleep(0.05)
+        time.sleep(self.seconds)
+        return super().__call__(posts)
+
+
+@dataclass(frozen=True)
+class SlowLoad:
+    """Makes one."""
+
+    notes: str
+    seconds: float
+
+    def __call__(self, run: str, batch_size: int) -> Any:
+        predictor = SlowPredictor.load(run, batch_size)
+        assert isinstance(predictor, SlowPredictor)
+        predictor.notes, predictor.seconds = Path(self.notes), self.seconds
+        return predictor

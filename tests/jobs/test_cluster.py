@@ -1,0 +1,213 @@
+"""Two Ray nodes on this machine, one of which dies."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+import pytest
+
+from clfa.errors import DataError
+from clfa.features.embed_job import EmbedJob
+from clfa.jobs import cluster as cluster_module
+from clfa.jobs.cluster import ClusterError
+from clfa.jobs.job import Cluster, run_job
+from clfa.jobs.output import MANIFEST
+from clfa.prediction.predict_job import PredictJob
+from clfa.recipe import load_recipe
+from jobs import deadly_predictor, slow_predictor
+from jobs.deadly_predictor import DeadlyLoad
+from jobs.expectations import assert_equal_to_one_process
+from jobs.slow_predictor import SlowLoad
+
+pytestmark = pytest.mark.slow
+pytest.importorskip("ray")
+
+PATIENCE_S = 300.0
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[Any]:
+    """A head node and another one, each with one processor and little memory."""
+    from ray import cloudpickle
+    from ray.cluster_utils import Cluster as LocalCluster
+
+    os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
+    # Workers cannot import the tests.
+    for module in (slow_predictor, deadly_predictor):
+        cloudpickle.register_pickle_by_value(module)
+    cluster = LocalCluster(
+        initialize_head=True,
+        head_node_args={
+            "num_cpus": 1,
+            "object_store_memory": 100_000_000,
+            "include_dashboard": False,
+            # A dead node is noticed after seconds instead of half a minute.
+            "_system_config": {"health_check_period_ms": 1000, "health_check_failure_threshold": 5},
+        },
+    )
+    try:
+        cluster.add_node(num_cpus=1, object_store_memory=100_000_000)
+        yield cluster
+    finally:
+        import ray
+
+        ray.shutdown()
+        cluster.shutdown()
+        for module in (slow_predictor, deadly_predictor):
+            cloudpickle.unregister_pickle_by_value(module)
+
+
+def wait_for(happened: Callable[[], Any]) -> None:
+    end = time.monotonic() + PATIENCE_S
+    while not happened():
+        assert time.monotonic() < end
+        time.sleep(0.05)
+
+
+def parts(output: Path) -> list[Path]:
+    return list(output.glob("part-*"))
+
+
+def test_two_nodes_share_the_work(cluster: Any, tiny_run: Path, shard_folder: Path, tmp_path: Path) -> None:
+    notes = tmp_path / "notes"
+    notes.mkdir()
+    job = PredictJob(str(tiny_run), 4, load=SlowLoad(str(notes), 0.5))
+    result = run_job(job, shard_folder, tmp_path / "out", cluster=Cluster(cluster.address), rows_per_shard=8)
+    assert (result.shards, result.lost, result.total.rows) == (5, 0, 40)
+    assert len(list(notes.iterdir())) == 2
+    assert result.total.failures == {"empty text": 1, "missing image": 1, "unreadable image": 1}
+    assert_equal_to_one_process(tmp_path / "out", tiny_run, shard_folder)
+
+
+def test_a_node_killed_at_work(cluster: Any, tiny_run: Path, shard_folder: Path, tmp_path: Path) -> None:
+    notes, output = tmp_path / "notes", tmp_path / "out"
+    notes.mkdir()
+    (node,) = cluster.worker_nodes
+    # Two batches of two seconds to a shard: the node is killed in the first of them.
+    job = PredictJob(str(tiny_run), 4, load=SlowLoad(str(notes), 2.0))
+    seen: list[int] = []
+
+    def kill() -> None:
+        wait_for((notes / node.node_id).exists)
+        seen.append(len(parts(output)))
+        cluster.remove_node(node, allow_graceful=False)
+
+    killer = threading.Thread(target=kill)
+    killer.start()
+    try:
+        result = run_job(job, shard_folder, output, cluster=Cluster(cluster.address), rows_per_shard=8)
+    finally:
+        killer.join(PATIENCE_S)
+        cluster.add_node(num_cpus=1, object_store_memory=100_000_000)
+    assert seen == [0]
+    assert result.lost >= 1
+    assert (result.shards, result.total.rows) == (5, 40)
+    assert_equal_to_one_process(output, tiny_run, shard_folder)
+    # Nothing half-written stays.
+    names = {path.name for path in output.iterdir()}
+    assert names == {*(f"part-{number:06d}.parquet" for number in range(5)), "_plan.json", MANIFEST}
+
+
+def test_a_row_that_kills_its_worker(
+    cluster: Any, tiny_run: Path, shard_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cluster_module, "MAX_ATTEMPTS", 2)
+    output = tmp_path / "out"
+    # Row 2 of the fourth shard.
+    poison = pq.read_table(shard_folder / "1.parquet")["text"][9].as_py()
+    texts = [text for path in shard_folder.glob("*.parquet") for text in pq.read_table(path)["text"].to_pylist()]
+    assert texts.count(poison) == 1
+    job = PredictJob(str(tiny_run), 4, load=DeadlyLoad(poison))
+    with pytest.raises(DataError) as caught:
+        run_job(job, shard_folder, output, cluster=Cluster(cluster.address), rows_per_shard=8)
+    assert str(caught.value) == (
+        f"1 of 5 shards failed; the others are done and kept in {output}. The same command tries the failed ones "
+        f"again.\n  shard 3: {shard_folder / '1.parquet'}: given up after 2 attempts; the last: its worker was lost"
+    )
+    assert {path.name for path in parts(output)} == {f"part-{number:06d}.parquet" for number in (0, 1, 2, 4)}
+    # Once the row does no harm, what is missing is done.
+    result = run_job(
+        PredictJob(str(tiny_run), 4), shard_folder, output, cluster=Cluster(cluster.address), rows_per_shard=8
+    )
+    assert (result.skipped, result.lost, result.total.rows) == (4, 0, 40)
+    assert_equal_to_one_process(output, tiny_run, shard_folder)
+
+
+def test_workers_that_all_die_end_the_run(
+    cluster: Any, tiny_run: Path, shard_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cluster_module, "MOST_LOST", 0)
+    monkeypatch.setattr(cluster_module, "MOST_LOST_PER_WORKER", 0)
+    poison = pq.read_table(shard_folder / "1.parquet")["text"][9].as_py()
+    job = PredictJob(str(tiny_run), 4, load=DeadlyLoad(poison))
+    with pytest.raises(ClusterError, match=r"^more than 0 shards were lost with their workers; the last: .* goes on"):
+        run_job(job, shard_folder, tmp_path / "out", cluster=Cluster(cluster.address), rows_per_shard=8)
+
+
+def test_a_killed_drivers_work_is_gone_on_with(
+    cluster: Any, tiny_run: Path, shard_folder: Path, tmp_path: Path
+) -> None:
+    output = tmp_path / "out"
+    program = (
+        "import sys\n"
+        "from clfa.jobs.job import Cluster, run_job\n"
+        "from clfa.prediction.predict_job import PredictJob\n"
+        "run, source, output, address = sys.argv[1:]\n"
+        "run_job(PredictJob(run, 4), source, output, cluster=Cluster(address, workers=1), rows_per_shard=8)\n"
+    )
+    arguments = [str(tiny_run), str(shard_folder), str(output), cluster.address]
+    driver = subprocess.Popen([sys.executable, "-c", program, *arguments], stdout=subprocess.DEVNULL)
+    try:
+        wait_for(lambda: parts(output) or driver.poll() is not None)
+    finally:
+        driver.kill()
+        driver.wait()
+    # As if it had been killed in the midst of the rest.
+    for path in sorted(parts(output))[2:]:
+        path.unlink()
+    (output / MANIFEST).unlink(missing_ok=True)
+    result = run_job(
+        PredictJob(str(tiny_run), 4), shard_folder, output, cluster=Cluster(cluster.address), rows_per_shard=8
+    )
+    assert result.skipped >= 1
+    assert result.total.rows == 40
+    assert_equal_to_one_process(output, tiny_run, shard_folder)
+
+
+def test_embeddings_are_those_of_one_process(
+    cluster: Any, tiny_overrides: list[str], posts_csv: Path, tmp_path: Path
+) -> None:
+    frozen = ["model.freeze_text_encoder=true", "model.freeze_vision_encoder=true"]
+    job = EmbedJob(load_recipe("offline", [*tiny_overrides, *frozen]).model_dump(), 8)
+    run_job(job, posts_csv, tmp_path / "ray", cluster=Cluster(cluster.address), rows_per_shard=24)
+    run_job(job, posts_csv, tmp_path / "alone", engine="torch", rows_per_shard=24)
+    assert pq.read_table(tmp_path / "ray").num_rows == 64
+    assert pq.read_table(tmp_path / "ray").equals(pq.read_table(tmp_path / "alone"))
+
+
+def test_a_machine_without_the_model(cluster: Any, tiny_run: Path, shard_folder: Path, tmp_path: Path) -> None:
+    def absent(run: str, batch_size: int) -> Any:
+        from clfa.errors import ModelError
+        from clfa.prediction.post_classifier import PostClassifier
+
+        if "CLFA_TEST_DRIVER" in os.environ:
+            return PostClassifier.load(run, batch_size)
+        raise ModelError("no such folder on this machine")
+
+    os.environ["CLFA_TEST_DRIVER"] = "1"
+    try:
+        with pytest.raises(ClusterError, match=r"a worker cannot load the model: no such folder on this machine"):
+            run_job(
+                PredictJob(str(tiny_run), load=absent), shard_folder, tmp_path / "out", cluster=Cluster(cluster.address)
+            )
+    finally:
+        del os.environ["CLFA_TEST_DRIVER"]
+    assert parts(tmp_path / "out") == []

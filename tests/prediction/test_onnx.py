@@ -1,0 +1,189 @@
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from typer.testing import CliRunner
+
+from clfa.cli.main import app
+from clfa.errors import ModelError
+from clfa.modeling import CLFAForClassification
+from clfa.prediction import onnx_export
+from clfa.prediction.engines.onnx_engine import OnnxEngine
+from clfa.prediction.onnx_export import ExportReport, check_exportable, export_onnx
+from clfa.prediction.post import Post
+from clfa.prediction.post_classifier import PostClassifier
+from clfa.processing.processor import CLFAProcessor
+from posts import make_posts, read_jsonl, write_csv
+
+pytest.importorskip("onnx")
+pytest.importorskip("onnxscript")
+pytest.importorskip("onnxruntime")
+
+runner = CliRunner(env={"COLUMNS": "200", "NO_COLOR": "1", "TERM": "dumb"})
+
+SMALL = {"hidden_size": 8, "projection_hidden_size": 8, "intermediate_size": 8, "num_attention_heads": 2}
+
+
+def save(directory: Path, text: Path | None, vision: Path | None, **config: Any) -> Path:
+    torch.manual_seed(3)
+    sizes = {**SMALL, "num_fusion_layers": 1, **config}
+    CLFAForClassification.from_encoders(text, vision, ["bad", "good"], **sizes).save_pretrained(directory)
+    CLFAProcessor.from_encoders(text, vision).save_pretrained(directory)
+    return directory
+
+
+@pytest.fixture(scope="module")
+def run(tiny_bert_dir: Path, tiny_vit_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model directory with an exported model in it."""
+    path = save(tmp_path_factory.mktemp("onnx") / "run", tiny_bert_dir, tiny_vit_dir)
+    export_onnx(path, path / "onnx")
+    return path
+
+
+@pytest.fixture
+def posts(tmp_path: Path) -> list[dict[str, Any]]:
+    rows = [{k: row[k] for k in ("id", "text", "image")} for row in make_posts(tmp_path, 23)]
+    for number, row in enumerate(rows):
+        row["text"] = " ".join([row["text"]] * (1 + number % 6))
+    rows[4]["text"] = ""
+    return rows
+
+
+def test_what_is_written(run: Path) -> None:
+    report = OnnxEngine(run / "onnx").report
+    assert report["inputs"] == ["input_ids", "attention_mask", "pixel_values"]
+    assert report["batches"] == 5
+    assert 0 <= report["max_difference"] < 1e-4
+    assert {"clfa", "torch", "onnx", "onnxruntime"} <= set(report["versions"])
+    assert report["megabytes"] == pytest.approx((run / "onnx" / "model.onnx").stat().st_size / 1e6, abs=0.06)
+    assert [path.name for path in run.iterdir() if path.name.startswith(".")] == []
+
+
+def test_predictions_equal_those_of_pytorch(run: Path, posts: Any, tmp_path: Path) -> None:
+    rows = [Post(row["text"], str(tmp_path / row["image"])) for row in posts]
+    plain = PostClassifier.load(run, batch_size=5)(rows)
+    for place in (run, run / "onnx"):
+        exported = PostClassifier.load(place, batch_size=5, engine="onnx")(rows)
+        for a, b in zip(plain, exported, strict=True):
+            assert (a.label, a.error) == (b.label, b.error)
+            assert b.probabilities == pytest.approx(a.probabilities, abs=1e-4)
+            if a.embedding is not None:
+                np.testing.assert_allclose(b.embedding, a.embedding, atol=1e-4)
+
+
+@pytest.mark.parametrize("modality", ["text", "image"])
+def test_models_of_one_modality(modality: str, tiny_bert_dir: Path, tiny_vit_dir: Path, tmp_path: Path) -> None:
+    text, vision = (tiny_bert_dir, None) if modality == "text" else (None, tiny_vit_dir)
+    directory = save(tmp_path / "model", text, vision)
+    report = export_onnx(directory, tmp_path / "exported")
+    assert report.inputs == (["input_ids", "attention_mask"] if modality == "text" else ["pixel_values"])
+    rows = [Post(row["text"], str(tmp_path / row["image"])) for row in make_posts(tmp_path, 5)]
+    plain = PostClassifier.load(directory)(rows)
+    exported = PostClassifier.load(tmp_path / "exported", engine="onnx")(rows)
+    for a, b in zip(plain, exported, strict=True):
+        assert b.probabilities == pytest.approx(a.probabilities, abs=1e-4)
+
+
+def test_the_command_line(run: Path, posts: Any, tmp_path: Path) -> None:
+    source = write_csv(tmp_path / "posts.csv", posts)
+    shown = {}
+    for engine in ("torch", "onnx"):
+        output = tmp_path / f"{engine}.jsonl"
+        arguments = ["predict", run, source, "--output", output, "--engine", engine, "--batch-size", "4"]
+        result = runner.invoke(app, [str(argument) for argument in arguments], catch_exceptions=False)
+        assert result.exit_code == 0, result.output
+        shown[engine] = read_jsonl(output)
+    for a, b in zip(shown["torch"], shown["onnx"], strict=True):
+        assert (a["id"], a["prediction"], a.get("error")) == (b["id"], b["prediction"], b.get("error"))
+        assert b.get("probabilities") == (a.get("probabilities") and pytest.approx(a["probabilities"], abs=1e-4))
+
+
+def test_the_export_command(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+
+    def exported(path: str, output: Path) -> ExportReport:
+        asked.append((path, output))
+        return ExportReport(2.5e-7, 5, 12.34, [], {})
+
+    monkeypatch.setattr(onnx_export, "export_onnx", exported)
+    result = runner.invoke(app, ["export", "onnx", str(run)], catch_exceptions=False)
+    assert asked == [(str(run), run / "onnx")]
+    assert "12.3 MB; largest difference from PyTorch 2.5e-07 over 5 batches" in result.output
+
+
+def test_fingerprints(run: Path) -> None:
+    plain, exported = PostClassifier.load(run).fingerprint, PostClassifier.load(run, engine="onnx").fingerprint
+    assert PostClassifier.load(run).fingerprint == plain != exported
+    assert PostClassifier.load(run / "onnx", engine="onnx").fingerprint == exported
+    assert PostClassifier.load(run, precision="bf16").fingerprint not in (plain, exported)
+    other = PostClassifier.load(run)
+    with torch.no_grad():
+        other.model.classifier.bias[0] += 1e-6
+    assert other.fingerprint != plain
+    shorter = PostClassifier.load(run)
+    shorter.processor.max_length -= 1
+    assert shorter.fingerprint != plain
+
+
+# Errors.
+
+
+def test_models_that_cannot_be_exported(
+    tiny_bert_dir: Path, tiny_vit_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    knowing = save(tmp_path / "knowing", tiny_bert_dir, tiny_vit_dir, use_knowledge=True)
+    with pytest.raises(ModelError, match=r"reads knowledge texts.*cannot be exported to ONNX.*--engine torch"):
+        export_onnx(knowing, tmp_path / "exported")
+    lacking = save(tmp_path / "lacking", tiny_bert_dir, tiny_vit_dir, allow_missing_modalities=True)
+    with pytest.raises(ModelError, match=r"allows missing modalities.*cannot be exported to ONNX"):
+        export_onnx(lacking, tmp_path / "exported")
+    plain = save(tmp_path / "plain", tiny_bert_dir, tiny_vit_dir)
+    check_exportable(CLFAForClassification.from_pretrained(plain))
+
+    def fails(*args: Any, **kwargs: Any) -> None:
+        raise RuntimeError("\nCannot branch on u0\nmore")
+
+    monkeypatch.setattr(torch.onnx, "export", fails)
+    with pytest.raises(ModelError, match=r"this model \(fusion cross_attention\) cannot be exported.*: Cannot branch"):
+        export_onnx(plain, tmp_path / "exported")
+    assert {path.name for path in tmp_path.iterdir()} == {"knowing", "lacking", "plain"}
+
+
+def test_a_difference_is_an_error(run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def copied(model: Any, processor: Any, path: Path) -> None:
+        shutil.copy(run / "onnx" / "model.onnx", path)
+        with torch.no_grad():
+            model.classifier.bias += 0.01
+
+    monkeypatch.setattr(onnx_export, "_export", copied)
+    with pytest.raises(ModelError, match=r"differ from PyTorch's by 0\.01, more than 0\.001"):
+        export_onnx(run, tmp_path / "exported")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_places_that_are_no_export(run: Path, tiny_vit_dir: Path, tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match=r"holds no exported model; make one with `clfa export onnx RUN`"):
+        PostClassifier.load(tiny_vit_dir, engine="onnx")
+    with pytest.raises(ModelError, match="exists and holds no export"):
+        export_onnx(run, tmp_path)
+    with pytest.raises(ModelError, match="computes in fp32"):
+        PostClassifier.load(run, engine="onnx", precision="bf16")
+    broken = tmp_path / "broken"
+    shutil.copytree(run / "onnx", broken)
+    (broken / "model.onnx").write_bytes(b"no model")
+    with pytest.raises(ModelError, match=r"model.onnx cannot be loaded by ONNX Runtime"):
+        PostClassifier.load(broken, engine="onnx")
+
+
+def test_packages_that_are_not_there(run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(onnx_export, "find_spec", lambda name: None if name == "onnxscript" else name)
+    with pytest.raises(ModelError, match=r"the export needs onnxscript; pip install 'clfa\[onnx\]'"):
+        export_onnx(run, tmp_path / "exported")
+    monkeypatch.setitem(__import__("sys").modules, "onnxruntime", None)
+    with pytest.raises(ModelError, match=r"ONNX Runtime is not installed; pip install 'clfa\[onnx\]'"):
+        PostClassifier.load(run, engine="onnx")

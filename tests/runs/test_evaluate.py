@@ -1,0 +1,120 @@
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from clfa.errors import DataError, ModelError, RecipeError
+from clfa.recipe import Recipe
+from clfa.runs import evaluate as evaluate_module
+from clfa.runs.evaluate import evaluate
+from posts import make_posts, read_jsonl, write_csv
+
+
+def metrics_of(folder: Path) -> dict[str, Any]:
+    content: dict[str, Any] = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
+    return content
+
+
+@pytest.mark.parametrize("split", ["validation", "test"])
+def test_the_runs_own_figures_are_reproduced(tiny_run: Path, tmp_path: Path, split: str) -> None:
+    found = evaluate(tiny_run, split, output=tmp_path)
+    run = metrics_of(tiny_run)
+    assert found == run[split]
+    written = metrics_of(tmp_path)
+    assert (written.pop("run"), written.pop("split"), written.pop("data")) == (str(tiny_run), split, "posts")
+    assert written == found
+    assert read_jsonl(tmp_path / f"predictions-{split}.jsonl") == read_jsonl(tiny_run / f"predictions-{split}.jsonl")
+
+
+def test_the_default_output_leaves_the_run_as_it_was(tiny_run: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    shutil.copytree(tiny_run, run, ignore=shutil.ignore_patterns("checkpoints"))
+    before = (run / "metrics.json").read_bytes()
+    assert evaluate(run, "train")["samples"] == 32
+    assert (run / "metrics.json").read_bytes() == before
+    assert {path.name for path in (run / "evaluation-train").iterdir()} == {
+        "metrics.json",
+        "predictions-train.jsonl",
+        "dropped.jsonl",
+    }
+    with pytest.raises(RecipeError, match="holds a run, whose own metrics would be lost; give another --output"):
+        evaluate(run, "test", output=run)
+
+
+def test_features_of_frozen_encoders_are_found_again(
+    tiny_recipe: Callable[..., Recipe], posts_csv: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from clfa.modeling import frozen_encoder as features
+    from clfa.runs.train import train
+
+    train(tiny_recipe(posts_csv, "model.alpha=0", "training.epochs=1"), tmp_path / "run", cache=tmp_path / "cache")
+    calls: list[Any] = []
+    monkeypatch.setattr(features, "encode_image", lambda *args: calls.append(args))
+    monkeypatch.setattr(features, "encode_text", lambda *args, **kwargs: calls.append(args))
+    evaluate(tmp_path / "run", cache=tmp_path / "cache")
+    assert not calls
+
+
+def other_posts(folder: Path, **changes: Any) -> Path:
+    return write_csv(folder / "other.csv", [{**row, "split": "test", **changes} for row in make_posts(folder, 8)])
+
+
+def test_other_data(tiny_run: Path, tmp_path: Path) -> None:
+    found = evaluate(tiny_run, data_dir=str(other_posts(tmp_path)), output=tmp_path / "out")
+    assert found["samples"] == 8
+    assert {row["id"] for row in read_jsonl(tmp_path / "out" / "predictions-test.jsonl")} == {f"p{n}" for n in range(8)}
+
+
+def test_another_table_without_splits_is_scored_whole(tiny_run: Path, tmp_path: Path) -> None:
+    rows = [{k: v for k, v in row.items() if k != "split"} for row in make_posts(tmp_path, 12)]
+    found = evaluate(tiny_run, data_dir=str(write_csv(tmp_path / "plain.csv", rows)), output=tmp_path / "out")
+    assert found["samples"] == 12
+
+
+def test_other_data_without_all_classes(tiny_run: Path, tmp_path: Path) -> None:
+    found = evaluate(tiny_run, data_dir=str(other_posts(tmp_path, label="good")), output=tmp_path / "out")
+    assert found["classes"]["good"]["support"] == 8
+    assert found["classes"]["bad"]["support"] == 0
+
+
+def test_bad_samples_are_listed_or_with_strict_an_error(tiny_run: Path, tmp_path: Path) -> None:
+    table = other_posts(tmp_path)
+    (tmp_path / "images" / "3.jpg").write_bytes(b"no picture")
+    assert evaluate(tiny_run, data_dir=str(table), output=tmp_path / "out")["samples"] == 7
+    (dropped,) = read_jsonl(tmp_path / "out" / "dropped.jsonl")
+    assert (dropped["id"], dropped["split"], dropped["reason"]) == ("p3", "test", "unreadable image")
+    with pytest.raises(DataError, match=r"sample 'p3' \(test, row 3\): unreadable image"):
+        evaluate(tiny_run, data_dir=str(table), output=tmp_path / "strict", strict=True)
+
+
+def test_a_split_that_does_not_exist(tiny_run: Path, tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="posts has no dev samples; it has: train, validation, test"):
+        evaluate(tiny_run, "dev", output=tmp_path)
+
+
+def test_other_classes(tiny_run: Path, tmp_path: Path) -> None:
+    from clfa.modeling import CLFAForClassification
+    from clfa.recipe import load_recipe
+    from clfa.runs.prepare import load_corpus
+
+    corpus = load_corpus(load_recipe(tiny_run / "recipe.yaml"))
+    corpus.label_names = ["good", "bad"]
+    model = CLFAForClassification.from_pretrained(tiny_run / "model")
+    with pytest.raises(DataError, match=r"the model's classes are \['bad', 'good'\], the data's \['good', 'bad'\]"):
+        evaluate_module.check_label_names(model, corpus)
+
+
+def test_not_a_run(tiny_run: Path, tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match=r"is not a run folder: it has no recipe.yaml. Train one with `clfa train`"):
+        evaluate(tmp_path)
+    shutil.copy(tiny_run / "recipe.yaml", tmp_path)
+    with pytest.raises(ModelError, match=r"did not finish; continue it with `clfa train ... --resume`"):
+        evaluate(tmp_path)
+    shutil.copy(tiny_run / "metrics.json", tmp_path)
+    with pytest.raises(ModelError, match="model"):
+        evaluate(tmp_path)
