@@ -33,7 +33,8 @@ from clfa.data.images import load_image
 from clfa.devices import best_device
 from clfa.evaluation.inference import infer
 from clfa.modeling import CLFAConfig, CLFAForClassification
-from clfa.prediction.predict import Post, Predictor
+from clfa.prediction.post import Post
+from clfa.prediction.post_classifier import PostClassifier
 from clfa.processing.collator import CLFACollator
 from clfa.recipe import load_recipe
 from clfa.runs.corpus import load_corpus
@@ -311,10 +312,10 @@ class Subject:
         return len(count) / -(-len(data) // BATCH)
 
     def prediction_passes(self) -> float:
-        """Forward passes of :class:`clfa.prediction.predict.Predictor` per batch."""
+        """Forward passes of :class:`clfa.prediction.post_classifier.PostClassifier` per batch."""
         encoders, _, model = self.prepared()
         posts = [Post("w1 w2 w3", str(self.posts / "images" / f"{number}.jpg")) for number in range(2 * BATCH)]
-        predictor = Predictor(model, encoders.processor, BATCH)
+        predictor = PostClassifier(model, encoders.processor, BATCH)
         with calls(model) as count:
             predictor(posts)
         return len(count) / 2
