@@ -25,8 +25,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from clfa.cpu.memory import reused_memory
 from clfa.errors import Argument, DataError, ModelError
+from clfa.jobs.cluster_options import ClusterOptions
 from clfa.jobs.executor import Executor, Finish, Task, image_folder
 from clfa.jobs.parts import Parts
 from clfa.jobs.pieces import Piece
@@ -194,7 +194,6 @@ class PieceWorker:
                 "a worker's machine has another model, or other packages, than the driver's: "
                 f"{worker.identity} instead of {self._identity}."
             )
-        self._busy.enter_context(reused_memory())
         self._busy.enter_context(worker.busy())
         return worker
 
@@ -216,6 +215,12 @@ class RayCluster(Executor):
     cpus: float = 1.0
     gpus: float | None = None
     here = False
+
+    @classmethod
+    def of(cls, options: ClusterOptions) -> RayCluster:
+        """Return the cluster that options describe."""
+        cpus = cls.cpus if options.worker_cpus is None else options.worker_cpus
+        return cls(options.address or cls.address, options.workers, cpus, options.worker_gpus)
 
     def check(self) -> None:
         """See :class:`clfa.jobs.executor.Executor`.

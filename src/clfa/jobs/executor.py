@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from clfa.cpu.memory import reused_memory
 from clfa.errors import DataError
 from clfa.jobs.pieces import Piece
 from clfa.jobs.process import COMMIT_ROWS, process_piece
@@ -107,7 +106,7 @@ class ThisProcess(Executor):
     def run(self, task: Task, workers: Sequence[Worker]) -> None:
         """See :class:`Executor`."""
         (worker,) = workers
-        with reused_memory(), worker.busy():
+        with worker.busy():
             for piece in task.pieces:
                 try:
                     result: Summary | str = process_piece(

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
 
 import pyarrow as pa
 
+from clfa.cpu.memory import reused_memory
 from clfa.tables.rows import Row
 
 
@@ -72,8 +73,8 @@ class Worker(ABC):
     unreadable: Mapping[str, Any] = {}
 
     def busy(self) -> AbstractContextManager[None]:
-        """Return a context within which many windows follow each other."""
-        return nullcontext()
+        """Return a context within which many windows follow each other: memory is held ready for the next one."""
+        return reused_memory()
 
     @abstractmethod
     def __call__(self, rows: Sequence[Row], folder: Path) -> list[Outcome]:

@@ -12,7 +12,7 @@ from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -23,7 +23,6 @@ from clfa.data.images import MissingImageError, image_name, load_image
 from clfa.errors import DataError, ImageError
 from clfa.evaluation.inference import softmax
 from clfa.evaluation.target_predictions import TargetPrediction, predict_targets
-from clfa.knowledge.texts import KnowledgeTexts
 from clfa.modeling import CLFAForClassification
 from clfa.prediction.engines import ENGINES
 from clfa.prediction.engines.base import Precision, Runtime
@@ -32,6 +31,9 @@ from clfa.prediction.post import Post, Prediction
 from clfa.pretrained import cache_dir
 from clfa.processing.processor import CLFAProcessor, tokenizer_digest
 from clfa.tables.encoding import clean_text
+
+if TYPE_CHECKING:
+    from clfa.knowledge.texts import KnowledgeTexts
 
 # Characters of a text that are looked at; far beyond any tokenizer limit, and a bound on memory.
 MAX_CHARACTERS = 100_000
@@ -97,6 +99,8 @@ class PostClassifier:
         self.targets = self.config.target_list
         self.knowledge: KnowledgeTexts | None = None
         if self.config.use_knowledge and processor.knowledge is not None:
+            from clfa.knowledge.texts import KnowledgeTexts
+
             self.knowledge = KnowledgeTexts(processor.knowledge, cache_dir(), progress=False)
             # Loaded now, so that a missing lexicon is an error before the first post.
             _ = processor.word_graphs

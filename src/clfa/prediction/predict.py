@@ -7,13 +7,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from clfa.errors import Argument, ModelError
+from clfa.jobs.cluster_options import ClusterOptions
 from clfa.jobs.executor import ThisProcess
 from clfa.jobs.outputs import FOLDER, output_kind
 from clfa.jobs.pieces import ROWS_PER_SHARD
 from clfa.jobs.run import run_job
 from clfa.jobs.summary import Summary
 from clfa.prediction.engines import ENGINES
-from clfa.prediction.engines.base import ClusterOptions, Engine, Precision
+from clfa.prediction.engines.base import Engine, Precision
 from clfa.prediction.predict_job import PredictJob
 from clfa.recipe import load_recipe
 from clfa.runs.run_folder import RunFolder, is_run_folder

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
 from clfa.jobs.worker import Outcome, ResultShape
 from clfa.prediction.post import Prediction
-from clfa.runs.target_report import prediction_record
 from clfa.targets.target import MULTI_LABEL, REGRESSION, Target
+
+if TYPE_CHECKING:
+    from clfa.evaluation.target_predictions import TargetPrediction
 
 # Of a row without a prediction.
 NO_PREDICTION = {"prediction": None}
@@ -55,10 +57,15 @@ def prediction_outcome(prediction: Prediction) -> Outcome:
     if prediction.error is not None:
         return Outcome(dict(NO_PREDICTION), prediction.error, prediction.reason)
     if prediction.targets is not None:
-        return Outcome(prediction_record(prediction.targets), labels=_classes(prediction))
+        return Outcome(_by_target(prediction.targets), labels=_classes(prediction))
     probabilities = {name: round(p, 6) for name, p in prediction.probabilities.items()}
     values = {"prediction": prediction.label, "probabilities": probabilities}
     return Outcome(values, labels=[str(prediction.label)])
+
+
+def _by_target(targets: Mapping[str, TargetPrediction]) -> dict[str, Any]:
+    records = {name: found.to_dict() for name, found in targets.items()}
+    return next(iter(records.values())) if len(records) == 1 else {"targets": records}
 
 
 def _classes(prediction: Prediction) -> list[str]:

@@ -107,7 +107,8 @@ class FileOutput(Output):
     def record(self, shape: ResultShape, in_order: bool) -> Record:
         """See :class:`Output`."""
         if not shape.json:
-            raise DataError(f"{self.path}: arrays have no place in such a file; give a folder as ", Argument("output"), ".")
+            problem = f"{self.path}: arrays have no place in such a file; give a folder as "
+            raise DataError(problem, Argument("output"), ".")
         self._shape = shape
         return Journal(self.work, self.path) if in_order else Parts(self.work, self.path, LineForm())
 

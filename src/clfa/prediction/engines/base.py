@@ -5,13 +5,13 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Literal, Protocol
 
 import numpy as np
 import torch
 
 from clfa.errors import Argument, ModelError
+from clfa.jobs.cluster_options import ClusterOptions
 from clfa.jobs.executor import Executor, ThisProcess
 
 if TYPE_CHECKING:
@@ -40,27 +40,6 @@ class Runtime(Protocol):
 
     def __call__(self, inputs: Mapping[str, torch.Tensor]) -> tuple[np.ndarray, np.ndarray]:
         """Logits (B, L) and fused vectors (B, ``hidden_size``), float32, of a batch as the processor makes it."""
-
-
-@dataclass(frozen=True)
-class ClusterOptions:
-    """Options of engines that compute elsewhere; ``None`` where nobody gave them.
-
-    Args:
-        address: Of the cluster.
-        workers: How many, each with the model.
-        worker_cpus: Processors of each.
-        worker_gpus: GPUs of each.
-    """
-
-    address: str | None = None
-    workers: int | None = None
-    worker_cpus: float | None = None
-    worker_gpus: float | None = None
-
-    def given(self) -> dict[str, object]:
-        """Return the options that somebody gave."""
-        return {name: value for name, value in vars(self).items() if value is not None}
 
 
 class Engine(ABC):
@@ -107,8 +86,7 @@ class Engine(ABC):
         Raises:
             ModelError: When an option was given that it has no use for.
         """
-        for name in options.given():
-            raise ModelError(Argument(name), f" is not for engine {self.name!r}, which works in this process.")
+        options.refuse(self.name)
         return ThisProcess()
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from clfa.jobs.cluster import RayCluster
+from clfa.jobs.cluster_options import ClusterOptions
 from clfa.jobs.executor import Executor
-from clfa.prediction.engines.base import ClusterOptions, Engine, Precision, Runtime
+from clfa.prediction.engines.base import Engine, Precision, Runtime
 from clfa.prediction.engines.onnx_engine import OnnxEngine, is_export
 from clfa.prediction.engines.torch_engine import TorchEngine
 
@@ -30,8 +31,7 @@ class RayEngine(Engine):
 
     def executor(self, options: ClusterOptions) -> Executor:
         """See :class:`clfa.prediction.engines.base.Engine`."""
-        cpus = 1.0 if options.worker_cpus is None else options.worker_cpus
-        return RayCluster(options.address or "local", options.workers, cpus, options.worker_gpus)
+        return RayCluster.of(options)
 
 
 def _loader(path: str) -> Engine:

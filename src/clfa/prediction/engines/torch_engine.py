@@ -13,12 +13,13 @@ import numpy as np
 import torch
 
 from clfa.cpu.packed import packed_weights
+from clfa.devices import best_device, resolve_precision
 from clfa.modeling import CLFAConfig, CLFAForClassification
 from clfa.prediction.engines.base import Engine, Precision
 from clfa.pretrained import pretrained_model
 from clfa.processing.processor import CLFAProcessor
-from clfa.runs.evaluate import load_trained
 from clfa.runs.run_folder import RunFolder, is_run_folder
+from clfa.runs.trained import load_trained
 
 
 class TorchRuntime:
@@ -26,18 +27,15 @@ class TorchRuntime:
 
     Args:
         model: The model.
-        precision: ``fp32``; ``bf16`` for matrix products in bfloat16; ``auto`` for ``bf16`` on a GPU that has it and
-            ``fp32`` elsewhere.
+        precision: ``fp32``, ``bf16`` for matrix products in bfloat16, or ``auto``; see
+            :func:`clfa.devices.resolve_precision`.
     """
 
     def __init__(self, model: CLFAForClassification, precision: Precision = "fp32") -> None:
-        device = "cuda" if torch.cuda.is_available() else "cpu"
-        self.model: Any = model.eval().to(device)
+        self.device = best_device()
+        self.model: Any = model.eval().to(self.device)
         self.config: CLFAConfig = self.model.config
-        self.device = device
-        if precision == "auto":
-            precision = "bf16" if device == "cuda" and torch.cuda.is_bf16_supported() else "fp32"
-        self.precision = precision
+        self.precision = resolve_precision(precision)
 
     @property
     def fingerprint(self) -> str:
