@@ -13,13 +13,13 @@ from typer.testing import CliRunner
 
 from clfa.cli.main import app
 from clfa.errors import DataError, ModelError
-from clfa.evaluation.target_predictions import TargetPrediction
 from clfa.jobs.cluster import ClusterError, require_ray
 from clfa.jobs.job import Outcome, run_job
 from clfa.jobs.output import OutputFolder
 from clfa.prediction.predict import Prediction, Predictor
 from clfa.prediction.predict_job import PredictJob, _outcome, prediction_schema
-from clfa.targets.target import MULTI_LABEL, REGRESSION, Target
+from clfa.targets.prediction import TargetPrediction
+from clfa.targets.target import Target
 from jobs.expectations import all_rows, assert_equal_to_one_process
 from posts import LABELS, write_csv
 
@@ -141,8 +141,8 @@ def test_unreadable_rows_and_odd_ids(job: PredictJob, tmp_path: Path, shard_fold
 
 TARGETS = [
     Target("label", label_names=("bad", "good")),
-    Target("topics", MULTI_LABEL, label_names=("a", "b")),
-    Target("score", REGRESSION),
+    Target("topics", "multi_label_classification", label_names=("a", "b")),
+    Target("score", "regression"),
 ]
 
 

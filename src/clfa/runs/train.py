@@ -18,8 +18,7 @@ from clfa.cpu.bfloat16 import native_bfloat16
 from clfa.data import Corpus
 from clfa.errors import RecipeError
 from clfa.evaluation.inference import Inference, infer
-from clfa.evaluation.metrics import classification_report
-from clfa.evaluation.plots import plot_confusion_matrix, plot_learning_curves
+from clfa.evaluation.plots import plot_learning_curves
 from clfa.files import write_json
 from clfa.guides import Guide, retrieval_report
 from clfa.modeling import CLFAForClassification
@@ -34,10 +33,12 @@ from clfa.runs.modality_worth import modality_worth
 from clfa.runs.prepare import Preparation, check_names, load_corpus, require_splits
 from clfa.runs.resources import peak_memory_mb, versions
 from clfa.runs.run_folder import RunFolder
-from clfa.runs.target_report import report_targets, tuned
+from clfa.runs.target_report import report_targets
+from clfa.targets.fit import fit_targets, tuned
+from clfa.targets.plots import plot_confusion_matrix
+from clfa.targets.single_label import classification_report
 from clfa.targets.target import LABEL, SINGLE_LABEL, Target, label_matrix
 from clfa.training import CLFATrainer, CLFATrainingArguments
-from clfa.training.target_statistics import fit_targets
 
 logger = logging.getLogger(__name__)
 
@@ -72,7 +73,7 @@ def train(
     """Carry out a recipe.
 
     The best epoch is chosen on the validation split, by macro-F1 or, with other targets than the one label, by the
-    score of :func:`clfa.evaluation.target_metrics.score`; the test split, where there is one, is scored once, at
+    score of :func:`clfa.targets.scores.score`; the test split, where there is one, is scored once, at
     the end.
 
     Under ``torchrun`` or ``accelerate launch`` every process calls this with the same arguments. The main one reads and

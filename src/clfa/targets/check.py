@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from clfa.errors import DataError
-from clfa.targets.target import REGRESSION, SINGLE_LABEL, Target, label_matrix, label_slices
+from clfa.targets.target import Target, label_matrix, label_slices
 
 if TYPE_CHECKING:
     from clfa.data.schema import Corpus
@@ -36,21 +36,7 @@ def check_targets(corpus: Corpus) -> None:
 
 def _problem(target: Target, values: np.ndarray, split: str) -> str | None:
     values = values[~np.isnan(values).any(axis=1)]
-    what = "training" if split == "train" else split
     if not len(values):
+        what = "training" if split == "train" else split
         return f"no {what} sample has a label for target {target.name!r}"
-    if target.problem_type == REGRESSION:
-        if split == "train" and np.ptp(values) == 0:
-            return f"target {target.name!r} is {values[0, 0]:g} in every training sample; there is nothing to learn"
-        return None
-    if len(target.label_names) < 2 and target.problem_type == SINGLE_LABEL:
-        return f"target {target.name!r} has the one class {target.label_names[0]!r}; there is nothing to learn"
-    if target.problem_type == SINGLE_LABEL:
-        counts = np.bincount(values[:, 0].astype(int), minlength=len(target.label_names))
-    else:
-        counts = values.sum(axis=0)
-    absent = [name for name, count in zip(target.label_names, counts, strict=True) if not count]
-    if not absent:
-        return None
-    advice = "; add some, or leave the class out of label_names" if split == "train" else ""
-    return f"no {what} sample of class {', '.join(map(repr, absent))} of target {target.name!r}{advice}"
+    return target.kind.obstacle(values, split)

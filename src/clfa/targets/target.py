@@ -6,18 +6,20 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, Literal, get_args
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from clfa.errors import DataError
+from clfa.errors import DataError, RecipeError
+from clfa.targets import PROBLEM_TYPES
 
-ProblemType = Literal["single_label_classification", "multi_label_classification", "regression"]
-PROBLEM_TYPES: tuple[str, ...] = get_args(ProblemType)
-SINGLE_LABEL, MULTI_LABEL, REGRESSION = PROBLEM_TYPES
-# The default target's name, which is also that of its schema column.
+if TYPE_CHECKING:
+    from clfa.targets.problem_type import ProblemType
+
+SINGLE_LABEL = "single_label_classification"
+# The default target's name, which is also that of its column in tables.
 LABEL = "label"
-THRESHOLD = 0.5
 
 # Names become parts of file names and of log keys.
 _NAME = re.compile(r"\w[\w .-]{0,63}")
@@ -27,14 +29,13 @@ _NAME = re.compile(r"\w[\w .-]{0,63}")
 class Target:
     """One thing to predict.
 
-    A sample's targets lie one after the other in a flat vector of numbers: the class index of a single-label target,
-    0 or 1 for every class of a multi-label one, the value of a regression. NaN stands for a target that the sample has
-    no label for.
+    A sample's targets lie one after the other in a flat vector of numbers, for instance the class index of a
+    single-label target, 0 or 1 for every class of a multi-label one, the value of a regression. NaN stands for a target
+    that the sample has no label for.
 
     Args:
         name: Distinct within a model.
-        problem_type: As Hugging Face configurations name it: ``single_label_classification``,
-            ``multi_label_classification`` or ``regression``.
+        problem_type: A name in :data:`clfa.targets.PROBLEM_TYPES`.
         label_names: C class names in index order; none for a regression.
         weight: Factor of this target's loss in the classification loss.
         class_weights: Weight of each class in the loss (C,); of the positives in a multi-label target. ``None``: 1.
@@ -60,10 +61,10 @@ class Target:
             raise DataError(
                 f"target name {self.name!r} cannot be used; names have up to 64 letters, digits, spaces, '.', '_', '-'"
             )
-        if self.problem_type not in PROBLEM_TYPES:
-            raise DataError(
-                f"target {self.name!r}: problem_type is {self.problem_type!r}; choose one of {', '.join(PROBLEM_TYPES)}"
-            )
+        try:
+            PROBLEM_TYPES.get(self.problem_type)
+        except RecipeError as error:
+            raise DataError(f"target {self.name!r}: {error}") from None
         for field in ("label_names", "class_weights", "thresholds"):
             value = getattr(self, field)
             # Lists, as JSON has them.
@@ -71,10 +72,7 @@ class Target:
         repeated = [name for name, count in Counter(self.label_names).items() if count > 1]
         if repeated:
             raise DataError(f"target {self.name!r}: class {repeated[0]!r} occurs twice in label_names")
-        if self.problem_type == REGRESSION and self.label_names:
-            raise DataError(f"target {self.name!r} is a regression and has no classes; leave label_names out")
-        if self.problem_type != REGRESSION and not self.label_names:
-            raise DataError(f"target {self.name!r} has no classes; name them with label_names")
+        self.kind.check()
         if self.weight < 0 or not self.sd > 0:
             raise DataError(
                 f"target {self.name!r}: weight {self.weight} and sd {self.sd} must not be negative, sd not 0"
@@ -86,15 +84,31 @@ class Target:
                     f"target {self.name!r}: {field} has {len(value)} values for {len(self.label_names)} classes"
                 )
 
+    @cached_property
+    def kind(self) -> ProblemType:
+        """All that depends on the problem type."""
+        kind: ProblemType = PROBLEM_TYPES.get(self.problem_type)(self)
+        return kind
+
+    @property
+    def is_default(self) -> bool:
+        """Whether this is the default label: one class per sample, named ``label``, of weight 1."""
+        return (self.name, self.problem_type, self.weight) == (LABEL, SINGLE_LABEL, 1)
+
+    @property
+    def of_target(self) -> str:
+        """For messages: " of target NAME", nothing for the default label."""
+        return "" if self.is_default else f" of target {self.name!r}"
+
     @property
     def width(self) -> int:
         """Elements in a sample's vector of targets."""
-        return len(self.label_names) if self.problem_type == MULTI_LABEL else 1
+        return self.kind.width
 
     @property
     def logit_width(self) -> int:
         """Outputs of the classifier."""
-        return max(len(self.label_names), 1)
+        return len(self.kind.logit_names)
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-able, for a model's configuration; ``Target(**value)`` reads it back."""
@@ -109,13 +123,7 @@ class Target:
         Returns:
             Class name, list of class names or number; ``None`` where the label is missing.
         """
-        if np.isnan(values).any():
-            return None
-        if self.problem_type == SINGLE_LABEL:
-            return self.label_names[int(values[0])]
-        if self.problem_type == MULTI_LABEL:
-            return [name for name, value in zip(self.label_names, values, strict=True) if value]
-        return float(values[0])
+        return None if np.isnan(values).any() else self.kind.describe(values)
 
 
 def check_distinct(targets: Sequence[Target]) -> None:
@@ -148,12 +156,8 @@ def logit_slices(targets: Sequence[Target]) -> Iterator[tuple[Target, slice]]:
 def output_names(targets: Sequence[Target]) -> list[str]:
     """A name for every output of the classifier: the class, or ``target: class`` with several targets."""
     if len(targets) == 1:
-        return list(targets[0].label_names) or [targets[0].name]
-    return [
-        f"{target.name}: {label}" if label else target.name
-        for target in targets
-        for label in (target.label_names or ("",))
-    ]
+        return [name or targets[0].name for name in targets[0].kind.logit_names]
+    return [f"{target.name}: {name}" if name else target.name for target in targets for name in target.kind.logit_names]
 
 
 def label_matrix(split: Any) -> np.ndarray:
@@ -173,8 +177,7 @@ def label_matrix(split: Any) -> np.ndarray:
 def strata(split: Any, targets: Sequence[Target]) -> list[Any]:
     """What a draw keeps in proportion: the label, or with targets a group by the first of them.
 
-    The group is the class of a single-label target, the sample's rarest class of a multi-label one, and the fifth of
-    the values that a regression's value lies in; ``None`` where the first target is missing.
+    The groups are :meth:`clfa.targets.problem_type.ProblemType.groups`; ``None`` where the first target is missing.
 
     Args:
         split: A ``datasets.Dataset`` in the schema.
@@ -186,18 +189,8 @@ def strata(split: Any, targets: Sequence[Target]) -> list[Any]:
     values = label_matrix(split)[:, : first.width]
     present = ~np.isnan(values).any(axis=1)
     groups: list[Any] = [None] * len(values)
-    if first.problem_type == REGRESSION:
-        edges = np.quantile(values[present, 0], [0.2, 0.4, 0.6, 0.8]) if present.any() else []
-        for row in np.flatnonzero(present):
-            groups[row] = int(np.searchsorted(edges, values[row, 0], side="right"))
-    elif first.problem_type == SINGLE_LABEL:
-        for row in np.flatnonzero(present):
-            groups[row] = int(values[row, 0])
-    else:
-        counts = np.nansum(values, axis=0)
-        for row in np.flatnonzero(present):
-            own = np.flatnonzero(values[row])
-            groups[row] = int(own[np.argmin(counts[own])]) if len(own) else -1
+    for row, group in zip(np.flatnonzero(present), first.kind.groups(values[present]), strict=True):
+        groups[row] = group
     return groups
 
 
