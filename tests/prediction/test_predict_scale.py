@@ -24,7 +24,8 @@ from hypothesis import strategies as st
 from clfa.errors import DataError
 from clfa.prediction import table as prediction_table
 from clfa.prediction.journal import PredictionJournal, PredictionSummary, file_identity
-from clfa.prediction.predict import Post, Prediction, predict_file, predict_folder
+from clfa.prediction.post import Post, Prediction
+from clfa.prediction.predict import predict_file, predict_folder
 from clfa.prediction.table import flat_record, table_columns
 from clfa.targets.prediction import TargetPrediction
 from clfa.targets.target import Target
