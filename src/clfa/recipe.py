@@ -14,8 +14,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from clfa.errors import RecipeError
 from clfa.files import atomic_write
+from clfa.targets.fields import LABEL, SINGLE_LABEL
 from clfa.targets.spec import ProblemTypeName, TargetSpec, problem_types_with
-from clfa.targets.target import LABEL, SINGLE_LABEL
 
 
 class _Section(BaseModel):

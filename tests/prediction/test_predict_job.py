@@ -19,8 +19,8 @@ from clfa.jobs.output import OutputFolder
 from clfa.prediction.post import Prediction
 from clfa.prediction.post_classifier import PostClassifier
 from clfa.prediction.predict_job import PredictJob, _outcome, prediction_schema
-from clfa.targets.prediction import TargetPrediction
 from clfa.targets.target import Target
+from clfa.targets.target_prediction import TargetPrediction
 from jobs.expectations import all_rows, assert_equal_to_one_process
 from posts import LABELS, write_csv
 

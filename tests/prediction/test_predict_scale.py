@@ -27,8 +27,8 @@ from clfa.prediction.journal import PredictionJournal, PredictionSummary, file_i
 from clfa.prediction.post import Post, Prediction
 from clfa.prediction.predict import predict_file, predict_folder
 from clfa.prediction.table import flat_record, table_columns
-from clfa.targets.prediction import TargetPrediction
 from clfa.targets.target import Target
+from clfa.targets.target_prediction import TargetPrediction
 from posts import read_jsonl, write_csv, write_jsonl
 
 

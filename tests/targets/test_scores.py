@@ -6,11 +6,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from clfa.targets.multi_label import best_thresholds
-from clfa.targets.prediction import TargetPrediction, predict_targets
+from clfa.targets.prediction import predict_targets
 from clfa.targets.regression import regression_metrics
 from clfa.targets.scores import flat_metrics, score, target_reports
 from clfa.targets.single_label import classification_report
 from clfa.targets.target import Target
+from clfa.targets.target_prediction import TargetPrediction
 
 NAN = np.nan
 SINGLE = Target("s", label_names=("no", "yes"))

@@ -30,8 +30,9 @@ from clfa.processing.processor import CLFAProcessor, tokenizer_digest
 from clfa.runs.evaluate import load_trained
 from clfa.runs.run_folder import RunFolder, is_run_folder
 from clfa.tables.encoding import clean_text
-from clfa.targets.prediction import TargetPrediction, predict_targets
+from clfa.targets.prediction import predict_targets
 from clfa.targets.probabilities import softmax
+from clfa.targets.target_prediction import TargetPrediction
 
 # Characters of a text that are looked at; far beyond any tokenizer limit, and a bound on memory.
 MAX_CHARACTERS = 100_000

@@ -34,10 +34,11 @@ from clfa.runs.prepare import Preparation, check_names, load_corpus, require_spl
 from clfa.runs.resources import peak_memory_mb, versions
 from clfa.runs.run_folder import RunFolder
 from clfa.runs.target_report import report_targets
+from clfa.targets.fields import LABEL, SINGLE_LABEL
 from clfa.targets.fit import fit_targets, tuned
 from clfa.targets.plots import plot_confusion_matrix
 from clfa.targets.single_label import classification_report
-from clfa.targets.target import LABEL, SINGLE_LABEL, Target, label_matrix
+from clfa.targets.target import Target, label_matrix
 from clfa.training import CLFATrainer, CLFATrainingArguments
 
 logger = logging.getLogger(__name__)

@@ -3,35 +3,38 @@
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
 from clfa.errors import DataError
 from clfa.targets.target import Target, label_matrix, label_slices
 
-if TYPE_CHECKING:
-    from clfa.data.schema import Corpus
-
 logger = logging.getLogger(__name__)
 
 
-def check_targets(corpus: Corpus) -> None:
+def check_targets(name: str, splits: Mapping[str, Any], targets: Sequence[Target]) -> None:
     """Make sure every class and number can be learnt; what is absent from validation or test only gets a warning.
+
+    Args:
+        name: Of the corpus, for messages.
+        splits: Its splits in the schema.
+        targets: Its targets.
 
     Raises:
         DataError: A target that no training sample has a label for, a class without a (positive) training sample, a
             single-label target of one class, or a regression whose training values are all equal.
     """
-    for split_name, split in corpus.splits.items():
+    for split_name, split in splits.items():
         matrix = label_matrix(split)
-        for target, columns in label_slices(corpus.targets):
+        for target, columns in label_slices(targets):
             problem = _problem(target, matrix[:, columns], split_name)
             if problem is None:
                 continue
             if split_name == "train":
-                raise DataError(f"{corpus.name}: {problem}")
-            logger.warning("%s: %s", corpus.name, problem)
+                raise DataError(f"{name}: {problem}")
+            logger.warning("%s: %s", name, problem)
 
 
 def _problem(target: Target, values: np.ndarray, split: str) -> str | None:

@@ -11,9 +11,10 @@ from datasets import ClassLabel, Dataset
 from clfa.errors import DataError
 from clfa.targets import PROBLEM_TYPES
 from clfa.targets.cells import UnusableCell
+from clfa.targets.fields import LABEL
 from clfa.targets.label_names import LabelIndex
 from clfa.targets.spec import TargetSpec
-from clfa.targets.target import LABEL, Target, check_distinct
+from clfa.targets.target import Target, check_distinct
 
 
 class TargetColumns:

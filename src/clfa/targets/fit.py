@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -26,7 +27,7 @@ def fit_targets(targets: Sequence[Target], labels: np.ndarray, class_weights: An
     fitted = []
     for target, columns in label_slices(targets):
         values = labels[:, columns]
-        fitted.append(target.kind.fit(values[~np.isnan(values).any(axis=1)], wanted[target.name]))
+        fitted.append(replace(target, **target.kind.fit(values[~np.isnan(values).any(axis=1)], wanted[target.name])))
     return fitted
 
 
@@ -39,7 +40,7 @@ def tuned(targets: Sequence[Target], labels: np.ndarray, logits: np.ndarray) -> 
         logits: (N, sum of logit widths).
     """
     parts = zip(label_slices(targets), logit_slices(targets), strict=True)
-    return [target.kind.tuned(labels[:, own], logits[:, outputs]) for (target, own), (_, outputs) in parts]
+    return [replace(t, **t.kind.tune(labels[:, own], logits[:, outputs])) for (t, own), (_, outputs) in parts]
 
 
 def _per_target(targets: Sequence[Target], class_weights: Any) -> dict[str, Any]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -16,12 +15,10 @@ from clfa.targets.label_names import LabelIndex
 from clfa.targets.plots import plot_class_f1
 from clfa.targets.probabilities import sigmoid
 from clfa.targets.problem_type import ColumnKind, Figure, ProblemType, class_index
+from clfa.targets.spec import TargetSpec
 
 if TYPE_CHECKING:
     import torch
-
-    from clfa.targets.spec import TargetSpec
-    from clfa.targets.target import Target
 
 THRESHOLD = 0.5
 _ZERO_ONE = {"0": 0.0, "1": 1.0, "false": 0.0, "true": 1.0, "no": 0.0, "yes": 1.0}
@@ -131,9 +128,9 @@ class MultiLabel(ProblemType):
         thresholds = np.array(self.target.thresholds or [THRESHOLD] * len(self.target.label_names))
         return (sigmoid(logits) >= thresholds).astype(np.float64)
 
-    def tuned(self, labels: np.ndarray, logits: np.ndarray) -> Target:
-        """See :meth:`ProblemType.tuned` and :func:`best_thresholds`."""
-        return replace(self.target, thresholds=tuple(best_thresholds(labels, sigmoid(logits))))
+    def tune(self, labels: np.ndarray, logits: np.ndarray) -> dict[str, Any]:
+        """See :meth:`ProblemType.tune` and :func:`best_thresholds`."""
+        return {"thresholds": tuple(best_thresholds(labels, sigmoid(logits)))}
 
     def metrics(self, labels: np.ndarray, logits: np.ndarray) -> dict[str, Any]:
         """See :meth:`ProblemType.metrics`.

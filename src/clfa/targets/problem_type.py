@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
@@ -12,14 +12,13 @@ import numpy as np
 
 from clfa.errors import DataError, RecipeError
 from clfa.targets.cells import UnusableCell
+from clfa.targets.fields import TargetFields
 from clfa.targets.label_names import LabelIndex
-from clfa.targets.prediction import TargetPrediction
+from clfa.targets.spec import TargetSpec
+from clfa.targets.target_prediction import TargetPrediction
 
 if TYPE_CHECKING:
     import torch
-
-    from clfa.targets.spec import TargetSpec
-    from clfa.targets.target import Target
 
 ColumnKind = Literal["text", "texts", "number"]
 
@@ -76,7 +75,7 @@ class ProblemType(ABC):
     headline: ClassVar[str]
     plot_name: ClassVar[str]
 
-    def __init__(self, target: Target) -> None:
+    def __init__(self, target: TargetFields) -> None:
         self.target = target
 
     # What a target of this kind is.
@@ -172,8 +171,8 @@ class ProblemType(ABC):
         what = "training" if split == "train" else split
         return f"no {what} sample of class {', '.join(map(repr, absent))}{self.target.of_target}{advice}"
 
-    def fit(self, values: np.ndarray, class_weights: Any) -> Target:
-        """The target with what it takes from the training split.
+    def fit(self, values: np.ndarray, class_weights: Any) -> dict[str, Any]:
+        """What the target takes from the training split: the fields that change.
 
         Args:
             values: Labels of the training split (N, ``width``), none missing, N > 0.
@@ -182,7 +181,7 @@ class ProblemType(ABC):
         Raises:
             RecipeError: Class weights for a class that does not exist, or that are not positive numbers.
         """
-        return replace(self.target, class_weights=self._class_weights(values, class_weights))
+        return {"class_weights": self._class_weights(values, class_weights)}
 
     def _class_weights(self, values: np.ndarray, wanted: Any) -> tuple[float, ...] | None:
         if wanted is None or wanted == "none":
@@ -266,14 +265,14 @@ class ProblemType(ABC):
         words = map(self.describe, self.values(logits))
         return [TargetPrediction(value, own) for value, own in zip(words, named, strict=True)]
 
-    def tuned(self, labels: np.ndarray, logits: np.ndarray) -> Target:
-        """The target with thresholds chosen on these samples, where its kind has thresholds.
+    def tune(self, labels: np.ndarray, logits: np.ndarray) -> dict[str, Any]:
+        """What is chosen on the validation split, thresholds for instance: the fields that change.
 
         Args:
             labels: Of the validation split (N, ``width``), NaN where missing.
             logits: Outputs (N, ``logit_width``).
         """
-        return self.target
+        return {}
 
     # Scoring.
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -15,12 +14,10 @@ from clfa.targets.cells import UnusableCell, is_missing
 from clfa.targets.label_names import LabelIndex
 from clfa.targets.plots import plot_scatter
 from clfa.targets.problem_type import ColumnKind, Figure, ProblemType
+from clfa.targets.spec import TargetSpec
 
 if TYPE_CHECKING:
     import torch
-
-    from clfa.targets.spec import TargetSpec
-    from clfa.targets.target import Target
 
 
 class Regression(ProblemType):
@@ -85,13 +82,13 @@ class Regression(ProblemType):
             return f"target {name!r} is {values[0, 0]:g} in every training sample; there is nothing to learn"
         return None
 
-    def fit(self, values: np.ndarray, class_weights: Any) -> Target:
+    def fit(self, values: np.ndarray, class_weights: Any) -> dict[str, Any]:
         """See :meth:`ProblemType.fit`: mean and standard deviation."""
         if isinstance(class_weights, Mapping):
             raise RecipeError(
                 f"training.class_weights: target {self.target.name!r} is a regression and has no classes to weigh."
             )
-        return replace(self.target, mean=float(values.mean()), sd=float(values.std()))
+        return {"mean": float(values.mean()), "sd": float(values.std())}
 
     def loss(
         self, logits: torch.Tensor, values: torch.Tensor, focal_gamma: float = 0.0, label_smoothing: float = 0.0

@@ -14,11 +14,10 @@ from clfa.targets.label_names import LabelIndex
 from clfa.targets.plots import plot_confusion_matrix
 from clfa.targets.probabilities import softmax
 from clfa.targets.problem_type import Figure, ProblemType, class_index
+from clfa.targets.spec import TargetSpec
 
 if TYPE_CHECKING:
     import torch
-
-    from clfa.targets.spec import TargetSpec
 
 
 class SingleLabel(ProblemType):

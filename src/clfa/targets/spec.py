@@ -10,7 +10,7 @@ from pydantic_core import PydanticCustomError
 
 from clfa.errors import DataError, RecipeError
 from clfa.targets import PROBLEM_TYPES
-from clfa.targets.target import SINGLE_LABEL
+from clfa.targets.fields import SINGLE_LABEL
 
 
 def problem_types_with(attribute: str) -> list[str]:

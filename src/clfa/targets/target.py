@@ -5,56 +5,28 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from clfa.errors import DataError, RecipeError
 from clfa.targets import PROBLEM_TYPES
-
-if TYPE_CHECKING:
-    from clfa.targets.problem_type import ProblemType
-
-SINGLE_LABEL = "single_label_classification"
-# The default target's name, which is also that of its column in tables.
-LABEL = "label"
+from clfa.targets.fields import LABEL, TargetFields
+from clfa.targets.problem_type import ProblemType
 
 # Names become parts of file names and of log keys.
 _NAME = re.compile(r"\w[\w .-]{0,63}")
 
 
 @dataclass(frozen=True)
-class Target:
-    """One thing to predict.
-
-    A sample's targets lie one after the other in a flat vector of numbers, for instance the class index of a
-    single-label target, 0 or 1 for every class of a multi-label one, the value of a regression. NaN stands for a target
-    that the sample has no label for.
-
-    Args:
-        name: Distinct within a model.
-        problem_type: A name in :data:`clfa.targets.PROBLEM_TYPES`.
-        label_names: C class names in index order; none for a regression.
-        weight: Factor of this target's loss in the classification loss.
-        class_weights: Weight of each class in the loss (C,); of the positives in a multi-label target. ``None``: 1.
-        mean: Of a regression's training values, which are standardised by it.
-        sd: Their standard deviation.
-        thresholds: Probability from which on a multi-label target has the class (C,); ``None``: 0.5.
+class Target(TargetFields):
+    """One thing to predict: its fields, checked, and what its problem type makes of them.
 
     Raises:
         DataError: A value that cannot be, which the message names.
     """
-
-    name: str
-    problem_type: str = SINGLE_LABEL
-    label_names: tuple[str, ...] = ()
-    weight: float = 1.0
-    class_weights: tuple[float, ...] | None = None
-    mean: float = 0.0
-    sd: float = 1.0
-    thresholds: tuple[float, ...] | None = None
 
     def __post_init__(self) -> None:
         if not _NAME.fullmatch(self.name):
@@ -91,16 +63,6 @@ class Target:
         return kind
 
     @property
-    def is_default(self) -> bool:
-        """Whether this is the default label: one class per sample, named ``label``, of weight 1."""
-        return (self.name, self.problem_type, self.weight) == (LABEL, SINGLE_LABEL, 1)
-
-    @property
-    def of_target(self) -> str:
-        """For messages: " of target NAME", nothing for the default label."""
-        return "" if self.is_default else f" of target {self.name!r}"
-
-    @property
     def width(self) -> int:
         """Elements in a sample's vector of targets."""
         return self.kind.width
@@ -109,10 +71,6 @@ class Target:
     def logit_width(self) -> int:
         """Outputs of the classifier."""
         return len(self.kind.logit_names)
-
-    def to_dict(self) -> dict[str, Any]:
-        """JSON-able, for a model's configuration; ``Target(**value)`` reads it back."""
-        return {key: list(value) if isinstance(value, tuple) else value for key, value in asdict(self).items()}
 
     def describe(self, values: np.ndarray) -> Any:
         """A sample's label in words.
