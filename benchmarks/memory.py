@@ -20,19 +20,30 @@ def ours(channel: Channel, recipe: str, overrides: list[str], cache: str, batch_
     """One round: all splits through their loaders. Reports the peak with the libraries loaded and at the end."""
     from benchmarks.architectures import RandomGuide
     from clfa.processing.collator import CLFACollator
+    from clfa.processing.processor import CLFAProcessor
     from clfa.recipe import load_recipe
-    from clfa.runs.prepare import Preparation, load_corpus
+    from clfa.runs.corpus import load_corpus
+    from clfa.runs.encoded_splits import encode_split
+    from clfa.runs.encoders import Encoders
 
     channel.wait()
     settings = load_recipe(recipe, overrides)
     libraries = peak_memory_mb()
     corpus = load_corpus(settings, cache=Path(cache))
     # Encoders are left out on both sides: they weigh the same.
-    preparation = Preparation(settings, corpus, encoders=(None, None), cache=Path(cache))
+    model = settings.model
+    processor = CLFAProcessor.from_encoders(
+        model.text_encoder,
+        model.vision_encoder,
+        max_length=model.max_length,
+        knowledge_max_length=model.knowledge_max_length,
+        knowledge=settings.knowledge if model.use_knowledge else None,
+    )
+    encoders = Encoders(model, None, None, processor, Path(cache))
     guide: Any = RandomGuide()
     samples = 0
     for name, split in corpus.splits.items():
-        data = preparation.dataset(split, guide if name == "train" else None)
+        data = encode_split(settings, split, encoders, guide if name == "train" else None)
         for batch in DataLoader(data, batch_size=batch_size, collate_fn=CLFACollator()):
             samples += len(batch["labels"])
     channel.report(libraries_mb=libraries, samples=samples)

@@ -15,6 +15,7 @@ from clfa.cli.experiment import experiment, report
 from clfa.cli.export import app as export_app
 from clfa.cli.flags import flags
 from clfa.cli.scaling import Address, ShardRows, WorkerCpus, WorkerGpus, Workers
+from clfa.devices import AUTO_PRECISION
 from clfa.errors import CLFAError
 from clfa.processes import process_number
 from clfa.version import __version__
@@ -149,9 +150,7 @@ def predict(
         typer.Option(help="JSONL file for the rows that failed: row, id, reason, message.", show_default=False),
     ] = None,
     batch_size: Annotated[int, typer.Option(help="Posts per forward pass.", min=1)] = 32,
-    precision: Annotated[
-        str, typer.Option(help="auto, fp32 or bf16. auto: bf16 on a GPU that has it, otherwise fp32.")
-    ] = "auto",
+    precision: Annotated[str, typer.Option(help=f"auto, fp32 or bf16. {AUTO_PRECISION}")] = "auto",
     engine: Annotated[
         str, typer.Option(help="torch, onnx (see `clfa export onnx --help`), or ray for a cluster of machines.")
     ] = "torch",

@@ -27,8 +27,8 @@ from clfa.prediction.engines.torch_engine import Engine, Precision, TorchEngine
 from clfa.prediction.post import Post, Prediction
 from clfa.pretrained import cache_dir, pretrained_model
 from clfa.processing.processor import CLFAProcessor, tokenizer_digest
-from clfa.runs.evaluate import load_trained
 from clfa.runs.run_folder import RunFolder, is_run_folder
+from clfa.runs.trained import load_trained
 from clfa.tables.encoding import clean_text
 from clfa.targets.prediction import predict_targets
 from clfa.targets.probabilities import softmax
