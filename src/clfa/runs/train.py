@@ -14,7 +14,7 @@ import torch
 from datasets import Dataset
 from transformers import set_seed
 
-from clfa.cpu.bfloat16 import native_bfloat16
+from clfa.cpu import native_bfloat16, speed_up
 from clfa.data import Corpus
 from clfa.errors import RecipeError
 from clfa.evaluation.inference import Inference, infer
@@ -229,7 +229,8 @@ def build_model(
         guide_dim=None if guide is None else guide.dim,
         **recipe.model_dump(exclude=_NOT_CONFIG),
     )
-    return model
+    # The encoders were loaded for this run.
+    return speed_up(model)
 
 
 def training_arguments(recipe: Recipe, folder: RunFolder, model: CLFAForClassification) -> CLFATrainingArguments:
