@@ -32,7 +32,8 @@ from benchmarks.spread import alternate, ratios
 from clfa.data.images import load_image
 from clfa.evaluation.inference import infer
 from clfa.modeling import CLFAConfig, CLFAForClassification
-from clfa.prediction.predict import Post, Predictor
+from clfa.prediction.post import Post
+from clfa.prediction.post_classifier import PostClassifier
 from clfa.processing.collator import CLFACollator
 from clfa.recipe import load_recipe
 from clfa.runs.prepare import Preparation, load_corpus
@@ -313,11 +314,11 @@ class Subject:
         return len(count) / -(-len(data) // BATCH)
 
     def prediction_passes(self) -> float:
-        """Forward passes of :class:`clfa.prediction.predict.Predictor` per batch."""
+        """Forward passes of :class:`clfa.prediction.post_classifier.PostClassifier` per batch."""
         preparation, _ = self.prepared()
         model = self.classifier(preparation)
         posts = [Post("w1 w2 w3", str(self.posts / "images" / f"{number}.jpg")) for number in range(2 * BATCH)]
-        predictor = Predictor(model, preparation.processor, BATCH)
+        predictor = PostClassifier(model, preparation.processor, BATCH)
         with calls(model) as count:
             predictor(posts)
         return len(count) / 2

@@ -14,7 +14,8 @@ from benchmarks.architectures import RandomGuide
 from benchmarks.machine import synchronise
 from benchmarks.probe import Channel
 from clfa.prediction.onnx_export import export_onnx
-from clfa.prediction.predict import Post, Predictor
+from clfa.prediction.post import Post
+from clfa.prediction.post_classifier import PostClassifier
 from clfa.recipe import load_recipe
 from clfa.runs.prepare import Preparation, load_corpus
 from clfa.runs.train import build_model
@@ -54,9 +55,9 @@ def predict(
             model.save_pretrained(folder)
             preparation.processor.save_pretrained(folder)
             export_onnx(folder, Path(folder) / "onnx")
-            predictor = Predictor.load(folder, batch_size, engine="onnx")
+            predictor = PostClassifier.load(folder, batch_size, engine="onnx")
         else:
-            predictor = Predictor(model, preparation.processor, batch_size, precision)
+            predictor = PostClassifier(model, preparation.processor, batch_size, precision)
     rows = [json.loads(line) for line in (Path(posts) / "posts.jsonl").read_text(encoding="utf-8").splitlines()]
     wanted = [Post(row["text"], str(Path(posts) / row["image"])) for row in rows]
     device = "cuda" if torch.cuda.is_available() else "cpu"

@@ -88,5 +88,5 @@ def test_experiment_and_report(tiny_file: Path, tmp_path: Path) -> None:
 
     other = tmp_path / "other.yaml"
     other.write_text(tiny_file.read_text(encoding="utf-8"), encoding="utf-8")
-    with pytest.raises(RecipeError, match="holds the experiment 'tiny'; give 'other' another --output"):
+    with pytest.raises(RecipeError, match="holds the experiment 'tiny'; give 'other' another output"):
         invoke("experiment", other, "--output", output)

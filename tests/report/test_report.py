@@ -14,7 +14,8 @@ from scipy import stats
 
 from clfa.errors import DataError, RecipeError
 from clfa.report import write_report
-from clfa.report.build import Report, build
+from clfa.report.build import build
+from clfa.report.content import ReportContent
 from clfa.report.format import count, number, p_value, plus_minus
 from clfa.report.published import TABLES, published_rows
 from clfa.report.samples import change
@@ -30,7 +31,7 @@ def pages(finished_experiment: Path) -> tuple[str, str]:
 
 
 @pytest.fixture(scope="module")
-def report(finished_experiment: Path) -> Report:
+def report(finished_experiment: Path) -> ReportContent:
     return build(Study.read(finished_experiment))
 
 
@@ -92,14 +93,14 @@ def test_texts_names_and_errors_are_escaped(pages: tuple[str, str]) -> None:
     assert "# tiny &lt;b>experiment" in markdown
 
 
-def test_samples_carry_small_pictures(pages: tuple[str, str], report: Report) -> None:
+def test_samples_carry_small_pictures(pages: tuple[str, str], report: ReportContent) -> None:
     shown = [sample for one in report.changes for sample in (*one.gains, *one.losses)]
     assert shown
     assert all(sample.picture is not None and sample.picture.startswith("data:image/jpeg;base64,") for sample in shown)
     assert all(sample.text is not None and "<script>" in sample.text for sample in shown)
 
 
-def test_headline_is_mean_and_deviation_of_the_runs(report: Report, finished_experiment: Path) -> None:
+def test_headline_is_mean_and_deviation_of_the_runs(report: ReportContent, finished_experiment: Path) -> None:
     frame = pd.read_parquet(finished_experiment / "results.parquet")
     rows = {row.name: row for row in report.rows}
     assert list(rows) == ["text-only", "CLFA, alpha 0", "CLFA, guided"]
@@ -111,7 +112,9 @@ def test_headline_is_mean_and_deviation_of_the_runs(report: Report, finished_exp
     assert rows["CLFA, alpha 0"].parameters == frame["training.trained_parameters"].iloc[1]
 
 
-def test_differences_are_paired_by_seed_and_only_over_common_ones(report: Report, finished_experiment: Path) -> None:
+def test_differences_are_paired_by_seed_and_only_over_common_ones(
+    report: ReportContent, finished_experiment: Path
+) -> None:
     frame = pd.read_parquet(finished_experiment / "results.parquet")
     by = {row: 100 * runs["test.accuracy"].astype(float).to_numpy() for row, runs in frame.groupby("row")}
     found = {(row.first, row.second): row for row in report.compared}
@@ -129,7 +132,7 @@ def test_differences_are_paired_by_seed_and_only_over_common_ones(report: Report
     assert first.corrected_p == pytest.approx(expected, nan_ok=True)
 
 
-def test_counts_of_changed_answers(report: Report, finished_experiment: Path) -> None:
+def test_counts_of_changed_answers(report: ReportContent, finished_experiment: Path) -> None:
     study = Study.read(finished_experiment)
     found = change(study, "CLFA, alpha 0", "text-only", shown=3)
     assert found is not None

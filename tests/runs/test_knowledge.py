@@ -14,7 +14,9 @@ from clfa.errors import DataError, RecipeError
 from clfa.knowledge import SOURCES
 from clfa.knowledge.base import KnowledgeSource
 from clfa.modeling.frozen_encoder import FrozenEncoder
-from clfa.prediction.predict import Post, Predictor, predict_file
+from clfa.prediction.post import Post
+from clfa.prediction.post_classifier import PostClassifier
+from clfa.prediction.predict import predict_file
 from clfa.recipe import KnowledgeRecipe, Recipe
 from clfa.runs.evaluate import evaluate
 from clfa.runs.prepare import Preparation, check_names, load_corpus
@@ -96,7 +98,7 @@ def test_trains_and_predicts_as_it_evaluated(
     posts = [Post(row["text"], row["image"], row["knowledge"]) for row in rows if row["id"] in scored]
     # From the run and from its model directory alone.
     for place in ("run", "run/model"):
-        predictor = Predictor.load(tmp_path / place)
+        predictor = PostClassifier.load(tmp_path / place)
         assert predictor.knowledge is not None
         for post, prediction, row in zip(
             posts, predictor(posts), [row for row in rows if row["id"] in scored], strict=True
@@ -182,7 +184,7 @@ def test_a_file_for_a_text_model_that_looks_at_pictures(
 ) -> None:
     recipe = tiny_recipe(posts_csv, *overrides, "model.vision_encoder=null", "training.epochs=1")
     train(recipe, tmp_path / "run", cache=tmp_path / "cache")
-    predictor = Predictor.load(tmp_path / "run")
+    predictor = PostClassifier.load(tmp_path / "run")
     (tmp_path / "new.csv").write_text("text\nso sunny\n")
     with pytest.raises(DataError, match="has no column 'image'"):
         predict_file(predictor, tmp_path / "new.csv", tmp_path / "out.jsonl")
@@ -212,7 +214,7 @@ def test_with_texts_and_pictures_missing(
     scored = {row["id"]: row["probabilities"] for row in read_jsonl(tmp_path / "run" / "predictions-test.jsonl")}
     kept = [row for row in rows if row["id"] in scored]
     assert {bool(row["text"]) for row in kept} == {bool(row["image"]) for row in kept} == {True, False}
-    predictor = Predictor.load(tmp_path / "run", batch_size=3)
+    predictor = PostClassifier.load(tmp_path / "run", batch_size=3)
     for prediction, row in zip(
         predictor([Post(row["text"], row["image"], row["knowledge"]) for row in kept]), kept, strict=True
     ):

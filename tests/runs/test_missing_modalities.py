@@ -13,7 +13,9 @@ from clfa.cli.main import app
 from clfa.data import read_corpus, validate
 from clfa.errors import RecipeError
 from clfa.evaluation.inference import infer
-from clfa.prediction.predict import Post, Predictor, predict_file
+from clfa.prediction.post import Post
+from clfa.prediction.post_classifier import PostClassifier
+from clfa.prediction.predict import predict_file
 from clfa.recipe import Recipe, load_recipe
 from clfa.runs.prepare import Preparation, load_corpus
 from clfa.runs.train import train
@@ -77,7 +79,7 @@ def test_metrics_tell_what_was_incomplete_and_what_each_modality_is_worth(run: P
 
 def test_prediction_equals_evaluation_and_withholding(run: Path, recipe: Recipe, gappy_csv: Path) -> None:
     evaluated = {row["id"]: row["probabilities"]["good"] for row in read_jsonl(run / "predictions-test.jsonl")}
-    predictor = Predictor.load(run, batch_size=5)
+    predictor = PostClassifier.load(run, batch_size=5)
     summary = predict_file(predictor, gappy_csv, run / "predicted.jsonl")
     predicted = {row["id"]: row for row in read_jsonl(run / "predicted.jsonl")}
     assert summary.failures == {"missing image": 8}
@@ -121,7 +123,7 @@ def test_frozen_encoders_with_cached_features_give_the_same_samples(
 
 
 def test_a_model_without_leave_still_reports_failures(tiny_run: Path) -> None:
-    predictions = Predictor.load(tiny_run)([Post(text="a great day"), Post(text="")])
+    predictions = PostClassifier.load(tiny_run)([Post(text="a great day"), Post(text="")])
     assert [prediction.reason for prediction in predictions] == ["missing image", "empty text"]
 
 

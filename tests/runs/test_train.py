@@ -317,14 +317,15 @@ def test_fitted_guide_is_kept_with_the_run(tiny_recipe: MakeRecipe, posts_csv: P
 
 
 def test_knowledge_is_read_in_training_evaluation_and_prediction(tiny_recipe: MakeRecipe, tmp_path: Path) -> None:
-    from clfa.prediction.predict import Predictor, predict_file
+    from clfa.prediction.post_classifier import PostClassifier
+    from clfa.prediction.predict import predict_file
 
     rows = [{**row, "knowledge": "" if n % 3 else f"good dog {n}"} for n, row in enumerate(make_posts(tmp_path))]
     table = write_csv(tmp_path / "posts.csv", rows)
     recipe = tiny_recipe(table, "model.use_knowledge=true", "model.alpha=0")
     train(recipe, tmp_path / "run")
     scored = {row["id"]: row for row in read_jsonl(tmp_path / "run" / "predictions-test.jsonl")}
-    predictor = Predictor.load(tmp_path / "run")
+    predictor = PostClassifier.load(tmp_path / "run")
     predict_file(predictor, table, tmp_path / "with.jsonl")
     predict_file(predictor, table, tmp_path / "without.jsonl", knowledge="absent")
     found, without = (

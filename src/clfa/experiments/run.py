@@ -8,7 +8,7 @@ from pathlib import Path
 
 from filelock import FileLock
 
-from clfa.errors import RecipeError
+from clfa.errors import Argument, RecipeError
 from clfa.experiments.execute import Outcome
 from clfa.experiments.plan import PlannedRun, check_plan, plan_runs, select_rows
 from clfa.experiments.pool import run_all
@@ -80,7 +80,7 @@ def run_experiment(
 
 def _claim(directory: Path, experiment: Experiment) -> None:
     if (directory / "recipe.yaml").exists():
-        raise RecipeError(f"{directory} is a run folder; give another --output.")
+        raise RecipeError(f"{directory} is a run folder; give another ", Argument("output"), ".")
     directory.mkdir(parents=True, exist_ok=True)
     with FileLock(directory / "results.lock"):
         path = directory / "experiment.yaml"
@@ -89,7 +89,6 @@ def _claim(directory: Path, experiment: Experiment) -> None:
 
             held = load_experiment(path).name
             if held != experiment.name:
-                raise RecipeError(
-                    f"{directory} holds the experiment {held!r}; give {experiment.name!r} another --output."
-                )
+                problem = f"{directory} holds the experiment {held!r}; give {experiment.name!r} another "
+                raise RecipeError(problem, Argument("output"), ".")
         experiment.save(path)

@@ -10,6 +10,7 @@ from transformers import AutoModel, AutoProcessor, PreTrainedModel
 
 from clfa.errors import ModelError
 from clfa.modeling.base import CLFAPreTrainedModel
+from clfa.modeling.baselines.base import build_baseline
 from clfa.modeling.configuration import CLFAConfig
 from clfa.modeling.encoders import (
     build_encoder,
@@ -64,9 +65,6 @@ class CLFAModel(CLFAPreTrainedModel):
         if config.allow_missing_modalities:
             self.missing = MissingTokens(widths, config.modality_dropout)
         if config.baseline is not None:
-            # Only here: baselines are made of this package's parts, and whoever imports one first would go in circles.
-            from clfa.modeling.baselines.base import build_baseline
-
             if config.use_knowledge:
                 widths["knowledge"] = widths["text"]
             self.baseline = build_baseline(config.baseline, config, widths, config.baseline_options or {})

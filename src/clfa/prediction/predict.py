@@ -16,24 +16,14 @@ from clfa.data.images import is_address
 from clfa.errors import CLFAError, DataError
 from clfa.files import write_json
 from clfa.prediction.journal import MAX_EXAMPLES, PredictionJournal, PredictionSummary, file_identity
-from clfa.prediction.predictor import Post, Prediction, Predictor
+from clfa.prediction.post import Post, Prediction
+from clfa.prediction.post_classifier import PostClassifier
 from clfa.prediction.table import OUTPUT_SUFFIXES, check_output, table_columns, write_table
 from clfa.progress import track
 from clfa.recipe import load_recipe
 from clfa.runs.run_folder import RunFolder, is_run_folder
 from clfa.runs.target_report import prediction_record
 from clfa.tables.rows import SUFFIXES, Row, count_rows, iter_rows
-
-__all__ = [
-    "Post",
-    "Prediction",
-    "PredictionSummary",
-    "Predictor",
-    "located",
-    "predict_file",
-    "predict_folder",
-    "run_columns",
-]
 
 # What a kill can cost: so many rows, or so many seconds of slower work, and the window in which they end.
 COMMIT_ROWS, COMMIT_SECONDS = 1000, 10.0
@@ -53,7 +43,7 @@ def run_columns(path: str | Path) -> dict[str, str]:
 
 
 def predict_file(
-    predictor: Predictor,
+    predictor: PostClassifier,
     source: str | Path,
     output: str | Path,
     *,
@@ -129,7 +119,7 @@ def predict_file(
 
 
 def predict_folder(
-    predictor: Predictor, source: str | Path, output: str | Path, *, resume: bool = False, **options: Any
+    predictor: PostClassifier, source: str | Path, output: str | Path, *, resume: bool = False, **options: Any
 ) -> PredictionSummary:
     """Predict on every table of a folder: Parquet shards, or any files that :func:`predict_file` takes.
 
@@ -189,7 +179,7 @@ def _read_finished(place: Path) -> dict[str, Any]:
 
 
 def _predict_rows(
-    predictor: Predictor,
+    predictor: PostClassifier,
     source: Path,
     journal: PredictionJournal,
     columns: dict[str, str],
@@ -277,7 +267,7 @@ def _json_line(record: dict[str, Any]) -> str:
     return line + "\n"
 
 
-def _require_columns(predictor: Predictor, rows: list[Row], source: Path, columns: dict[str, str]) -> None:
+def _require_columns(predictor: PostClassifier, rows: list[Row], source: Path, columns: dict[str, str]) -> None:
     present = {name for row in rows for name in row.values}
     looks = predictor.knowledge is not None and predictor.knowledge.reads_images
     needed = [

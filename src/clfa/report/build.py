@@ -3,77 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from clfa.experiments.schema import Published
 from clfa.experiments.scores import factor, lower_is_better
 from clfa.files import atomic_write
+from clfa.report.content import ReportContent
+from clfa.report.html import render_html
+from clfa.report.markdown import render_markdown
 from clfa.report.plots import confusion_plot, interval_plot, learning_curves, projection_plot
 from clfa.report.projection import read_projections
 from clfa.report.published import published_rows
-from clfa.report.samples import Change, change
+from clfa.report.samples import change
 from clfa.report.study import Study
-from clfa.report.tables import (
-    AlignmentRow,
-    ComparisonRow,
-    HeadlineRow,
-    alignment_rows,
-    best_row,
-    comparisons,
-    headline,
-)
-from clfa.report.worth import WorthRow, worth_rows
+from clfa.report.tables import alignment_rows, best_row, comparisons, headline
+from clfa.report.worth import worth_rows
 
 # More curves or clouds than these say nothing on one page.
 _MAX_CURVES, _MAX_CLOUDS, _MAX_CONFUSIONS, _MAX_CHANGES = 8, 6, 4, 3
-
-
-@dataclass
-class Report:
-    """Content of the pages.
-
-    Args:
-        study: The experiment.
-        rows: Headline table.
-        compared: Tested differences.
-        published: Figures of others.
-        aligned: Retrieval of students and guides.
-        worth: Scores with a modality withheld.
-        intervals: Dot plots by metric.
-        curves: Learning curves.
-        confusions: Confusion matrices.
-        clouds: Row and run -> projection plot.
-        changes: Samples whose answer changed.
-    """
-
-    study: Study
-    rows: list[HeadlineRow]
-    compared: list[ComparisonRow]
-    published: list[Published]
-    aligned: list[AlignmentRow]
-    worth: list[WorthRow] = field(default_factory=list)
-    intervals: dict[str, str] = field(default_factory=dict)
-    curves: str | None = None
-    confusions: list[str] = field(default_factory=list)
-    clouds: dict[str, str] = field(default_factory=dict)
-    changes: list[Change] = field(default_factory=list)
-
-    @property
-    def groups(self) -> list[tuple[str, list[HeadlineRow]]]:
-        """Rows under their headings."""
-        names = dict.fromkeys(row.group for row in self.rows)
-        return [(name, [row for row in self.rows if row.group == name]) for name in names]
-
-    @property
-    def versions(self) -> dict[str, list[str]]:
-        """Versions that the runs were made with; more than one of a kind is worth a remark."""
-        frame = self.study.finished
-        columns = [column for column in map(str, frame.columns) if column.startswith("versions.")]
-        return {c.removeprefix("versions."): sorted(map(str, frame[c].dropna().unique())) for c in columns}
 
 
 def write_report(
@@ -93,9 +42,6 @@ def write_report(
     Raises:
         CLFAError: When the folder is no experiment or nothing has finished.
     """
-    from clfa.report.html import render_html
-    from clfa.report.markdown import render_markdown
-
     path = Path(output) if output is not None else Path(directory) / "report.html"
     content = build(Study.read(directory, metric), samples=samples)
     beside = path.with_suffix(".md")
@@ -106,7 +52,7 @@ def write_report(
     return path, beside
 
 
-def build(study: Study, *, samples: bool = True) -> Report:
+def build(study: Study, *, samples: bool = True) -> ReportContent:
     """Compute everything the pages show.
 
     Args:
@@ -115,7 +61,7 @@ def build(study: Study, *, samples: bool = True) -> Report:
     """
     compared = comparisons(study)
     rows = headline(study, compared)
-    report = Report(study, rows, compared, published_rows(study.experiment.published), alignment_rows(study))
+    report = ReportContent(study, rows, compared, published_rows(study.experiment.published), alignment_rows(study))
     report.worth = worth_rows(study)
     chosen = _chosen(report)
     for metric in study.metrics[:2]:
@@ -138,7 +84,7 @@ def build(study: Study, *, samples: bool = True) -> Report:
     return report
 
 
-def _chosen(report: Report) -> list[str]:
+def _chosen(report: ReportContent) -> list[str]:
     """Rows worth a closer look: baseline, best, those compared, then the first ones."""
     experiment, best = report.study.experiment, best_row(report.rows, report.study.metrics[0])
     wanted = [
@@ -150,7 +96,7 @@ def _chosen(report: Report) -> list[str]:
     return list(dict.fromkeys([*(name for name in wanted if name in names), *names[:2]]))
 
 
-def _pairs(report: Report) -> list[tuple[str, str]]:
+def _pairs(report: ReportContent) -> list[tuple[str, str]]:
     """Rows whose answers are held against each other: the best row and the baseline, then the asked-for pairs."""
     experiment, names = report.study.experiment, [row.name for row in report.rows]
     pairs = [(first, second) for first, second in experiment.compare]

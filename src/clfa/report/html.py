@@ -9,11 +9,11 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from clfa.experiments.scores import factor, title
 from clfa.report import format, words
-from clfa.report.build import Report
+from clfa.report.content import ReportContent
 from clfa.report.markdown import published_columns
 
 
-def render_html(report: Report) -> str:
+def render_html(report: ReportContent) -> str:
     """The whole page; every text from data or recipes is escaped."""
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent),

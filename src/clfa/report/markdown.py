@@ -7,11 +7,11 @@ from collections.abc import Sequence
 
 from clfa.experiments.scores import factor, title
 from clfa.report import words
-from clfa.report.build import Report
+from clfa.report.content import ReportContent
 from clfa.report.format import count, digits, number, p_value, plus_minus
 
 
-def render_markdown(report: Report) -> str:
+def render_markdown(report: ReportContent) -> str:
     """The whole page."""
     study = report.study
     experiment = study.experiment
@@ -45,7 +45,7 @@ def render_markdown(report: Report) -> str:
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
-def _headline(report: Report) -> str:
+def _headline(report: ReportContent) -> str:
     metrics = report.study.metrics
     header = ["row", *(title(metric) for metric in metrics), "runs", "seconds", "memory GB", "trainable"]
     lines = []
@@ -65,7 +65,7 @@ def _headline(report: Report) -> str:
     return _table(header, lines)
 
 
-def _compared(report: Report) -> str:
+def _compared(report: ReportContent) -> str:
     places = digits(report.study.metrics[0])
     unit = "points" if factor(report.study.metrics[0]) == 100 else "difference"
     lines = []
@@ -87,7 +87,7 @@ def _compared(report: Report) -> str:
     return _table(["rows", unit, "95 % interval", "ahead", "p", "p corrected", "p Wilcoxon"], lines)
 
 
-def _worth(report: Report) -> str:
+def _worth(report: ReportContent) -> str:
     metric = report.study.metrics[0]
     lines = [
         [
@@ -100,13 +100,13 @@ def _worth(report: Report) -> str:
     return _table(["row", "withheld", title(metric), "without it", "worth"], lines)
 
 
-def published_columns(report: Report) -> list[str]:
+def published_columns(report: ReportContent) -> list[str]:
     """Figures that any published row has."""
     keys = dict.fromkeys(key for row in report.published for key in row.model_dump(exclude={"method", "source"}))
     return [key for key in keys if any(getattr(row, key, None) is not None for row in report.published)]
 
 
-def _published(report: Report) -> str:
+def _published(report: ReportContent) -> str:
     columns = published_columns(report)
     lines = [
         [row.method, *(number(_figure(getattr(row, column, None)), 2) for column in columns), row.source]
@@ -119,7 +119,7 @@ def _figure(value: object) -> float:
     return float(value) if isinstance(value, (int, float)) else math.nan
 
 
-def _aligned(report: Report) -> str:
+def _aligned(report: ReportContent) -> str:
     lines = [
         [
             row.name,

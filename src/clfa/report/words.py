@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from clfa.experiments.scores import title
-from clfa.report.build import Report
+from clfa.report.content import ReportContent
 
 SYNTHETIC = (
     "SYNTHETIC data: generated posts that show how the machinery works. These figures say nothing about real posts and "
@@ -22,12 +22,12 @@ VALIDATION = (
 )
 
 
-def split_sentence(report: Report) -> str:
+def split_sentence(report: ReportContent) -> str:
     """Whether scores are of test or validation."""
     return TEST if report.study.split == "test" else VALIDATION
 
 
-def progress_sentence(report: Report) -> str:
+def progress_sentence(report: ReportContent) -> str:
     """How much of the plan is done."""
     study = report.study
     done, failed, planned = len(study.finished), len(study.failed), len(study.runs)
@@ -40,7 +40,7 @@ def progress_sentence(report: Report) -> str:
     return f"{done} of {planned} runs ({len({run.row for run in study.runs})} rows × {over}){rest}."
 
 
-def test_sentence(report: Report) -> str:
+def test_sentence(report: ReportContent) -> str:
     """Which test, and which correction."""
     study = report.study
     metric = title(study.metrics[0])
@@ -61,7 +61,7 @@ def test_sentence(report: Report) -> str:
     )
 
 
-def headline_sentence(report: Report) -> str:
+def headline_sentence(report: ReportContent) -> str:
     """How to read the headline table."""
     baseline = report.study.experiment.baseline_row
     bold = (

@@ -180,11 +180,12 @@ def train(
     if alignment is not None:
         metrics["validation"]["student_retrieval_before"] = alignment.before.to_dict()
         alignment.save(folder.alignment, model)
+    peak = peak_memory_mb()
     metrics["resources"] = {
         "seconds_preparing": round(prepared - started, 1),
         "seconds_training": round(trained - prepared, 1),
         "seconds_total": round(time.perf_counter() - started, 1),
-        "peak_memory_mb": round(peak_memory_mb()),
+        "peak_memory_mb": None if peak is None else round(peak),
     }
     metrics["versions"] = versions()
     write_json(folder.metrics, metrics)

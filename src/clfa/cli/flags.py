@@ -1,0 +1,47 @@
+"""The arguments that the library's messages name, as the flags of the command that was called."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from clfa.errors import Argument
+
+# Parameters of the library's functions whose options have another name.
+_OPTIONS = {"text": "text_column", "image": "image_column", "identifier": "id_column", "id": "id_column"}
+# How commands take the options of a reader: parameter of the command -> what stands before ``name=...``.
+_READER_OPTIONS = {"overrides": "data.options.", "option": "--option "}
+
+
+def flags(app: Any, words: Iterable[str]) -> Callable[[Argument], str]:
+    """A spelling of arguments for the command that was called.
+
+    Args:
+        app: The whole program, as a click command.
+        words: What was typed after the program's name.
+
+    Returns:
+        A function for :meth:`clfa.errors.CLFAError.spelled`: the option that stands for the argument; where there is
+        none, the way in which the command takes options of readers, or ``--name``.
+    """
+    options = {parameter.name: parameter for parameter in _called(app, words).params}
+
+    def spell(argument: Argument) -> str:
+        value = "" if argument.value in (None, True, ...) else f" {argument.value}"
+        for name in (_OPTIONS.get(argument.name), argument.name):
+            if name in options and options[name].opts[0].startswith("--"):
+                return options[name].opts[0] + value
+        for name, prefix in _READER_OPTIONS.items():
+            if argument.value is ... and name in options:
+                return f"{prefix}{argument}"
+        return f"--{argument.name.replace('_', '-')}{value}"
+
+    return spell
+
+
+def _called(command: Any, words: Iterable[str]) -> Any:
+    for word in words:
+        if word not in getattr(command, "commands", {}):
+            break
+        command = command.commands[word]
+    return command
