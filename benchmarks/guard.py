@@ -29,6 +29,7 @@ from benchmarks import lengths, plain, startup
 from benchmarks.architectures import IMAGENET, RandomGuide, recipe_of, write_encoders
 from benchmarks.material import write_posts
 from benchmarks.spread import alternate, ratios
+from clfa.cpu import speed_up
 from clfa.data.images import load_image
 from clfa.evaluation.inference import infer
 from clfa.modeling import CLFAConfig, CLFAForClassification
@@ -186,7 +187,7 @@ class Subject:
             num_labels=2,
             **off,
         )
-        return CLFAForClassification(config).train()
+        return speed_up(CLFAForClassification(config)).train()
 
     @cached_property
     def samples(self) -> list[dict[str, Any]]:
@@ -303,7 +304,7 @@ class Subject:
         built: Any = CLFAForClassification.from_encoders(
             preparation.text_encoder, preparation.vision_encoder, preparation.corpus.label_names, **model
         )
-        return built.to(preparation.text_encoder.device)
+        return speed_up(built).to(preparation.text_encoder.device)
 
     def evaluation_passes(self) -> float:
         """Forward passes of :func:`clfa.evaluation.inference.infer` per batch."""

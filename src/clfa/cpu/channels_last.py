@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import nn
 from transformers import PreTrainedModel
-from transformers.utils import ModelOutput
+from transformers.utils.generic import ModelOutput
 
 # Pictures at a time: activations of more no longer fit into a processor's caches.
 _PICTURES = 8

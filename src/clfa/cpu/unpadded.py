@@ -55,7 +55,7 @@ def exchange(module: nn.Module) -> None:
         vars(module)["forward"] = partial(forward_without_padding, module)
 
 
-def forward_without_padding(encoder: PreTrainedModel, *args: Any, **kwargs: Any) -> Any:
+def forward_without_padding(encoder: Any, *args: Any, **kwargs: Any) -> Any:
     """The encoder's own ``forward``, on the tokens that exist alone where :func:`leaving_padding_out_pays`.
 
     Embeddings, linear layers and norms see one row of N tokens, and only attention sees texts again
