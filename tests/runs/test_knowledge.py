@@ -18,8 +18,11 @@ from clfa.prediction.post import Post
 from clfa.prediction.post_classifier import PostClassifier
 from clfa.prediction.predict import predict_file
 from clfa.recipe import KnowledgeRecipe, Recipe
+from clfa.runs.corpus import load_corpus
+from clfa.runs.encoded_splits import cache_features, encode_split
+from clfa.runs.encoders import load_encoders
 from clfa.runs.evaluate import evaluate
-from clfa.runs.prepare import Preparation, check_names, load_corpus
+from clfa.runs.names import check_names
 from clfa.runs.train import train
 from knowledge.wordnet import write_wordnet
 from posts import read_jsonl
@@ -125,11 +128,11 @@ def test_features_of_knowledge_stand_in_for_the_encoder(
     table, _ = knowing(posts_csv, tmp_path)
     recipe = tiny_recipe(table, *overrides, "model.knowledge_max_length=6")
     corpus = load_corpus(recipe, cache=tmp_path / "cache")
-    preparation = Preparation(recipe, corpus, cache=tmp_path / "cache")
-    preparation.cache_features()
+    encoders = load_encoders(recipe, tmp_path / "cache")
+    cache_features(recipe, corpus, encoders)
     monkeypatch.setattr(FrozenEncoder, "encode_texts", lambda *args: pytest.fail("not cached"))
     split = corpus.splits["train"]
-    dataset = preparation.dataset(split)
+    dataset = encode_split(recipe, split, encoders)
     texts = split["knowledge"][:]
     assert None in texts
     for index in range(len(split)):
@@ -138,9 +141,9 @@ def test_features_of_knowledge_stand_in_for_the_encoder(
         if texts[index] is None:
             assert sample["knowledge_features"].shape == (0, 16)
             continue
-        ids = preparation.processor.token_ids([texts[index]], 6)
+        ids = encoders.processor.token_ids([texts[index]], 6)
         with torch.no_grad():
-            hidden = preparation.text_encoder(input_ids=torch.tensor(ids)).last_hidden_state[0]
+            hidden = encoders.text_encoder(input_ids=torch.tensor(ids)).last_hidden_state[0]
         torch.testing.assert_close(torch.tensor(sample["knowledge_features"]).float(), hidden, atol=2e-3, rtol=2e-3)
 
 
@@ -152,7 +155,7 @@ def test_without_use_knowledge_nothing_is_read(
     corpus = load_corpus(recipe, cache=tmp_path)
     assert ColourSource.calls == 0
     assert set(corpus.splits["train"]["knowledge"][:]) == {None}
-    assert Preparation(recipe, corpus, cache=tmp_path).processor.knowledge is None
+    assert load_encoders(recipe, tmp_path).processor.knowledge is None
 
 
 @pytest.mark.parametrize(

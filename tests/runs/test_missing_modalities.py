@@ -17,7 +17,10 @@ from clfa.prediction.post import Post
 from clfa.prediction.post_classifier import PostClassifier
 from clfa.prediction.predict import predict_file
 from clfa.recipe import Recipe, load_recipe
-from clfa.runs.prepare import Preparation, load_corpus
+from clfa.runs.corpus import load_corpus
+from clfa.runs.encoded_splits import encode_split
+from clfa.runs.encoders import load_encoders
+from clfa.runs.guide import make_guide
 from clfa.runs.train import train
 from posts import make_posts, read_jsonl, write_csv
 
@@ -87,7 +90,7 @@ def test_prediction_equals_evaluation_and_withholding(run: Path, recipe: Recipe,
         assert predicted[sample]["probabilities"]["good"] == pytest.approx(probability, abs=1e-4)
 
     corpus = load_corpus(recipe)
-    dataset = Preparation(recipe, corpus).dataset(corpus.splits["test"])
+    dataset = encode_split(recipe, corpus.splits["test"], load_encoders(recipe))
     without_image = infer(predictor.model, dataset, without="image").probabilities[:, 1]
     texts = corpus.splits["test"]["text"][:]
     alone = [prediction.probabilities.get("good") for prediction in predictor([Post(text=text) for text in texts])]
@@ -110,8 +113,8 @@ def test_frozen_encoders_with_cached_features_give_the_same_samples(
         ],
     )
     corpus = load_corpus(frozen)
-    preparation = Preparation(frozen, corpus)
-    sample = preparation.dataset(corpus.splits["train"], preparation.guide())
+    encoders = load_encoders(frozen)
+    sample = encode_split(frozen, corpus.splits["train"], encoders, make_guide(frozen, corpus, encoders))
     no_text, no_image = sample[0], sample[1]
     assert no_text["text_features"].shape == (0, 16)
     assert not np.any(no_text["guide_text_embeds"])
