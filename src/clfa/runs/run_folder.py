@@ -5,17 +5,20 @@ from __future__ import annotations
 import json
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from datasets import Dataset
 
-from clfa.data import Corpus
 from clfa.errors import ModelError, RecipeError
-from clfa.evaluation.inference import Inference
 from clfa.files import write_jsonl
 from clfa.recipe import Recipe, load_recipe
 from clfa.targets.target import MULTI_LABEL, REGRESSION, SINGLE_LABEL, Target
+
+if TYPE_CHECKING:
+    from datasets import Dataset
+
+    from clfa.data import Corpus
+    from clfa.evaluation.inference import Inference
 
 _PLOTS = {SINGLE_LABEL: "confusion", MULTI_LABEL: "f1", REGRESSION: "scatter"}
 
