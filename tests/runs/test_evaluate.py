@@ -106,7 +106,7 @@ def test_other_classes(tiny_run: Path, tmp_path: Path) -> None:
     corpus.label_names = ["good", "bad"]
     model = CLFAForClassification.from_pretrained(tiny_run / "model")
     with pytest.raises(
-        DataError, match=r"targets are label \(single_label_classification: bad, good\), the data's .*: good, bad\)"
+        DataError, match=r"targets are label \(single.*: bad, good\), the data's label \(single.*: good, bad\)"
     ):
         evaluate_module.check_label_names(model, corpus)
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from clfa.data import Corpus
 from clfa.errors import ModelError, RecipeError
 from clfa.files import write_jsonl
 from clfa.recipe import Recipe, load_recipe
+
+if TYPE_CHECKING:
+    from clfa.data import Corpus
 
 
 class RunFolder:
