@@ -34,9 +34,10 @@ test: $(BIN)/.installed  ## Fast tests
 test-all: $(BIN)/.installed  ## All tests, also slow ones and those on real data
 	$(BIN)/python -m pytest -n auto
 
-check: $(BIN)/.installed  ## ruff and mypy
+check: $(BIN)/.installed  ## ruff, the import contracts and mypy
 	$(BIN)/ruff check src tests benchmarks
 	$(BIN)/ruff format --check src tests benchmarks
+	$(BIN)/lint-imports --no-logo
 	$(BIN)/mypy
 
 format: $(BIN)/.installed  ## Let ruff format
@@ -70,4 +71,4 @@ bench-guard: $(BIN)/.installed  ## Fail when a step clearly costs more than it d
 	$(BIN)/python -m benchmarks guard
 
 clean:  ## Remove what make and the tools made
-	rm -rf $(VENV) demo build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) demo build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

@@ -13,7 +13,9 @@ from typing import Any
 import numpy as np
 
 from clfa.recipe import load_recipe
-from clfa.runs.prepare import Preparation, load_corpus
+from clfa.runs.corpus import load_corpus
+from clfa.runs.encoders import load_encoders
+from clfa.runs.guide import check_guide, make_guide
 
 SETTINGS: dict[str, list[str]] = {
     "128 / 128 / 64 (the default)": [],
@@ -37,10 +39,11 @@ def main() -> None:
         place = [f"data.dir={options.data_dir}", f"data.fold={fold}"]
         corpus = load_corpus(load_recipe(options.recipe, place))
         for name, overrides in SETTINGS.items():
-            preparation = Preparation(load_recipe(options.recipe, [*place, *overrides]), corpus)
-            guide = preparation.guide()
+            recipe = load_recipe(options.recipe, [*place, *overrides])
+            encoders = load_encoders(recipe)
+            guide = make_guide(recipe, corpus, encoders)
             assert guide is not None
-            found[name].append(preparation.guide_report(guide))
+            found[name].append(check_guide(guide, corpus, encoders))
     print("| principal components (text / image / ConSE) | rank 1, % | first ten, % | median rank | of |")
     print("| --- | ---: | ---: | ---: | ---: |")
     for name, reports in found.items():

@@ -30,12 +30,18 @@ from benchmarks.architectures import IMAGENET, RandomGuide, recipe_of, write_enc
 from benchmarks.material import write_posts
 from benchmarks.spread import alternate, ratios
 from clfa.data.images import load_image
+from clfa.devices import best_device
 from clfa.evaluation.inference import infer
 from clfa.modeling import CLFAConfig, CLFAForClassification
-from clfa.prediction.predict import Post, Predictor
+from clfa.prediction.post import Post
+from clfa.prediction.post_classifier import PostClassifier
 from clfa.processing.collator import CLFACollator
 from clfa.recipe import load_recipe
-from clfa.runs.prepare import Preparation, load_corpus
+from clfa.runs.corpus import load_corpus
+from clfa.runs.encoded_splits import cache_features, encode_split
+from clfa.runs.encoders import Encoders, load_encoders
+from clfa.runs.model import build_model
+from clfa.targets.target import LABEL, Target
 
 AT_MOST, AT_LEAST = "at most", "at least"
 BATCH = 8
@@ -283,49 +289,40 @@ class Subject:
         write_posts(folder, lengths.draw("mmsd", 48), (24, 16, 8))
         return folder
 
-    def prepared(self, *overrides: str) -> tuple[Preparation, Any]:
-        """A recipe's preparation and its data set of the training split."""
+    def prepared(self, *overrides: str) -> tuple[Encoders, Any, Any]:
+        """A recipe's encoders, the data set of its training split, and a model as a run would make it."""
         encoders = write_encoders(self.work / "encoders" / "small", "small", clip=False)
         recipe, fields = recipe_of("small", encoders, self.posts / "posts.jsonl")
         settings = load_recipe(recipe, [*fields, *overrides])
         cache = self.work / "cache"
-        preparation = Preparation(settings, load_corpus(settings, cache=cache), cache=cache)
-        preparation.cache_features()
+        corpus = load_corpus(settings, cache=cache)
+        encoders = load_encoders(settings, cache)
+        cache_features(settings, corpus, encoders)
         guide: Any = RandomGuide(_FUSION)
-        return preparation, preparation.dataset(preparation.corpus.splits["train"], guide)
-
-    def classifier(self, preparation: Preparation) -> Any:
-        """A model as a run would make it."""
-        model = preparation.recipe.model.model_dump(
-            exclude={"text_encoder", "vision_encoder", "max_length", "knowledge_max_length"}
-        )
-        built: Any = CLFAForClassification.from_encoders(
-            preparation.text_encoder, preparation.vision_encoder, preparation.corpus.label_names, **model
-        )
-        return built.to(preparation.text_encoder.device)
+        data = encode_split(settings, corpus.splits["train"], encoders, guide)
+        targets = [Target(LABEL, label_names=tuple(corpus.label_names))]
+        model: Any = build_model(settings.model, encoders, targets, None)
+        return encoders, data, model.to(best_device())
 
     def evaluation_passes(self) -> float:
         """Forward passes of :func:`clfa.evaluation.inference.infer` per batch."""
-        preparation, data = self.prepared()
-        model = self.classifier(preparation)
+        _, data, model = self.prepared()
         with calls(model) as count:
             infer(model, data, batch_size=BATCH)
         return len(count) / -(-len(data) // BATCH)
 
     def prediction_passes(self) -> float:
-        """Forward passes of :class:`clfa.prediction.predict.Predictor` per batch."""
-        preparation, _ = self.prepared()
-        model = self.classifier(preparation)
+        """Forward passes of :class:`clfa.prediction.post_classifier.PostClassifier` per batch."""
+        encoders, _, model = self.prepared()
         posts = [Post("w1 w2 w3", str(self.posts / "images" / f"{number}.jpg")) for number in range(2 * BATCH)]
-        predictor = Predictor(model, preparation.processor, BATCH)
+        predictor = PostClassifier(model, encoders.processor, BATCH)
         with calls(model) as count:
             predictor(posts)
         return len(count) / 2
 
     def encoder_runs(self) -> float:
         """Forward passes of frozen encoders while a model goes over data whose features are cached."""
-        preparation, data = self.prepared("model.freeze_text_encoder=true", "model.freeze_vision_encoder=true")
-        model = self.classifier(preparation)
+        _, data, model = self.prepared("model.freeze_text_encoder=true", "model.freeze_vision_encoder=true")
         with calls(model.clfa.text_encoder) as texts, calls(model.clfa.vision_encoder) as images:
             infer(model, data, batch_size=BATCH)
         return len(texts) + len(images)
@@ -333,20 +330,19 @@ class Subject:
     def caching_pays(self) -> float:
         """A pass over posts with encoders that run, over one on cached features; loading on both sides."""
         frozen = ("model.freeze_text_encoder=true", "model.freeze_vision_encoder=true")
-        preparation, cached = self.prepared(*frozen)
-        _, raw = self.prepared(*frozen, "training.cache_features=false")
-        model = self.classifier(preparation)
+        _, cached, model = self.prepared(*frozen)
+        _, raw, _ = self.prepared(*frozen, "training.cache_features=false")
         return self._ratio(lambda: infer(model, raw, batch_size=BATCH), lambda: infer(model, cached, batch_size=BATCH))
 
     def image_loading(self) -> float:
         """From JPEG files to normalised tensors, over the same with Pillow and NumPy alone."""
-        preparation, _ = self.prepared()
+        encoders, _, _ = self.prepared()
         paths = sorted((self.posts / "images").glob("*.jpg"))[:16]
         mean, std = (np.array(IMAGENET[name], np.float32) for name in ("image_mean", "image_std"))
 
         def ours() -> None:
             for path in paths:
-                preparation.processor.pixels([load_image(path)])
+                encoders.processor.pixels([load_image(path)])
 
         def bare() -> None:
             for path in paths:

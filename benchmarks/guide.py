@@ -11,7 +11,10 @@ from pathlib import Path
 from benchmarks.probe import Channel
 from clfa.guides.clip import CLIPGuide
 from clfa.recipe import load_recipe
-from clfa.runs.prepare import Preparation, load_corpus
+from clfa.runs.corpus import load_corpus
+from clfa.runs.encoded_splits import cache_features
+from clfa.runs.encoders import load_encoders
+from clfa.runs.guide import make_guide, split_pairs
 
 
 def clip(channel: Channel, model: str, posts: str, cache: str) -> None:
@@ -50,19 +53,19 @@ def fitted(channel: Channel, recipe: str, overrides: list[str], cache: str) -> N
     """
     settings = load_recipe(recipe, overrides)
     corpus = load_corpus(settings, cache=Path(cache))
-    preparation = Preparation(settings, corpus, cache=Path(cache))
-    preparation.cache_features()
+    encoders = load_encoders(settings, Path(cache))
+    cache_features(settings, corpus, encoders)
     train = corpus.splits["train"]
     # Once before, so that pooled features are there.
-    preparation.guide()
+    make_guide(settings, corpus, encoders)
     # A fit is kept under its seed, also that of an earlier benchmark; another seed is a fit anew.
     settings.seed = secrets.randbelow(2**30)
     for _ in channel.rounds():
         settings.seed += 1
         with tempfile.TemporaryDirectory() as fresh:
             start = time.perf_counter()
-            guide = preparation.guide()
+            guide = make_guide(settings, corpus, encoders)
             assert guide is not None
-            guide.embed_pairs(preparation.pairs(train), Path(fresh))
+            guide.embed_pairs(split_pairs(train, encoders), Path(fresh))
             seconds = time.perf_counter() - start
         channel.report(seconds=seconds, samples=len(train))

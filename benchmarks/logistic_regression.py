@@ -10,26 +10,27 @@ from __future__ import annotations
 import argparse
 
 import numpy as np
+from datasets import Dataset
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from clfa.evaluation.metrics import classification_metrics
 from clfa.recipe import load_recipe
-from clfa.runs.prepare import Preparation, load_corpus
+from clfa.runs.corpus import load_corpus
+from clfa.runs.encoders import Encoders, load_encoders
 
 STRENGTHS = (1e-4, 3e-4, 1e-3, 3e-3, 1e-2)
 INPUTS = {"text": ("text",), "image": ("image",), "text and image": ("text", "image")}
 SCORES = ("accuracy", "weighted_f1", "macro_f1")
 
 
-def pooled(preparation: Preparation, split: str, modalities: tuple[str, ...]) -> np.ndarray:
+def pooled(encoders: Encoders, rows: Dataset, modalities: tuple[str, ...]) -> np.ndarray:
     """Pooled features of a split, the modalities side by side (N, sum of widths)."""
-    rows = preparation.corpus.splits[split]
     parts = []
     for modality in modalities:
-        encoder = preparation.text if modality == "text" else preparation.image
-        keys = getattr(preparation.keys(rows), modality)
+        encoder = encoders.text if modality == "text" else encoders.image
+        keys = getattr(encoders.keys(rows), modality)
         assert encoder is not None
         encoder.ensure_pooled(rows[modality][:], keys)
         parts.append(encoder.pooled_matrix(keys))
@@ -46,11 +47,11 @@ def main() -> None:
     scores: dict[str, list[list[float]]] = {name: [] for name in INPUTS}
     for fold in options.folds:
         recipe = load_recipe(options.recipe, [f"data.dir={options.data_dir}", f"data.fold={fold}"])
-        preparation = Preparation(recipe, load_corpus(recipe))
-        splits = preparation.corpus.splits
+        encoders = load_encoders(recipe)
+        splits = load_corpus(recipe).splits
         labels = {name: np.array(split["label"][:]) for name, split in splits.items()}
         for name, modalities in INPUTS.items():
-            features = {split: pooled(preparation, split, modalities) for split in splits}
+            features = {split: pooled(encoders, rows, modalities) for split, rows in splits.items()}
             models = [
                 make_pipeline(StandardScaler(), LogisticRegression(C=c, max_iter=500)).fit(
                     features["train"], labels["train"]

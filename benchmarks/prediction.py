@@ -14,10 +14,12 @@ from benchmarks.architectures import RandomGuide
 from benchmarks.machine import synchronise
 from benchmarks.probe import Channel
 from clfa.prediction.onnx_export import export_onnx
-from clfa.prediction.predict import Post, Predictor
+from clfa.prediction.post import Post
+from clfa.prediction.post_classifier import PostClassifier
 from clfa.recipe import load_recipe
-from clfa.runs.prepare import Preparation, load_corpus
-from clfa.runs.train import build_model
+from clfa.runs.corpus import load_corpus
+from clfa.runs.encoders import load_encoders
+from clfa.runs.model import build_model
 from clfa.targets.target import LABEL, Target
 
 
@@ -45,18 +47,18 @@ def predict(
     """
     settings = load_recipe(recipe, overrides)
     corpus = load_corpus(settings, cache=Path(cache))
-    preparation = Preparation(settings, corpus, cache=Path(cache))
+    encoders = load_encoders(settings, Path(cache))
     guide = RandomGuide(settings.model.hidden_size)
     targets = [Target(LABEL, label_names=tuple(corpus.label_names))]
-    model = build_model(settings.model, preparation, targets, guide)  # type: ignore[arg-type]
+    model = build_model(settings.model, encoders, targets, guide)  # type: ignore[arg-type]
     with tempfile.TemporaryDirectory() as folder:
         if engine == "onnx":
             model.save_pretrained(folder)
-            preparation.processor.save_pretrained(folder)
+            encoders.processor.save_pretrained(folder)
             export_onnx(folder, Path(folder) / "onnx")
-            predictor = Predictor.load(folder, batch_size, engine="onnx")
+            predictor = PostClassifier.load(folder, batch_size, engine="onnx")
         else:
-            predictor = Predictor(model, preparation.processor, batch_size, precision)
+            predictor = PostClassifier(model, encoders.processor, batch_size, precision)
     rows = [json.loads(line) for line in (Path(posts) / "posts.jsonl").read_text(encoding="utf-8").splitlines()]
     wanted = [Post(row["text"], str(Path(posts) / row["image"])) for row in rows]
     device = "cuda" if torch.cuda.is_available() else "cpu"

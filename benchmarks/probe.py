@@ -66,7 +66,8 @@ class Channel:
 
         The answer is sent when the task waits again: what it does until then must not disturb another's round.
         """
-        values.setdefault("peak_memory_mb", peak_memory_mb())
+        if "peak_memory_mb" not in values and (peak := peak_memory_mb()) is not None:
+            values["peak_memory_mb"] = peak
         if torch.cuda.is_available():
             values.setdefault("peak_gpu_memory_mb", torch.cuda.max_memory_allocated() / 1e6)
         self._pending.append(_RESULT + json.dumps(values) + "\n")

@@ -17,9 +17,12 @@ from benchmarks.probe import Channel
 from clfa.pretrained import quiet_transformers
 from clfa.processing.dataset import EncodedDataset
 from clfa.recipe import Recipe, load_recipe
-from clfa.runs.prepare import Preparation, load_corpus
+from clfa.runs.arguments import training_arguments
+from clfa.runs.corpus import load_corpus
+from clfa.runs.encoded_splits import cache_features, encode_split
+from clfa.runs.encoders import Encoders, load_encoders
+from clfa.runs.model import build_model
 from clfa.runs.run_folder import RunFolder
-from clfa.runs.train import build_model, training_arguments
 from clfa.targets.target import LABEL, Target
 from clfa.training import CLFATrainer
 
@@ -73,13 +76,13 @@ class Run:
 
     Args:
         settings: The recipe.
-        preparation: Its processor and encoders.
+        encoders: With their processor.
         sets: Training and validation samples, the former with random guide embeddings.
         model: Untrained.
     """
 
     settings: Recipe
-    preparation: Preparation
+    encoders: Encoders
     sets: dict[str, EncodedDataset]
     model: Any
 
@@ -88,16 +91,16 @@ def prepared(recipe: str, overrides: list[str], cache: Path) -> Run:
     """As :func:`clfa.runs.train.train` prepares a run, but for the guide, whose embeddings are drawn at random."""
     settings = load_recipe(recipe, overrides)
     corpus = load_corpus(settings, cache=cache)
-    preparation = Preparation(settings, corpus, cache=cache)
-    preparation.cache_features()
+    encoders = load_encoders(settings, cache)
+    cache_features(settings, corpus, encoders)
     guide: Any = RandomGuide(128 if settings.model.hidden_size < 512 else 512)
     sets = {
-        name: preparation.dataset(corpus.splits[name], guide if name == "train" else None)
+        name: encode_split(settings, corpus.splits[name], encoders, guide if name == "train" else None)
         for name in ("train", "validation")
     }
     set_seed(settings.seed)
     targets = [Target(LABEL, label_names=tuple(corpus.label_names))]
-    return Run(settings, preparation, sets, build_model(settings.model, preparation, targets, guide))
+    return Run(settings, encoders, sets, build_model(settings.model, encoders, targets, guide))
 
 
 def train(
@@ -125,9 +128,9 @@ def train(
         evaluate: Whether there are evaluations.
     """
     run = prepared(recipe, overrides, Path(cache))
-    settings, preparation, sets, model = run.settings, run.preparation, run.sets, run.model
+    settings, encoders, sets, model = run.settings, run.encoders, run.sets, run.model
     if empty_knowledge:
-        tokenizer = preparation.processor.tokenizer
+        tokenizer = encoders.processor.tokenizer
         for data in sets.values():
             data.knowledge_ids = [[tokenizer.cls_token_id, tokenizer.sep_token_id]] * len(data)
     if pad_to is not None:
@@ -153,7 +156,7 @@ def train(
             arguments,
             train_dataset=sets["train"],
             eval_dataset=sets["validation"],
-            processing_class=preparation.processor,
+            processing_class=encoders.processor,
         )
         trainer.rounds = _Rounds(channel, device, facts)
         trainer.add_callback(trainer.rounds)

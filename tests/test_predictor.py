@@ -10,15 +10,15 @@ import pandas as pd
 import pytest
 
 from clfa.errors import DataError, ModelError
-from clfa.prediction.predict import Predictor
+from clfa.prediction.post_classifier import PostClassifier
 from clfa.predictor import CLFAPredictor
 from posts import LABELS, make_posts, read_jsonl, write_csv, write_jsonl
 
 
 @pytest.fixture(autouse=True)
 def _no_pictures(monkeypatch: pytest.MonkeyPatch, tiny_run: Path) -> None:
-    for name in ("plot_confusion_matrix", "plot_learning_curves"):
-        monkeypatch.setattr(f"clfa.runs.train.{name}", lambda *args: None)
+    for name in ("score.plot_confusion_matrix", "train.plot_learning_curves"):
+        monkeypatch.setattr(f"clfa.runs.{name}", lambda *args: None)
 
 
 @pytest.fixture
@@ -140,7 +140,7 @@ def test_save_and_load(loaded: CLFAPredictor, tiny_run: Path, frame: pd.DataFram
     np.testing.assert_array_equal(again.embed(frame.head(4)), loaded.embed(frame.head(4)))
     with pytest.raises(DataError, match="kept exists already; give another path"):
         loaded.save(tmp_path / "kept")
-    assert Predictor.load(saved).label_names == list(LABELS)
+    assert PostClassifier.load(saved).label_names == list(LABELS)
 
 
 def test_loading_what_is_no_run(tmp_path: Path) -> None:

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -27,3 +29,94 @@ def test_unknown_name_lists_the_known_and_the_nearest() -> None:
         NUMBERS.get("eulr")
     with pytest.raises(RecipeError, match=r"known: pi, euler, broken\.$"):
         NUMBERS.get("zzz")
+
+
+# Names added by callers.
+
+
+def test_register_takes_an_object_or_where_to_import_it_from() -> None:
+    numbers = Registry("number", {"pi": "math:pi"})
+    numbers.register("two", 2)
+    numbers.register("tau", "math:tau")
+    assert [numbers.get(name) for name in numbers.names()] == [math.pi, 2, math.tau]
+
+
+def test_register_is_a_decorator() -> None:
+    functions = Registry("function", {})
+
+    @functions.register("half")
+    def half(x: float) -> float:
+        return x / 2
+
+    assert functions.get("half") is half
+    assert half(3) == 1.5
+
+
+def test_a_name_is_only_replaced_when_asked() -> None:
+    numbers = Registry("number", {"pi": "math:pi"})
+    with pytest.raises(ValueError, match=r"the number 'pi' exists; choose another name, or .* replace=True"):
+        numbers.register("pi", 3)
+    with pytest.raises(ValueError, match="the number 'pi' exists"):
+        numbers.register("pi")
+    numbers.register("pi", 3, replace=True)
+    assert numbers.get("pi") == 3
+    with pytest.raises(ValueError, match=r"the number 'e' is 'math\.e'; give an object or 'module:attribute'"):
+        numbers.register("e", "math.e")
+
+
+# Names of other packages.
+
+
+@pytest.fixture
+def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Install a package that only has entry points of the group ``clfa.numbers``."""
+
+    def made(package: str, points: dict[str, str]) -> None:
+        folder = tmp_path / package / f"{package}-1.0.dist-info"
+        folder.mkdir(parents=True)
+        (folder / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {package}\nVersion: 1.0\n", encoding="utf-8")
+        lines = [f"{name} = {value}\n" for name, value in points.items()]
+        (folder / "entry_points.txt").write_text("".join(["[clfa.numbers]\n", *lines]), encoding="utf-8")
+        monkeypatch.syspath_prepend(tmp_path / package)
+
+    return made
+
+
+def test_the_group_follows_from_the_kind() -> None:
+    assert Registry("fusion", {}).group == "clfa.fusions"
+    assert Registry("knowledge source", {}).group == "clfa.knowledge_sources"
+
+
+def test_entry_points_add_names(install: Any) -> None:
+    install("plugin", {"tau": "math:tau"})
+    numbers = Registry("number", {"pi": "math:pi"})
+    assert "tau" in numbers
+    assert numbers.names() == ["pi", "tau"]
+    assert numbers.get("tau") == math.tau
+    with pytest.raises(RecipeError, match=r"unknown number 'ta'; known: pi, tau\. Did you mean 'tau'\?"):
+        numbers.get("ta")
+
+
+def test_an_entry_point_that_cannot_be_imported_is_named_and_leaves_the_others(install: Any) -> None:
+    install("plugin", {"bad": "no_such_module:x", "tau": "math:tau"})
+    numbers = Registry("number", {})
+    assert numbers.names() == ["bad", "tau"]
+    assert numbers.get("tau") == math.tau
+    with pytest.raises(RecipeError, match="the number 'bad' of the package plugin cannot be imported: ModuleNotFound"):
+        numbers.get("bad")
+
+
+def test_names_that_exist_win_over_entry_points(install: Any, caplog: pytest.LogCaptureFixture) -> None:
+    install("first", {"pi": "math:tau", "e": "math:tau"})
+    install("second", {"e": "math:e"})
+    numbers = Registry("number", {"pi": "math:pi"})
+    assert numbers.names() == ["pi", "e"]
+    assert numbers.get("pi") == math.pi
+    assert "The number 'pi' of the package first is left out: clfa has one of this name." in caplog.text
+    assert numbers.get("e") == math.e
+    assert "The number 'e' of the package first is left out: the package second has one" in caplog.text
+
+
+def test_known_names_do_not_look_for_packages(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("clfa.registry.entry_points", None)
+    assert Registry("number", {"pi": "math:pi"}).get("pi") == math.pi

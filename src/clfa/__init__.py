@@ -13,7 +13,7 @@ from clfa.version import __version__
 
 if TYPE_CHECKING:
     from clfa.modeling import CLFAConfig, CLFAForClassification, CLFAModel
-    from clfa.prediction.predict import Post, Prediction, Predictor
+    from clfa.prediction.post import Post, Prediction
     from clfa.predictor import CLFAPredictor
     from clfa.processing.processor import CLFAProcessor
     from clfa.recipe import Recipe, load_recipe
@@ -29,9 +29,8 @@ _HOMES = {
     "CLFAProcessor": "clfa.processing.processor",
     "CLFATrainer": "clfa.training",
     "CLFATrainingArguments": "clfa.training",
-    "Post": "clfa.prediction.predict",
-    "Prediction": "clfa.prediction.predict",
-    "Predictor": "clfa.prediction.predict",
+    "Post": "clfa.prediction.post",
+    "Prediction": "clfa.prediction.post",
     "Recipe": "clfa.recipe",
     "evaluate": "clfa.runs.evaluate",
     "load_recipe": "clfa.recipe",
@@ -48,7 +47,6 @@ __all__ = [
     "CLFATrainingArguments",
     "Post",
     "Prediction",
-    "Predictor",
     "Recipe",
     "__version__",
     "evaluate",

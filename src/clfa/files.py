@@ -37,12 +37,12 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
 
 
 @contextmanager
-def atomic_write(path: str | os.PathLike[str], newline: str | None = None) -> Iterator[IO[str]]:
+def atomic_write(path: str | os.PathLike[str], newline: str = "\n") -> Iterator[IO[str]]:
     """A text file that appears under its name only when the block ends without an error.
 
     Args:
         path: Final name; its folder is made if absent.
-        newline: As in :func:`open`.
+        newline: As in :func:`open`; lines end the same on every system.
     """
     with atomic_path(path) as temporary, open(temporary, "w", encoding="utf-8", newline=newline) as file:
         yield file

@@ -13,7 +13,8 @@ import pandas as pd
 from datasets import Dataset, Image
 
 from clfa.errors import DataError, ModelError
-from clfa.prediction.predict import Post, Prediction, Predictor
+from clfa.prediction.post import Post, Prediction
+from clfa.prediction.post_classifier import PostClassifier
 from clfa.recipe import load_recipe, validate_recipe
 from clfa.runs.evaluate import evaluate
 from clfa.runs.run_folder import RunFolder
@@ -60,7 +61,7 @@ class CLFAPredictor:
         self.path = Path(path) if path is not None else Path(str(self._temporary)) / "run"
         self.columns = {"text": text, "image": image, "label": label}
         self.image_root = image_root
-        self._predictor: Predictor | None = None
+        self._predictor: PostClassifier | None = None
 
     def __del__(self) -> None:
         if getattr(self, "_temporary", None) is not None:
@@ -81,7 +82,7 @@ class CLFAPredictor:
         options = predictor.recipe.data.options
         predictor.columns = {name: options.get(name, name) for name in ("text", "image", "label")}
         predictor.image_root = options.get("image_root")
-        predictor._predictor = Predictor.load(path)
+        predictor._predictor = PostClassifier.load(path)
         return predictor
 
     def fit(
@@ -121,7 +122,7 @@ class CLFAPredictor:
         recipe = self.recipe.model_dump()
         recipe["data"].update(changes)
         train(validate_recipe(recipe), self.path, source=source)
-        self._predictor = Predictor.load(self.path)
+        self._predictor = PostClassifier.load(self.path)
         return self
 
     @property
@@ -196,7 +197,7 @@ class CLFAPredictor:
         temporary.rename(target)
         return target
 
-    def _trained(self) -> Predictor:
+    def _trained(self) -> PostClassifier:
         if self._predictor is None:
             raise ModelError("this predictor is not trained yet; call fit() first.")
         return self._predictor

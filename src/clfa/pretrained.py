@@ -53,7 +53,7 @@ def resolve_pretrained(name: str | os.PathLike[str]) -> str:
     if name.startswith(PACKAGE_PREFIX):
         return str(PACKAGES.get(name.removeprefix(PACKAGE_PREFIX))())
     path = Path(name)
-    looks_local = path.exists() or name.startswith((".", "/", "~")) or name.count("/") > 1
+    looks_local = path.exists() or path.is_absolute() or name.startswith((".", "~")) or name.count("/") > 1
     if not looks_local:
         return name
     path = path.expanduser()

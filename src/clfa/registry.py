@@ -1,47 +1,140 @@
-"""Names to implementations, imported only when asked for."""
+"""Names to implementations, imported when they are asked for."""
 
 from __future__ import annotations
 
 import difflib
 import importlib
-from collections.abc import Mapping
-from typing import Any
+import logging
+from collections.abc import Callable, Mapping
+from importlib.metadata import EntryPoint, entry_points
+from typing import Any, TypeVar, overload
 
 from clfa.errors import RecipeError
+
+logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 
 class Registry:
     """Lazy mapping from a name in a recipe to the object it stands for.
 
+    Names come from this package, from :meth:`register`, and from the entry points that installed packages declare in
+    the registry's group. Entry points are read when a name is not known here or all names are listed. The package's
+    own and registered names take precedence over them.
+
     Args:
-        kind: What the entries are, for messages (``"fusion"``, ``"reader"``).
+        kind: What the entries are, for messages and for the group (``"fusion"``, ``"knowledge source"``).
         entries: Name -> ``"module:attribute"``.
 
+    Attributes:
+        group: Group of the entry points: ``"clfa.fusions"``, ``"clfa.knowledge_sources"``.
+
     Example:
-        >>> Registry("number", {"pi": "math:pi"}).get("pi")
+        >>> numbers = Registry("number", {"pi": "math:pi"})
+        >>> numbers.get("pi")
         3.141592653589793
+        >>> numbers.register("zero", 0)
+        0
+        >>> numbers.group, numbers.names()
+        ('clfa.numbers', ['pi', 'zero'])
     """
 
     def __init__(self, kind: str, entries: Mapping[str, str]) -> None:
         self.kind = kind
-        self._entries = dict(entries)
+        self.group = f"clfa.{kind.replace(' ', '_')}s"
+        self._entries: dict[str, Any] = dict(entries)
+        self._found: dict[str, EntryPoint] | None = None
+
+    @overload
+    def register(self, name: str, *, replace: bool = False) -> Callable[[T], T]: ...
+
+    @overload
+    def register(self, name: str, value: T, *, replace: bool = False) -> T: ...
+
+    def register(self, name: str, value: Any = None, *, replace: bool = False) -> Any:
+        """Add a name, in this process; packages that others install declare an entry point instead.
+
+        Args:
+            name: Name in recipes.
+            value: The object, or ``"module:attribute"`` to import it when it is asked for. Without it the method is a
+                decorator.
+            replace: Whether the name may be one that exists.
+
+        Returns:
+            ``value``, or the decorator.
+
+        Raises:
+            ValueError: When the name is taken and ``replace`` is false, or a text is not ``"module:attribute"``.
+        """
+        if name in self._entries and not replace:
+            raise ValueError(f"the {self.kind} {name!r} exists; choose another name, or replace it with replace=True.")
+        if value is None:
+
+            def decorate(decorated: T) -> T:
+                return self.register(name, decorated, replace=replace)
+
+            return decorate
+        if isinstance(value, str) and not all(value.partition(":")):
+            raise ValueError(f"the {self.kind} {name!r} is {value!r}; give an object or 'module:attribute'.")
+        self._entries[name] = value
+        return value
 
     def names(self) -> list[str]:
-        """Known names, in registration order."""
-        return list(self._entries)
+        """Known names, in registration order; those of other packages last."""
+        return list(dict.fromkeys([*self._entries, *self._plugins()]))
 
     def __contains__(self, name: object) -> bool:
-        return name in self._entries
+        return name in self._entries or name in self._plugins()
 
     def get(self, name: str) -> Any:
         """The object behind ``name``.
 
         Raises:
-            RecipeError: When the name is unknown; the message lists the known ones and the nearest.
+            RecipeError: When the name is unknown (the message lists the known ones and the nearest), or stands for an
+                entry point that cannot be imported.
         """
         if name not in self._entries:
-            nearest = difflib.get_close_matches(name, self._entries, n=1)
-            hint = f" Did you mean {nearest[0]!r}?" if nearest else ""
-            raise RecipeError(f"unknown {self.kind} {name!r}; known: {', '.join(self._entries)}.{hint}")
-        module, _, attribute = self._entries[name].partition(":")
+            return self._load_plugin(name)
+        value = self._entries[name]
+        if not isinstance(value, str):
+            return value
+        module, _, attribute = value.partition(":")
         return getattr(importlib.import_module(module), attribute)
+
+    def _load_plugin(self, name: str) -> Any:
+        plugin = self._plugins().get(name)
+        if plugin is None:
+            known = self.names()
+            nearest = difflib.get_close_matches(name, known, n=1)
+            hint = f" Did you mean {nearest[0]!r}?" if nearest else ""
+            raise RecipeError(f"unknown {self.kind} {name!r}; known: {', '.join(known)}.{hint}")
+        try:
+            return plugin.load()
+        except Exception as error:  # Another package's code.
+            raise RecipeError(
+                f"the {self.kind} {name!r} of {_origin(plugin)} cannot be imported: {type(error).__name__}: {error}. "
+                "Update or remove that package."
+            ) from error
+
+    def _plugins(self) -> dict[str, EntryPoint]:
+        """Entry points by name, without those whose names are taken."""
+        if self._found is None:
+            self._found = {}
+            for plugin in entry_points(group=self.group):
+                if plugin.name in self._entries or plugin.name in self._found:
+                    taken = "clfa" if plugin.name in self._entries else _origin(self._found[plugin.name])
+                    logger.warning(
+                        "The %s %r of %s is left out: %s has one of this name.",
+                        self.kind,
+                        plugin.name,
+                        _origin(plugin),
+                        taken,
+                    )
+                else:
+                    self._found[plugin.name] = plugin
+        return self._found
+
+
+def _origin(plugin: EntryPoint) -> str:
+    return f"the package {plugin.dist.name}" if plugin.dist is not None else f"{plugin.value}"

@@ -18,7 +18,10 @@ from clfa.files import write_json
 from clfa.jobs.job import run_job
 from clfa.jobs.output import MANIFEST, OutputFolder
 from clfa.recipe import Recipe, load_recipe
-from clfa.runs.prepare import Preparation, load_corpus
+from clfa.runs.corpus import load_corpus
+from clfa.runs.encoded_splits import cache_features
+from clfa.runs.encoders import load_encoders
+from clfa.runs.guide import make_guide, split_pairs
 from clfa.store import FeatureStore, text_key
 
 runner = CliRunner(env={"COLUMNS": "200", "NO_COLOR": "1", "TERM": "dumb"})
@@ -42,19 +45,19 @@ def test_a_training_run_finds_what_it_would_have_computed(
     recipe: Recipe, embedded: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     corpus = load_corpus(recipe)
-    own = Preparation(recipe, corpus, cache=tmp_path / "own")
-    own.cache_features()
-    guide = own.guide()
+    own = load_encoders(recipe, tmp_path / "own")
+    cache_features(recipe, corpus, own)
+    guide = make_guide(recipe, corpus, own)
     assert guide is not None
     added = import_features(embedded, tmp_path / "imported")
     columns = ["text_tokens", "text_pooled", "image_tokens", "image_pooled", "guide_text", "guide_image"]
     assert added == dict.fromkeys(columns, 64)
-    found = Preparation(recipe, corpus, cache=tmp_path / "imported")
+    found = load_encoders(recipe, tmp_path / "imported")
     monkeypatch.setattr(type(found.text), "_encoded", lambda *arguments: pytest.fail("computed again"))
-    found.cache_features()
+    cache_features(recipe, corpus, found)
     monkeypatch.setattr(type(guide), "embed_texts", lambda *arguments: pytest.fail("computed again"))
     for split in corpus.splits.values():
-        pairs = own.pairs(split)
+        pairs = split_pairs(split, own)
         imported = guide.embed_pairs(pairs, tmp_path / "imported")
         monkeypatch.undo()
         for mine, theirs in zip(guide.embed_pairs(pairs, tmp_path / "own"), imported, strict=True):

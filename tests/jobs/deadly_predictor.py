@@ -7,11 +7,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from clfa.prediction.predict import Post, Prediction, Predictor
+from clfa.prediction.post import Post, Prediction
+from clfa.prediction.post_classifier import PostClassifier
 
 
-class DeadlyPredictor(Predictor):
-    """``Predictor`` that ends its process when it is asked about ``text``."""
+class DeadlyPredictor(PostClassifier):
+    """``PostClassifier`` that ends its process when it is asked about ``text``."""
 
     text: str
 

@@ -8,7 +8,8 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
-from clfa.prediction.predict import Post, Predictor
+from clfa.prediction.post import Post
+from clfa.prediction.post_classifier import PostClassifier
 
 
 def all_rows(folder: Path) -> list[dict[str, Any]]:
@@ -26,7 +27,7 @@ def assert_equal_to_one_process(output: Path, run: Path, source: Path) -> None:
     ]
     assert [(row["source"], row["row"], row["id"]) for row in found] == [(s, n, row["id"]) for s, n, row in expected]
     posts = [Post(row["text"], row["image"] and str(source / row["image"])) for _, _, row in expected]
-    for row, alone in zip(found, Predictor.load(run)(posts), strict=True):
+    for row, alone in zip(found, PostClassifier.load(run)(posts), strict=True):
         assert (row["prediction"], row["error"]) == (alone.label, alone.error)
         assert (row["probabilities"] or {}) == pytest.approx(alone.probabilities, abs=1e-5)
     assert [row["id"] for row in found if row["error"]] == ["p3", "p18", "p33"]

@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from clfa.prediction.predict import Post, Prediction, Predictor
+from clfa.prediction.post import Post, Prediction
+from clfa.prediction.post_classifier import PostClassifier
 
 
-class SlowPredictor(Predictor):
-    """``Predictor`` that writes a file named after its node into ``notes``, waits for a second node's, and sleeps."""
+class SlowPredictor(PostClassifier):
+    """Writes a file named after its node into ``notes``, waits for a second node's, and sleeps."""
 
     notes: Path
     seconds: float

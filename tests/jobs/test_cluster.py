@@ -196,10 +196,10 @@ def test_embeddings_are_those_of_one_process(
 def test_a_machine_without_the_model(cluster: Any, tiny_run: Path, shard_folder: Path, tmp_path: Path) -> None:
     def absent(run: str, batch_size: int) -> Any:
         from clfa.errors import ModelError
-        from clfa.prediction.predict import Predictor
+        from clfa.prediction.post_classifier import PostClassifier
 
         if "CLFA_TEST_DRIVER" in os.environ:
-            return Predictor.load(run, batch_size)
+            return PostClassifier.load(run, batch_size)
         raise ModelError("no such folder on this machine")
 
     os.environ["CLFA_TEST_DRIVER"] = "1"

@@ -12,7 +12,8 @@ from clfa.errors import ModelError
 from clfa.modeling import CLFAForClassification
 from clfa.modeling.encoders import encode_text, encoder_width, load_encoder
 from clfa.modeling.static_embeddings import StaticEmbeddingsConfig, StaticEmbeddingsModel
-from clfa.prediction.predict import Post, Predictor
+from clfa.prediction.post import Post
+from clfa.prediction.post_classifier import PostClassifier
 from clfa.pretrained import EMBEDDINGS_PREFIX, resolve_pretrained
 from clfa.processing.processor import CLFAProcessor
 from clfa.recipe import load_recipe
@@ -116,8 +117,8 @@ def run(
     monkeypatch: pytest.MonkeyPatch,
 ) -> Callable[..., Path]:
     """A tiny text-only run on the embeddings."""
-    for name in ("plot_confusion_matrix", "plot_learning_curves"):
-        monkeypatch.setattr(f"clfa.runs.train.{name}", lambda *args: None)
+    for name in ("score.plot_confusion_matrix", "train.plot_learning_curves"):
+        monkeypatch.setattr(f"clfa.runs.{name}", lambda *args: None)
 
     def carry_out(*overrides: str) -> Path:
         recipe = load_recipe(
@@ -147,7 +148,7 @@ def test_a_whole_run(run: Callable[..., Path], frozen: str, table: torch.Tensor)
     assert weight.requires_grad is (frozen == "false")
     moved = (weight.detach() - table).abs().amax(dim=1) > 1e-4
     assert moved.any().item() is (frozen == "false")
-    good, bad = Predictor.load(folder)([Post("what a great red day", None), Post("what a bad red day", None)])
+    good, bad = PostClassifier.load(folder)([Post("what a great red day", None), Post("what a bad red day", None)])
     assert (good.label, bad.label) == ("good", "bad")
     scored = [json.loads(line) for line in (folder / "predictions-test.jsonl").read_text().splitlines()]
     assert all(row["label"] == row["prediction"] for row in scored)

@@ -15,7 +15,8 @@ from clfa.modeling import CLFAForClassification
 from clfa.prediction import onnx_export
 from clfa.prediction.engines.onnx_engine import OnnxEngine
 from clfa.prediction.onnx_export import ExportReport, check_exportable, export_onnx
-from clfa.prediction.predict import Post, Predictor
+from clfa.prediction.post import Post
+from clfa.prediction.post_classifier import PostClassifier
 from clfa.processing.processor import CLFAProcessor
 from posts import make_posts, read_jsonl, write_csv
 
@@ -65,9 +66,9 @@ def test_what_is_written(run: Path) -> None:
 
 def test_predictions_equal_those_of_pytorch(run: Path, posts: Any, tmp_path: Path) -> None:
     rows = [Post(row["text"], str(tmp_path / row["image"])) for row in posts]
-    plain = Predictor.load(run, batch_size=5)(rows)
+    plain = PostClassifier.load(run, batch_size=5)(rows)
     for place in (run, run / "onnx"):
-        exported = Predictor.load(place, batch_size=5, engine="onnx")(rows)
+        exported = PostClassifier.load(place, batch_size=5, engine="onnx")(rows)
         for a, b in zip(plain, exported, strict=True):
             assert (a.label, a.error) == (b.label, b.error)
             assert b.probabilities == pytest.approx(a.probabilities, abs=1e-4)
@@ -82,8 +83,8 @@ def test_models_of_one_modality(modality: str, tiny_bert_dir: Path, tiny_vit_dir
     report = export_onnx(directory, tmp_path / "exported")
     assert report.inputs == (["input_ids", "attention_mask"] if modality == "text" else ["pixel_values"])
     rows = [Post(row["text"], str(tmp_path / row["image"])) for row in make_posts(tmp_path, 5)]
-    plain = Predictor.load(directory)(rows)
-    exported = Predictor.load(tmp_path / "exported", engine="onnx")(rows)
+    plain = PostClassifier.load(directory)(rows)
+    exported = PostClassifier.load(tmp_path / "exported", engine="onnx")(rows)
     for a, b in zip(plain, exported, strict=True):
         assert b.probabilities == pytest.approx(a.probabilities, abs=1e-4)
 
@@ -116,15 +117,15 @@ def test_the_export_command(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_fingerprints(run: Path) -> None:
-    plain, exported = Predictor.load(run).fingerprint, Predictor.load(run, engine="onnx").fingerprint
-    assert Predictor.load(run).fingerprint == plain != exported
-    assert Predictor.load(run / "onnx", engine="onnx").fingerprint == exported
-    assert Predictor.load(run, precision="bf16").fingerprint not in (plain, exported)
-    other = Predictor.load(run)
+    plain, exported = PostClassifier.load(run).fingerprint, PostClassifier.load(run, engine="onnx").fingerprint
+    assert PostClassifier.load(run).fingerprint == plain != exported
+    assert PostClassifier.load(run / "onnx", engine="onnx").fingerprint == exported
+    assert PostClassifier.load(run, precision="bf16").fingerprint not in (plain, exported)
+    other = PostClassifier.load(run)
     with torch.no_grad():
         other.model.classifier.bias[0] += 1e-6
     assert other.fingerprint != plain
-    shorter = Predictor.load(run)
+    shorter = PostClassifier.load(run)
     shorter.processor.max_length -= 1
     assert shorter.fingerprint != plain
 
@@ -167,16 +168,16 @@ def test_a_difference_is_an_error(run: Path, tmp_path: Path, monkeypatch: pytest
 
 def test_places_that_are_no_export(run: Path, tiny_vit_dir: Path, tmp_path: Path) -> None:
     with pytest.raises(ModelError, match=r"holds no exported model; make one with `clfa export onnx RUN`"):
-        Predictor.load(tiny_vit_dir, engine="onnx")
+        PostClassifier.load(tiny_vit_dir, engine="onnx")
     with pytest.raises(ModelError, match="exists and holds no export"):
         export_onnx(run, tmp_path)
     with pytest.raises(ModelError, match="computes in fp32"):
-        Predictor.load(run, engine="onnx", precision="bf16")
+        PostClassifier.load(run, engine="onnx", precision="bf16")
     broken = tmp_path / "broken"
     shutil.copytree(run / "onnx", broken)
     (broken / "model.onnx").write_bytes(b"no model")
     with pytest.raises(ModelError, match=r"model.onnx cannot be loaded by ONNX Runtime"):
-        Predictor.load(broken, engine="onnx")
+        PostClassifier.load(broken, engine="onnx")
 
 
 def test_packages_that_are_not_there(run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -185,4 +186,4 @@ def test_packages_that_are_not_there(run: Path, tmp_path: Path, monkeypatch: pyt
         export_onnx(run, tmp_path / "exported")
     monkeypatch.setitem(__import__("sys").modules, "onnxruntime", None)
     with pytest.raises(ModelError, match=r"ONNX Runtime is not installed; pip install 'clfa\[onnx\]'"):
-        Predictor.load(run, engine="onnx")
+        PostClassifier.load(run, engine="onnx")

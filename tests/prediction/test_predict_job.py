@@ -17,7 +17,8 @@ from clfa.evaluation.target_predictions import TargetPrediction
 from clfa.jobs.cluster import ClusterError, require_ray
 from clfa.jobs.job import Outcome, run_job
 from clfa.jobs.output import OutputFolder
-from clfa.prediction.predict import Prediction, Predictor
+from clfa.prediction.post import Prediction
+from clfa.prediction.post_classifier import PostClassifier
 from clfa.prediction.predict_job import PredictJob, _outcome, prediction_schema
 from clfa.targets.target import MULTI_LABEL, REGRESSION, Target
 from jobs.expectations import all_rows, assert_equal_to_one_process
@@ -94,8 +95,8 @@ def test_other_work_in_the_output(
     with pytest.raises(DataError, match=r"holds results of other work: the input files differ"):
         run_job(job, shard_folder / "0.parquet", tmp_path / "out", engine="torch")
 
-    def other_model(run: str, size: int) -> Predictor:
-        predictor = Predictor.load(run, size)
+    def other_model(run: str, size: int) -> PostClassifier:
+        predictor = PostClassifier.load(run, size)
         next(predictor.model.parameters()).data += 1
         return predictor
 

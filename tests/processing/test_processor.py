@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from datasets import Dataset
 from PIL import Image
 from transformers import AutoProcessor, BertConfig, ViTConfig
 
@@ -59,6 +60,42 @@ def test_knowledge_is_masked_where_a_sample_has_none(processor: CLFAProcessor) -
 
 def test_knowledge_that_nobody_has_is_no_part_of_the_batch(processor: CLFAProcessor) -> None:
     assert set(processor(text=["so", "so"], knowledge=[None, ""])) == {"input_ids", "attention_mask"}
+
+
+def test_one_knowledge_text_is_a_batch_of_one(processor: CLFAProcessor) -> None:
+    batch = processor(text="so", knowledge="a dog a dog")
+    assert same(batch, processor(text=["so"], knowledge=["a dog a dog"]))
+    assert batch["knowledge_input_ids"].shape == (1, 4)
+
+
+def test_numpy_arrays(processor: CLFAProcessor) -> None:
+    inputs: dict[str, Any] = {"text": ["so sunny", None], "images": [None, picture()], "knowledge": [None, "a dog"]}
+    arrays, tensors = processor(**inputs, return_tensors="np"), processor(**inputs, return_tensors="pt")
+    assert all(isinstance(array, np.ndarray) for array in arrays.values())
+    assert same({name: torch.from_numpy(array) for name, array in arrays.items()}, tensors)
+    with pytest.raises(ValueError, match="return_tensors is 'tf'; choose one of 'pt', 'np'"):
+        processor(text="so", return_tensors="tf")
+
+
+def test_unknown_arguments_are_refused_by_name(processor: CLFAProcessor) -> None:
+    with pytest.raises(TypeError, match=r"CLFAProcessor has no argument 'image'\. Did you mean 'images'\? It takes"):
+        processor(text="so", image=picture())
+    with pytest.raises(TypeError, match=r"no argument 'padding'\. It takes text, images, knowledge, return_tensors\."):
+        processor(text="so", padding=True)
+
+
+def test_unequal_numbers_are_refused_with_their_counts(processor: CLFAProcessor) -> None:
+    with pytest.raises(ValueError, match=r"unequal numbers \(texts: 2, images: 1\); give as many of each, with None"):
+        processor(text=["so", "sunny"], images=picture())
+    with pytest.raises(ValueError, match="texts: 2, images: 2, knowledge texts: 3"):
+        processor(text=["so", "a"], images=[picture(), None], knowledge=["a", "b", "c"])
+    with pytest.raises(ValueError, match="texts: 1, images: 0"):
+        processor(text="so", images=[])
+
+
+def test_columns_of_a_dataset_are_batches(processor: CLFAProcessor) -> None:
+    table = Dataset.from_dict({"text": ["so", "sunny"]})
+    assert same(processor(text=table["text"]), processor(text=["so", "sunny"]))
 
 
 def test_every_form_of_a_picture_gives_the_same_pixels(processor: CLFAProcessor, tmp_path: Path) -> None:

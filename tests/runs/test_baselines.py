@@ -13,7 +13,8 @@ from clfa.modeling.baselines.dr_net import DRNet
 from clfa.modeling.baselines.hfm import HFM
 from clfa.modeling.baselines.interclip_mep import InterCLIPMEP
 from clfa.modeling.baselines.multiview_clip import MultiViewCLIP
-from clfa.prediction.predict import Predictor, predict_file
+from clfa.prediction.post_classifier import PostClassifier
+from clfa.prediction.predict import predict_file
 from clfa.recipe import Recipe
 from clfa.runs.evaluate import evaluate
 from clfa.runs.train import train
@@ -61,7 +62,7 @@ def test_a_baseline_trains_evaluates_and_predicts(
         assert model.clfa.baseline.reconstruction_weight == 0.1
 
     assert evaluate(run, "test", output=tmp_path / "again") == metrics["test"]
-    predict_file(Predictor.load(run), table, tmp_path / "predictions.jsonl")
+    predict_file(PostClassifier.load(run), table, tmp_path / "predictions.jsonl")
     found = {row["id"]: row["probabilities"] for row in read_jsonl(tmp_path / "predictions.jsonl")}
     assert len(found) == 64
     scored = read_jsonl(run / "predictions-test.jsonl")

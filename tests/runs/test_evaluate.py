@@ -100,7 +100,7 @@ def test_a_split_that_does_not_exist(tiny_run: Path, tmp_path: Path) -> None:
 def test_other_classes(tiny_run: Path, tmp_path: Path) -> None:
     from clfa.modeling import CLFAForClassification
     from clfa.recipe import load_recipe
-    from clfa.runs.prepare import load_corpus
+    from clfa.runs.corpus import load_corpus
 
     corpus = load_corpus(load_recipe(tiny_run / "recipe.yaml"))
     corpus.label_names = ["good", "bad"]

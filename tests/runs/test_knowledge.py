@@ -14,10 +14,15 @@ from clfa.errors import DataError, RecipeError
 from clfa.knowledge import SOURCES
 from clfa.knowledge.base import KnowledgeSource
 from clfa.modeling.frozen_encoder import FrozenEncoder
-from clfa.prediction.predict import Post, Predictor, predict_file
+from clfa.prediction.post import Post
+from clfa.prediction.post_classifier import PostClassifier
+from clfa.prediction.predict import predict_file
 from clfa.recipe import KnowledgeRecipe, Recipe
+from clfa.runs.corpus import load_corpus
+from clfa.runs.encoded_splits import cache_features, encode_split
+from clfa.runs.encoders import load_encoders
 from clfa.runs.evaluate import evaluate
-from clfa.runs.prepare import Preparation, check_names, load_corpus
+from clfa.runs.names import check_names
 from clfa.runs.train import train
 from knowledge.wordnet import write_wordnet
 from posts import read_jsonl
@@ -96,7 +101,7 @@ def test_trains_and_predicts_as_it_evaluated(
     posts = [Post(row["text"], row["image"], row["knowledge"]) for row in rows if row["id"] in scored]
     # From the run and from its model directory alone.
     for place in ("run", "run/model"):
-        predictor = Predictor.load(tmp_path / place)
+        predictor = PostClassifier.load(tmp_path / place)
         assert predictor.knowledge is not None
         for post, prediction, row in zip(
             posts, predictor(posts), [row for row in rows if row["id"] in scored], strict=True
@@ -123,11 +128,11 @@ def test_features_of_knowledge_stand_in_for_the_encoder(
     table, _ = knowing(posts_csv, tmp_path)
     recipe = tiny_recipe(table, *overrides, "model.knowledge_max_length=6")
     corpus = load_corpus(recipe, cache=tmp_path / "cache")
-    preparation = Preparation(recipe, corpus, cache=tmp_path / "cache")
-    preparation.cache_features()
+    encoders = load_encoders(recipe, tmp_path / "cache")
+    cache_features(recipe, corpus, encoders)
     monkeypatch.setattr(FrozenEncoder, "encode_texts", lambda *args: pytest.fail("not cached"))
     split = corpus.splits["train"]
-    dataset = preparation.dataset(split)
+    dataset = encode_split(recipe, split, encoders)
     texts = split["knowledge"][:]
     assert None in texts
     for index in range(len(split)):
@@ -136,9 +141,9 @@ def test_features_of_knowledge_stand_in_for_the_encoder(
         if texts[index] is None:
             assert sample["knowledge_features"].shape == (0, 16)
             continue
-        ids = preparation.processor.token_ids([texts[index]], 6)
+        ids = encoders.processor.token_ids([texts[index]], 6)
         with torch.no_grad():
-            hidden = preparation.text_encoder(input_ids=torch.tensor(ids)).last_hidden_state[0]
+            hidden = encoders.text_encoder(input_ids=torch.tensor(ids)).last_hidden_state[0]
         torch.testing.assert_close(torch.tensor(sample["knowledge_features"]).float(), hidden, atol=2e-3, rtol=2e-3)
 
 
@@ -150,7 +155,7 @@ def test_without_use_knowledge_nothing_is_read(
     corpus = load_corpus(recipe, cache=tmp_path)
     assert ColourSource.calls == 0
     assert set(corpus.splits["train"]["knowledge"][:]) == {None}
-    assert Preparation(recipe, corpus, cache=tmp_path).processor.knowledge is None
+    assert load_encoders(recipe, tmp_path).processor.knowledge is None
 
 
 @pytest.mark.parametrize(
@@ -182,7 +187,7 @@ def test_a_file_for_a_text_model_that_looks_at_pictures(
 ) -> None:
     recipe = tiny_recipe(posts_csv, *overrides, "model.vision_encoder=null", "training.epochs=1")
     train(recipe, tmp_path / "run", cache=tmp_path / "cache")
-    predictor = Predictor.load(tmp_path / "run")
+    predictor = PostClassifier.load(tmp_path / "run")
     (tmp_path / "new.csv").write_text("text\nso sunny\n")
     with pytest.raises(DataError, match="has no column 'image'"):
         predict_file(predictor, tmp_path / "new.csv", tmp_path / "out.jsonl")
@@ -212,7 +217,7 @@ def test_with_texts_and_pictures_missing(
     scored = {row["id"]: row["probabilities"] for row in read_jsonl(tmp_path / "run" / "predictions-test.jsonl")}
     kept = [row for row in rows if row["id"] in scored]
     assert {bool(row["text"]) for row in kept} == {bool(row["image"]) for row in kept} == {True, False}
-    predictor = Predictor.load(tmp_path / "run", batch_size=3)
+    predictor = PostClassifier.load(tmp_path / "run", batch_size=3)
     for prediction, row in zip(
         predictor([Post(row["text"], row["image"], row["knowledge"]) for row in kept]), kept, strict=True
     ):

@@ -13,9 +13,14 @@ from clfa.cli.main import app
 from clfa.data import read_corpus, validate
 from clfa.errors import RecipeError
 from clfa.evaluation.inference import infer
-from clfa.prediction.predict import Post, Predictor, predict_file
+from clfa.prediction.post import Post
+from clfa.prediction.post_classifier import PostClassifier
+from clfa.prediction.predict import predict_file
 from clfa.recipe import Recipe, load_recipe
-from clfa.runs.prepare import Preparation, load_corpus
+from clfa.runs.corpus import load_corpus
+from clfa.runs.encoded_splits import encode_split
+from clfa.runs.encoders import load_encoders
+from clfa.runs.guide import make_guide
 from clfa.runs.train import train
 from posts import make_posts, read_jsonl, write_csv
 
@@ -77,7 +82,7 @@ def test_metrics_tell_what_was_incomplete_and_what_each_modality_is_worth(run: P
 
 def test_prediction_equals_evaluation_and_withholding(run: Path, recipe: Recipe, gappy_csv: Path) -> None:
     evaluated = {row["id"]: row["probabilities"]["good"] for row in read_jsonl(run / "predictions-test.jsonl")}
-    predictor = Predictor.load(run, batch_size=5)
+    predictor = PostClassifier.load(run, batch_size=5)
     summary = predict_file(predictor, gappy_csv, run / "predicted.jsonl")
     predicted = {row["id"]: row for row in read_jsonl(run / "predicted.jsonl")}
     assert summary.failures == {"missing image": 8}
@@ -85,7 +90,7 @@ def test_prediction_equals_evaluation_and_withholding(run: Path, recipe: Recipe,
         assert predicted[sample]["probabilities"]["good"] == pytest.approx(probability, abs=1e-4)
 
     corpus = load_corpus(recipe)
-    dataset = Preparation(recipe, corpus).dataset(corpus.splits["test"])
+    dataset = encode_split(recipe, corpus.splits["test"], load_encoders(recipe))
     without_image = infer(predictor.model, dataset, without="image").probabilities[:, 1]
     texts = corpus.splits["test"]["text"][:]
     alone = [prediction.probabilities.get("good") for prediction in predictor([Post(text=text) for text in texts])]
@@ -108,8 +113,8 @@ def test_frozen_encoders_with_cached_features_give_the_same_samples(
         ],
     )
     corpus = load_corpus(frozen)
-    preparation = Preparation(frozen, corpus)
-    sample = preparation.dataset(corpus.splits["train"], preparation.guide())
+    encoders = load_encoders(frozen)
+    sample = encode_split(frozen, corpus.splits["train"], encoders, make_guide(frozen, corpus, encoders))
     no_text, no_image = sample[0], sample[1]
     assert no_text["text_features"].shape == (0, 16)
     assert not np.any(no_text["guide_text_embeds"])
@@ -121,7 +126,7 @@ def test_frozen_encoders_with_cached_features_give_the_same_samples(
 
 
 def test_a_model_without_leave_still_reports_failures(tiny_run: Path) -> None:
-    predictions = Predictor.load(tiny_run)([Post(text="a great day"), Post(text="")])
+    predictions = PostClassifier.load(tiny_run)([Post(text="a great day"), Post(text="")])
     assert [prediction.reason for prediction in predictions] == ["missing image", "empty text"]
 
 

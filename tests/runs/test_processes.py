@@ -15,7 +15,8 @@ from safetensors.torch import load_file
 
 from clfa.errors import RecipeError
 from clfa.recipe import Recipe
-from clfa.runs.train import share_of, train
+from clfa.runs.arguments import share_of
+from clfa.runs.train import train
 from clfa.training import CLFATrainer
 from posts import read_jsonl
 

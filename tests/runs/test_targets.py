@@ -20,7 +20,9 @@ from clfa.cli.main import app
 from clfa.data import read_corpus
 from clfa.errors import DataError, ModelError, RecipeError
 from clfa.modeling import CLFAForClassification
-from clfa.prediction.predict import Post, Predictor, predict_file
+from clfa.prediction.post import Post
+from clfa.prediction.post_classifier import PostClassifier
+from clfa.prediction.predict import predict_file
 from clfa.predictor import CLFAPredictor
 from clfa.recipe import Recipe, load_recipe, validate_recipe
 from clfa.runs.evaluate import check_label_names, evaluate
@@ -252,7 +254,7 @@ def test_one_multi_label_target(emotions_run: Path, folder: Path, tmp_path: Path
     row = read_jsonl(emotions_run / "predictions-test.jsonl")[0]
     assert list(row) == ["id", "label", "prediction", "probabilities"]
     assert all(p >= 0.5 for name, p in row["probabilities"].items() if name in row["prediction"])
-    predictor = Predictor.load(emotions_run)
+    predictor = PostClassifier.load(emotions_run)
     output = tmp_path / "out.jsonl"
     summary = predict_file(predictor, folder / "new.csv", output)
     lines = read_jsonl(output)
@@ -280,7 +282,7 @@ def test_one_regression(folder: Path, tiny_recipe: MakeRecipe, tmp_path: Path, m
     config = json.loads((tmp_path / "run" / "model" / "config.json").read_text())
     assert config["problem_type"] == "regression"
     assert config["id2label"] == {"0": "label"}
-    predictor = Predictor.load(tmp_path / "run")
+    predictor = PostClassifier.load(tmp_path / "run")
     (found,) = predictor([Post("what a great red day", folder / "images" / "1.jpg")])
     assert isinstance(found.label, float)
     assert found.probabilities == {}

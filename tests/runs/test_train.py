@@ -18,8 +18,8 @@ from clfa.errors import RecipeError
 from clfa.modeling import CLFAForClassification
 from clfa.modeling.encoders import load_encoder
 from clfa.recipe import Recipe, load_recipe
-from clfa.runs import train as train_module
-from clfa.runs.train import resolve_precision, train
+from clfa.runs import score as score_module
+from clfa.runs.train import train
 from clfa.training import CLFATrainer
 from posts import LABELS, make_posts, read_jsonl, write_csv
 
@@ -125,13 +125,13 @@ def test_the_test_split_is_scored_once_or_not_at_all(
     tiny_recipe: MakeRecipe, posts_csv: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     scored = []
-    original = train_module.infer
+    original = score_module.infer
 
     def counted(model: Any, dataset: Any, **options: Any) -> Any:
         scored.append(sorted(dataset.split["id"])[0])
         return original(model, dataset, **options)
 
-    monkeypatch.setattr(train_module, "infer", counted)
+    monkeypatch.setattr(score_module, "infer", counted)
     seen_in_training = []
     evaluate = CLFATrainer.evaluate
 
@@ -317,14 +317,15 @@ def test_fitted_guide_is_kept_with_the_run(tiny_recipe: MakeRecipe, posts_csv: P
 
 
 def test_knowledge_is_read_in_training_evaluation_and_prediction(tiny_recipe: MakeRecipe, tmp_path: Path) -> None:
-    from clfa.prediction.predict import Predictor, predict_file
+    from clfa.prediction.post_classifier import PostClassifier
+    from clfa.prediction.predict import predict_file
 
     rows = [{**row, "knowledge": "" if n % 3 else f"good dog {n}"} for n, row in enumerate(make_posts(tmp_path))]
     table = write_csv(tmp_path / "posts.csv", rows)
     recipe = tiny_recipe(table, "model.use_knowledge=true", "model.alpha=0")
     train(recipe, tmp_path / "run")
     scored = {row["id"]: row for row in read_jsonl(tmp_path / "run" / "predictions-test.jsonl")}
-    predictor = Predictor.load(tmp_path / "run")
+    predictor = PostClassifier.load(tmp_path / "run")
     predict_file(predictor, table, tmp_path / "with.jsonl")
     predict_file(predictor, table, tmp_path / "without.jsonl", knowledge="absent")
     found, without = (
@@ -445,15 +446,3 @@ def test_paper_recipes(
     before = load_encoder(tiny_vit_dir, "vision").state_dict()
     after = model.clfa.vision_encoder.state_dict()
     assert any(not torch.equal(after[key], before[key]) for key in before)
-
-
-def test_resolve_precision(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert [resolve_precision(name, True) for name in ("fp32", "bf16", "fp16")] == ["fp32", "bf16", "fp16"]
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    for native, expected in ((True, "bf16"), (False, "fp32")):
-        monkeypatch.setattr(train_module, "native_bfloat16", lambda native=native: native)
-        assert resolve_precision("auto", trains_encoder=True) == expected
-    assert resolve_precision("auto", trains_encoder=False) == "fp32"
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
-    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda: False)
-    assert resolve_precision("auto", trains_encoder=False) == "fp16"

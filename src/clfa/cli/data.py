@@ -107,9 +107,15 @@ def readers() -> None:
     import inspect
 
     from clfa.data.readers import READERS
+    from clfa.errors import RecipeError
 
     for name in READERS.names():
-        read = READERS.get(name)
+        try:
+            read = READERS.get(name)
+        except RecipeError as error:
+            # A reader of another package; the others can be used.
+            typer.echo(f"{name:14} {error}")
+            continue
         options = [parameter for parameter in inspect.signature(read).parameters if parameter != "data_dir"]
         typer.echo(f"{name:14} {(inspect.getdoc(read) or '').splitlines()[0]}")
         typer.echo(f"{'':14} options: {', '.join(options)}")

@@ -15,12 +15,13 @@ from clfa.cli.experiment import experiment, report
 from clfa.cli.export import app as export_app
 from clfa.cli.flags import flags
 from clfa.cli.scaling import Address, ShardRows, WorkerCpus, WorkerGpus, Workers
+from clfa.devices import AUTO_PRECISION
 from clfa.errors import CLFAError
 from clfa.processes import process_number
 from clfa.version import __version__
 
 if TYPE_CHECKING:
-    from clfa.prediction.predict import PredictionSummary
+    from clfa.prediction.journal import PredictionSummary
 
 app = typer.Typer(
     name="clfa",
@@ -149,9 +150,7 @@ def predict(
         typer.Option(help="JSONL file for the rows that failed: row, id, reason, message.", show_default=False),
     ] = None,
     batch_size: Annotated[int, typer.Option(help="Posts per forward pass.", min=1)] = 32,
-    precision: Annotated[
-        str, typer.Option(help="auto, fp32 or bf16. auto: bf16 on a GPU that has it, otherwise fp32.")
-    ] = "auto",
+    precision: Annotated[str, typer.Option(help=f"auto, fp32 or bf16. {AUTO_PRECISION}")] = "auto",
     engine: Annotated[
         str, typer.Option(help="torch, onnx (see `clfa export onnx --help`), or ray for a cluster of machines.")
     ] = "torch",
@@ -175,7 +174,9 @@ def predict(
 
         clfa predict runs/mine --image a.jpg --text "best monday ever"
     """
-    from clfa.prediction.predict import Post, Predictor, predict_file, predict_folder, run_columns
+    from clfa.prediction.post import Post
+    from clfa.prediction.post_classifier import PostClassifier
+    from clfa.prediction.predict import predict_file, predict_folder, run_columns
     from clfa.prediction.table import check_output
 
     if source is None and text is None and image is None:
@@ -205,7 +206,7 @@ def predict(
         return
     computing: dict[str, Any] = {"engine": engine, "precision": precision}
     if source is None:
-        predictor = Predictor.load(run, batch_size, **computing)
+        predictor = PostClassifier.load(run, batch_size, **computing)
         prediction = predictor([Post(text, image)])[0]
         if prediction.error is not None:
             raise CLFAError(f"cannot predict on this post: {prediction.error}")
@@ -221,7 +222,7 @@ def predict(
     if not source.is_dir():
         # Before the model is loaded.
         check_output(target)
-    predictor = Predictor.load(run, batch_size, **computing)
+    predictor = PostClassifier.load(run, batch_size, **computing)
     columns = run_columns(run)
     work: Any = predict_folder if source.is_dir() else predict_file
     summary = work(
@@ -289,9 +290,10 @@ def _show_run(metrics: dict[str, Any], target: Path) -> None:
         )
     _show_scores({name: metrics[name] for name in ("validation", "test") if name in metrics})
     cost = metrics["resources"]
+    peak = cost["peak_memory_mb"]
     typer.echo(
-        f"Best epoch {metrics['training']['best_epoch']:g}; {cost['seconds_total']:.0f} s, "
-        f"peak memory {cost['peak_memory_mb'] / 1000:.1f} GB. Everything is in {target}."
+        f"Best epoch {metrics['training']['best_epoch']:g}; {cost['seconds_total']:.0f} s"
+        f"{'' if peak is None else f', peak memory {peak / 1000:.1f} GB'}. Everything is in {target}."
     )
 
 
@@ -347,10 +349,9 @@ def _show_summary(summary: PredictionSummary, target: Path, listed: Path | None)
     counts = ", ".join(f"{label} {count:,}" for label, count in summary.labels.most_common())
     typer.echo(f"{summary.rows:,} rows -> {target}" + (f": {counts}" if counts else ""))
     before = f" ({summary.resumed:,} of the rows were finished before)" if summary.resumed else ""
-    typer.echo(
-        f"{summary.rows_per_second:,.1f} rows/s in {summary.seconds:,.1f} s{before}; "
-        f"peak memory {peak_memory_mb() / 1000:.2f} GB"
-    )
+    peak = peak_memory_mb()
+    memory = "" if peak is None else f"; peak memory {peak / 1000:.2f} GB"
+    typer.echo(f"{summary.rows_per_second:,.1f} rows/s in {summary.seconds:,.1f} s{before}{memory}")
     failed = sum(summary.failures.values())
     if failed:
         typer.echo(f"{failed:,} rows failed and carry an error" + (f"; all are listed in {listed}:" if listed else ":"))

@@ -19,7 +19,8 @@ from rich.table import Table
 from clfa.data.images import load_image
 from clfa.demo.make import make_demo_data
 from clfa.errors import CLFAError
-from clfa.prediction.predict import Post, Prediction, Predictor
+from clfa.prediction.post import Post, Prediction
+from clfa.prediction.post_classifier import PostClassifier
 from clfa.recipe import load_recipe
 from clfa.runs.train import RunResult, train
 
@@ -79,7 +80,7 @@ def _show_table(results: dict[str, RunResult], console: Console) -> None:
 def _show_predictions(result: RunResult, data: Path, output: Path, console: Console) -> None:
     rows = [json.loads(line) for line in (data / "test.jsonl").read_text(encoding="utf-8").splitlines()]
     chosen = [rows[0], next(row for row in rows if row["label"] != rows[0]["label"]), rows[-1]]
-    predictor = Predictor.load(result.folder.path)
+    predictor = PostClassifier.load(result.folder.path)
     predictions = predictor([Post(row["text"], str(data / row["image"])) for row in chosen])
     console.print("\nThree posts of the test split:")
     for row, prediction in zip(chosen, predictions, strict=True):

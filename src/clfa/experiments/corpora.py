@@ -6,7 +6,7 @@ from collections import OrderedDict
 
 from clfa.data import Corpus
 from clfa.recipe import Recipe
-from clfa.runs.prepare import corpus_key, load_corpus
+from clfa.runs.corpus import corpus_key, load_corpus
 
 # With and without images of the fold at hand: rows are innermost in the order of the runs.
 _SIZE = 2
@@ -22,7 +22,7 @@ class Corpora:
         self._kept: OrderedDict[str, Corpus] = OrderedDict()
 
     def get(self, recipe: Recipe, *, strict: bool = False) -> Corpus:
-        """What :func:`clfa.runs.prepare.load_corpus` gives for the recipe.
+        """What :func:`clfa.runs.corpus.load_corpus` gives for the recipe.
 
         Raises:
             CLFAError: As ``load_corpus``.

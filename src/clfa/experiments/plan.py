@@ -155,7 +155,7 @@ def check_plan(runs: Sequence[PlannedRun]) -> None:
     Raises:
         RecipeError: Naming the row.
     """
-    from clfa.runs.prepare import check_names
+    from clfa.runs.names import check_names
 
     for run in {run.row: run for run in runs}.values():
         try:

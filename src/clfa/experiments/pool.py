@@ -19,6 +19,8 @@ from clfa.experiments.execute import Outcome, execute, write_error
 from clfa.experiments.plan import PlannedRun
 
 _spawn = multiprocessing.get_context("spawn")
+# Exit code of a process that SIGKILL ended; the signal module names it on POSIX only.
+_KILLED = -9
 
 
 def cores() -> int:
@@ -104,7 +106,7 @@ def _start(directory: Path, jobs: int) -> _Worker:
 def _died(worker: _Worker, run: PlannedRun, directory: Path) -> Outcome:
     worker.process.join()
     code = worker.process.exitcode
-    hint = " (killed: out of memory?)" if code == -signal.SIGKILL else ""
+    hint = " (killed: out of memory?)" if code == _KILLED else ""
     line = f"the worker process died with exit code {code}{hint}; see {log_path(directory, run)}"
     write_error(directory, run, line)
     return Outcome("failed", error=line)

@@ -91,26 +91,24 @@ class EmbedWorker(Worker):
 
     def __init__(self, job: EmbedJob) -> None:
         # Here and not above: a worker's environment has to be set first.
-        from datasets import DatasetDict
-
-        from clfa.data import Corpus
         from clfa.guides import GUIDES, GuideContext
         from clfa.recipe import validate_recipe
-        from clfa.runs.prepare import Preparation, check_names
+        from clfa.runs.encoders import load_encoders
+        from clfa.runs.names import check_names
 
         recipe = validate_recipe(job.recipe)
         check_names(recipe)
         self._job = job
         self._folder = tempfile.TemporaryDirectory(prefix="clfa-embed-")
         self._cache = Path(self._folder.name)
-        preparation = Preparation(recipe, Corpus("none", DatasetDict(), []), cache=self._cache)
+        encoders = load_encoders(recipe, self._cache)
         model = recipe.model
-        self._encoders = [encoder for encoder in (preparation.text, preparation.image) if encoder is not None]
+        self._encoders = [encoder for encoder in (encoders.text, encoders.image) if encoder is not None]
         self._frozen = []
         columns = []
         for side, encoder, frozen in (
-            ("text", preparation.text, model.freeze_text_encoder),
-            ("image", preparation.image, model.freeze_vision_encoder),
+            ("text", encoders.text, model.freeze_text_encoder),
+            ("image", encoders.image, model.freeze_vision_encoder),
         ):
             if encoder is not None and frozen is True and recipe.training.cache_features:
                 self._frozen.append((side, encoder))
@@ -125,9 +123,7 @@ class EmbedWorker(Worker):
                     "the fitted guide is fitted on a training run's pairs: train on a part of the data first, then "
                     "give guide.path=RUN/guide here and in the recipe of the large run."
                 )
-            context = GuideContext(
-                self._cache, model.text_encoder, model.vision_encoder, preparation.text, preparation.image
-            )
+            context = GuideContext(self._cache, model.text_encoder, model.vision_encoder, encoders.text, encoders.image)
             self._guide = GUIDES.get(recipe.guide.name).from_context(context, **recipe.guide.options)
             for side in ("text", "image"):
                 place = f"guides/{self._guide.name}-{self._guide.fingerprint}/{side}"

@@ -13,6 +13,7 @@ from transformers import AutoImageProcessor, AutoModel, AutoTokenizer
 from clfa.ahead import prepared_ahead
 from clfa.cpu.layers import use_fast_layers
 from clfa.data.images import load_image
+from clfa.devices import best_device
 from clfa.errors import ModelError
 from clfa.guides.base import Guide, GuideContext, check_options
 from clfa.modeling.frozen_encoder import batches_by_length, weights_fingerprint
@@ -44,8 +45,7 @@ class CLIPGuide(Guide):
         self.tokenizer = pretrained(AutoTokenizer, model)
         self.image_processor = pretrained(AutoImageProcessor, model)
         self.batch_size = batch_size
-        if torch.cuda.is_available():
-            self.model.to("cuda")
+        self.model.to(best_device())
         text_config = getattr(self.model.config, "text_config", self.model.config)
         self.max_length = int(getattr(text_config, "max_position_embeddings", 77))
         # SigLIP was trained on texts padded to full length without a mask and needs them so.

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from transformers import AutoImageProcessor, AutoModelForImageTextToText, AutoProcessor, AutoTokenizer
 
+from clfa.devices import best_device
 from clfa.errors import ModelError, RecipeError
 from clfa.knowledge.base import KnowledgeSource
 from clfa.pretrained import pretrained
@@ -32,7 +33,7 @@ class CaptionSource(KnowledgeSource):
     batch_size = 8
 
     def __init__(self, model: Any, image_processor: Any, tokenizer: Any, max_tokens: int = 32) -> None:
-        self.model = model.eval().to("cuda" if torch.cuda.is_available() else "cpu")
+        self.model = model.eval().to(best_device())
         self.image_processor, self.tokenizer, self.max_tokens = image_processor, tokenizer, max_tokens
         digest = hashlib.blake2b(digest_size=16)
         for name, tensor in sorted(self.model.state_dict().items()):

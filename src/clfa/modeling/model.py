@@ -12,6 +12,7 @@ from clfa.cpu.encoder_attention import use_fast_attention
 from clfa.cpu.layers import use_fast_layers
 from clfa.errors import ModelError
 from clfa.modeling.base import CLFAPreTrainedModel
+from clfa.modeling.baselines.base import build_baseline
 from clfa.modeling.configuration import CLFAConfig
 from clfa.modeling.encoders import (
     build_encoder,
@@ -66,9 +67,6 @@ class CLFAModel(CLFAPreTrainedModel):
         if config.allow_missing_modalities:
             self.missing = MissingTokens(widths, config.modality_dropout)
         if config.baseline is not None:
-            # Only here: baselines are made of this package's parts, and whoever imports one first would go in circles.
-            from clfa.modeling.baselines.base import build_baseline
-
             if config.use_knowledge:
                 widths["knowledge"] = widths["text"]
             self.baseline = build_baseline(config.baseline, config, widths, config.baseline_options or {})

@@ -21,7 +21,7 @@ from clfa.files import write_json
 from clfa.modeling import CLFAForClassification
 from clfa.prediction.engines.onnx_engine import MODEL_FILE, OUTPUTS, REPORT_FILE, OnnxEngine
 from clfa.prediction.engines.torch_engine import TorchEngine
-from clfa.prediction.predictor import Predictor
+from clfa.prediction.post_classifier import PostClassifier
 from clfa.processing.processor import CLFAProcessor
 from clfa.runs.resources import versions
 
@@ -101,7 +101,7 @@ def export_onnx(path: str | Path, output: str | Path) -> ExportReport:
     output = Path(output)
     if output.exists() and not (output / REPORT_FILE).is_file():
         raise ModelError(f"{output} exists and holds no export; give another --output.")
-    predictor = Predictor.load(path)
+    predictor = PostClassifier.load(path)
     model, processor = predictor.model.cpu(), predictor.processor
     check_exportable(model)
     output.parent.mkdir(parents=True, exist_ok=True)

@@ -15,7 +15,8 @@ from typing import Any
 from clfa.errors import CLFAError, DataError
 from clfa.files import write_json
 from clfa.prediction.journal import MAX_EXAMPLES, PredictionJournal, PredictionSummary, file_identity
-from clfa.prediction.predictor import Post, Prediction, Predictor
+from clfa.prediction.post import Post, Prediction
+from clfa.prediction.post_classifier import PostClassifier
 from clfa.prediction.table import OUTPUT_SUFFIXES, check_output, table_columns, write_table
 from clfa.progress import track
 from clfa.recipe import load_recipe
@@ -25,16 +26,6 @@ from clfa.tables.cells import read_cells
 from clfa.tables.columns import Columns, find_columns, run_names
 from clfa.tables.formats import is_table, known_suffixes
 from clfa.tables.rows import Row, Table, count_rows, open_rows
-
-__all__ = [
-    "Post",
-    "Prediction",
-    "PredictionSummary",
-    "Predictor",
-    "predict_file",
-    "predict_folder",
-    "run_columns",
-]
 
 # What a kill can cost: so many rows, or so many seconds of slower work, and the window in which they end.
 COMMIT_ROWS, COMMIT_SECONDS = 1000, 10.0
@@ -54,7 +45,7 @@ def run_columns(path: str | Path) -> dict[str, str]:
 
 
 def predict_file(
-    predictor: Predictor,
+    predictor: PostClassifier,
     source: str | Path,
     output: str | Path,
     *,
@@ -130,7 +121,7 @@ def predict_file(
 
 
 def predict_folder(
-    predictor: Predictor, source: str | Path, output: str | Path, *, resume: bool = False, **options: Any
+    predictor: PostClassifier, source: str | Path, output: str | Path, *, resume: bool = False, **options: Any
 ) -> PredictionSummary:
     """Predict on every table of a folder: Parquet shards, or any files that :func:`predict_file` takes.
 
@@ -190,7 +181,7 @@ def _read_finished(place: Path) -> dict[str, Any]:
 
 
 def _predict_rows(
-    predictor: Predictor,
+    predictor: PostClassifier,
     source: Path,
     journal: PredictionJournal,
     columns: dict[str, str],
@@ -278,7 +269,7 @@ def _json_line(record: dict[str, Any]) -> str:
     return line + "\n"
 
 
-def _find_columns(predictor: Predictor, table: Table, columns: dict[str, str]) -> Columns:
+def _find_columns(predictor: PostClassifier, table: Table, columns: dict[str, str]) -> Columns:
     given, run = run_names(columns)
     looks = predictor.knowledge is not None and predictor.knowledge.reads_images
     reads = {

@@ -25,7 +25,7 @@ class PredictJob(Job):
         image: Image column: paths (relative ones start from the table's folder), fsspec addresses, or encoded bytes.
         identifier: Id column; the row number where it is absent.
         knowledge: Knowledge column, for models that read it.
-        load: Makes the predictor from ``run`` and ``batch_size``; :meth:`clfa.prediction.predict.Predictor.load` when
+        load: Makes the predictor from ``run`` and ``batch_size``; ``PostClassifier.load`` when
             not given.
     """
 
@@ -58,10 +58,10 @@ class PredictWorker(Worker):
     def __init__(self, job: PredictJob) -> None:
         # Here and not above: a worker's environment has to be set first.
         from clfa.modeling.frozen_encoder import weights_fingerprint
-        from clfa.prediction.predict import Predictor
+        from clfa.prediction.post_classifier import PostClassifier
         from clfa.processing.processor import tokenizer_digest
 
-        predictor = (job.load or Predictor.load)(job.run, job.batch_size)
+        predictor = (job.load or PostClassifier.load)(job.run, job.batch_size)
         self._predictor, self._job = predictor, job
         self.schema = prediction_schema(predictor.label_names, predictor.targets)
         columns = {"text": job.text, "image": job.image, "id": job.identifier, "knowledge": job.knowledge}
@@ -89,7 +89,7 @@ class PredictWorker(Worker):
 
     def __call__(self, rows: Sequence[Row], folder: Path) -> list[Outcome]:
         """See :meth:`clfa.jobs.job.Worker.__call__`."""
-        from clfa.prediction.predict import Post
+        from clfa.prediction.post import Post
         from clfa.tables.cells import read_cells
         from clfa.tables.columns import Columns
 

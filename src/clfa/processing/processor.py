@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import difflib
 import hashlib
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,9 @@ from clfa.processing.sparse import dense
 from clfa.recipe import KnowledgeRecipe
 
 PROCESSOR_FILE = "processor_config.json"
+
+_TENSORS = ("pt", "np")
+_INPUTS = ("text", "images", "knowledge", "return_tensors")
 
 
 def tokenizer_digest(tokenizer: Any) -> str:
@@ -176,16 +180,19 @@ class CLFAProcessor(ProcessorMixin):
     def __call__(
         self,
         text: str | Sequence[str | None] | None = None,
-        images: ImageSource | Sequence[ImageSource] | None = None,
-        knowledge: Sequence[str | None] | None = None,
-        **kwargs: Any,
+        images: ImageSource | Sequence[ImageSource | None] | None = None,
+        knowledge: str | Sequence[str | None] | None = None,
+        return_tensors: str = "pt",
+        **unknown: Any,
     ) -> BatchFeature:
         """Prepare a batch of B samples; texts are padded to the longest of the batch.
 
         Args:
             text: One text or B of them; ``None`` where a sample has none, for models that allow it.
             images: One picture or B of them: PIL images, paths, fsspec addresses, bytes, or the schema's dictionaries.
-            knowledge: B knowledge texts, ``None`` or empty where a sample has none.
+            knowledge: One knowledge text or B of them, ``None`` or empty where a sample has none.
+            return_tensors: ``"pt"`` for PyTorch tensors, ``"np"`` for NumPy arrays.
+            unknown: Nothing; any other argument is an error.
 
         Returns:
             ``input_ids`` and ``attention_mask`` (B, T), ``pixel_values`` (B, 3, H, W), where a sample has no picture
@@ -194,28 +201,35 @@ class CLFAProcessor(ProcessorMixin):
             ``text_bias`` (B, T, T) and ``knowledge_bias`` (B, T, K), as far as they have weights.
 
         Raises:
+            TypeError: An argument of another name; the message has the nearest.
+            ValueError: Another ``return_tensors``, or unequal numbers of texts, images and knowledge texts.
             ImageError: Naming the picture that cannot be read.
         """
+        _check_names(unknown)
+        if return_tensors not in _TENSORS:
+            raise ValueError(f"return_tensors is {return_tensors!r}; choose one of {', '.join(map(repr, _TENSORS))}.")
+        texts, sources, notes = _listed(text), _listed(images), _listed(knowledge)
+        _check_counts({"texts": texts, "images": sources, "knowledge texts": notes})
         batch: dict[str, Any] = {}
-        if text is not None and self.tokenizer is not None:
-            texts = [text] if isinstance(text, str) else list(text)
+        if texts is not None and self.tokenizer is not None:
             encoded = self._tokenize([t or "" for t in texts], self.max_length)
             encoded["attention_mask"][torch.tensor([t is None for t in texts])] = 0
             batch.update(encoded)
-        if knowledge is not None and self.tokenizer is not None and any(knowledge):
-            encoded = self._tokenize([k or "" for k in knowledge], self.knowledge_max_length)
-            absent = torch.tensor([not k for k in knowledge])
+        if notes is not None and self.tokenizer is not None and any(notes):
+            encoded = self._tokenize([k or "" for k in notes], self.knowledge_max_length)
+            absent = torch.tensor([not k for k in notes])
             encoded["attention_mask"][absent] = 0
             batch["knowledge_input_ids"] = encoded["input_ids"]
             batch["knowledge_attention_mask"] = encoded["attention_mask"]
-        if images is not None and self.image_processor is not None:
-            sources: list[Any] = list(images) if isinstance(images, list | tuple) else [images]
+        if sources is not None and self.image_processor is not None:
             loaded = [None if source is None else load_image(source) for source in sources]
             present = [image for image in loaded if image is not None]
             prepared = iter(self.pixels(present) if present else ())
             batch.update(self.image_inputs([None if image is None else next(prepared) for image in loaded]))
-        if self.word_graphs is not None and "input_ids" in batch:
-            batch.update(self._biases(texts, knowledge, batch))
+        if texts is not None and "input_ids" in batch and self.word_graphs is not None:
+            batch.update(self._biases(texts, notes, batch))
+        if return_tensors == "np":
+            batch = {name: tensor.numpy() for name, tensor in batch.items()}
         return BatchFeature(batch)
 
     def __getstate__(self) -> dict[str, Any]:
@@ -317,3 +331,25 @@ class CLFAProcessor(ProcessorMixin):
     def _tokenize(self, texts: list[str], max_length: int) -> dict[str, torch.Tensor]:
         encoded = self.tokenizer(texts, truncation=True, max_length=max_length, padding=True, return_tensors="pt")
         return {"input_ids": encoded["input_ids"], "attention_mask": encoded["attention_mask"]}
+
+
+def _listed(given: Any) -> list[Any] | None:
+    """One sample's input or a batch's, as a list."""
+    if given is None:
+        return None
+    several = isinstance(given, Sequence) and not isinstance(given, str | bytes)
+    return list(given) if several else [given]
+
+
+def _check_names(unknown: Mapping[str, Any]) -> None:
+    for name in unknown:
+        nearest = difflib.get_close_matches(name, _INPUTS, n=1)
+        hint = f" Did you mean {nearest[0]!r}?" if nearest else ""
+        raise TypeError(f"CLFAProcessor has no argument {name!r}.{hint} It takes {', '.join(_INPUTS)}.")
+
+
+def _check_counts(given: Mapping[str, list[Any] | None]) -> None:
+    counts = {name: len(values) for name, values in given.items() if values is not None}
+    if len(set(counts.values())) > 1:
+        found = ", ".join(f"{name}: {count}" for name, count in counts.items())
+        raise ValueError(f"unequal numbers ({found}); give as many of each, with None where a sample has none.")

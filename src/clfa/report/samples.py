@@ -143,7 +143,7 @@ def _illustrate(samples: list[Sample], folders: list[Path], split: str) -> str:
     # Of the two the one that reads pictures.
     recipe = max(recipes, key=lambda recipe: recipe.model.vision_encoder is not None)
     try:
-        from clfa.runs.prepare import load_corpus
+        from clfa.runs.corpus import load_corpus
 
         rows = load_corpus(recipe).splits[split]
     except (CLFAError, OSError, KeyError) as error:

@@ -10,12 +10,13 @@ from clfa.data import Corpus
 from clfa.errors import DataError, RecipeError
 from clfa.files import write_json
 from clfa.modeling import CLFAForClassification
-from clfa.pretrained import pretrained_model
-from clfa.processing.processor import CLFAProcessor
-from clfa.recipe import Recipe, load_recipe
-from clfa.runs.prepare import Preparation, load_corpus
+from clfa.recipe import load_recipe
+from clfa.runs.corpus import load_corpus
+from clfa.runs.encoded_splits import encode_split
+from clfa.runs.encoders import Encoders
 from clfa.runs.run_folder import RunFolder
-from clfa.runs.train import score_split
+from clfa.runs.score import score_split
+from clfa.runs.trained import load_trained
 from clfa.targets.target import Target, same_labels
 
 
@@ -69,28 +70,13 @@ def evaluate(
         raise DataError(f"{corpus.name} has no {split} samples; it has: {', '.join(corpus.splits)}.")
     check_label_names(model, corpus)
     target.path.mkdir(parents=True, exist_ok=True)
-    preparation = prepare_trained(recipe, corpus, model, processor, cache)
-    metrics = score_split(model, preparation.dataset(corpus.splits[split]), split, corpus, target, recipe)
+    # Its own encoders: frozen ones find the training's feature caches again.
+    encoders = Encoders(recipe.model, model.clfa.text_encoder, model.clfa.vision_encoder, processor, cache)
+    dataset = encode_split(recipe, corpus.splits[split], encoders)
+    metrics = score_split(model, dataset, split, corpus, target, recipe)
     target.write_dropped(corpus)
     write_json(target.metrics, {"run": str(run), "split": split, "data": corpus.name, **metrics})
     return metrics
-
-
-def load_trained(folder: RunFolder) -> tuple[CLFAForClassification, CLFAProcessor]:
-    """Model and processor of a run.
-
-    Raises:
-        ModelError: When they cannot be loaded.
-    """
-    return pretrained_model(CLFAForClassification, folder.model).eval(), CLFAProcessor.from_pretrained(folder.model)
-
-
-def prepare_trained(
-    recipe: Recipe, corpus: Corpus, model: CLFAForClassification, processor: CLFAProcessor, cache: Path | None = None
-) -> Preparation:
-    """Data sets for a trained model, with its own encoders; frozen ones find the training's feature caches again."""
-    encoders = (model.clfa.text_encoder, model.clfa.vision_encoder)
-    return Preparation(recipe, corpus, encoders=encoders, processor=processor, cache=cache)
 
 
 def check_label_names(model: CLFAForClassification, corpus: Corpus) -> None:

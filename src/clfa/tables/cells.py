@@ -70,7 +70,7 @@ def is_missing(value: Any) -> bool:
 
 
 def as_text(value: Any) -> str:
-    """Return a cell as text: numbers without a needless ``.0``, bytes decoded, lists as JSON, nothing for a missing cell."""
+    """Return a cell as text: numbers without a needless ``.0``, bytes decoded, lists as JSON, ``""`` where missing."""
     if isinstance(value, str):
         return value if value.isascii() else whole_characters(value)
     if is_missing(value):

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 import torch
 from torch import nn
 
 from clfa.errors import ModelError
-
-if TYPE_CHECKING:
-    # The model imports this module, so that this one cannot import the model's package.
-    from clfa.modeling.configuration import CLFAConfig
-    from clfa.modeling.fusion.base import Stream
+from clfa.modeling.baselines import BASELINES
+from clfa.modeling.configuration import CLFAConfig
+from clfa.modeling.fusion.base import Stream
 
 
 class Baseline(nn.Module):
@@ -82,10 +81,6 @@ def build_baseline(name: str, config: CLFAConfig, widths: Mapping[str, int], opt
         RecipeError: When there is none of that name.
         ModelError: When it does not take one of the options, or needs a stream that the model does not have.
     """
-    import inspect
-
-    from clfa.modeling.baselines import BASELINES
-
     baseline_class = BASELINES.get(name)
     known = list(inspect.signature(baseline_class).parameters)[2:]
     for option in options:

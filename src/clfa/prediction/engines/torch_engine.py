@@ -12,6 +12,7 @@ import numpy as np
 import torch
 
 from clfa.cpu.packed import packed_weights
+from clfa.devices import best_device, resolve_precision
 from clfa.modeling import CLFAConfig, CLFAForClassification
 
 Precision = Literal["auto", "fp32", "bf16"]
@@ -43,18 +44,15 @@ class TorchEngine:
 
     Args:
         model: The model.
-        precision: ``fp32``; ``bf16`` for matrix products in bfloat16; ``auto`` for ``bf16`` on a GPU that has it and
-            ``fp32`` elsewhere.
+        precision: ``fp32``, ``bf16`` for matrix products in bfloat16, or ``auto``; see
+            :func:`clfa.devices.resolve_precision`.
     """
 
     def __init__(self, model: CLFAForClassification, precision: Precision = "fp32") -> None:
-        device = "cuda" if torch.cuda.is_available() else "cpu"
-        self.model: Any = model.eval().to(device)
+        self.device = best_device()
+        self.model: Any = model.eval().to(self.device)
         self.config: CLFAConfig = self.model.config
-        self.device = device
-        if precision == "auto":
-            precision = "bf16" if device == "cuda" and torch.cuda.is_bf16_supported() else "fp32"
-        self.precision = precision
+        self.precision = resolve_precision(precision)
 
     @property
     def fingerprint(self) -> str:

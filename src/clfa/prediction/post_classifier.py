@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
@@ -26,10 +26,11 @@ from clfa.evaluation.target_predictions import TargetPrediction, predict_targets
 from clfa.knowledge.texts import KnowledgeTexts
 from clfa.modeling import CLFAForClassification
 from clfa.prediction.engines.torch_engine import Engine, Precision, TorchEngine
+from clfa.prediction.post import Post, Prediction
 from clfa.pretrained import cache_dir, pretrained_model
 from clfa.processing.processor import CLFAProcessor, tokenizer_digest
-from clfa.runs.evaluate import load_trained
 from clfa.runs.run_folder import RunFolder, is_run_folder
+from clfa.runs.trained import load_trained
 from clfa.tables.encoding import clean_text
 
 # Characters of a text that are looked at; far beyond any tokenizer limit, and a bound on memory.
@@ -39,43 +40,6 @@ WINDOW_BATCHES = 8
 # Batches whose pictures are decoded while the model works on the one before them: a bound on memory.
 READ_AHEAD = 2
 READERS = min(4, os.cpu_count() or 1)
-
-
-@dataclass(frozen=True)
-class Post:
-    """One image-text pair to predict on.
-
-    Args:
-        text: The post, or ``None``.
-        image: The picture in any form that ``load_image`` takes, or ``None``.
-        knowledge: Extra text about the picture, or ``None``.
-    """
-
-    text: str | None = None
-    image: Any = None
-    knowledge: str | None = None
-
-
-@dataclass(frozen=True)
-class Prediction:
-    """What the model makes of one post, or why it could not.
-
-    Args:
-        label: Most probable class; of a single multi-label target the list of classes, of a regression the number;
-            ``None`` on failure and where there are several targets.
-        probabilities: By class name; empty on failure, for a regression and where there are several targets.
-        embedding: Fused vector (``hidden_size``,), ``None`` on failure.
-        error: Why there is no prediction, or ``None``.
-        reason: The kind of failure in two words, as data checks name it: for counting.
-        targets: By target name, for models with other targets than the one label; ``None`` on failure.
-    """
-
-    label: Any
-    probabilities: dict[str, float]
-    embedding: np.ndarray | None = field(default=None, repr=False)
-    error: str | None = None
-    reason: str | None = None
-    targets: dict[str, TargetPrediction] | None = None
 
 
 @dataclass
@@ -95,7 +59,7 @@ class _Readable:
     pixels: torch.Tensor | None
 
 
-class Predictor:
+class PostClassifier:
     """A trained model and its processor, ready for new posts.
 
     Args:
@@ -112,7 +76,7 @@ class Predictor:
         ModelError: When a knowledge source's model cannot be loaded.
 
     Example:
-        >>> Predictor.load("runs/mine")([Post("so sunny", "rain.jpg")])[0].label    # doctest: +SKIP
+        >>> PostClassifier.load("runs/mine")([Post("so sunny", "rain.jpg")])[0].label    # doctest: +SKIP
         'sarcastic'
     """
 
@@ -145,7 +109,7 @@ class Predictor:
         *,
         engine: Literal["torch", "onnx"] = "torch",
         precision: Precision = "fp32",
-    ) -> Predictor:
+    ) -> PostClassifier:
         """Load from a run folder, a model directory or a hub id.
 
         Args:

@@ -1,0 +1,63 @@
+"""The recipe's training section as arguments of the Trainer."""
+
+from __future__ import annotations
+
+import sys
+
+from clfa.devices import best_device, resolve_precision
+from clfa.errors import RecipeError
+from clfa.modeling import CLFAForClassification
+from clfa.modeling.encoders import is_frozen
+from clfa.modeling.gather import process_count
+from clfa.recipe import Recipe
+from clfa.runs.run_folder import RunFolder
+from clfa.training import CLFATrainingArguments
+
+
+def training_arguments(recipe: Recipe, folder: RunFolder, model: CLFAForClassification) -> CLFATrainingArguments:
+    """Arguments for training ``model`` by ``recipe``, with checkpoints in ``folder``."""
+    t = recipe.training
+    encoders = (model.clfa.text_encoder, model.clfa.vision_encoder)
+    trains_encoder = any(encoder is not None and not is_frozen(encoder) for encoder in encoders)
+    precision = resolve_precision(t.precision, trains_encoder=trains_encoder)
+    return CLFATrainingArguments(
+        output_dir=str(folder.checkpoints),
+        run_name=recipe.name,
+        seed=recipe.seed,
+        num_train_epochs=t.epochs,
+        per_device_train_batch_size=share_of(t.batch_size, process_count()),
+        per_device_eval_batch_size=t.eval_batch_size,
+        gradient_accumulation_steps=t.gradient_accumulation_steps,
+        learning_rate=t.learning_rate,
+        encoder_learning_rate=t.encoder_learning_rate,
+        weight_decay=t.weight_decay,
+        warmup_steps=t.warmup_ratio,
+        lr_scheduler_type=t.lr_scheduler_type,
+        max_grad_norm=t.max_grad_norm,
+        alpha_schedule=t.alpha_schedule,
+        group_by_length=t.group_by_length,
+        early_stopping_patience=t.early_stopping_patience,
+        ema_decay=t.ema_decay,
+        metric_for_best_model="macro_f1" if model.config.targets is None else "score",
+        use_cpu=best_device() == "cpu",
+        bf16=precision == "bf16",
+        fp16=precision == "fp16",
+        dataloader_num_workers=t.num_workers,
+        dataloader_pin_memory=best_device() == "cuda",
+        report_to=["tensorboard"],
+        disable_tqdm=not sys.stderr.isatty(),
+    )
+
+
+def share_of(batch_size: int, processes: int) -> int:
+    """Samples of each batch that one process trains on.
+
+    Raises:
+        RecipeError: When the batch cannot be divided among the processes.
+    """
+    if batch_size % processes:
+        raise RecipeError(
+            f"training.batch_size is the batch of all processes together, and {batch_size} cannot be divided among "
+            f"{processes}; start another number of them."
+        )
+    return batch_size // processes

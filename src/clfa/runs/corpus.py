@@ -1,0 +1,117 @@
+"""The corpus of a run: read, validated, and with the knowledge that the recipe asks for."""
+
+from __future__ import annotations
+
+import inspect
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from clfa.data import READERS, Corpus, read_corpus
+from clfa.data.splits import subset
+from clfa.data.validation import check_classes, validate
+from clfa.errors import DataError, RecipeError
+from clfa.knowledge.texts import KnowledgeTexts
+from clfa.pretrained import cache_dir
+from clfa.recipe import Recipe
+from clfa.targets.spec import TargetSpec
+from clfa.targets.target import Target
+
+
+def load_corpus(
+    recipe: Recipe,
+    *,
+    strict: bool = False,
+    source: Any = None,
+    label_names: list[str] | None = None,
+    targets: Sequence[Target] = (),
+    cache: Path | None = None,
+) -> Corpus:
+    """Read and validate what the recipe names, with the knowledge it asks for.
+
+    Args:
+        recipe: Its ``data`` section, and whether its model reads images.
+        strict: Whether the first bad sample is an error instead of being counted and left out.
+        source: Data instead of ``recipe.data.dir``, for readers that take tables from memory.
+        label_names: Classes of a trained model, for readers that would otherwise infer them from the data at hand.
+        targets: Targets of a trained model, for the same reason.
+        cache: Cache directory.
+
+    Raises:
+        DataError: When the data cannot be used.
+        RecipeError: When no data directory is known, or a knowledge source cannot work.
+        ModelError: When a knowledge source's model cannot be loaded.
+    """
+    data = recipe.data
+    place = source if source is not None else data.dir
+    if place is None:
+        raise RecipeError("no data: give --data-dir (or data.dir in the recipe).")
+    options = dict(data.options)
+    if data.fold is not None:
+        options["fold"] = data.fold
+    known = inspect.signature(READERS.get(data.reader)).parameters
+    if specs := data.target_specs:
+        if "targets" not in known:
+            raise RecipeError(
+                f"the {data.reader} reader has one label per sample; data.targets and data.problem_type need the table "
+                "or hub reader."
+            )
+        options.pop("label_names", None)
+        options["targets"] = _with_classes(specs, targets)
+    elif label_names is not None and "label_names" in known:
+        options.setdefault("label_names", label_names)
+    corpus = read_corpus(data.reader, place, **options)
+    reads_images = recipe.model.vision_encoder is not None
+    if reads_images and not corpus.has_images:
+        raise DataError(
+            f"{corpus.name} in {place} has no images, and the recipe's model reads them. "
+            "Set model.vision_encoder=null for a text-only model."
+        )
+    corpus = validate(
+        corpus,
+        check_images=reads_images,
+        allow_missing=recipe.model.allow_missing_modalities and reads_images and recipe.model.text_encoder is not None,
+        strict=strict,
+        cache=cache_dir() / "decodable-images.json",
+    )
+    if data.limit is not None:
+        corpus = subset(corpus, data.limit, recipe.seed)
+    if recipe.model.use_knowledge:
+        corpus = KnowledgeTexts(recipe.knowledge, cache or cache_dir()).fill(corpus)
+    return corpus
+
+
+def _with_classes(specs: Mapping[str, TargetSpec], targets: Sequence[Target]) -> dict[str, TargetSpec]:
+    """``specs`` with the classes of a trained model's targets, in their order."""
+    classes = {target.name: list(target.label_names) for target in targets if target.label_names}
+    return {
+        name: spec.model_copy(update={"label_names": classes[name]}) if name in classes else spec
+        for name, spec in specs.items()
+    }
+
+
+def corpus_key(recipe: Recipe) -> str:
+    """Equal for recipes that :func:`load_corpus` gives the same corpus for.
+
+    Everything counts but what is known not to: training, guide, the model beyond its modalities.
+    """
+    content = recipe.model_dump(exclude={"name", "description", "seed", "model", "guide", "training"})
+    model = recipe.model
+    content["model"] = [model.text_encoder is not None, model.vision_encoder is not None, model.use_knowledge]
+    content["model"].append(model.allow_missing_modalities)
+    content["seed"] = recipe.seed if recipe.data.limit is not None else None
+    return json.dumps(content, sort_keys=True, default=str)
+
+
+def require_splits(corpus: Corpus) -> None:
+    """Check that a corpus can be trained on.
+
+    Raises:
+        DataError: When the training or validation split is missing or empty, or a class has no training sample.
+    """
+    for name in ("train", "validation"):
+        if name not in corpus.splits or not len(corpus.splits[name]):
+            dropped = f" Dropped so far: {corpus.dropped_counts()}." if corpus.dropped else ""
+            raise DataError(f"{corpus.name} has no {name} samples.{dropped}")
+    check_classes(corpus)

@@ -1,0 +1,96 @@
+"""Splits of a corpus as the model reads them: tokens and pictures, or cached features of wholly frozen encoders."""
+
+from __future__ import annotations
+
+import numpy as np
+from datasets import Dataset
+
+from clfa.data import Corpus
+from clfa.guides import Guide
+from clfa.processing.biases import WordPairBiases
+from clfa.processing.dataset import EncodedDataset
+from clfa.recipe import Recipe
+from clfa.runs.encoders import Encoders
+from clfa.runs.guide import split_pairs
+from clfa.store import ABSENT_KEY, FeatureStore, text_key
+
+
+def cache_features(recipe: Recipe, corpus: Corpus, encoders: Encoders) -> None:
+    """Compute the token features of wholly frozen encoders for all splits, so that no encoder runs twice."""
+    for split in corpus.splits.values():
+        _cached_features(recipe, split, encoders)
+        _cached_knowledge(recipe, split, encoders)
+
+
+def encode_split(recipe: Recipe, split: Dataset, encoders: Encoders, guide: Guide | None = None) -> EncodedDataset:
+    """A split for training or evaluation, with cached features of wholly frozen encoders.
+
+    Args:
+        recipe: The run's recipe.
+        split: Rows in the schema.
+        encoders: Of the run, or of the trained model.
+        guide: Adds its embeddings, for training.
+    """
+    keys = encoders.keys(split)
+    text_features, image_features = _cached_features(recipe, split, encoders)
+    knowledge_features, knowledge_keys = _cached_knowledge(recipe, split, encoders)
+    return EncodedDataset(
+        split,
+        encoders.processor,
+        text_features=text_features,
+        image_features=image_features,
+        text_keys=keys.text,
+        image_keys=keys.image,
+        guide_embeds=None if guide is None else _guide_embeds(recipe, split, encoders, guide),
+        use_knowledge=recipe.model.use_knowledge,
+        knowledge_features=knowledge_features,
+        knowledge_keys=knowledge_keys,
+        biases=_biases(recipe, split, encoders),
+    )
+
+
+def _cached_features(
+    recipe: Recipe, split: Dataset, encoders: Encoders
+) -> tuple[FeatureStore | None, FeatureStore | None]:
+    """Text and image token features with those of the split in them; ``None`` where the encoder itself must run."""
+    model = recipe.model
+    keys = encoders.keys(split)
+    stores: list[FeatureStore | None] = []
+    for encoder, frozen, column, content_keys in (
+        (encoders.text, model.freeze_text_encoder, "text", keys.text),
+        (encoders.image, model.freeze_vision_encoder, "image", keys.image),
+    ):
+        if encoder is None or frozen is not True or not recipe.training.cache_features:
+            stores.append(None)
+            continue
+        encoder.ensure_tokens(split[column][:], content_keys)
+        stores.append(encoder.tokens)
+    return stores[0], stores[1]
+
+
+def _cached_knowledge(
+    recipe: Recipe, split: Dataset, encoders: Encoders
+) -> tuple[FeatureStore | None, list[bytes] | None]:
+    """Token features of a split's knowledge texts and their keys; ``None`` where the encoder itself must run."""
+    model = recipe.model
+    frozen = model.freeze_text_encoder is True and recipe.training.cache_features
+    if not (model.use_knowledge and frozen) or encoders.knowledge is None:
+        return None, None
+    texts = split["knowledge"][:]
+    keys = [text_key(text) if text else ABSENT_KEY for text in texts]
+    encoders.knowledge.ensure_tokens(texts, keys)
+    return encoders.knowledge.tokens, keys
+
+
+def _guide_embeds(recipe: Recipe, split: Dataset, encoders: Encoders, guide: Guide) -> tuple[np.ndarray, np.ndarray]:
+    texts, images = guide.embed_pairs(split_pairs(split, encoders), encoders.cache)
+    if recipe.guide.shuffle:
+        order = np.random.default_rng(recipe.seed).permutation(len(split))
+        return texts[order], images[order]
+    return texts, images
+
+
+def _biases(recipe: Recipe, split: Dataset, encoders: Encoders) -> WordPairBiases | None:
+    if not recipe.model.use_knowledge or encoders.processor.word_graphs is None:
+        return None
+    return WordPairBiases(encoders.processor, split["text"][:], split["knowledge"][:], encoders.cache)

@@ -1,0 +1,101 @@
+"""The guide of a run: made, checked, and described for ``metrics.json``."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from datasets import Dataset
+
+from clfa.data import Corpus
+from clfa.errors import DataError
+from clfa.guides import GUIDES, Guide, GuideContext, RetrievalReport, retrieval_report
+from clfa.guides.base import Pairs
+from clfa.modeling.alignment import ALIGNMENTS
+from clfa.recipe import Recipe
+from clfa.runs.encoders import Encoders
+
+logger = logging.getLogger(__name__)
+
+
+def make_guide(recipe: Recipe, corpus: Corpus, encoders: Encoders) -> Guide | None:
+    """The recipe's guide, made for this data; ``None`` for an unguided run.
+
+    Args:
+        recipe: The run's recipe.
+        corpus: Its data; a guide is fitted on training and unlabelled pairs, never on validation or test.
+        encoders: As they are before training.
+
+    Raises:
+        RecipeError: When the guide's name or options are wrong.
+        DataError: When a guide has to be fitted and there are not enough pairs.
+    """
+    if not recipe.guided or not ALIGNMENTS.get(recipe.model.alignment).needs_guide:
+        return None
+    guide_class: type[Guide] = GUIDES.get(recipe.guide.name)
+    context = GuideContext(
+        cache=encoders.cache,
+        text_encoder=recipe.model.text_encoder,
+        vision_encoder=recipe.model.vision_encoder,
+        text_features=encoders.text,
+        image_features=encoders.image,
+        pairs=_fitting_pairs(recipe, corpus, encoders),
+        seed=recipe.seed,
+    )
+    return guide_class.from_context(context, **recipe.guide.options)
+
+
+def check_guide(guide: Guide, corpus: Corpus, encoders: Encoders) -> RetrievalReport:
+    """Measure the guide's own retrieval on the validation pairs, which it was not fitted on; warn when near chance.
+
+    Args:
+        guide: What :func:`make_guide` made.
+        corpus: The run's data.
+        encoders: Hold the content keys and the cache.
+
+    Raises:
+        DataError: When no validation sample has both text and image.
+    """
+    pairs = split_pairs(corpus.splits["validation"], encoders).complete()
+    if not len(pairs):
+        raise DataError(f"{corpus.name}: no validation sample has both text and image to check the guide on.")
+    report = retrieval_report(*guide.embed_pairs(pairs, encoders.cache))
+    if report.near_chance:
+        logger.warning(
+            "THE GUIDE IS NEAR CHANCE (%s). Aligning to it will do harm: use another guide, fit it on more pairs, "
+            "or train with model.alpha=0.",
+            report,
+        )
+    logger.info("guide %s: %s", guide.name, report)
+    return report
+
+
+def guide_metrics(guide: Guide, report: RetrievalReport) -> dict[str, Any]:
+    """What ``metrics.json`` says about the guide.
+
+    Args:
+        guide: The guide.
+        report: Of :func:`check_guide`.
+    """
+    return {
+        "name": guide.name,
+        "dim": guide.dim,
+        "fingerprint": guide.fingerprint,
+        "validation_retrieval": report.to_dict(),
+    }
+
+
+def split_pairs(split: Dataset, encoders: Encoders) -> Pairs:
+    """A split as unlabelled pairs."""
+    keys = encoders.keys(split)
+    return Pairs(split["text"][:], split["image"][:], keys.text, keys.image)
+
+
+def _fitting_pairs(recipe: Recipe, corpus: Corpus, encoders: Encoders) -> Pairs | None:
+    """Training pairs and unlabelled ones: never validation or test."""
+    if encoders.text is None or encoders.image is None:
+        return None
+    pairs = split_pairs(corpus.splits["train"], encoders)
+    if recipe.guide.use_unlabelled and corpus.unlabelled is not None and len(corpus.unlabelled):
+        pairs = pairs + split_pairs(corpus.unlabelled, encoders)
+    return pairs.complete()

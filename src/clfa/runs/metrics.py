@@ -1,0 +1,50 @@
+"""What ``metrics.json`` says about a run beside its scores."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from clfa.data import Corpus
+from clfa.modeling import CLFAForClassification
+from clfa.recipe import Recipe
+from clfa.training import CLFATrainer
+
+
+def run_metrics(
+    recipe: Recipe, corpus: Corpus, guide: dict[str, Any] | None, model: CLFAForClassification, trainer: CLFATrainer
+) -> dict[str, Any]:
+    """Recipe, data, guide and course of the training; scores, resources and versions are added by the run.
+
+    Args:
+        recipe: The run's recipe.
+        corpus: Its data.
+        guide: What :func:`clfa.runs.guide.guide_metrics` gave; ``None`` for an unguided run.
+        model: The trained model.
+        trainer: Which trained it.
+    """
+    return {
+        "recipe": recipe.name,
+        "seed": recipe.seed,
+        "fold": recipe.data.fold,
+        "data": {
+            "name": corpus.name,
+            "samples": {name: len(split) for name, split in corpus.splits.items()},
+            "dropped": corpus.dropped_counts(),
+            **({"incomplete": corpus.facts["incomplete"]} if "incomplete" in corpus.facts else {}),
+        },
+        "guide": guide,
+        "training": {
+            "epochs_run": trainer.state.epoch,
+            "best_epoch": best_epoch(trainer),
+            f"best_validation_{trainer.args.metric_for_best_model}": trainer.state.best_metric,
+            "parameters": sum(p.numel() for p in model.parameters()),
+            "trained_parameters": sum(p.numel() for p in model.parameters() if p.requires_grad),
+        },
+    }
+
+
+def best_epoch(trainer: CLFATrainer) -> float | None:
+    """The first epoch with the best validation score; ``None`` where nothing was evaluated."""
+    name = f"eval_{trainer.args.metric_for_best_model}"
+    scores = [(log[name], -log["epoch"]) for log in trainer.state.log_history if name in log]
+    return -max(scores)[1] if scores else None

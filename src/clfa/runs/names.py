@@ -1,0 +1,31 @@
+"""Whether everything that a recipe calls by name exists."""
+
+from __future__ import annotations
+
+from clfa.data import READERS
+from clfa.guides import GUIDES
+from clfa.knowledge import LEXICONS, SOURCES
+from clfa.modeling.alignment import ALIGNMENTS
+from clfa.modeling.baselines import BASELINES
+from clfa.modeling.fusion import FUSIONS
+from clfa.recipe import Recipe
+
+
+def check_names(recipe: Recipe) -> None:
+    """Check what the recipe calls by name, before any work is done.
+
+    Raises:
+        RecipeError: When a reader, fusion, alignment, baseline, guide, knowledge source or lexicon of that name does
+            not exist.
+    """
+    READERS.get(recipe.data.reader)
+    FUSIONS.get(recipe.model.fusion)
+    ALIGNMENTS.get(recipe.model.alignment)
+    if recipe.model.baseline is not None:
+        BASELINES.get(recipe.model.baseline)
+    if recipe.guide.name != "none":
+        GUIDES.get(recipe.guide.name)
+    if recipe.model.use_knowledge:
+        for name in recipe.knowledge.sources:
+            SOURCES.get(name)
+        LEXICONS.get(recipe.knowledge.lexicon)

@@ -1,0 +1,87 @@
+"""Scores of a trained model on one split, with what a run folder holds about it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from datasets import Dataset
+
+from clfa.data import Corpus
+from clfa.evaluation.inference import Inference, infer
+from clfa.evaluation.metrics import classification_report
+from clfa.evaluation.plots import plot_confusion_matrix
+from clfa.guides import retrieval_report
+from clfa.modeling import CLFAForClassification
+from clfa.processing.dataset import EncodedDataset
+from clfa.recipe import Recipe
+from clfa.runs.modality_worth import modality_worth
+from clfa.runs.run_folder import RunFolder
+from clfa.runs.target_report import report_targets
+
+
+def score_split(
+    model: CLFAForClassification,
+    dataset: EncodedDataset,
+    name: str,
+    corpus: Corpus,
+    folder: RunFolder,
+    recipe: Recipe,
+) -> dict[str, Any]:
+    """Evaluate one split and write its predictions and confusion matrix, or a picture of each target.
+
+    Args:
+        model: The trained model.
+        dataset: The split as the model reads it.
+        name: Of the split.
+        corpus: Holds its rows.
+        folder: Where to write.
+        recipe: Its training section says how many samples go into a forward pass.
+
+    Returns:
+        Metrics, with the alignment of the two students (text-to-image retrieval) where there are two.
+    """
+    inference = infer_split(model, dataset, name, recipe)
+    if targets := model.config.target_list:
+        report = report_targets(targets, inference, corpus.splits[name], folder, name, recipe.name)
+        report |= _student_retrieval(inference, corpus.splits[name])
+    else:
+        report = _report_split(inference, name, corpus, folder, recipe.name)
+    t = recipe.training
+    without = modality_worth(model, dataset, corpus.splits[name], t.eval_batch_size, t.num_workers)
+    return {**report, "without": without} if without else report
+
+
+def infer_split(model: CLFAForClassification, dataset: EncodedDataset, name: str, recipe: Recipe) -> Inference:
+    """Model outputs over one split."""
+    return infer(
+        model,
+        dataset,
+        batch_size=recipe.training.eval_batch_size,
+        num_workers=recipe.training.num_workers,
+        description=f"{name} split",
+    )
+
+
+def _student_retrieval(inference: Inference, split: Dataset) -> dict[str, Any]:
+    if inference.text_embeds is None or inference.image_embeds is None:
+        return {}
+    complete = [
+        bool(text) and image is not None for text, image in zip(split["text"][:], split["image"][:], strict=True)
+    ]
+    if not any(complete):
+        return {}
+    students = inference.text_embeds[complete], inference.image_embeds[complete]
+    return {"student_retrieval": retrieval_report(*students).to_dict()}
+
+
+def _report_split(inference: Inference, name: str, corpus: Corpus, folder: RunFolder, title: str) -> dict[str, Any]:
+    """Metrics of predictions on a labelled split, its predictions file and its confusion matrix."""
+    split = corpus.splits[name]
+    labels = split.with_format("numpy")["label"][:]
+    report = classification_report(labels, inference.logits.argmax(axis=-1), corpus.label_names)
+    report |= _student_retrieval(inference, split)
+    folder.write_predictions(name, split, inference, corpus.label_names)
+    plot_confusion_matrix(
+        report["confusion_matrix"], corpus.label_names, folder.confusion(name), f"{title}: {name} split"
+    )
+    return report
