@@ -13,7 +13,8 @@ from clfa.data.splits import RATIOS, split_name, stratified_split
 from clfa.errors import DataError
 from clfa.tables.cells import as_text, read_id, read_image, read_text
 from clfa.tables.columns import Columns, find_columns
-from clfa.targets.columns import TargetColumns, UnusableCell
+from clfa.targets.cells import UnusableCell
+from clfa.targets.columns import TargetColumns
 from clfa.targets.label_names import LabelIndex
 from clfa.targets.spec import TargetSpec
 from clfa.targets.target import Target, strata

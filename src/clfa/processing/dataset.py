@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from datasets import Dataset
 
 from clfa.data.images import load_image
 from clfa.processing.biases import WordPairBiases
 from clfa.processing.processor import CLFAProcessor
 from clfa.store import ABSENT_KEY, FeatureStore
 from clfa.targets.target import label_matrix
+
+if TYPE_CHECKING:
+    from datasets import Dataset
 
 
 class EncodedDataset(torch.utils.data.Dataset[dict[str, Any]]):

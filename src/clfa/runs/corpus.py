@@ -12,6 +12,7 @@ from clfa.data import READERS, Corpus, read_corpus
 from clfa.data.splits import subset
 from clfa.data.validation import check_classes, validate
 from clfa.errors import DataError, RecipeError
+from clfa.knowledge.fill import fill_knowledge
 from clfa.knowledge.texts import KnowledgeTexts
 from clfa.pretrained import cache_dir
 from clfa.recipe import Recipe
@@ -78,7 +79,7 @@ def load_corpus(
     if data.limit is not None:
         corpus = subset(corpus, data.limit, recipe.seed)
     if recipe.model.use_knowledge:
-        corpus = KnowledgeTexts(recipe.knowledge, cache or cache_dir()).fill(corpus)
+        corpus = fill_knowledge(corpus, KnowledgeTexts(recipe.knowledge, cache or cache_dir()))
     return corpus
 
 
