@@ -13,7 +13,6 @@ from clfa.cpu import busy
 from clfa.processing.collator import CLFACollator
 from clfa.processing.dataset import EncodedDataset
 from clfa.progress import track
-from clfa.targets.probabilities import softmax
 
 
 @dataclass(frozen=True)
@@ -31,11 +30,6 @@ class Inference:
     text_embeds: np.ndarray | None
     image_embeds: np.ndarray | None
     pooled: np.ndarray
-
-    @property
-    def probabilities(self) -> np.ndarray:
-        """Softmax of the logits (N, C)."""
-        return softmax(self.logits)
 
 
 def by_length(dataset: Any) -> list[int]:

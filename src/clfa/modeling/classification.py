@@ -87,7 +87,8 @@ class CLFAForClassification(CLFAPreTrainedModel):
         Args:
             input_ids: See :meth:`CLFAModel.forward`, also for ``attention_mask``, ``token_type_ids``,
                 ``pixel_values`` and the further streams.
-            labels: Class indices (B,); with targets their flat vectors (B, L), see :class:`clfa.targets.target.Target`.
+            labels: Flat vectors of the targets (B, L), see :class:`clfa.targets.target.Target`; or (B,) for a single
+                target of width 1, such as the class indices of the default label.
             guide_text_embeds: The frozen guide's text embeddings of the same samples (B, guide width).
             guide_image_embeds: The frozen guide's image embeddings (B, guide width).
             guide_index: Row of each sample in ``guide_bank`` (B,), for ``negatives="bank"``.
@@ -132,7 +133,7 @@ class CLFAForClassification(CLFAPreTrainedModel):
 
     def _losses_everywhere(
         self, logits: torch.Tensor, labels: torch.Tensor, auxiliary: torch.Tensor | None
-    ) -> tuple[torch.Tensor, dict[str, torch.Tensor] | None, torch.Tensor | None]:
+    ) -> tuple[torch.Tensor, dict[str, torch.Tensor], torch.Tensor | None]:
         """Losses of the whole batch; a mean of the processes' own would weigh their samples unequally."""
         (all_logits,) = at_least_float32(logits)
         all_logits, all_labels = gather_rows(all_logits, labels)

@@ -29,8 +29,7 @@ from clfa.modeling.outputs import CLFAClassifierOutput
 from clfa.pretrained import pretrained_model
 from clfa.processing.collator import CLFACollator
 from clfa.store import ABSENT_KEY
-from clfa.targets.scores import flat_metrics
-from clfa.targets.single_label import classification_metrics
+from clfa.targets.default_label import logged_losses, logged_metrics
 from clfa.targets.target import Target
 from clfa.training.arguments import CLFATrainingArguments
 from clfa.training.averaging import WeightAverage
@@ -85,8 +84,9 @@ class CLFATrainer(Trainer):
             # The Trainer asks a processor for its tokenizer; that of an image-only model has none.
             kwargs["processing_class"] = processor.image_processor
         kwargs.setdefault("data_collator", CLFACollator(getattr(tokenizer, "pad_token_id", None) or 0))
-        targets = getattr(model.config, "target_list", None)
-        kwargs.setdefault("compute_metrics", partial(_metrics_of_targets, targets) if targets else _metrics_of_logits)
+        configuration: Any = model.config
+        self._targets: list[Target] = configuration.target_list
+        kwargs.setdefault("compute_metrics", partial(_metrics, self._targets))
         callbacks = list(kwargs.pop("callbacks", None) or [])
         if args.early_stopping_patience:
             callbacks.append(EarlyStoppingCallback(args.early_stopping_patience))
@@ -162,8 +162,8 @@ class CLFATrainer(Trainer):
             for name in _LOSS_PARTS:
                 if outputs.get(name) is not None:
                     self._parts[name].append(outputs[name].detach())
-            for name, part in (outputs.get("loss_targets") or {}).items():
-                self._parts[f"loss_target_{name}"].append(part.detach())
+            for name, part in logged_losses(self._targets, outputs.loss_targets).items():
+                self._parts[name].append(part.detach())
         return (loss, outputs) if return_outputs else loss
 
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
@@ -381,12 +381,7 @@ def _logits(prediction: EvalPrediction) -> np.ndarray:
     return prediction.predictions[0] if isinstance(prediction.predictions, tuple) else prediction.predictions
 
 
-def _metrics_of_targets(targets: list[Target], prediction: EvalPrediction) -> dict[str, float]:
+def _metrics(targets: list[Target], prediction: EvalPrediction) -> dict[str, float]:
     logits = _logits(prediction)
     labels = np.asarray(prediction.label_ids, dtype=np.float64).reshape(len(logits), -1)
-    return flat_metrics(targets, labels, logits)
-
-
-def _metrics_of_logits(prediction: EvalPrediction) -> dict[str, float]:
-    logits = _logits(prediction)
-    return classification_metrics(np.asarray(prediction.label_ids), logits.argmax(axis=-1), logits.shape[-1])
+    return logged_metrics(targets, labels, logits)
