@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 from torch import nn
-from transformers import PreTrainedModel
+from transformers import AutoModelForSequenceClassification, PreTrainedModel
 
 from clfa.cpu.dropout import Dropout
 from clfa.cpu.layers import use_fast_layers
@@ -190,3 +190,6 @@ class CLFAForClassification(CLFAPreTrainedModel):
         if alpha and alignment:
             total = total + alpha * torch.stack(list(alignment.values())).sum()
         return total if auxiliary is None else total + auxiliary
+
+
+AutoModelForSequenceClassification.register(CLFAConfig, CLFAForClassification)
