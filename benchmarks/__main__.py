@@ -93,7 +93,7 @@ def _run(options: argparse.Namespace) -> int:
         data_dir=None if options.data_dir is None else options.data_dir.resolve(),
     )
     if settings.reference is not None:
-        from benchmarks.reference import check_folder
+        from benchmarks.reference.script import check_folder
 
         check_folder(settings.reference)
         if not settings.only or "reference" in settings.only:
@@ -110,7 +110,7 @@ def _run(options: argparse.Namespace) -> int:
 
 def _check(options: argparse.Namespace) -> int:
     from benchmarks.architectures import write_encoders
-    from benchmarks.reference import check
+    from benchmarks.reference.check import check
 
     work = options.work.resolve()
     encoders = write_encoders(work / "encoders" / "paper", "paper")

@@ -19,6 +19,7 @@ from benchmarks.floors import Floor, clip_operations, forward_operations, traini
 from benchmarks.material import write_posts
 from benchmarks.memory import MMSD_IMAGES, MMSD_TRAIN
 from benchmarks.probe import Probe, ProbeError, once
+from benchmarks.reference.compare import compare_memory, compare_times
 from clfa.errors import DataError
 from clfa.files import write_json
 
@@ -267,73 +268,16 @@ class Bench:
         folder = self.posts("mmsd", count, (train, rest // 2, rest - rest // 2), distinct=500)
         _, overrides = recipe_of("paper", self.encoders("paper"), folder / "posts.jsonl")
         options = {"recipe": "paper-mmsd", "overrides": overrides, "cache": str(self.cache)}
-        report = once("memory:ours", options)
+        report = once("memory:load", options)
         libraries = report["libraries_mb"]
         self.add("peak memory of the data", [report], samples=count, data="mmsd", floor_mb=libraries)
-        if self.settings.reference is None:
-            return
-        points = []
-        for size in (500, 1000, 2000):
-            posts = self.posts("mmsd", size, (size, 0, 0), distinct=500)
-            options = {**self.their_options(posts), "output": str(self.settings.work / "theirs")}
-            points.append((size, once("memory:theirs", options)["peak_memory_mb"]))
-        (first, low), (last, high) = points[0], points[-1]
-        slope = (high - low) / (last - first)
-        self.results["comparisons"].append(
-            {
-                "name": "peak memory",
-                "phase": self.phase,
-                "unit": "MB",
-                "theirs": [low + slope * (train - first)],
-                "ours": [report["peak_memory_mb"]],
-                "target": 10,
-                "note": f"theirs extrapolated to {train:,} training samples from "
-                + ", ".join(f"{size:,}: {peak:.0f} MB" for size, peak in points)
-                + f"; ours measured on all {count:,}",
-            }
-        )
+        if self.settings.reference is not None:
+            compare_memory(self, report["peak_memory_mb"], count)
 
     def reference(self) -> None:
         """The authors' loops and ours, alternating, on the same samples."""
-        if self.settings.reference is None:
-            return
-        encoders = self.encoders("paper")
-        for data_set in self.settings.reference_data:
-            recipe, overrides = self.recipe("paper", data_set)
-            posts = Path(overrides[0].partition("=")[2]).parent
-            options = {"recipe": recipe, "cache": str(self.cache)}
-            same = ["model.use_knowledge=true", "training.eval_batch_size=8", _precision("fp32")]
-            same.append(f"model.vision_encoder={encoders / 'vit-dropout'}")
-            theirs = ("reference:run", {**self.their_options(posts), "output": str(self.settings.work / "theirs")})
-            ours = {
-                "fp32": {**options, "overrides": [*overrides, _precision("fp32")]},
-                "bf16": {**options, "overrides": [*overrides, _precision("bf16")]},
-                "fp32, with the empty knowledge": {
-                    **options,
-                    "overrides": [*overrides, *same],
-                    "empty_knowledge": True,
-                },
-            }
-            contenders = {"theirs": theirs, **{name: ("training:train", o) for name, o in ours.items()}}
-            found = self.alternate(contenders, ("train", "evaluate"))
-            for name in ours:
-                for phase, target in (("train", 5 if name == "bf16" else 3.2), ("evaluate", 8)):
-                    reports = found[name][phase]
-                    floor = self.floor("paper", phase, reports[0], "bf16" if name == "bf16" else "fp32")
-                    self.results["comparisons"].append(
-                        {
-                            "name": "training" if phase == "train" else "evaluation",
-                            "phase": self.phase,
-                            "variant": name,
-                            "data": data_set,
-                            "unit": "s",
-                            "theirs": [report["seconds"] for report in found["theirs"][phase]],
-                            "ours": [report["seconds"] for report in reports],
-                            "floor_seconds": floor.seconds,
-                            "target": target,
-                            "replaced": found["theirs"][phase][0]["replaced"],
-                        }
-                    )
+        if self.settings.reference is not None:
+            compare_times(self)
 
     def alternate(
         self, contenders: Mapping[str, tuple[str, Mapping[str, Any]]], phases: Sequence[str] = ("",)
@@ -401,14 +345,6 @@ class Bench:
         posts = self.posts(data_set, samples or 2 * TRAIN_SAMPLES[architecture] + 8) / "posts.jsonl"
         directory = Path() if architecture == "offline" else self.encoders(architecture)
         return recipe_of(architecture, directory, posts)
-
-    def their_options(self, posts: Path) -> dict[str, str]:
-        """What tasks of the authors' code take."""
-        return {
-            "directory": str(self.settings.reference),
-            "posts": str(posts),
-            "encoders": str(self.encoders("paper")),
-        }
 
 
 @contextmanager

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +14,7 @@ from clfa.runs.resources import peak_memory_mb
 MMSD_IMAGES, MMSD_TRAIN = 24_635, 19_816
 
 
-def ours(channel: Channel, recipe: str, overrides: list[str], cache: str, batch_size: int = 8) -> None:
+def load(channel: Channel, recipe: str, overrides: list[str], cache: str, batch_size: int = 8) -> None:
     """One round: all splits through their loaders. Reports the peak with the libraries loaded and at the end."""
     from benchmarks.architectures import RandomGuide
     from clfa.processing.collator import CLFACollator
@@ -46,34 +44,4 @@ def ours(channel: Channel, recipe: str, overrides: list[str], cache: str, batch_
         data = encode_split(settings, split, encoders, guide if name == "train" else None)
         for batch in DataLoader(data, batch_size=batch_size, collate_fn=CLFACollator()):
             samples += len(batch["labels"])
-    channel.report(libraries_mb=libraries, samples=samples)
-
-
-def theirs(channel: Channel, directory: str, posts: str, encoders: str, output: str, batch_size: int = 8) -> None:
-    """One round: the authors' conversion of the training split and one pass over their loader.
-
-    See :mod:`benchmarks.reference` for what is put in place around their code.
-    """
-    from benchmarks import reference
-
-    folder = Path(output)
-    reference.check_folder(Path(directory))
-    (folder / "data").mkdir(parents=True, exist_ok=True)
-    reference.write_examples(Path(posts), Path(encoders) / "bert", folder / "data")
-    reference.stand_in()
-    sys.path.insert(0, directory)
-    os.chdir(folder)
-    from torch.utils.data import SequentialSampler, TensorDataset
-    from transformers import BertTokenizer
-    from utils import Processer
-
-    tokenizer = BertTokenizer.from_pretrained(str(Path(encoders) / "bert"))
-    channel.wait()
-    libraries = peak_memory_mb()
-    images = str(Path(posts) / "images")
-    processor = Processer(str(folder / "data"), images, "VitBERT", 77, 66, "sentic", 1, 1, 1)
-    examples = processor.get_train_examples()
-    features = processor.convert_mm_examples_to_features(examples, processor.get_labels(), tokenizer)
-    data = TensorDataset(*features)
-    samples = sum(len(batch[0]) for batch in DataLoader(data, sampler=SequentialSampler(data), batch_size=batch_size))
     channel.report(libraries_mb=libraries, samples=samples)

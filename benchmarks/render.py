@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from benchmarks.spread import Spread, ratios, spread
+from benchmarks.figures import duration, seconds, times
+from benchmarks.reference.render import REFERENCE, check_line, comparison_table
+from benchmarks.spread import ratios, spread
 
 INTRODUCTION = """# What it costs
 
@@ -29,19 +31,6 @@ measured bandwidth. *Gap* is the measured time over the floor; *use* is the shar
 reach (MFU, with the measured rate in the place of the data sheet's). Of memory, the floor is what the libraries take
 before any data is read; of a start, the import of PyTorch and Transformers. Peak memory with ONNX Runtime is that of
 the export, which the same process makes first.
-"""
-
-REFERENCE = """
-The authors' script runs unchanged in its own process with its own arguments (`train_s.sh`);
-[benchmarks/reference.py](../benchmarks/reference.py) lists everything that is put in place around it. Both go through
-the same posts, batches of 8 in training; evaluation is each side's own loop (theirs: batches of 8, every batch run
-twice; ours: batches of 16 of like length, once). Texts have no knowledge, and their code then attends to an
-empty one, [CLS] [SEP]; rows "with the empty knowledge" do the same on our side, with their dropout in the vision
-transformer and their evaluation batch: the same architecture. With identical weights and inputs and no dropout both
-then have the same loss (`python -m benchmarks check --reference DIR`).
-
-Their peak memory is extrapolated along the line through the smallest and the largest size; other runs gave 25 GB and
-41. Certain is this: they hold every picture as 3 x 224 x 224 float32 values, 11.9 GB for 19,816 of them.
 """
 
 LEVERS = """
@@ -73,7 +62,7 @@ def render(
 
     Args:
         results: Of :class:`benchmarks.measure.Bench`; ``None`` when nothing was measured.
-        check: Of :func:`benchmarks.reference.check`.
+        check: Of :func:`benchmarks.reference.check.check`.
         levers: Of :func:`benchmarks.levers.measure`.
         growth: Markdown of :mod:`benchmarks.growth`.
     """
@@ -154,31 +143,6 @@ def measurement_section(results: Mapping[str, Any]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def comparison_table(comparisons: list[dict[str, Any]]) -> str:
-    """Ratios with their spread, beside the target."""
-    lines = [
-        "\n| what | ours | lengths | theirs | ours | ratio | target | floor | gap |",
-        "| --- | --- | --- | ---: | ---: | ---: | ---: | ---: | ---: |",
-    ]
-    notes = []
-    for entry in comparisons:
-        theirs, ours = spread(entry["theirs"]), spread(entry["ours"])
-        ratio = ratios(entry["theirs"], entry["ours"])
-        shown = [f"{s.median:,.0f} MB" if entry["unit"] == "MB" else seconds(s) for s in (theirs, ours)]
-        verdict = "reached" if ratio.median >= entry["target"] else "MISSED"
-        floor = entry.get("floor_seconds")
-        cells = [entry["name"], entry.get("variant", ""), entry.get("data", ""), *shown]
-        cells += [times(ratio), f"{entry['target']}x: {verdict}"]
-        cells += [duration(floor), f"{ours.median / floor:.1f}"] if floor else ["", ""]
-        lines.append("| " + " | ".join(cells) + " |")
-        if entry.get("note"):
-            notes.append(f"\n{entry['name'].capitalize()}: {entry['note']}.\n")
-    replaced = sorted({name for entry in comparisons for name in entry.get("replaced", [])})
-    if replaced:
-        notes.append(f"\nNot installed and replaced by stand-ins on their side: {', '.join(replaced)}.\n")
-    return "\n".join(lines) + "\n" + "".join(notes)
-
-
 def lever_table(levers: Sequence[Mapping[str, Any]]) -> str:
     """Time without a lever over time with it."""
     lines = ["| lever | the work | without it | with it | ratio | kept |", "| --- | --- | ---: | ---: | ---: | --- |"]
@@ -186,36 +150,3 @@ def lever_table(levers: Sequence[Mapping[str, Any]]) -> str:
         cells = [lever["name"], lever["of"], *(duration(spread(lever[side]).median) for side in ("without", "with"))]
         lines.append("| " + " | ".join([*cells, times(ratios(lever["without"], lever["with"])), lever["kept"]]) + " |")
     return "\n".join(lines) + "\n"
-
-
-def check_line(check: Mapping[str, float]) -> str:
-    """Losses on identical weights and inputs."""
-    return (
-        f"\nIdentical weights and inputs, dropout off: loss {check['theirs']:.7g} theirs, {check['ours']:.7g} ours "
-        f"(relative difference {check['loss_difference']:.1e}); largest difference of a logit "
-        f"{check['logit_difference']:.1e}, of a tensor's gradient {check['gradient_difference']:.1e} of the gradient's "
-        "norm.\n"
-    )
-
-
-def duration(value: float) -> str:
-    """Three digits with a unit: ``12.3 s``, ``4.56 ms``."""
-    if value < 1e-3:
-        return f"{_digits(value * 1e6)} µs"
-    return f"{_digits(value)} s" if value >= 1 else f"{_digits(value * 1e3)} ms"
-
-
-def seconds(s: Spread) -> str:
-    """Median with quartiles."""
-    if s.count == 1:
-        return duration(s.median)
-    return f"{duration(s.median)} ({duration(s.low)} to {duration(s.high)})"
-
-
-def times(s: Spread) -> str:
-    """A ratio with quartiles."""
-    return f"**{s.median:.2f}x**" + (f" ({s.low:.2f} to {s.high:.2f})" if s.count > 1 else "")
-
-
-def _digits(value: float) -> str:
-    return f"{value:.0f}" if value >= 100 else f"{value:.1f}" if value >= 10 else f"{value:.2f}"

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from benchmarks.render import duration, render
+from benchmarks.render import render
 
 MACHINE = {
     "cpu": "A CPU",
@@ -35,16 +35,6 @@ def results(**changes: Any) -> dict[str, Any]:
 def row(page: str, start: str) -> list[str]:
     line = next(line for line in page.splitlines() if line.startswith(f"| {start}"))
     return [cell.strip() for cell in line.strip("|").split("|")]
-
-
-def test_durations_have_three_digits() -> None:
-    assert [duration(value) for value in (123.4, 12.34, 1.234, 0.01234, 0.00001234)] == [
-        "123 s",
-        "12.3 s",
-        "1.23 s",
-        "12.3 ms",
-        "12.3 µs",
-    ]
 
 
 def test_without_results_the_page_has_no_figures() -> None:
