@@ -13,7 +13,7 @@ from PIL import Image
 from clfa.data import Corpus
 from clfa.data.schema import COLUMNS
 from clfa.errors import DataError, RecipeError
-from clfa.knowledge import SOURCES
+from clfa.knowledge import KNOWLEDGE_SOURCES
 from clfa.knowledge.base import KnowledgeSource
 from clfa.knowledge.texts import KnowledgeTexts
 from clfa.recipe import KnowledgeRecipe
@@ -51,7 +51,7 @@ class FakeOCR(KnowledgeSource):
 @pytest.fixture(autouse=True)
 def _fake(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(FakeOCR, "seen", [])
-    monkeypatch.setitem(SOURCES._entries, "ocr", f"{FakeOCR.__module__}:FakeOCR")
+    monkeypatch.setitem(KNOWLEDGE_SOURCES._entries, "ocr", f"{FakeOCR.__module__}:FakeOCR")
 
 
 def make(cache: Path, *sources: str) -> KnowledgeTexts:

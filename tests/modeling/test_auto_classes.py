@@ -28,7 +28,10 @@ def model_dir(tiny_run: Path) -> Path:
 def test_configuration_and_models(model_dir: Path) -> None:
     config = AutoConfig.from_pretrained(model_dir)
     assert type(config) is CLFAConfig
-    model, classifier = AutoModel.from_pretrained(model_dir), AutoModelForSequenceClassification.from_pretrained(model_dir)
+    model, classifier = (
+        AutoModel.from_pretrained(model_dir),
+        AutoModelForSequenceClassification.from_pretrained(model_dir),
+    )
     assert type(model) is CLFAModel
     assert type(classifier) is CLFAForClassification
     expected = CLFAForClassification.from_pretrained(model_dir).state_dict()
@@ -69,7 +72,7 @@ def test_a_text_only_model_in_the_pipeline_of_transformers(tiny_bert_dir: Path, 
     processor = CLFAProcessor.from_encoders(tiny_bert_dir, None)
     model.save_pretrained(tmp_path)
     processor.save_pretrained(tmp_path)
-    found = pipeline("text-classification", model=str(tmp_path), device="cpu", top_k=None)("so sunny")
+    found = pipeline("text-classification", model=str(tmp_path), device="cpu", top_k=None)(["so sunny"])[0]
     with torch.no_grad():
         expected = model(**processor(text="so sunny")).logits.softmax(-1)[0].tolist()
     scores = {row["label"]: row["score"] for row in found}

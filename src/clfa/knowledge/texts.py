@@ -25,7 +25,7 @@ from clfa.data.images import image_key, image_name, load_image
 from clfa.data.readers.knowledge import SEPARATOR
 from clfa.data.schema import Corpus
 from clfa.errors import DataError, ImageError
-from clfa.knowledge import SOURCES
+from clfa.knowledge import KNOWLEDGE_SOURCES
 from clfa.knowledge.base import KnowledgeSource
 from clfa.progress import track
 from clfa.recipe import KnowledgeRecipe
@@ -76,7 +76,8 @@ class KnowledgeTexts:
     """
 
     def __init__(self, recipe: KnowledgeRecipe, cache: Path, progress: bool = True) -> None:
-        self.sources: list[KnowledgeSource] = [SOURCES.get(name).from_recipe(recipe) for name in recipe.sources]
+        sources = [KNOWLEDGE_SOURCES.get(name) for name in recipe.sources]
+        self.sources: list[KnowledgeSource] = [source.from_recipe(recipe) for source in sources]
         self.cache, self.progress = cache, progress
         self.failures = {source.name: Failures() for source in self.sources}
 

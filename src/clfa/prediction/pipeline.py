@@ -11,6 +11,7 @@ from transformers.pipelines import PIPELINE_REGISTRY
 
 from clfa.errors import DataError
 from clfa.modeling import CLFAForClassification
+from clfa.prediction.engines.torch_engine import TorchEngine
 from clfa.prediction.post import Post, Prediction
 from clfa.prediction.post_classifier import PostClassifier
 
@@ -31,15 +32,17 @@ class ImageTextClassificationPipeline(Pipeline):
         [{'label': 'sarcastic', 'score': 0.93}]
     """
 
-    _load_processor = True
-    _load_tokenizer = False
-    _load_image_processor = False
-    _load_feature_extractor = False
-    _load_video_processor = False
+    _load_processor = True  # type: ignore[assignment]
+    _load_tokenizer = False  # type: ignore[assignment]
+    _load_image_processor = False  # type: ignore[assignment]
+    _load_feature_extractor = False  # type: ignore[assignment]
+    _load_video_processor = False  # type: ignore[assignment]
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self._classifier = PostClassifier(self.model, self.processor)
+        model: Any = self.model
+        processor: Any = self.processor
+        self._classifier = PostClassifier(TorchEngine(model, device=str(self.device)), processor)
 
     def _sanitize_parameters(
         self, top_k: int | None = None, **unknown: Any
@@ -62,20 +65,23 @@ class ImageTextClassificationPipeline(Pipeline):
             raise TypeError(f"the pipeline {TASK} reads no {unknown[0]!r}; give {', '.join(known)}.")
         return {"post": Post(**input_)}
 
-    def _forward(self, input_tensors: dict[str, Any], **parameters: Any) -> dict[str, Any]:
+    def _forward(  # type: ignore[override]
+        self, input_tensors: dict[str, Any], **parameters: Any
+    ) -> dict[str, Any]:
         posts = input_tensors["post"]
         if isinstance(posts, Post):
             return {"prediction": self._classifier([posts])[0]}
         self._classifier.batch_size = len(posts)
         return {"prediction": self._classifier(posts)}
 
-    def postprocess(self, model_outputs: dict[str, Any], top_k: int | None = None, **parameters: Any) -> Any:
+    def postprocess(self, model_outputs: Any, **parameters: Any) -> Any:
         """Classes with their probabilities, the most probable first; of a regression the number; by name of targets.
 
         Raises:
             DataError: When the post could not be read.
         """
         prediction: Prediction = model_outputs["prediction"]
+        top_k: int | None = parameters.get("top_k")
         if prediction.error is not None:
             raise DataError(f"cannot predict on this post: {prediction.error}")
         found = prediction.targets or {}
