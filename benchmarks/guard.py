@@ -41,7 +41,8 @@ from clfa.runs.corpus import load_corpus
 from clfa.runs.encoded_splits import cache_features, encode_split
 from clfa.runs.encoders import Encoders, load_encoders
 from clfa.runs.model import build_model
-from clfa.targets.target import LABEL, Target
+from clfa.targets.fields import LABEL
+from clfa.targets.target import Target
 
 AT_MOST, AT_LEAST = "at most", "at least"
 BATCH = 8

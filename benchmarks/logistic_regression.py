@@ -15,10 +15,10 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from clfa.evaluation.metrics import classification_metrics
 from clfa.recipe import load_recipe
 from clfa.runs.corpus import load_corpus
 from clfa.runs.encoders import Encoders, load_encoders
+from clfa.targets.single_label import classification_metrics
 
 STRENGTHS = (1e-4, 3e-4, 1e-3, 3e-3, 1e-2)
 INPUTS = {"text": ("text",), "image": ("image",), "text and image": ("text", "image")}

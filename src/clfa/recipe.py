@@ -14,8 +14,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from clfa.errors import RecipeError
 from clfa.files import atomic_write
-from clfa.targets.spec import TargetSpec
-from clfa.targets.target import LABEL, MULTI_LABEL, SINGLE_LABEL, ProblemType
+from clfa.targets.fields import LABEL, SINGLE_LABEL
+from clfa.targets.spec import ProblemTypeName, TargetSpec, problem_types_with
 
 
 class _Section(BaseModel):
@@ -31,8 +31,7 @@ class DataRecipe(_Section):
         fold: Number of a published fold, where the data set has folds.
         limit: At most this many samples per split, stratified; for trying things out.
         options: Further options of the reader, such as column names.
-        problem_type: Of the one label: ``single_label_classification``, ``multi_label_classification`` or
-            ``regression``.
+        problem_type: Of the one label: a name in :data:`clfa.targets.PROBLEM_TYPES`.
         targets: Several targets, or one under a name of its own, instead of the one label: where each stands in the
             table (:class:`clfa.targets.spec.TargetSpec`), by name.
     """
@@ -42,7 +41,7 @@ class DataRecipe(_Section):
     fold: int | None = Field(default=None, ge=1)
     limit: int | None = Field(default=None, ge=1)
     options: dict[str, Any] = Field(default_factory=dict)
-    problem_type: ProblemType = "single_label_classification"
+    problem_type: ProblemTypeName = SINGLE_LABEL
     targets: dict[str, TargetSpec] = Field(default_factory=dict)
 
     @model_validator(mode="after")
@@ -244,8 +243,11 @@ class Recipe(_Section):
     @model_validator(mode="after")
     def _thresholds(self) -> Recipe:
         kinds = {spec.problem_type for spec in self.data.target_specs.values()}
-        if self.training.tune_thresholds and MULTI_LABEL not in kinds:
-            raise ValueError(f"training.tune_thresholds needs a {MULTI_LABEL} target; the data section has none")
+        tunable = problem_types_with("has_thresholds")
+        if self.training.tune_thresholds and not kinds & set(tunable):
+            raise ValueError(
+                f"training.tune_thresholds needs a {' or '.join(tunable)} target; the data section has none"
+            )
         return self
 
     @property

@@ -13,14 +13,14 @@ from typer.testing import CliRunner
 
 from clfa.cli.main import app
 from clfa.errors import DataError, ModelError
-from clfa.evaluation.target_predictions import TargetPrediction
 from clfa.jobs.cluster import ClusterError, require_ray
 from clfa.jobs.job import Outcome, run_job
 from clfa.jobs.output import OutputFolder
 from clfa.prediction.post import Prediction
 from clfa.prediction.post_classifier import PostClassifier
 from clfa.prediction.predict_job import PredictJob, _outcome, prediction_schema
-from clfa.targets.target import MULTI_LABEL, REGRESSION, Target
+from clfa.targets.target import Target
+from clfa.targets.target_prediction import TargetPrediction
 from jobs.expectations import all_rows, assert_equal_to_one_process
 from posts import LABELS, write_csv
 
@@ -142,8 +142,8 @@ def test_unreadable_rows_and_odd_ids(job: PredictJob, tmp_path: Path, shard_fold
 
 TARGETS = [
     Target("label", label_names=("bad", "good")),
-    Target("topics", MULTI_LABEL, label_names=("a", "b")),
-    Target("score", REGRESSION),
+    Target("topics", "multi_label_classification", label_names=("a", "b")),
+    Target("score", "regression"),
 ]
 
 

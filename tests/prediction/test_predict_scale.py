@@ -22,13 +22,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from clfa.errors import DataError
-from clfa.evaluation.target_predictions import TargetPrediction
 from clfa.prediction import table as prediction_table
 from clfa.prediction.journal import PredictionJournal, PredictionSummary, file_identity
 from clfa.prediction.post import Post, Prediction
 from clfa.prediction.predict import predict_file, predict_folder
 from clfa.prediction.table import flat_record, table_columns
 from clfa.targets.target import Target
+from clfa.targets.target_prediction import TargetPrediction
 from posts import read_jsonl, write_csv, write_jsonl
 
 

@@ -14,7 +14,8 @@ from clfa.data.schema import SPLITS, Corpus, Dropped, schema_features
 from clfa.data.splits import RATIOS, split_name, stratified_split
 from clfa.errors import DataError
 from clfa.tables.encoding import clean_text
-from clfa.targets.columns import TargetColumns, UnusableCell
+from clfa.targets.cells import UnusableCell
+from clfa.targets.columns import TargetColumns
 from clfa.targets.label_names import LabelIndex
 from clfa.targets.spec import TargetSpec
 from clfa.targets.target import Target, strata

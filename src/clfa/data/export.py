@@ -16,7 +16,7 @@ from clfa.data.images import is_address, read_image_bytes
 from clfa.data.schema import Corpus, Dropped, schema_features
 from clfa.errors import DataError
 from clfa.files import atomic_write
-from clfa.targets.target import MULTI_LABEL, REGRESSION, SINGLE_LABEL, Target, label_slices
+from clfa.targets.target import Target, label_slices
 
 _BATCH = 256
 
@@ -77,8 +77,8 @@ def write_parquet(corpus: Corpus, path: str | os.PathLike[str], *, embed_images:
 
 
 def _target_features(targets: Sequence[Target]) -> dict[str, Any]:
-    kinds = {SINGLE_LABEL: Value("string"), MULTI_LABEL: List(Value("string")), REGRESSION: Value("float64")}
-    return {target.name: kinds[target.problem_type] for target in targets}
+    types = {"text": Value("string"), "texts": List(Value("string")), "number": Value("float64")}
+    return {target.name: types[target.kind.column_kind] for target in targets}
 
 
 def _target_columns(rows: list[list[float] | None], targets: Sequence[Target]) -> dict[str, list[Any]]:

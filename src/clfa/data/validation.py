@@ -111,7 +111,7 @@ def check_classes(corpus: Corpus) -> None:
         DataError: A class without a training sample; the message names it.
     """
     if corpus.targets:
-        check_targets(corpus)
+        check_targets(corpus.name, corpus.splits, corpus.targets)
         return
     for name, split in corpus.splits.items():
         present = Counter(split["label"][:])

@@ -13,6 +13,7 @@ from clfa.cpu.memory import reused_memory
 from clfa.processing.collator import CLFACollator
 from clfa.processing.dataset import EncodedDataset
 from clfa.progress import track
+from clfa.targets.probabilities import softmax
 
 
 @dataclass(frozen=True)
@@ -35,12 +36,6 @@ class Inference:
     def probabilities(self) -> np.ndarray:
         """Softmax of the logits (N, C)."""
         return softmax(self.logits)
-
-
-def softmax(logits: np.ndarray) -> np.ndarray:
-    """Softmax over the last axis."""
-    shifted = np.exp(logits.astype(np.float64) - logits.max(axis=-1, keepdims=True))
-    return shifted / shifted.sum(axis=-1, keepdims=True)
 
 
 def by_length(dataset: Any) -> list[int]:

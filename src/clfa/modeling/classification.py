@@ -13,10 +13,10 @@ from clfa.modeling.base import CLFAPreTrainedModel
 from clfa.modeling.configuration import CLFAConfig
 from clfa.modeling.fusion import stream_names
 from clfa.modeling.gather import at_least_float32, gather_rows, process_count, total
-from clfa.modeling.losses.task import TaskLoss
 from clfa.modeling.model import CLFAModel
 from clfa.modeling.outputs import CLFAClassifierOutput, CLFAModelOutput
 from clfa.modeling.pooling import masked_mean
+from clfa.modeling.task_loss import TaskLoss
 
 
 class CLFAForClassification(CLFAPreTrainedModel):

@@ -155,7 +155,7 @@ class CLFAConfig(PreTrainedConfig):
         names = output_names(targets)
         self.id2label = dict(enumerate(names))
         self.label2id = {name: index for index, name in enumerate(names)}
-        self.problem_type = targets[0].problem_type if len(targets) == 1 else None  # type: ignore[assignment]
+        self.problem_type = targets[0].kind.transformers_name if len(targets) == 1 else None  # type: ignore[assignment]
 
     @property
     def target_list(self) -> list[Target]:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from clfa.evaluation.target_predictions import TargetPrediction
+from clfa.targets.target_prediction import TargetPrediction
 
 
 @dataclass(frozen=True)

@@ -21,8 +21,6 @@ from clfa.cpu.memory import reused_memory
 from clfa.data.image_check import MISSING, UNREADABLE
 from clfa.data.images import MissingImageError, image_name, load_image
 from clfa.errors import DataError, ImageError
-from clfa.evaluation.inference import softmax
-from clfa.evaluation.target_predictions import TargetPrediction, predict_targets
 from clfa.knowledge.texts import KnowledgeTexts
 from clfa.modeling import CLFAForClassification
 from clfa.prediction.engines.torch_engine import Engine, Precision, TorchEngine
@@ -32,6 +30,9 @@ from clfa.processing.processor import CLFAProcessor, tokenizer_digest
 from clfa.runs.run_folder import RunFolder, is_run_folder
 from clfa.runs.trained import load_trained
 from clfa.tables.encoding import clean_text
+from clfa.targets.prediction import predict_targets
+from clfa.targets.probabilities import softmax
+from clfa.targets.target_prediction import TargetPrediction
 
 # Characters of a text that are looked at; far beyond any tokenizer limit, and a bound on memory.
 MAX_CHARACTERS = 100_000

@@ -22,8 +22,8 @@ from clfa.prediction.table import OUTPUT_SUFFIXES, check_output, table_columns, 
 from clfa.progress import track
 from clfa.recipe import load_recipe
 from clfa.runs.run_folder import RunFolder, is_run_folder
-from clfa.runs.target_report import prediction_record
 from clfa.tables.rows import SUFFIXES, Row, count_rows, iter_rows
+from clfa.targets.prediction import predicted_classes, prediction_record
 
 # What a kill can cost: so many rows, or so many seconds of slower work, and the window in which they end.
 COMMIT_ROWS, COMMIT_SECONDS = 1000, 10.0
@@ -250,11 +250,7 @@ def _classes(result: Prediction) -> list[str]:
     """The classes a prediction counts for; a number counts for none."""
     if result.targets is None:
         return [str(result.label)]
-    counted = []
-    for name, found in result.targets.items():
-        values = found.value if isinstance(found.value, list) else [found.value] * (found.probabilities is not None)
-        counted += [f"{name}: {value}" if len(result.targets) > 1 else str(value) for value in values]
-    return counted
+    return predicted_classes(result.targets)
 
 
 def _json_line(record: dict[str, Any]) -> str:

@@ -11,7 +11,8 @@ import pyarrow as pa
 
 from clfa.jobs.job import Job, Outcome, Worker
 from clfa.tables.rows import Row
-from clfa.targets.target import MULTI_LABEL, REGRESSION, Target
+from clfa.targets.prediction import predicted_classes
+from clfa.targets.target import Target
 
 
 @dataclass(frozen=True)
@@ -116,10 +117,9 @@ def prediction_schema(label_names: Sequence[str], targets: Sequence[Target]) -> 
 
 
 def _target_fields(target: Target) -> list[pa.Field]:
-    if target.problem_type == REGRESSION:
-        return [pa.field("prediction", pa.float64())]
-    value = pa.list_(pa.string()) if target.problem_type == MULTI_LABEL else pa.string()
-    return [pa.field("prediction", value), pa.field("probabilities", _struct(target.label_names))]
+    types = {"text": pa.string(), "texts": pa.list_(pa.string()), "number": pa.float64()}
+    fields = [pa.field("prediction", types[target.kind.column_kind])]
+    return [*fields, pa.field("probabilities", _struct(target.label_names))] if target.label_names else fields
 
 
 def _struct(names: Sequence[str]) -> pa.DataType:
@@ -136,10 +136,5 @@ def _outcome(prediction: Any) -> Outcome:
         name: {"prediction": target.value, "probabilities": target.probabilities}
         for name, target in prediction.targets.items()
     }
-    labels = []
-    for name, target in prediction.targets.items():
-        # A number counts for no class.
-        classes = target.value if isinstance(target.value, list) else [target.value]
-        counted = [] if target.probabilities is None else classes
-        labels += [f"{name}: {value}" if len(found) > 1 else str(value) for value in counted]
+    labels = predicted_classes(prediction.targets)
     return Outcome(next(iter(found.values())) if len(found) == 1 else {"targets": found}, labels=labels)

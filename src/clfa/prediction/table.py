@@ -11,7 +11,8 @@ from typing import Any
 
 from clfa.errors import DataError
 from clfa.files import atomic_path, atomic_write
-from clfa.targets.target import MULTI_LABEL, REGRESSION, Target
+from clfa.targets.prediction import prediction_columns
+from clfa.targets.target import Target
 
 OUTPUT_SUFFIXES = (".jsonl", ".ndjson", ".csv", ".parquet")
 # Rows of a Parquet row group: some megabytes.
@@ -41,12 +42,7 @@ def table_columns(label_names: Sequence[str], targets: Sequence[Target]) -> dict
     columns = {"id": "text"}
     if not targets:
         columns |= {"prediction": "text", **{f"probability_{name}": "number" for name in label_names}}
-    for target in targets:
-        prefix = f"{target.name}." if len(targets) > 1 else ""
-        kinds = {REGRESSION: "number", MULTI_LABEL: "texts"}
-        columns[f"{prefix}prediction"] = kinds.get(target.problem_type, "text")
-        columns |= {f"{prefix}probability_{name}": "number" for name in target.label_names}
-    return {**columns, "error": "text"}
+    return {**columns, **prediction_columns(targets), "error": "text"}
 
 
 def flat_record(record: dict[str, Any]) -> dict[str, Any]:

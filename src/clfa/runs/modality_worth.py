@@ -8,10 +8,10 @@ import numpy as np
 from datasets import Dataset
 
 from clfa.evaluation.inference import infer
-from clfa.evaluation.metrics import classification_metrics
-from clfa.evaluation.target_metrics import flat_metrics
 from clfa.modeling import CLFAForClassification
 from clfa.processing.dataset import EncodedDataset
+from clfa.targets.scores import flat_metrics
+from clfa.targets.single_label import classification_metrics
 from clfa.targets.target import label_matrix
 
 

@@ -9,7 +9,8 @@ from clfa.guides import Guide
 from clfa.modeling import CLFAForClassification
 from clfa.recipe import ModelRecipe
 from clfa.runs.encoders import Encoders
-from clfa.targets.target import LABEL, SINGLE_LABEL, Target
+from clfa.targets.fields import LABEL, SINGLE_LABEL
+from clfa.targets.target import Target
 
 # Fields of the recipe's model section that are not fields of CLFAConfig.
 _NOT_CONFIG = {"text_encoder", "vision_encoder", "max_length", "knowledge_max_length"}

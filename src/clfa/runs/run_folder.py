@@ -15,9 +15,7 @@ from clfa.errors import ModelError, RecipeError
 from clfa.evaluation.inference import Inference
 from clfa.files import write_jsonl
 from clfa.recipe import Recipe, load_recipe
-from clfa.targets.target import MULTI_LABEL, REGRESSION, SINGLE_LABEL, Target
-
-_PLOTS = {SINGLE_LABEL: "confusion", MULTI_LABEL: "f1", REGRESSION: "scatter"}
+from clfa.targets.target import Target
 
 
 class RunFolder:
@@ -55,7 +53,7 @@ class RunFolder:
 
     def target_plot(self, split: str, target: Target) -> Path:
         """Picture of one target on a split."""
-        return self.path / f"{_PLOTS[target.problem_type]}-{split}-{target.name}.png"
+        return self.path / f"{target.kind.plot_name}-{split}-{target.name}.png"
 
     def check(self, recipe: Recipe, resume: bool) -> None:
         """Check that a run may be written here.

@@ -8,8 +8,6 @@ from datasets import Dataset
 
 from clfa.data import Corpus
 from clfa.evaluation.inference import Inference, infer
-from clfa.evaluation.metrics import classification_report
-from clfa.evaluation.plots import plot_confusion_matrix
 from clfa.guides import retrieval_report
 from clfa.modeling import CLFAForClassification
 from clfa.processing.dataset import EncodedDataset
@@ -17,6 +15,8 @@ from clfa.recipe import Recipe
 from clfa.runs.modality_worth import modality_worth
 from clfa.runs.run_folder import RunFolder
 from clfa.runs.target_report import report_targets
+from clfa.targets.plots import plot_confusion_matrix
+from clfa.targets.single_label import classification_report
 
 
 def score_split(

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from clfa.data import Corpus
 from clfa.recipe import Recipe
-from clfa.targets.target import LABEL, Target, label_matrix
-from clfa.training.target_statistics import fit_targets
+from clfa.targets.fields import LABEL
+from clfa.targets.fit import fit_targets
+from clfa.targets.target import Target, label_matrix
 
 
 def training_targets(recipe: Recipe, corpus: Corpus) -> list[Target]:

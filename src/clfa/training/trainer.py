@@ -25,14 +25,14 @@ from clfa.cpu.memory import reused_memory
 from clfa.cpu.packed import packed_weights
 from clfa.errors import ModelError, RecipeError
 from clfa.evaluation.inference import by_length
-from clfa.evaluation.metrics import classification_metrics
-from clfa.evaluation.target_metrics import flat_metrics
 from clfa.modeling.alignment import GuideBank
 from clfa.modeling.encoders import is_frozen
 from clfa.modeling.outputs import CLFAClassifierOutput
 from clfa.pretrained import pretrained_model
 from clfa.processing.collator import CLFACollator
 from clfa.store import ABSENT_KEY
+from clfa.targets.scores import flat_metrics
+from clfa.targets.single_label import classification_metrics
 from clfa.targets.target import Target
 from clfa.training.arguments import CLFATrainingArguments
 from clfa.training.averaging import WeightAverage

@@ -5,7 +5,6 @@ from __future__ import annotations
 import torch
 
 from clfa.modeling.configuration import CLFAConfig
-from clfa.targets.target import SINGLE_LABEL
 
 
 def class_indices(config: CLFAConfig, labels: torch.Tensor) -> torch.Tensor | None:
@@ -21,6 +20,6 @@ def class_indices(config: CLFAConfig, labels: torch.Tensor) -> torch.Tensor | No
     """
     if config.targets is None:
         return labels
-    if len(config.target_list) != 1 or config.target_list[0].problem_type != SINGLE_LABEL:
+    if len(config.target_list) != 1 or not config.target_list[0].kind.one_class:
         return None
     return labels.reshape(len(labels)).double().nan_to_num(nan=-1.0).long()

@@ -6,10 +6,8 @@ import torch
 from torch import nn
 
 from clfa.modeling.configuration import CLFAConfig
-from clfa.modeling.losses.multi_label import multi_label_loss
-from clfa.modeling.losses.regression import regression_loss
-from clfa.modeling.losses.single_label import single_label_loss
-from clfa.targets.target import MULTI_LABEL, REGRESSION, SINGLE_LABEL, Target, label_slices, logit_slices
+from clfa.targets.single_label import single_label_loss
+from clfa.targets.target import label_slices, logit_slices
 
 
 class TaskLoss(nn.Module):
@@ -51,18 +49,10 @@ class TaskLoss(nn.Module):
             own = values[:, inputs]
             present = ~own.isnan().any(dim=1)
             if present.any():
-                losses[target.name] = self._loss(target, logits[present, outputs], own[present], smoothing)
+                gamma = float(self.config.focal_gamma)
+                losses[target.name] = target.kind.loss(logits[present, outputs], own[present], gamma, smoothing)
                 total = total + target.weight * losses[target.name]
         return total, losses
-
-    def _loss(self, target: Target, logits: torch.Tensor, values: torch.Tensor, smoothing: float) -> torch.Tensor:
-        weights, gamma = _tensor(target.class_weights, logits), float(self.config.focal_gamma)
-        if target.problem_type == SINGLE_LABEL:
-            return single_label_loss(logits, values[:, 0].long(), weights, gamma, smoothing)
-        if target.problem_type == MULTI_LABEL:
-            return multi_label_loss(logits, values, weights, gamma, smoothing)
-        assert target.problem_type == REGRESSION
-        return regression_loss(logits[:, 0], values[:, 0], target.mean, target.sd)
 
 
 def _tensor(weights: tuple[float, ...] | list[float] | None, like: torch.Tensor) -> torch.Tensor | None:

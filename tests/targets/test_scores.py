@@ -5,16 +5,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from clfa.evaluation.metrics import classification_report
-from clfa.evaluation.target_metrics import flat_metrics, regression_metrics, score, target_report, target_reports
-from clfa.evaluation.target_predictions import TargetPrediction, predict_targets, target_probabilities, target_values
-from clfa.evaluation.thresholds import best_thresholds
-from clfa.targets.target import MULTI_LABEL, REGRESSION, Target
+from clfa.targets.multi_label import best_thresholds
+from clfa.targets.prediction import predict_targets
+from clfa.targets.regression import regression_metrics
+from clfa.targets.scores import flat_metrics, score, target_reports
+from clfa.targets.single_label import classification_report
+from clfa.targets.target import Target
+from clfa.targets.target_prediction import TargetPrediction
 
 NAN = np.nan
 SINGLE = Target("s", label_names=("no", "yes"))
-MULTI = Target("e", MULTI_LABEL, ("a", "b", "c"))
-NUMBER = Target("v", REGRESSION, mean=10, sd=4)
+MULTI = Target("e", "multi_label_classification", ("a", "b", "c"))
+NUMBER = Target("v", "regression", mean=10, sd=4)
 
 
 def f1(truth: np.ndarray, found: np.ndarray) -> float:
@@ -37,9 +39,9 @@ def test_values_and_probabilities() -> None:
     assert found[0]["v"] == TargetPrediction(12.0)
     assert (found[1]["s"].value, found[1]["e"].value, found[1]["v"].value) == ("no", ["b"], 2.0)
     assert found[1]["e"].probabilities == pytest.approx({"a": 0, "b": 1, "c": 1 / (1 + np.exp(0.1))})
-    strict = Target("e", MULTI_LABEL, ("a", "b", "c"), thresholds=(0.9, 0.1, 0.6))
-    assert target_values(strict, logits[:, 2:5]).tolist() == [[0, 1, 0], [0, 1, 0]]
-    assert target_probabilities(SINGLE, logits[:, :2]).sum(axis=1) == pytest.approx([1, 1])
+    strict = Target("e", "multi_label_classification", ("a", "b", "c"), thresholds=(0.9, 0.1, 0.6))
+    assert strict.kind.values(logits[:, 2:5]).tolist() == [[0, 1, 0], [0, 1, 0]]
+    assert np.asarray(SINGLE.kind.probabilities(logits[:, :2])).sum(axis=1) == pytest.approx([1, 1])
 
 
 def test_json_form() -> None:
@@ -55,7 +57,7 @@ def test_json_form() -> None:
 
 def test_single_label_targets_have_the_default_tasks_figures() -> None:
     logits = np.array([[2.0, 1.0], [0.0, 1.0], [1.0, 0.0], [0.0, 1.0]])
-    report = target_report(SINGLE, np.array([[0.0], [NAN], [1.0], [1.0]]), logits)
+    report = SINGLE.kind.report(np.array([[0.0], [NAN], [1.0], [1.0]]), logits)
     expected = classification_report(np.array([0, 1, 1]), np.array([0, 0, 1]), ["no", "yes"])
     assert report == {"problem_type": "single_label_classification", **expected}
     assert report["samples"] == 3
@@ -67,7 +69,7 @@ def test_multi_label_figures_are_the_formulas(seed: int) -> None:
     random = np.random.default_rng(seed)
     labels, logits = random.integers(0, 2, (9, 3)), random.normal(size=(9, 3))
     labels[0] = 1
-    report = target_report(MULTI, labels.astype(float), logits)
+    report = MULTI.kind.report(labels.astype(float), logits)
     truth, found = labels.astype(bool), logits >= 0
     scores = [f1(truth[:, c], found[:, c]) for c in range(3)]
     support = truth.sum(axis=0)
@@ -90,12 +92,12 @@ def test_multi_label_figures_are_the_formulas(seed: int) -> None:
 
 
 def test_classes_without_a_positive_are_not_ranked() -> None:
-    report = target_report(MULTI, np.array([[1.0, 0.0, 0.0], [0.0, 0.0, 1.0], [NAN] * 3]), np.zeros((3, 3)))
+    report = MULTI.kind.report(np.array([[1.0, 0.0, 0.0], [0.0, 0.0, 1.0], [NAN] * 3]), np.zeros((3, 3)))
     assert report["samples"] == 2
     assert report["classes"]["b"]["average_precision"] is None
     assert report["mean_average_precision"] == pytest.approx(0.5)
-    lone = Target("e", MULTI_LABEL, ("a",))
-    report = target_report(lone, np.array([[1.0], [0.0], [1.0]]), np.array([[1.0], [1.0], [-1.0]]))
+    lone = Target("e", "multi_label_classification", ("a",))
+    report = lone.kind.report(np.array([[1.0], [0.0], [1.0]]), np.array([[1.0], [1.0], [-1.0]]))
     assert report["macro_f1"] == report["micro_f1"] == report["weighted_f1"] == pytest.approx(0.5)
 
 
@@ -113,7 +115,7 @@ def test_regression_figures() -> None:
     assert regression_metrics(np.array([2.0]), np.array([1.0])) == {"mae": 1.0, "rmse": 1.0, **none}
     assert regression_metrics(np.array([1.0, 2.0]), np.array([3.0, 3.0]))["pearson"] is None
     # In the user's unit.
-    report = target_report(NUMBER, np.array([[10.0], [NAN], [18.0]]), np.array([[0.0], [9.0], [1.0]]))
+    report = NUMBER.kind.report(np.array([[10.0], [NAN], [18.0]]), np.array([[0.0], [9.0], [1.0]]))
     assert (report["samples"], report["mae"]) == (2, 2.0)
 
 

@@ -6,11 +6,15 @@ import numpy as np
 import pytest
 
 from clfa.errors import RecipeError
-from clfa.targets.target import MULTI_LABEL, REGRESSION, Target
-from clfa.training.target_statistics import fit_targets
+from clfa.targets.fit import fit_targets
+from clfa.targets.target import Target
 
 NAN = np.nan
-TARGETS = [Target("s", label_names=("no", "yes")), Target("e", MULTI_LABEL, ("a", "b")), Target("v", REGRESSION)]
+TARGETS = [
+    Target("s", label_names=("no", "yes")),
+    Target("e", "multi_label_classification", ("a", "b")),
+    Target("v", "regression"),
+]
 LABELS = np.array([[0, 1, 0, 10], [0, 0, 1, NAN], [0, 0, 1, 30], [1, NAN, NAN, NAN], [NAN, 0, 1, 20]], dtype=float)
 
 
@@ -43,7 +47,7 @@ def test_numbers_are_standardised_by_the_values_there_are() -> None:
 
 
 def test_a_class_that_all_have_keeps_a_weight() -> None:
-    (target,) = fit_targets([Target("e", MULTI_LABEL, ("a",))], np.ones((4, 1)), "balanced")
+    (target,) = fit_targets([Target("e", "multi_label_classification", ("a",))], np.ones((4, 1)), "balanced")
     assert target.class_weights == (0.25,)
 
 

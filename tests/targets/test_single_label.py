@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from clfa.evaluation.metrics import classification_metrics, classification_report
+from clfa.targets.single_label import classification_metrics, classification_report
 
 
 def test_two_classes_by_hand() -> None:
