@@ -15,11 +15,11 @@ from datasets import Dataset, Image
 from clfa.errors import DataError, ModelError
 from clfa.prediction.post import Post, Prediction
 from clfa.prediction.post_classifier import PostClassifier
-from clfa.prediction.predict import located
 from clfa.recipe import load_recipe, validate_recipe
 from clfa.runs.evaluate import evaluate
 from clfa.runs.run_folder import RunFolder
 from clfa.runs.train import train
+from clfa.tables.cells import read_image, read_text
 from clfa.tables.rows import iter_rows
 
 
@@ -230,9 +230,9 @@ class CLFAPredictor:
         self._require_columns(rows)
         return [
             Post(
-                row.get(self.columns["text"]),
-                located(row.get(self.columns["image"]), folder),
-                row.get("knowledge"),
+                read_text(row.get(self.columns["text"])),
+                read_image(row.get(self.columns["image"]), str(folder)),
+                read_text(row.get("knowledge")),
             )
             for row in rows
         ]

@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from clfa.errors import RecipeError
 from clfa.files import atomic_write
+from clfa.knowledge.recipe import KnowledgeRecipe
 from clfa.targets.fields import LABEL, SINGLE_LABEL
 from clfa.targets.spec import ProblemTypeName, TargetSpec, problem_types_with
 
@@ -136,38 +137,6 @@ class GuideRecipe(BaseModel):
     def options(self) -> dict[str, Any]:
         """Options for the guide's class."""
         return dict(self.model_extra or {})
-
-
-class KnowledgeRecipe(_Section):
-    """Extra text about each post, and word-pair graphs over it; without ``model.use_knowledge`` it has no effect.
-
-    Args:
-        sources: Where the text comes from, in the order in which it is joined: ``column``, ``ocr``, ``caption``,
-            ``hashtags``.
-        caption_model: Captioning model of the source ``caption``: directory or hub id.
-        caption_max_tokens: Most tokens of a caption.
-        lexicon: Word polarities of the affective graphs: ``vader`` or ``senticnet``.
-        lexicon_path: The lexicon's file, where it does not come with a package.
-        wordnet_path: WordNet's ``dict`` folder, for the antonym graph; NLTK's data when not given.
-        gamma: Weight of the affective graph in text self-attention; 0: none.
-        lambda1: Weight of the affective graph in text-knowledge attention; 0: none.
-        lambda2: Weight of the antonym graph in text-knowledge attention; 0: none.
-    """
-
-    sources: list[str] = Field(default_factory=lambda: ["column"], min_length=1)
-    caption_model: str | None = None
-    caption_max_tokens: int = Field(default=32, ge=1, le=512)
-    lexicon: str = "vader"
-    lexicon_path: str | None = None
-    wordnet_path: str | None = None
-    gamma: float = 0.0
-    lambda1: float = 0.0
-    lambda2: float = 0.0
-
-    @property
-    def has_graphs(self) -> bool:
-        """Whether any graph has a weight."""
-        return any((self.gamma, self.lambda1, self.lambda2))
 
 
 class TrainingRecipe(_Section):

@@ -18,12 +18,12 @@ from clfa.cpu.linear import Linear
 from clfa.data.images import load_image
 from clfa.errors import DataError, ModelError
 from clfa.modeling import CLFAForClassification
-from clfa.prediction import predict as predict_module
 from clfa.prediction.engines.torch_engine import TorchEngine
 from clfa.prediction.post import Post, Prediction
 from clfa.prediction.post_classifier import PostClassifier
-from clfa.prediction.predict import located, predict_file, run_columns
+from clfa.prediction.predict import predict_file, run_columns
 from clfa.processing.processor import CLFAProcessor
+from clfa.tables.json_lines import JsonLinesTable
 from posts import LABELS, make_posts, read_jsonl, write_csv, write_jsonl
 
 
@@ -325,10 +325,10 @@ def test_memory_does_not_grow_with_the_file(
 ) -> None:
     source = write_jsonl(tmp_path / "posts.jsonl", posts * 9)
     read, predicted = [0], []
-    rows_of = predict_module.iter_rows
+    rows_of = JsonLinesTable.rows
 
-    def counted(path: Path, start: int) -> Any:
-        for row in rows_of(path, start):
+    def counted(table: JsonLinesTable, start: int) -> Any:
+        for row in rows_of(table, start):
             read[0] += 1
             yield row
 
@@ -336,7 +336,7 @@ def test_memory_does_not_grow_with_the_file(
         predicted.append((len(inputs["input_ids"]), read[0]))
         return np.zeros((len(inputs["input_ids"]), 2)), np.zeros((len(inputs["input_ids"]), 16))
 
-    monkeypatch.setattr(predict_module, "iter_rows", counted)
+    monkeypatch.setattr(JsonLinesTable, "rows", counted)
     monkeypatch.setattr(TorchEngine, "__call__", watch)
     predict_file(predictor, source, tmp_path / "out.jsonl")
     # Of the 32 rows of a window, the next one is read when two batches are left to compute.
@@ -357,9 +357,10 @@ def test_odd_rows_and_ids(predictor: PostClassifier, posts: Any, tmp_path: Path)
     source.write_text("\n".join(lines) + "\n")
     summary = predict_file(predictor, source, tmp_path / "out.jsonl")
     rows = read_jsonl(tmp_path / "out.jsonl")
-    assert [row["id"] for row in rows] == ["half \ud83d", 2, 3, {"nested": [1]}, "no picture"]
+    assert [row["id"] for row in rows] == ["half", "2", "3", '{"nested": [1]}', "no picture"]
     assert rows[1]["error"].startswith("not valid JSON: ")
-    assert summary.failures == {"unreadable row": 1, "empty text": 1, "missing image": 1}
+    # A text that is a number is a text.
+    assert summary.failures == {"unreadable row": 1, "missing image": 1}
 
     day = datetime.date(2024, 2, 1)
     table = [{"id": day, "text": "so sunny", "image": {"bytes": Path(image).read_bytes(), "path": "p.jpg"}}]
@@ -379,10 +380,11 @@ def test_only_the_first_failures_are_quoted(predictor: PostClassifier, tmp_path:
 def test_other_column_names(predictor: PostClassifier, posts: Any, tmp_path: Path) -> None:
     renamed = [{"tweet": row["text"], "file": row["image"], "key": row["id"]} for row in posts]
     source = write_csv(tmp_path / "posts.csv", renamed)
-    with pytest.raises(DataError, match=r"posts.csv has no column 'text'; it has file, key, tweet. Name it with --te"):
+    with pytest.raises(DataError, match=r"posts.csv: no image column; name it with image=...; columns there: tweet"):
+        # The text is found by another usual name.
         predict_file(predictor, source, tmp_path / "out.jsonl")
-    with pytest.raises(DataError, match=r"has no column 'image'; .* Name it with --image-column"):
-        predict_file(predictor, source, tmp_path / "out.jsonl", text="tweet")
+    with pytest.raises(DataError, match=r"posts.csv: no column 'tweeet' \(given as text=...\); columns there: tweet"):
+        predict_file(predictor, source, tmp_path / "out.jsonl", text="tweeet")
     assert not (tmp_path / "out.jsonl").exists()
     summary = predict_file(predictor, source, tmp_path / "out.jsonl", text="tweet", image="file", identifier="key")
     assert (summary.rows, summary.failures) == (10, {})
@@ -396,17 +398,6 @@ def test_a_file_that_cannot_be_opened(predictor: PostClassifier, tmp_path: Path)
     with pytest.raises(DataError, match="does not exist"):
         predict_file(predictor, tmp_path / "absent.parquet", tmp_path / "out.jsonl")
     assert not (tmp_path / "out.jsonl").exists()
-
-
-def test_located() -> None:
-    folder = Path("/data")
-    assert located("a.jpg", folder) == "/data/a.jpg"
-    assert located("/x/a.jpg", folder) == "/x/a.jpg"
-    assert located("s3://bucket/a.jpg", folder) == "s3://bucket/a.jpg"
-    assert located("zip::a.zip", folder) == "zip::a.zip"
-    assert located({"bytes": None, "path": "a.jpg"}, folder) == {"bytes": None, "path": "/data/a.jpg"}
-    assert located({"bytes": b"x", "path": None}, folder) == {"bytes": b"x", "path": None}
-    assert [located(value, folder) for value in (None, "", b"x")] == [None, "", b"x"]
 
 
 def test_columns_are_those_of_the_training_table(tiny_run: Path, tmp_path: Path) -> None:

@@ -174,7 +174,7 @@ def test_several_targets_as_a_table(stand_in: Any, tmp_path: Path, kind: str) ->
 def test_half_an_emoji_in_an_id(stand_in: Any, tmp_path: Path) -> None:
     source = write_jsonl(tmp_path / "posts.jsonl", [{"id": "half \ud83d", "text": "so"}])
     predict_file(stand_in, source, tmp_path / "out.parquet")
-    assert read_parquet(tmp_path / "out.parquet")[0]["id"] == "half ?"
+    assert read_parquet(tmp_path / "out.parquet")[0]["id"] == "half"
 
 
 def test_an_output_of_an_unknown_kind(stand_in: Any, tmp_path: Path) -> None:
@@ -210,8 +210,8 @@ def test_rows_that_cannot_be_parsed_are_listed(stand_in: Any, tmp_path: Path) ->
     (tmp_path / "posts.csv").write_bytes(b"id,text\na,one\nb," + b"\x81\x01\x02\x03" * 20 + b"\nc,caf\xe9\n")
     predict_file(stand_in, tmp_path / "posts.csv", tmp_path / "out.jsonl", failures=tmp_path / "failures.jsonl")
     (listed,) = read_jsonl(tmp_path / "failures.jsonl")
-    assert (listed["row"], listed["id"], listed["reason"]) == (2, 2, "unreadable row")
-    assert [row["id"] for row in read_jsonl(tmp_path / "out.jsonl")] == ["a", 2, "c"]
+    assert (listed["row"], listed["id"], listed["reason"]) == (2, "2", "unreadable row")
+    assert [row["id"] for row in read_jsonl(tmp_path / "out.jsonl")] == ["a", "2", "c"]
 
 
 # Resuming.
@@ -436,7 +436,7 @@ def test_a_folder_of_shards(stand_in: Any, tmp_path: Path) -> None:
 
 
 def test_folders_that_cannot_be_used(stand_in: Any, tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"holds no table; expected files with one of .jsonl"):
+    with pytest.raises(DataError, match=r"holds no table; expected files with one of .csv"):
         predict_folder(stand_in, tmp_path, tmp_path / "out")
     write_jsonl(tmp_path / "posts.jsonl", make_rows(1))
     with pytest.raises(DataError, match="is the input folder; give another --output"):

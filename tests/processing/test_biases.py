@@ -10,12 +10,12 @@ from datasets import Dataset
 from clfa.data.schema import schema_features
 from clfa.errors import DataError, ModelError, RecipeError
 from clfa.knowledge.graphs import WordGraphs
+from clfa.knowledge.recipe import KnowledgeRecipe
 from clfa.processing.biases import WordPairBiases
 from clfa.processing.collator import CLFACollator
 from clfa.processing.dataset import EncodedDataset
 from clfa.processing.processor import CLFAProcessor
 from clfa.processing.sparse import dense
-from clfa.recipe import KnowledgeRecipe
 from knowledge.wordnet import write_wordnet
 
 pytest.importorskip("nltk")

@@ -13,11 +13,12 @@ import torch
 from clfa.errors import DataError, RecipeError
 from clfa.knowledge import KNOWLEDGE_SOURCES
 from clfa.knowledge.base import KnowledgeSource
+from clfa.knowledge.recipe import KnowledgeRecipe
 from clfa.modeling.frozen_encoder import FrozenEncoder
 from clfa.prediction.post import Post
 from clfa.prediction.post_classifier import PostClassifier
 from clfa.prediction.predict import predict_file
-from clfa.recipe import KnowledgeRecipe, Recipe
+from clfa.recipe import Recipe
 from clfa.runs.corpus import load_corpus
 from clfa.runs.encoded_splits import cache_features, encode_split
 from clfa.runs.encoders import load_encoders

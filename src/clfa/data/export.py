@@ -12,10 +12,11 @@ import numpy as np
 from datasets import Features, List, Value
 
 from clfa.data.columns import UNLABELLED
-from clfa.data.images import is_address, read_image_bytes
+from clfa.data.images import read_image_bytes
 from clfa.data.schema import Corpus, Dropped, schema_features
 from clfa.errors import DataError
 from clfa.files import atomic_write
+from clfa.tables.paths import is_address
 from clfa.targets.target import Target, label_slices
 
 _BATCH = 256

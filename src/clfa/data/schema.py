@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
-
-from datasets import ClassLabel, Dataset, DatasetDict, Features, Image, List, Value
+from typing import TYPE_CHECKING, Any
 
 from clfa.targets.target import Target
+
+if TYPE_CHECKING:
+    from datasets import Dataset, DatasetDict, Features
 
 SPLITS = ("train", "validation", "test")
 COLUMNS = ("id", "text", "image", "knowledge", "label")
@@ -27,6 +28,9 @@ def schema_features(label_names: list[str], targets: Sequence[Target] = ()) -> F
     - ``targets``: only where there are other targets than the one label, which is ``None`` then: the flat vector that
       :class:`clfa.targets.target.Target` describes, or ``None`` for an unlabelled pair.
     """
+    # Here, so that prediction need not wait for it.
+    from datasets import ClassLabel, Features, Image, List, Value
+
     features = {
         "id": Value("string"),
         "text": Value("string"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
@@ -36,9 +36,10 @@ def validate(
 ) -> Corpus:
     """``corpus`` without the samples that cannot be used.
 
-    Left out are samples with an id seen before (in the same split or an earlier one; the first is kept), with empty
-    text, without a known label, and, where the corpus has images at all, with an image that is missing, unreadable,
-    truncated or too large. The unlabelled pairs are checked alike, their labels excepted.
+    Left out are samples with an id seen before in the same split, or in an earlier one with the same text and image
+    (the first is kept; files of splits may each count their rows from 1), with empty text, without a known label, and,
+    where the corpus has images at all, with an image that is missing, unreadable, truncated or too large. The
+    unlabelled pairs are checked alike, their labels excepted.
 
     Args:
         corpus: As a reader returned it.
@@ -63,7 +64,8 @@ def validate(
     checker = ImageChecker(threads, cache)
     dropped: list[Dropped] = []
     kept: dict[str, Dataset] = {}
-    seen: dict[str, str] = {}
+    # Row numbers, where the tables have no id column, say nothing across files.
+    seen = _SeenIds(parts, across=corpus.facts.get("columns", {"id": ""}).get("id") is not None)
     incomplete: Counter[str] = Counter()
     with _progress(progress and with_images, sum(map(len, parts.values()))) as advance:
         for name, part in parts.items():
@@ -144,15 +146,19 @@ def _problems(
     part: Dataset,
     name: str,
     classes: int | None,
-    seen: dict[str, str],
+    seen: _SeenIds,
     checker: ImageChecker | None,
     allow_empty_text: bool,
 ) -> Iterator[tuple[str, str] | None]:
     # Light columns first: a sample that is out anyway needs no decoding.
     quick: list[tuple[str, str] | None] = []
     light = part.select_columns(["id", "text", "label"])
-    for id, text, label in zip(light["id"][:], light["text"][:], light["label"][:], strict=True):
-        quick.append(_quick_problem(id, text, label, name, classes, seen, allow_empty_text))
+    cells = zip(light["id"][:], light["text"][:], light["label"][:], strict=True)
+    for position, (id, text, label) in enumerate(cells):
+        problem = _quick_problem(id, text, label, name, classes, allow_empty_text)
+        if problem is None and (earlier := seen.find(id, name, position)) is not None:
+            problem = "duplicate id", f"the first one, in {earlier}, is kept"
+        quick.append(problem)
     if checker is None:
         yield from quick
         return
@@ -169,7 +175,6 @@ def _quick_problem(
     label: int | None,
     name: str,
     classes: int | None,
-    seen: dict[str, str],
     allow_empty_text: bool,
 ) -> tuple[str, str] | None:
     if not id:
@@ -178,10 +183,38 @@ def _quick_problem(
         return EMPTY_TEXT, "the text is empty"
     if name != UNLABELLED and classes is not None and (label is None or not 0 <= label < classes):
         return "unknown label", f"label {label} is not one of {classes} classes"
-    if id in seen:
-        return "duplicate id", f"the first one, in {seen[id]}, is kept"
-    seen[id] = name
     return None
+
+
+class _SeenIds:
+    """Ids of the samples looked at so far.
+
+    Args:
+        parts: Samples by split.
+        across: Whether equal ids in two splits may mean the same sample.
+    """
+
+    def __init__(self, parts: Mapping[str, Dataset], across: bool) -> None:
+        self._parts, self._across = parts, across
+        self._places: dict[str, dict[str, int]] = {}
+
+    def find(self, id: str, split: str, position: int) -> str | None:
+        """Return the split where the sample was seen before, or remember it."""
+        places = self._places.setdefault(id, {})
+        if split in places:
+            return split
+        for other, place in places.items() if self._across else ():
+            if self._same(self._parts[other], place, self._parts[split], position):
+                return other
+        places[split] = position
+        return None
+
+    @staticmethod
+    def _same(one: Dataset, first: int, other: Dataset, second: int) -> bool:
+        for column in ("text", "image"):
+            if one.select_columns([column])[first] != other.select_columns([column])[second]:
+                return False
+        return True
 
 
 def _describe(part: Dataset, position: int, name: str, problem: tuple[str, str]) -> Dropped:

@@ -18,7 +18,7 @@ from clfa.errors import ImageError, RecipeError
 from clfa.jobs.job import Job, Outcome, Worker
 from clfa.progress import silenced
 from clfa.store import ABSENT_KEY, KEY_BYTES, FeatureStore, text_key
-from clfa.tables.encoding import clean_text
+from clfa.tables.cells import read_image, read_text
 from clfa.tables.rows import Row
 
 # Field metadata: where in a cache directory the column's rows belong, and what they are.
@@ -154,7 +154,7 @@ class EmbedWorker(Worker):
         from clfa.guides.base import Pairs
 
         outcomes = [Outcome() for _ in rows]
-        texts = [_text(row.values.get(self._job.text)) for row in rows]
+        texts = [read_text(row.values.get(self._job.text)) or "" for row in rows]
         images: list[Any] = [None] * len(rows)
         keys = {"text": [text_key(text) if text else ABSENT_KEY for text in texts], "image": [ABSENT_KEY] * len(rows)}
         for position, (row, outcome) in enumerate(zip(rows, outcomes, strict=True)):
@@ -183,10 +183,8 @@ class EmbedWorker(Worker):
         return outcomes
 
     def _read_image(self, row: Row, folder: Path, position: int, images: list[Any], keys: list[bytes]) -> None:
-        from clfa.prediction.predict import located
-
-        image = located(row.values.get(self._job.image), folder)
-        if "image" not in self._sides or image is None or image == "":
+        image = read_image(row.values.get(self._job.image), str(folder))
+        if "image" not in self._sides or image is None:
             return
         content = read_image_bytes(image)
         try:
@@ -202,11 +200,3 @@ class EmbedWorker(Worker):
             for store in (encoder.tokens, encoder.pooled):
                 store.directory.mkdir(parents=True, exist_ok=True)
                 store.refresh()
-
-
-def _text(value: Any) -> str:
-    """A cell as table readers clean it."""
-    if value is None:
-        return ""
-    # JSON may hold half an emoji, which no tokenizer takes.
-    return clean_text(str(value).encode("utf-16", "surrogatepass").decode("utf-16", "replace"))

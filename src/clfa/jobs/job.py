@@ -13,12 +13,13 @@ from typing import Any, ClassVar, Literal
 
 import pyarrow as pa
 
-from clfa.cpu.memory import reused_memory
+from clfa.cpu import busy
 from clfa.errors import DataError
 from clfa.jobs.output import MAX_EXAMPLES, OutputFolder, Summary
 from clfa.progress import track
-from clfa.tables.rows import Row
-from clfa.tables.shards import ROWS_PER_SHARD, Shard, column_names, file_facts, list_files, plan_shards, shard_rows
+from clfa.tables.cells import read_id
+from clfa.tables.rows import Row, open_rows
+from clfa.tables.shards import ROWS_PER_SHARD, Shard, file_facts, list_files, plan_shards, shard_rows
 from clfa.version import __version__
 
 logger = logging.getLogger(__name__)
@@ -216,7 +217,7 @@ def require_columns(worker: Worker, shard: Shard) -> None:
     Raises:
         DataError: Naming the column, those present, and the option that names another.
     """
-    present = column_names(shard)
+    present = set(open_rows(shard.path).columns)
     for name, option in worker.required.items():
         if present and name not in present:
             raise DataError(
@@ -241,14 +242,14 @@ def process_shard(worker: Worker, shard: Shard, folder: OutputFolder, strict: bo
     schema = result_schema(worker)
     summary = Summary()
     place = Path(shard.path).parent
-    with reused_memory(), folder.writing(shard, schema, summary) as write:
+    with busy(), folder.writing(shard, schema, summary) as write:
         for rows in _chunked(shard_rows(shard, worker.columns), worker.batch_size):
             results = iter(worker([row for row in rows if row.error is None], place))
             records = []
             for row in rows:
                 unreadable = Outcome(error=row.error, reason="unreadable row")
                 outcome = unreadable if row.error is not None else next(results)
-                row_id = _plain(str(row.values.get(worker.identifier, row.number)))
+                row_id = read_id(row.values.get(worker.identifier), row.number)
                 if outcome.error is not None:
                     _count_failure(summary, shard, row, row_id, outcome, strict)
                 summary.labels.update(outcome.labels)

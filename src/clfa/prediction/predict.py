@@ -12,7 +12,6 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from clfa.data.images import is_address
 from clfa.errors import CLFAError, DataError
 from clfa.files import write_json
 from clfa.prediction.journal import MAX_EXAMPLES, PredictionJournal, PredictionSummary, file_identity
@@ -22,7 +21,10 @@ from clfa.prediction.table import OUTPUT_SUFFIXES, check_output, table_columns, 
 from clfa.progress import track
 from clfa.recipe import load_recipe
 from clfa.runs.run_folder import RunFolder, is_run_folder
-from clfa.tables.rows import SUFFIXES, Row, count_rows, iter_rows
+from clfa.tables.cells import read_cells
+from clfa.tables.columns import Columns, find_columns, run_names
+from clfa.tables.formats import is_table, known_suffixes
+from clfa.tables.rows import Row, Table, count_rows, open_rows
 from clfa.targets.prediction import predicted_classes, prediction_record
 
 # What a kill can cost: so many rows, or so many seconds of slower work, and the window in which they end.
@@ -138,9 +140,9 @@ def predict_folder(
         DataError: When there is no table; as :func:`predict_file`; when a finished table's input has changed.
     """
     source, output = Path(source), Path(output)
-    tables = sorted(path for path in source.iterdir() if path.suffix in SUFFIXES and path.is_file())
+    tables = sorted(path for path in source.iterdir() if is_table(path.name) and path.is_file())
     if not tables:
-        raise DataError(f"{source} holds no table; expected files with one of {', '.join(SUFFIXES)}.")
+        raise DataError(f"{source} holds no table; expected files with one of {', '.join(known_suffixes())}.")
     if output.resolve() == source.resolve():
         raise DataError(f"{output} is the input folder; give another --output.")
     place = output / FINISHED
@@ -188,13 +190,13 @@ def _predict_rows(
 ) -> None:
     summary = journal.summary
     waiting: deque[list[Row]] = deque()
+    table = open_rows(source)
+    found = _find_columns(predictor, table, columns)
 
     def windows() -> Iterator[list[Post]]:
-        for rows in _chunked(iter_rows(source, summary.resumed), predictor.window_size):
-            if not waiting and summary.rows == summary.resumed:
-                _require_columns(predictor, rows, source, columns)
+        for rows in _chunked(table.rows(summary.resumed), predictor.window_size):
             waiting.append(rows)
-            yield [_post(row, columns, source.parent) for row in rows if row.error is None]
+            yield [_post(row, found, table.folder) for row in rows if row.error is None]
 
     committed, since = summary.rows, time.monotonic()
     # Counting is a pass over the file, for whoever looks at the bar.
@@ -206,7 +208,7 @@ def _predict_rows(
             for row in rows:
                 unreadable = Prediction(None, {}, error=row.error, reason="unreadable row")
                 result = unreadable if row.error is not None else next(remaining)
-                row_id = row.values.get(columns["id"], row.number)
+                row_id = read_cells(row, found, table.folder).id
                 if strict and result.error is not None:
                     raise DataError(f"{source} row {row.number} (id {row_id}): {result.error}")
                 _write(journal, row.number, row_id, result)
@@ -217,9 +219,9 @@ def _predict_rows(
             advance(len(rows))
 
 
-def _post(row: Row, columns: dict[str, str], folder: Path) -> Post:
-    image = located(row.values.get(columns["image"]), folder)
-    return Post(row.values.get(columns["text"]), image, row.values.get(columns["knowledge"]))
+def _post(row: Row, columns: Columns, folder: str) -> Post:
+    cells = read_cells(row, columns, folder)
+    return Post(cells.text, cells.image, cells.knowledge)
 
 
 def _write(journal: PredictionJournal, number: int, row_id: Any, result: Prediction) -> None:
@@ -263,31 +265,17 @@ def _json_line(record: dict[str, Any]) -> str:
     return line + "\n"
 
 
-def _require_columns(predictor: PostClassifier, rows: list[Row], source: Path, columns: dict[str, str]) -> None:
-    present = {name for row in rows for name in row.values}
+def _find_columns(predictor: PostClassifier, table: Table, columns: dict[str, str]) -> Columns:
+    given, run = run_names(columns)
     looks = predictor.knowledge is not None and predictor.knowledge.reads_images
-    needed = [
-        (name, option)
-        for name, option, reads in (
-            (columns["text"], "--text-column", predictor.processor.tokenizer is not None),
-            (columns["image"], "--image-column", predictor.processor.image_processor is not None or looks),
-        )
-        if reads
-    ]
-    for name, option in needed:
-        if present and name not in present:
-            raise DataError(
-                f"{source} has no column {name!r}; it has {', '.join(sorted(present))}. Name it with {option}."
-            )
-
-
-def located(image: Any, folder: Path) -> Any:
-    """A relative path becomes relative to the table's folder; everything else stays."""
-    if isinstance(image, dict):
-        return {**image, "path": located(image["path"], folder)} if image.get("path") else image
-    if isinstance(image, str) and image and not is_address(image) and not Path(image).is_absolute():
-        return str(folder / image)
-    return image
+    reads = {
+        "text": predictor.processor.tokenizer is not None,
+        "image": predictor.processor.image_processor is not None or looks,
+    }
+    required = [name for name, read in reads.items() if read and (table.columns or table.declares_columns)]
+    return find_columns(
+        table.columns, table.path, given=given, run=run, declared=table.declares_columns, required=required
+    )
 
 
 def _chunked(rows: Iterable[Row], size: int) -> Iterator[list[Row]]:

@@ -91,13 +91,13 @@ class PredictWorker(Worker):
     def __call__(self, rows: Sequence[Row], folder: Path) -> list[Outcome]:
         """See :meth:`clfa.jobs.job.Worker.__call__`."""
         from clfa.prediction.post import Post
-        from clfa.prediction.predict import located
+        from clfa.tables.cells import read_cells
+        from clfa.tables.columns import Columns
 
         job = self._job
-        posts = [
-            Post(row.values.get(job.text), located(row.values.get(job.image), folder), row.values.get(job.knowledge))
-            for row in rows
-        ]
+        columns = Columns(job.identifier, job.text, job.image, job.knowledge)
+        cells = [read_cells(row, columns, str(folder)) for row in rows]
+        posts = [Post(cell.text, cell.image, cell.knowledge) for cell in cells]
         return [_outcome(prediction) for prediction in self._predictor(posts)]
 
 

@@ -58,7 +58,7 @@ def test_metadata_file(tmp_path: Path) -> None:
         (tmp_path / split / "metadata.csv").write_text(f"file_name,text,label\n1.png,{split} post,x\n")
     corpus = read_corpus("image-folder", tmp_path)
     assert corpus.splits["test"][0] == {
-        "id": "test-0",
+        "id": "1",
         "text": "test post",
         "image": {"bytes": None, "path": str(tmp_path / "test" / "1.png")},
         "knowledge": None,
