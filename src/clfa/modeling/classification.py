@@ -6,8 +6,6 @@ import torch
 from torch import nn
 from transformers import PreTrainedModel
 
-from clfa.cpu.dropout import Dropout
-from clfa.cpu.layers import use_fast_layers
 from clfa.modeling.alignment import ALIGNMENTS, AlignmentInputs, GuideBank
 from clfa.modeling.base import CLFAPreTrainedModel
 from clfa.modeling.configuration import CLFAConfig
@@ -21,6 +19,9 @@ from clfa.modeling.task_loss import TaskLoss
 
 class CLFAForClassification(CLFAPreTrainedModel):
     """CLFA with its classifier and losses.
+
+    Made so, it is plain PyTorch; :func:`clfa.cpu.speed_up` makes it faster on a CPU, as ``from_pretrained`` and
+    ``from_encoders`` do by themselves.
 
     Args:
         config: Shape of the model.
@@ -52,7 +53,7 @@ class CLFAForClassification(CLFAPreTrainedModel):
         if config.guide_dim is not None and config.guide_dim != config.hidden_size:
             for modality in config.modalities:
                 self.alignment[modality] = nn.Linear(config.hidden_size, config.guide_dim, bias=False)
-        self.dropout = Dropout(config.classifier_dropout)
+        self.dropout = nn.Dropout(config.classifier_dropout)
         if config.baseline is not None:
             views = self.clfa.baseline.views
         else:
@@ -67,7 +68,6 @@ class CLFAForClassification(CLFAPreTrainedModel):
         self.aligner = ALIGNMENTS.get(config.alignment)(config.temperature)
         self.guide_bank: GuideBank | None = None
         self.task_loss = TaskLoss(config)
-        use_fast_layers(self)
         self.post_init()
 
     def forward(

@@ -20,9 +20,7 @@ from transformers import EarlyStoppingCallback, EvalPrediction, Trainer
 from transformers.trainer_callback import PrinterCallback, ProgressCallback
 from transformers.trainer_utils import seed_worker
 
-from clfa.cpu.clipping import clip_within_step, folding_pays, takes_scale
-from clfa.cpu.memory import reused_memory
-from clfa.cpu.packed import packed_weights
+from clfa.cpu import busy, clip_gradients, speed_up
 from clfa.errors import ModelError, RecipeError
 from clfa.evaluation.inference import by_length
 from clfa.modeling.alignment import GuideBank
@@ -115,7 +113,7 @@ class CLFATrainer(Trainer):
     def train(self, *args: Any, **kwargs: Any) -> Any:
         """As :meth:`transformers.Trainer.train`, without giving memory back between steps."""
         try:
-            with self._memory():
+            with self._busy():
                 return super().train(*args, **kwargs)
         finally:
             if self.optimizer is not None:
@@ -127,14 +125,15 @@ class CLFATrainer(Trainer):
         return getattr(self.optimizer, "optimizer", self.optimizer)
 
     def _clip_grad_norm(self, model: nn.Module) -> torch.Tensor:
-        on_cpu = self.args.device.type == "cpu" and not self.is_fsdp_enabled
-        if on_cpu and takes_scale(self._plain_optimizer) and folding_pays(model.parameters()):
-            return clip_within_step(self._plain_optimizer, model.parameters(), self.args.max_grad_norm)
-        norm: torch.Tensor = super()._clip_grad_norm(model)
+        norm = None
+        if self.args.device.type == "cpu" and not self.is_fsdp_enabled:
+            norm = clip_gradients(self._plain_optimizer, model.parameters(), self.args.max_grad_norm)
+        if norm is None:
+            norm = super()._clip_grad_norm(model)
         return norm
 
-    def _memory(self) -> AbstractContextManager[None]:
-        return reused_memory() if self.args.device.type == "cpu" else nullcontext()
+    def _busy(self, fixed: nn.Module | None = None) -> AbstractContextManager[None]:
+        return busy(fixed) if self.args.device.type == "cpu" else nullcontext()
 
     def compute_loss(
         self,
@@ -229,15 +228,12 @@ class CLFATrainer(Trainer):
         """Evaluate, with averaged weights where there are any, in the order of lengths, which metrics do not see."""
         self._evaluating = True
         try:
-            with self._averaged(), self._memory(), self._packed():
+            lower = self.args.bf16 and not self.is_fsdp_enabled
+            with self._averaged(), self._busy(self.accelerator.unwrap_model(self.model) if lower else None):
                 metrics: dict[str, float] = super().evaluate(*args, **kwargs)
         finally:
             self._evaluating = False
         return metrics
-
-    def _packed(self) -> AbstractContextManager[None]:
-        lower = self.args.bf16 and self.args.device.type == "cpu" and not self.is_fsdp_enabled
-        return packed_weights(self.accelerator.unwrap_model(self.model)) if lower else nullcontext()
 
     def _averaged(self) -> AbstractContextManager[None]:
         return (
@@ -291,7 +287,7 @@ class CLFATrainer(Trainer):
         weights = get_model_state_dict(sharded, options=StateDictOptions(full_state_dict=True, cpu_offload=True))
         if not self.accelerator.is_main_process:
             return module
-        whole = self._model_class(module.config).to(self.args.device)
+        whole = speed_up(self._model_class(module.config)).to(self.args.device)
         whole.load_state_dict(weights)
         return whole
 
