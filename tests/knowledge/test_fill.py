@@ -36,7 +36,7 @@ def test_a_corpus_is_filled(tmp_path: Path, make_corpus: Callable[..., Corpus]) 
     assert filled.splits["train"]["knowledge"][:] == [None, "rot ñ 1", "rot ñ 2", "rot ñ 3"]
     assert filled.splits["validation"]["knowledge"][:] == ["rot ñ 4", "rot ñ 5"]
     chosen = type(corpus.splits)({"train": corpus.splits["train"].select([3, 1])})
-    chosen = filled_by(tmp_path, Corpus("s", chosen, corpus.label_names), "ocr")
+    chosen = filled_by(tmp_path, Corpus("s", chosen, corpus.targets), "ocr")
     assert chosen.splits["train"]["knowledge"][:] == ["rot ñ 3", "rot ñ 1"]
 
 
