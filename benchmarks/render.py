@@ -28,12 +28,13 @@ make bench-growth                       # time and memory against samples, lengt
 ```
 
 Every contender is a process of its own and works only when it is its turn; rounds alternate in changing order, the
-first is thrown away. Shown are the median and the quartiles (of fewer than four values the smallest and the largest). A *floor* is the least that the work can take on this machine: the matrix operations of tokens that
-exist, without padding, over the fastest matrix product measured in the same run, plus the optimiser's bytes over the
-measured bandwidth. *Gap* is the measured time over the floor; *use* is the share of the matrix rate that the operations
-reach (MFU, with the measured rate in the place of the data sheet's). Of memory, the floor is what the libraries take
-before any data is read; of a start, the import of PyTorch and Transformers. Peak memory with ONNX Runtime is that of
-the export, which the same process makes first.
+first is thrown away. Shown are the median and the quartiles (of fewer than four values the smallest and the largest). A
+*floor* is the least that the work can take on this machine: the matrix operations of tokens that exist, without
+padding, over the fastest matrix product measured in the same run, plus the optimiser's bytes over the measured
+bandwidth. *Gap* is the measured time over the floor; *use* is the share of the matrix rate that the operations reach
+(MFU, with the measured rate in the place of the data sheet's). Of memory, the floor is what the libraries take before
+any data is read; of a start, the import of PyTorch and Transformers. Peak memory with ONNX Runtime is that of the
+export, which the same process makes first.
 """
 
 LEVERS = """
