@@ -29,6 +29,7 @@ from benchmarks import lengths, plain, startup
 from benchmarks.architectures import IMAGENET, RandomGuide, recipe_of, write_encoders
 from benchmarks.material import write_posts
 from benchmarks.spread import alternate, ratios
+from clfa.cpu import speed_up
 from clfa.data.images import load_image
 from clfa.devices import best_device
 from clfa.evaluation.inference import infer
@@ -41,7 +42,8 @@ from clfa.runs.corpus import load_corpus
 from clfa.runs.encoded_splits import cache_features, encode_split
 from clfa.runs.encoders import Encoders, load_encoders
 from clfa.runs.model import build_model
-from clfa.targets.target import LABEL, Target
+from clfa.targets.fields import LABEL
+from clfa.targets.target import Target
 
 AT_MOST, AT_LEAST = "at most", "at least"
 BATCH = 8
@@ -191,7 +193,7 @@ class Subject:
             num_labels=2,
             **off,
         )
-        return CLFAForClassification(config).train()
+        return speed_up(CLFAForClassification(config)).train()
 
     @cached_property
     def samples(self) -> list[dict[str, Any]]:

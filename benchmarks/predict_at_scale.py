@@ -28,10 +28,10 @@ import psutil
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from clfa.data.located import located
 from clfa.files import atomic_write, write_json
 from clfa.jobs.plan import PLAN
 from clfa.runs.resources import versions
+from clfa.tables.cells import read_image
 from clfa.tables.rows import iter_rows
 
 GB = 1e9
@@ -43,7 +43,7 @@ def read_posts(table: Path, columns: dict[str, str], images: bool) -> list[dict[
     for row in iter_rows(table):
         post = {"text": row.values.get(columns["text"])}
         if images:
-            image = located(row.values.get(columns["image"]), table.parent.resolve())
+            image = read_image(row.values.get(columns["image"]), str(table.parent.resolve()))
             path = image.get("path") if isinstance(image, dict) else image
             if not isinstance(path, str):
                 sys.exit(f"{table} row {row.number}: no path of a picture; give a table of paths, or --no-images.")

@@ -20,7 +20,8 @@ from clfa.recipe import load_recipe
 from clfa.runs.corpus import load_corpus
 from clfa.runs.encoders import load_encoders
 from clfa.runs.model import build_model
-from clfa.targets.target import LABEL, Target
+from clfa.targets.fields import LABEL
+from clfa.targets.target import Target
 
 
 def predict(

@@ -28,7 +28,9 @@ import pyarrow.parquet as pq
 
 from clfa.jobs.cluster import RayCluster
 from clfa.jobs.run import run_job
+from clfa.jobs.wanted import WantedColumns
 from clfa.jobs.worker import Job, Outcome, ResultShape, Worker
+from clfa.tables.cells import Cells
 
 ENGINES = ("ray data", "clfa")
 EVENTS = ("nothing", "a node is killed", "a row kills its worker")
@@ -64,10 +66,10 @@ class SleepWorker(Worker):
         self.job = job
         self.identity = {"poison": job.poison}
         self.shape = ResultShape(pa.schema([pa.field("done", pa.int64())]))
-        self.columns, self.required, self.identifier, self.window_size = ("id",), {"id": "identifier"}, "id", BATCH
+        self.columns, self.window_size = WantedColumns(), BATCH
 
-    def __call__(self, rows: Sequence[Any], folder: Path) -> list[Outcome]:
-        ids = [int(row.values["id"]) for row in rows]
+    def __call__(self, rows: Sequence[Cells]) -> list[Outcome]:
+        ids = [int(row.id) for row in rows]
         work(ids, self.job.notes, self.job.poison)
         return [Outcome({"done": number}) for number in ids]
 

@@ -23,7 +23,8 @@ from clfa.runs.encoded_splits import cache_features, encode_split
 from clfa.runs.encoders import Encoders, load_encoders
 from clfa.runs.model import build_model
 from clfa.runs.run_folder import RunFolder
-from clfa.targets.target import LABEL, Target
+from clfa.targets.fields import LABEL
+from clfa.targets.target import Target
 from clfa.training import CLFATrainer
 
 # An end that no benchmark reaches; the learning rate's schedule is the only thing that knows of it.

@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from clfa.data.located import located
 from clfa.errors import Argument, DataError, ModelError
 from clfa.prediction.engines.base import Precision
 from clfa.prediction.post import Post, Prediction
 from clfa.prediction.post_classifier import PostClassifier
 from clfa.recipe import Recipe, load_recipe, validate_recipe
 from clfa.runs.run_folder import RunFolder, is_run_folder
+from clfa.tables.cells import read_image, read_text
 from clfa.tables.rows import iter_rows
 
 if TYPE_CHECKING:
@@ -323,9 +323,9 @@ class CLFAPredictor:
         self._require_columns(rows)
         return [
             Post(
-                row.get(self.columns["text"]),
-                located(row.get(self.columns["image"]), folder),
-                row.get("knowledge"),
+                read_text(row.get(self.columns["text"])),
+                read_image(row.get(self.columns["image"]), str(folder)),
+                read_text(row.get("knowledge")),
             )
             for row in rows
         ]

@@ -14,8 +14,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from clfa.errors import RecipeError
 from clfa.files import atomic_write
-from clfa.targets.spec import TargetSpec
-from clfa.targets.target import LABEL, MULTI_LABEL, SINGLE_LABEL, ProblemType
+from clfa.knowledge.recipe import KnowledgeRecipe
+from clfa.targets.fields import LABEL, SINGLE_LABEL
+from clfa.targets.spec import ProblemTypeName, TargetSpec, problem_types_with
 
 
 class _Section(BaseModel):
@@ -31,8 +32,7 @@ class DataRecipe(_Section):
         fold: Number of a published fold, where the data set has folds.
         limit: At most this many samples per split, stratified; for trying things out.
         options: Further options of the reader, such as column names.
-        problem_type: Of the one label: ``single_label_classification``, ``multi_label_classification`` or
-            ``regression``.
+        problem_type: Of the one label: a name in :data:`clfa.targets.PROBLEM_TYPES`.
         targets: Several targets, or one under a name of its own, instead of the one label: where each stands in the
             table (:class:`clfa.targets.spec.TargetSpec`), by name.
     """
@@ -42,7 +42,7 @@ class DataRecipe(_Section):
     fold: int | None = Field(default=None, ge=1)
     limit: int | None = Field(default=None, ge=1)
     options: dict[str, Any] = Field(default_factory=dict)
-    problem_type: ProblemType = "single_label_classification"
+    problem_type: ProblemTypeName = SINGLE_LABEL
     targets: dict[str, TargetSpec] = Field(default_factory=dict)
 
     @model_validator(mode="after")
@@ -139,38 +139,6 @@ class GuideRecipe(BaseModel):
         return dict(self.model_extra or {})
 
 
-class KnowledgeRecipe(_Section):
-    """Extra text about each post, and word-pair graphs over it; without ``model.use_knowledge`` it has no effect.
-
-    Args:
-        sources: Where the text comes from, in the order in which it is joined: ``column``, ``ocr``, ``caption``,
-            ``hashtags``.
-        caption_model: Captioning model of the source ``caption``: directory or hub id.
-        caption_max_tokens: Most tokens of a caption.
-        lexicon: Word polarities of the affective graphs: ``vader`` or ``senticnet``.
-        lexicon_path: The lexicon's file, where it does not come with a package.
-        wordnet_path: WordNet's ``dict`` folder, for the antonym graph; NLTK's data when not given.
-        gamma: Weight of the affective graph in text self-attention; 0: none.
-        lambda1: Weight of the affective graph in text-knowledge attention; 0: none.
-        lambda2: Weight of the antonym graph in text-knowledge attention; 0: none.
-    """
-
-    sources: list[str] = Field(default_factory=lambda: ["column"], min_length=1)
-    caption_model: str | None = None
-    caption_max_tokens: int = Field(default=32, ge=1, le=512)
-    lexicon: str = "vader"
-    lexicon_path: str | None = None
-    wordnet_path: str | None = None
-    gamma: float = 0.0
-    lambda1: float = 0.0
-    lambda2: float = 0.0
-
-    @property
-    def has_graphs(self) -> bool:
-        """Whether any graph has a weight."""
-        return any((self.gamma, self.lambda1, self.lambda2))
-
-
 class TrainingRecipe(_Section):
     """How to train; names and meaning as in ``CLFATrainingArguments``, defaults as in the paper's scripts.
 
@@ -244,8 +212,11 @@ class Recipe(_Section):
     @model_validator(mode="after")
     def _thresholds(self) -> Recipe:
         kinds = {spec.problem_type for spec in self.data.target_specs.values()}
-        if self.training.tune_thresholds and MULTI_LABEL not in kinds:
-            raise ValueError(f"training.tune_thresholds needs a {MULTI_LABEL} target; the data section has none")
+        tunable = problem_types_with("has_thresholds")
+        if self.training.tune_thresholds and not kinds & set(tunable):
+            raise ValueError(
+                f"training.tune_thresholds needs a {' or '.join(tunable)} target; the data section has none"
+            )
         return self
 
     @property

@@ -9,7 +9,7 @@ import torch
 from datasets import Dataset
 
 from clfa.data.assemble import image_at, to_dataset
-from clfa.evaluation.inference import by_length, infer, softmax
+from clfa.evaluation.inference import by_length, infer
 from clfa.modeling import CLFAForClassification
 from clfa.processing.dataset import EncodedDataset
 from clfa.processing.processor import CLFAProcessor
@@ -30,11 +30,6 @@ def split_of(folder: Path, count: int) -> Dataset:
         for p in make_posts(folder, count)
     ]
     return to_dataset(rows, ["a", "b", "c"])
-
-
-def test_softmax() -> None:
-    np.testing.assert_allclose(softmax(np.log([[0.2, 0.3, 0.5]])), [[0.2, 0.3, 0.5]])
-    np.testing.assert_allclose(softmax(np.array([[1e4, 0.0], [-1e4, -1e4]], np.float32)), [[1, 0], [0.5, 0.5]])
 
 
 @pytest.mark.parametrize("batch_size", [1, 4, 64])
@@ -62,8 +57,6 @@ def test_every_sample_once_in_order_and_without_dropout(
         np.testing.assert_allclose(inference.logits[position], output.logits[0], atol=1e-5)
         np.testing.assert_allclose(inference.image_embeds[position], output.image_embeds[0], atol=1e-5)
         np.testing.assert_allclose(inference.pooled[position], output.pooler_output[0], atol=1e-5)
-    np.testing.assert_allclose(inference.probabilities.sum(axis=1), 1.0)
-    np.testing.assert_allclose(inference.probabilities, softmax(inference.logits))
 
 
 def test_one_modality_and_no_sample(tiny_bert_dir: Path, tmp_path: Path) -> None:

@@ -14,13 +14,13 @@ from clfa.evaluation import plots
 def figures(monkeypatch: pytest.MonkeyPatch) -> list[Figure]:
     """What is drawn, while it is also saved."""
     kept: list[Figure] = []
-    save = plots._save
+    save = plots.save_figure
 
     def spy(figure: Figure, path: Path) -> None:
         kept.append(figure)
         save(figure, path)
 
-    monkeypatch.setattr(plots, "_save", spy)
+    monkeypatch.setattr(plots, "save_figure", spy)
     return kept
 
 
@@ -28,17 +28,6 @@ def opens(path: Path) -> bool:
     with Image.open(path) as picture:
         picture.load()
         return picture.format == "PNG" and np.asarray(picture.convert("L")).std() > 1
-
-
-def test_confusion_matrix(tmp_path: Path, figures: list[Figure]) -> None:
-    path = tmp_path / "matrix.png"
-    plots.plot_confusion_matrix([[3, 1], [0, 0]], ["plain", "odd"], path, "a title")
-    (axes,) = figures[0].axes
-    assert [text.get_text() for text in axes.texts] == ["3\n75%", "1\n25%", "0\n0%", "0\n0%"]
-    assert [label.get_text() for label in axes.get_xticklabels()] == ["plain", "odd"]
-    assert (axes.get_xlabel(), axes.get_ylabel(), axes.get_title()) == ("predicted", "true", "a title")
-    assert opens(path)
-    assert [file.name for file in tmp_path.iterdir()] == ["matrix.png"]
 
 
 def test_learning_curves(tmp_path: Path, figures: list[Figure]) -> None:
@@ -64,3 +53,14 @@ def test_learning_curves(tmp_path: Path, figures: list[Figure]) -> None:
 def test_a_run_without_history_still_has_a_picture(tmp_path: Path) -> None:
     plots.plot_learning_curves([], tmp_path / "curves.png", "a title", None)
     assert (tmp_path / "curves.png").is_file()
+
+
+def test_learning_curves_of_targets(tmp_path: Path, figures: list[Figure]) -> None:
+    history = [
+        {"epoch": 1.0, "loss": 2.0, "loss_target_mood": 0.5},
+        {"epoch": 1.0, "eval_loss": 1.5, "eval_score": 0.4},
+    ]
+    plots.plot_learning_curves(history, tmp_path / "curves.png", "run", None)
+    left, right = figures[0].axes
+    assert left.get_legend_handles_labels()[1] == ["total", "validation, classification", "mood"]
+    assert right.get_legend_handles_labels()[1] == ["score"]

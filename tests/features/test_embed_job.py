@@ -130,8 +130,9 @@ def test_only_what_the_recipe_needs(recipe: Recipe, posts_csv: Path, tmp_path: P
     fitted = load_recipe("offline", [*tiny_overrides, "guide={name: fitted}"])
     with pytest.raises(RecipeError, match=r"the fitted guide is fitted on a training run's pairs: train on a part"):
         run_job(EmbedJob(fitted.model_dump()), posts_csv, tmp_path / "none")
-    with pytest.raises(DataError, match=r"has no column 'image'"):
-        run_job(EmbedJob(recipe.model_dump()), tmp_path / "a.jsonl", tmp_path / "none")
+    (tmp_path / "b.csv").write_text("text\nso sunny\n")
+    with pytest.raises(DataError, match=r"b.csv: no image column; name it with image=..."):
+        run_job(EmbedJob(recipe.model_dump()), tmp_path / "b.csv", tmp_path / "none")
 
 
 def test_options_that_are_refused(recipe: Recipe, posts_csv: Path, tmp_path: Path) -> None:

@@ -56,8 +56,8 @@ def test_rows_that_cannot_be_parsed_are_listed(stand_in: Any, tmp_path: Path) ->
     (tmp_path / "posts.csv").write_bytes(b"id,text\na,one\nb," + b"\x81\x01\x02\x03" * 20 + b"\nc,caf\xe9\n")
     predict_file(stand_in, tmp_path / "posts.csv", tmp_path / "out.jsonl", failures=tmp_path / "failures.jsonl")
     (listed,) = read_jsonl(tmp_path / "failures.jsonl")
-    assert (listed["row"], listed["id"], listed["reason"]) == (2, 2, "unreadable row")
-    assert [row["id"] for row in read_jsonl(tmp_path / "out.jsonl")] == ["a", 2, "c"]
+    assert (listed["row"], listed["id"], listed["reason"]) == (2, "2", "unreadable row")
+    assert [row["id"] for row in read_jsonl(tmp_path / "out.jsonl")] == ["a", "2", "c"]
 
 
 # Resuming.

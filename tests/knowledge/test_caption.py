@@ -16,8 +16,8 @@ from transformers.models.vit.image_processing_pil_vit import ViTImageProcessorPi
 
 from clfa.errors import ModelError, RecipeError
 from clfa.knowledge.caption import CaptionSource
+from clfa.knowledge.recipe import KnowledgeRecipe
 from clfa.knowledge.texts import KnowledgeTexts
-from clfa.recipe import KnowledgeRecipe
 from vocabularies import tiny_vocab
 
 

@@ -12,8 +12,8 @@ from clfa.errors import RecipeError
 from clfa.knowledge.antonyms import Antonyms
 from clfa.knowledge.graphs import WordGraphs, affective_graph, antonym_graph, spread
 from clfa.knowledge.lexicon import Lexicon
+from clfa.knowledge.recipe import KnowledgeRecipe
 from clfa.knowledge.words import Pieces
-from clfa.recipe import KnowledgeRecipe
 
 LEXICON = Lexicon("tiny", {"good": 0.5, "bad": -0.5, "great": 0.8})
 

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from clfa.knowledge.hashtags import HashtagSource, hashtag_words
-from clfa.recipe import KnowledgeRecipe
+from clfa.knowledge.recipe import KnowledgeRecipe
 
 
 @pytest.mark.parametrize(

@@ -9,8 +9,8 @@ from PIL import Image, ImageDraw, ImageFont
 
 from clfa.errors import RecipeError
 from clfa.knowledge.ocr import OCRSource
+from clfa.knowledge.recipe import KnowledgeRecipe
 from clfa.knowledge.texts import KnowledgeTexts
-from clfa.recipe import KnowledgeRecipe
 
 
 def test_lines_become_one_text() -> None:

@@ -2,21 +2,19 @@ from __future__ import annotations
 
 import io
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any, ClassVar
+from typing import Any
 
 import pytest
 from PIL import Image
 
-from clfa.data import Corpus
-from clfa.data.schema import COLUMNS
-from clfa.errors import DataError, RecipeError
-from clfa.knowledge import SOURCES
-from clfa.knowledge.base import KnowledgeSource
+from clfa.errors import RecipeError
+from clfa.knowledge import KNOWLEDGE_SOURCES
+from clfa.knowledge.recipe import KnowledgeRecipe
 from clfa.knowledge.texts import KnowledgeTexts
-from clfa.recipe import KnowledgeRecipe
+from knowledge.fake_ocr import FakeOCR
 
 
 def png(red: int, size: tuple[int, int] = (4, 4)) -> dict[str, Any]:
@@ -25,33 +23,10 @@ def png(red: int, size: tuple[int, int] = (4, 4)) -> dict[str, Any]:
     return {"bytes": buffer.getvalue(), "path": None}
 
 
-class FakeOCR(KnowledgeSource):
-    """Says how red a picture is; fails on 13, and says nothing of 0."""
-
-    name = "ocr"
-    reads = "image"
-    fingerprint = "fake-1"
-    batch_size = 2
-    seen: ClassVar[list[int]] = []
-
-    @classmethod
-    def from_recipe(cls, recipe: KnowledgeRecipe) -> FakeOCR:
-        return cls()
-
-    def describe(self, contents: Sequence[Any]) -> list[str]:
-        reds = [picture.getpixel((0, 0))[0] for picture in contents]
-        if 13 in reds:
-            raise RuntimeError("unlucky")
-        if 66 in reds:
-            raise KeyboardInterrupt
-        FakeOCR.seen += reds
-        return [f"rot ñ {red}" if red else "" for red in reds]
-
-
 @pytest.fixture(autouse=True)
 def _fake(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(FakeOCR, "seen", [])
-    monkeypatch.setitem(SOURCES._entries, "ocr", f"{FakeOCR.__module__}:FakeOCR")
+    monkeypatch.setitem(KNOWLEDGE_SOURCES._entries, "ocr", f"{FakeOCR.__module__}:FakeOCR")
 
 
 def make(cache: Path, *sources: str) -> KnowledgeTexts:
@@ -125,33 +100,6 @@ def test_another_process_at_the_same_pictures_is_neither_waited_for_nor_repeated
     assert make(tmp_path, "ocr")({"image": pictures}) == expected
     assert nested == [expected]
     assert len(FakeOCR.seen) == 64 + 16
-
-
-def test_a_corpus_is_filled(tmp_path: Path, make_corpus: Callable[..., Corpus]) -> None:
-    corpus = make_corpus(train=4, validation=2)
-    filled = make(tmp_path, "ocr", "hashtags").fill(corpus)
-    assert list(filled.splits) == list(corpus.splits)
-    for name, split in filled.splits.items():
-        assert split.features == corpus.splits[name].features
-        for column in set(COLUMNS) - {"knowledge"}:
-            assert split[column][:] == corpus.splits[name][column][:]
-    # Their pictures are of red 0, 1, 2, ...
-    assert filled.splits["train"]["knowledge"][:] == [None, "rot ñ 1", "rot ñ 2", "rot ñ 3"]
-    assert filled.splits["validation"]["knowledge"][:] == ["rot ñ 4", "rot ñ 5"]
-    chosen = make(tmp_path, "ocr").fill(
-        Corpus("s", type(corpus.splits)({"train": corpus.splits["train"].select([3, 1])}), corpus.label_names)
-    )
-    assert chosen.splits["train"]["knowledge"][:] == ["rot ñ 3", "rot ñ 1"]
-
-
-def test_the_column_alone_leaves_a_corpus_as_it_is(tmp_path: Path, make_corpus: Callable[..., Corpus]) -> None:
-    corpus = make_corpus(images=False)
-    assert make(tmp_path, "column").fill(corpus) is corpus
-
-
-def test_a_corpus_without_pictures(tmp_path: Path, make_corpus: Callable[..., Corpus]) -> None:
-    with pytest.raises(DataError, match="synthetic has no images, which the knowledge source ocr looks at"):
-        make(tmp_path, "hashtags", "ocr").fill(make_corpus(images=False))
 
 
 def test_unknown_source(tmp_path: Path) -> None:

@@ -3,16 +3,16 @@ from __future__ import annotations
 import pyarrow as pa
 import pytest
 
-from clfa.evaluation.target_predictions import TargetPrediction
 from clfa.jobs.worker import Outcome
 from clfa.prediction.post import Prediction
 from clfa.prediction.records import flat_prediction, prediction_outcome, prediction_shape
-from clfa.targets.target import MULTI_LABEL, REGRESSION, Target
+from clfa.targets.target import Target
+from clfa.targets.target_prediction import TargetPrediction
 
 TARGETS = [
     Target("label", label_names=("bad", "good")),
-    Target("topics", MULTI_LABEL, label_names=("a", "b")),
-    Target("score", REGRESSION),
+    Target("topics", "multi_label_classification", label_names=("a", "b")),
+    Target("score", "regression"),
 ]
 FOUND = {
     "label": TargetPrediction("good", {"bad": 0.25, "good": 0.75}),

@@ -10,12 +10,13 @@ from datasets import Dataset
 from clfa.data.schema import schema_features
 from clfa.errors import DataError, ModelError, RecipeError
 from clfa.knowledge.graphs import WordGraphs
+from clfa.knowledge.recipe import KnowledgeRecipe
 from clfa.processing.biases import WordPairBiases
 from clfa.processing.collator import CLFACollator
 from clfa.processing.dataset import EncodedDataset
 from clfa.processing.processor import CLFAProcessor
 from clfa.processing.sparse import dense
-from clfa.recipe import KnowledgeRecipe
+from clfa.targets.default_label import default_label
 from knowledge.wordnet import write_wordnet
 
 pytest.importorskip("nltk")
@@ -75,10 +76,10 @@ def test_the_processor_gives_the_same(processor: CLFAProcessor, tmp_path: Path) 
 
 def test_a_batch_has_them_padded(processor: CLFAProcessor, tmp_path: Path) -> None:
     rows = [
-        {"id": str(i), "text": text, "image": None, "knowledge": extra, "label": 0}
+        {"id": str(i), "text": text, "image": None, "knowledge": extra, "targets": [0]}
         for i, (text, extra) in enumerate(zip(TEXTS, KNOWLEDGE, strict=True))
     ]
-    split = Dataset.from_list(rows, features=schema_features(["x"]))
+    split = Dataset.from_list(rows, features=schema_features([default_label(["x"])]))
     biases = WordPairBiases(processor, TEXTS, KNOWLEDGE, tmp_path)
     dataset = EncodedDataset(split, processor, use_knowledge=True, biases=biases)
     batch = CLFACollator()([dataset[0], dataset[1]])

@@ -21,6 +21,7 @@ from clfa.processing.collator import CLFACollator
 from clfa.processing.dataset import EncodedDataset
 from clfa.processing.processor import CLFAProcessor
 from clfa.store import FeatureStore, text_key
+from clfa.targets.default_label import default_label
 
 TEXTS = ["so sunny today", "so", "what a lovely rainy day"]
 
@@ -42,7 +43,7 @@ def split(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
     path.write_bytes(png("green"))
     return Dataset.from_list(
         [
-            {"id": str(i), "text": text, "image": image, "knowledge": knowledge, "label": label}
+            {"id": str(i), "text": text, "image": image, "knowledge": knowledge, "targets": label}
             for i, (text, image, knowledge, label) in enumerate(
                 zip(
                     TEXTS,
@@ -52,12 +53,12 @@ def split(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
                         {"bytes": None, "path": str(path.with_name("missing.png"))},
                     ],
                     ["a cat", None, ""],
-                    [1, 0, None],
+                    [[1], [0], None],
                     strict=True,
                 )
             )
         ],
-        features=schema_features(["no", "yes"]),
+        features=schema_features([default_label(["no", "yes"])]),
     )
 
 
@@ -79,8 +80,8 @@ def test_pictures_are_read_when_asked_for_and_named_when_missing(split: Dataset,
         dataset[2]
 
 
-def test_an_unlabelled_sample_has_no_label(split: Dataset, processor: CLFAProcessor) -> None:
-    assert "labels" not in EncodedDataset(split, CLFAProcessor(None, processor.tokenizer))[2]
+def test_an_unlabelled_sample_has_a_missing_label(split: Dataset, processor: CLFAProcessor) -> None:
+    assert np.isnan(EncodedDataset(split, CLFAProcessor(None, processor.tokenizer))[2]["labels"]).all()
 
 
 @pytest.mark.parametrize("modality", ["text", "image"])
@@ -151,7 +152,7 @@ def test_samples_make_a_batch(split: Dataset, processor: CLFAProcessor, tmp_path
         "guide_text_embeds": (2, 2),
         "guide_image_embeds": (2, 2),
         "guide_index": (2,),
-        "labels": (2,),
+        "labels": (2, 1),
     }
     cached = EncodedDataset(split, processor, **stores(split, tmp_path))
     batch = CLFACollator()([cached[0], cached[1]])

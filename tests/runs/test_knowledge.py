@@ -11,13 +11,14 @@ import pytest
 import torch
 
 from clfa.errors import DataError, RecipeError
-from clfa.knowledge import SOURCES
+from clfa.knowledge import KNOWLEDGE_SOURCES
 from clfa.knowledge.base import KnowledgeSource
+from clfa.knowledge.recipe import KnowledgeRecipe
 from clfa.modeling.frozen_encoder import FrozenEncoder
 from clfa.prediction.post import Post
 from clfa.prediction.post_classifier import PostClassifier
 from clfa.prediction.predict import predict_file
-from clfa.recipe import KnowledgeRecipe, Recipe
+from clfa.recipe import Recipe
 from clfa.runs.corpus import load_corpus
 from clfa.runs.encoded_splits import cache_features, encode_split
 from clfa.runs.encoders import load_encoders
@@ -51,7 +52,7 @@ class ColourSource(KnowledgeSource):
 @pytest.fixture(autouse=True)
 def _colours(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ColourSource, "calls", 0)
-    monkeypatch.setitem(SOURCES._entries, "ocr", f"{ColourSource.__module__}:ColourSource")
+    monkeypatch.setitem(KNOWLEDGE_SOURCES._entries, "ocr", f"{ColourSource.__module__}:ColourSource")
 
 
 @pytest.fixture
@@ -189,7 +190,7 @@ def test_a_file_for_a_text_model_that_looks_at_pictures(
     train(recipe, tmp_path / "run", cache=tmp_path / "cache")
     predictor = PostClassifier.load(tmp_path / "run")
     (tmp_path / "new.csv").write_text("text\nso sunny\n")
-    with pytest.raises(DataError, match="has no column 'image'"):
+    with pytest.raises(DataError, match="no image column; name it with image="):
         predict_file(predictor, tmp_path / "new.csv", tmp_path / "out.jsonl")
     (tmp_path / "new.csv").write_text("text,image\nso sunny,absent.jpg\nso great,\n")
     summary = predict_file(predictor, tmp_path / "new.csv", tmp_path / "out.jsonl")

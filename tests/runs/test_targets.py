@@ -242,7 +242,7 @@ def emotions_run(folder: Path, tiny_overrides: list[str]) -> Path:
     recipe = load_recipe("offline", [*tiny_overrides, *overrides, f"data.dir={folder / 'posts.csv'}"])
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("clfa.runs.train.plot_learning_curves", lambda *args: None)
-        patch.setattr("clfa.runs.target_report.plot_class_f1", lambda *args: None)
+        patch.setattr("clfa.targets.multi_label.plot_class_f1", lambda *args: None)
         train(recipe, folder / "runs" / "emotions")
     return folder / "runs" / "emotions"
 
@@ -276,7 +276,7 @@ def test_one_multi_label_target(emotions_run: Path, folder: Path, tmp_path: Path
 
 
 def test_one_regression(folder: Path, tiny_recipe: MakeRecipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("clfa.runs.target_report.plot_scatter", lambda *args: None)
+    monkeypatch.setattr("clfa.targets.regression.plot_scatter", lambda *args: None)
     recipe = tiny_recipe(folder / "posts.csv", "data.options.label=intensity", "data.problem_type=regression")
     train(recipe, tmp_path / "run")
     config = json.loads((tmp_path / "run" / "model" / "config.json").read_text())
@@ -299,8 +299,8 @@ def test_one_regression(folder: Path, tiny_recipe: MakeRecipe, tmp_path: Path, m
 def test_a_single_label_target_of_another_name(
     folder: Path, tiny_overrides: list[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    for name in ("target_report.plot_confusion_matrix", "train.plot_learning_curves"):
-        monkeypatch.setattr(f"clfa.runs.{name}", lambda *args: None)
+    for name in ("targets.single_label.plot_confusion_matrix", "runs.train.plot_learning_curves"):
+        monkeypatch.setattr(f"clfa.{name}", lambda *args: None)
     table = pd.read_csv(folder / "posts.csv")
     predictor = CLFAPredictor(
         path=tmp_path / "run", image_root=folder, overrides=[*tiny_overrides, "training.epochs=1"]
@@ -358,7 +358,7 @@ def test_other_data_must_have_the_same_targets(emotions_run: Path, tmp_path: Pat
         r"\(single_label_classification: no, yes\); they must be the same",
     ):
         check_label_names(model, other)
-    with pytest.raises(DataError, match="the data's none; they must be the same"):
+    with pytest.raises(DataError, match="the data's label \(single_label_classification: no, yes\); they must"):
         check_label_names(model, read_corpus("table", path, label="sarcasm"))
 
 
@@ -385,7 +385,10 @@ def test_a_class_without_a_positive_is_an_error(tiny_recipe: MakeRecipe, folder:
     ("data", "message"),
     [
         ({"targets": {"a": {"columm": "x"}}}, r"unknown key 'data.targets.a.columm'. Did you mean 'column'\?"),
-        ({"targets": {"a": {"problem_type": "ranking"}}}, "data.targets.a.problem_type: Input should be"),
+        (
+            {"targets": {"a": {"problem_type": "ranking"}}},
+            "a.problem_type: unknown problem type 'ranking'; known: single",
+        ),
         ({"targets": {"a": {"columns": {"x": "y"}}}}, "columns, one per class, need problem_type multi_label"),
         ({"targets": {"a": {"weight": 0}}}, "data.targets.a.weight: Input should be greater than 0"),
         ({"problem_type": "regression", "targets": {"a": {}}}, "with targets, give each its own problem_type"),

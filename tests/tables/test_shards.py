@@ -12,9 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from clfa.errors import DataError
-from clfa.tables import shards as module
+from clfa.tables import lines
 from clfa.tables.rows import iter_rows
-from clfa.tables.shards import column_names, list_files, plan_shards, shard_rows
+from clfa.tables.shards import list_files, plan_shards, shard_rows
 
 CELLS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\x00"), max_size=12)
 
@@ -48,16 +48,17 @@ def test_json_lines(values: list[Any], size: int, end: str, ended: bool) -> None
         assert_same_rows(path, size)
 
 
-def test_csv_files_stay_whole(tmp_path: Path) -> None:
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+def test_csv_is_cut_between_rows(tmp_path: Path, encoding: str) -> None:
     path = tmp_path / "posts.csv"
-    path.write_text('text,image\n\na,1\n\n"b\nc",2\nd,3\n', encoding="utf-8")
-    (shard,) = plan_shards([path], 2)
-    assert (shard.rows, shard.first) == (3, 0)
-    assert list(shard_rows(shard)) == list(iter_rows(path))
+    path.write_text('text,image\n\na,1\n\n"b\nc",2\nd,3\n', encoding=encoding)
+    assert [(shard.first, shard.rows) for shard in plan_shards([path], 2)] == [(0, 2), (2, 1)]
+    assert_same_rows(path, 2)
+    assert_same_rows(path, 1)
 
 
 def test_lines_too_long_to_read_are_one_row(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for place in (module, __import__("clfa.tables.rows", fromlist=["x"])):
+    for place in (lines,):
         monkeypatch.setattr(place, "MAX_LINE", 16)
     path = tmp_path / "posts.jsonl"
     for end in ("\n", ""):
@@ -99,17 +100,10 @@ def test_folders_and_patterns(tmp_path: Path) -> None:
     assert plan_shards(files[:1])[0].source == "1.jsonl"
 
 
-def test_columns(tmp_path: Path) -> None:
-    (tmp_path / "a.jsonl").write_text('{"a": 1}\nbroken\n{"b": 1}\n')
-    assert column_names(plan_shards([tmp_path / "a.jsonl"])[0]) == {"a", "b"}
-    pq.write_table(pa.table({"x": [1], "y": [2]}), tmp_path / "a.parquet")
-    assert column_names(plan_shards([tmp_path / "a.parquet"])[0]) == {"x", "y"}
-
-
 def test_inputs_that_cannot_be_used(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"absent does not exist; give a file, a folder or a pattern"):
         list_files(tmp_path / "absent")
-    with pytest.raises(DataError, match=r"no input files in .*; files ending in .jsonl, .ndjson"):
+    with pytest.raises(DataError, match=r"no input files in .*; files ending in .csv, .tsv, .jsonl"):
         list_files(tmp_path)
     with pytest.raises(DataError, match=r"no input files in"):
         list_files(tmp_path / "*.csv")

@@ -88,6 +88,7 @@ def knowledge(
     """
     from clfa.data import read_corpus
     from clfa.knowledge.export import write_knowledge
+    from clfa.knowledge.fill import fill_knowledge
     from clfa.knowledge.texts import KnowledgeTexts
     from clfa.pretrained import cache_dir
     from clfa.recipe import validate_knowledge
@@ -95,7 +96,7 @@ def knowledge(
     wanted = [part.strip() for part in sources.split(",") if part.strip()]
     recipe = validate_knowledge({"sources": wanted, "caption_model": caption_model}, "--sources")
     texts = KnowledgeTexts(recipe, cache_dir())
-    corpus = texts.fill(read_corpus(name, data_dir, **_options(option or [])))
+    corpus = fill_knowledge(read_corpus(name, data_dir, **_options(option or [])), texts)
     for split, (filled, rows) in write_knowledge(corpus, output).items():
         typer.echo(f"{split}: {filled:,} of {rows:,} samples have a knowledge text")
     typer.echo(f"Texts: {output}")

@@ -185,22 +185,21 @@ def _show_scores(scores: dict[str, dict[str, Any]]) -> None:
     Console().print(table)
 
 
-_FIGURES = {
-    "single_label_classification": {"accuracy": "accuracy", "macro_f1": "macro-F1"},
-    "multi_label_classification": {"micro_f1": "micro-F1", "macro_f1": "macro-F1", "mean_average_precision": "mAP"},
-    "regression": {"mae": "MAE", "pearson": "r", "spearman": "rho"},
-}
-
-
 def _show_targets(scores: dict[str, dict[str, Any]]) -> None:
     from rich.console import Console
     from rich.table import Table
 
+    from clfa.targets import PROBLEM_TYPES
+
     table = Table("split", "target", "samples", "figures")
     for split, metrics in scores.items():
         for target, found in metrics["targets"].items():
-            figures = _FIGURES[found["problem_type"]].items()
-            text = ", ".join(f"{name} {found[key]:.3f}" for key, name in figures if found.get(key) is not None)
+            kind = PROBLEM_TYPES.get(found["problem_type"])
+            text = ", ".join(
+                f"{kind.figures[key].short or kind.figures[key].title} {found[key]:.3f}"
+                for key in kind.shown
+                if found.get(key) is not None
+            )
             table.add_row(split, target, f"{found['samples']:,}", text)
         table.add_row(split, "score", f"{metrics['samples']:,}", f"{metrics['score']:.3f}")
         for modality, withheld in metrics.get("without", {}).items():

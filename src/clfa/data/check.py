@@ -16,6 +16,7 @@ from clfa.data.published import ALL, PUBLISHED, Published
 from clfa.data.readers import read_corpus
 from clfa.data.schema import Corpus
 from clfa.data.validation import validate
+from clfa.targets.default_label import is_default_label
 from clfa.targets.target import label_matrix, label_slices
 
 
@@ -27,7 +28,8 @@ class SplitReport:
         lines: Lines of the distributed file, or ``None`` where splits have no file of their own.
         kept: Samples that can be used.
         published: Samples that papers report, or ``None``.
-        classes: Samples per class; with targets per ``target: class``, or ``target: number``.
+        classes: Samples per class; per ``target: class`` or ``target: number`` where there are other targets than
+            the default label.
         words: Words per text: mean, median, 95th percentile, largest.
         images: Samples with an image.
         knowledge: Samples with knowledge text.
@@ -191,18 +193,13 @@ def _split_report(
 
 
 def _class_counts(data: Dataset, corpus: Corpus) -> dict[str, int]:
-    if not corpus.targets:
-        labels = Counter(data["label"][:])
-        return {label: labels[index] for index, label in enumerate(corpus.label_names)}
     counts: dict[str, int] = {}
+    matrix = label_matrix(data)
     for target, own in label_slices(corpus.targets):
-        for vector in label_matrix(data)[:, own]:
-            found = target.describe(vector)
-            for label in found if isinstance(found, list) else [] if found is None else [found]:
-                key = f"{target.name}: {label}" if target.label_names else f"{target.name}: number"
-                counts[key] = counts.get(key, 0) + 1
-    names = [f"{target.name}: {label}" for target in corpus.targets for label in target.label_names or ("number",)]
-    return {name: counts.get(name, 0) for name in names}
+        present = ~np.isnan(matrix[:, own]).any(axis=1)
+        prefix = "" if is_default_label(corpus.targets) else f"{target.name}: "
+        counts |= {f"{prefix}{name}": count for name, count in target.kind.counts(matrix[present, own]).items()}
+    return counts
 
 
 def _count_valid(data: Dataset, column: str) -> int:

@@ -2,31 +2,23 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from datasets import ClassLabel, Dataset, DatasetDict, Features, Image, Value, concatenate_datasets
+from datasets import Dataset, DatasetDict, Features, Image, Value, concatenate_datasets
 
-from clfa.data.images import is_address
 from clfa.data.schema import SPLITS, Corpus, Dropped, schema_features
 from clfa.data.splits import RATIOS, split_name, stratified_split
-from clfa.errors import DataError
-from clfa.tables.encoding import clean_text
-from clfa.targets.columns import TargetColumns, UnusableCell
-from clfa.targets.label_names import LabelIndex
-from clfa.targets.spec import TargetSpec
+from clfa.tables.cells import as_text, read_id, read_image, read_text
+from clfa.tables.columns import Columns, find_columns
+from clfa.targets.cells import UnusableCell
+from clfa.targets.columns import TargetColumns
+from clfa.targets.default_label import is_default_label
+from clfa.targets.fields import LABEL
+from clfa.targets.spec import TargetSpec, parse_specs
 from clfa.targets.target import Target, strata
 
-USUAL_NAMES = {
-    "id": ("id", "image_id", "tweet_id", "post_id", "uid"),
-    "text": ("text", "tweet", "sentence", "caption", "content", "post", "title"),
-    "image": ("image", "image_path", "img", "img_path", "image_file", "file_name", "filename", "picture", "photo"),
-    "knowledge": ("knowledge",),
-    "label": ("label", "labels", "class", "target", "sentiment", "sarcasm", "category"),
-    "split": ("split", "set", "fold", "partition"),
-}
 UNLABELLED = "unlabelled"
 
 
@@ -39,12 +31,14 @@ class Part:
         source: File or place, for messages.
         data: Its rows.
         image_root: Folder or address that relative image paths start from.
+        numbers: Number of each row in its table; counted from 1 when not given.
     """
 
     split: str | None
     source: str
     data: Dataset
     image_root: str = ""
+    numbers: Sequence[int] | None = None
 
 
 @dataclass
@@ -57,74 +51,13 @@ class ColumnMap:
 
     names: Mapping[str, str | None] = field(default_factory=dict)
 
-    def find(self, part: Part) -> dict[str, str | None]:
-        """The column of every field in ``part``.
+    def find(self, part: Part) -> Columns:
+        """Return the column of every field in ``part``.
 
         Raises:
             DataError: A column asked for is absent, or there is none for the text.
         """
-        present = part.data.column_names
-        by_lower = {name.strip().lower(): name for name in reversed(present)}
-        found: dict[str, str | None] = {}
-        for wanted, usual in USUAL_NAMES.items():
-            given = self.names.get(wanted)
-            if given is not None and given not in present:
-                raise DataError(
-                    f"{part.source}: no column {given!r} (given as {wanted}=...); columns there: {', '.join(present)}"
-                )
-            found[wanted] = given or next((by_lower[name] for name in usual if name in by_lower), None)
-        if found["text"] is None:
-            raise DataError(
-                f"{part.source}: no text column; name it with text=...; columns there: {', '.join(present)}"
-            )
-        return found
-
-
-class OneLabel:
-    """The default task's label: one column of classes.
-
-    Args:
-        parts: Tables.
-        columns: Label column of each, or ``None``.
-        label_names: Class names in index order; found in the data by default.
-
-    Attributes:
-        label_names: Class names in index order.
-        targets: None but this label.
-
-    Raises:
-        DataError: Labels that cannot be classes.
-    """
-
-    def __init__(self, parts: list[Part], columns: Sequence[str | None], label_names: list[str] | None) -> None:
-        self._columns = columns
-        present = [(part.data, column) for part, column in zip(parts, columns, strict=True) if column]
-        features = [data.features[column] for data, column in present]
-        class_names = next((feature.names for feature in features if isinstance(feature, ClassLabel)), None)
-        values = (value for data, column in present for value in data[column][:])
-        try:
-            self._labels = LabelIndex(values, label_names, class_names)
-        except DataError as error:
-            raise DataError(f"{', '.join(part.source for part in parts)}: {error}") from None
-        self.label_names = self._labels.names
-        self.targets: list[Target] = []
-
-    def rows(self, table: int, data: Dataset) -> list[Any]:
-        """The label cell of every row of a table."""
-        column = self._columns[table]
-        return list(data[column][:]) if column is not None else [None] * len(data)
-
-    def of(self, cell: Any) -> int | None:
-        """Class index, ``None`` for an unlabelled row.
-
-        Raises:
-            UnusableCell: None of the classes.
-        """
-        try:
-            return self._labels.of(cell)
-        except KeyError as error:
-            detail = f"{error.args[0]!r} is none of {', '.join(self.label_names)}"
-            raise UnusableCell("unknown label", detail) from None
+        return find_columns(part.data.column_names, part.source, given=self.names)
 
 
 def to_corpus(
@@ -149,19 +82,15 @@ def to_corpus(
         split_seed: Of the draw.
         complete: Where the data have only a train split, deal it to all three; where only validation is absent, take
             its share from train.
-        targets: What to predict instead of the one label, by name.
+        targets: Where the targets stand, by name; the default label where there are none.
 
     Raises:
         DataError: Absent columns, labels that cannot be classes.
     """
     found = [columns.find(part) for part in parts]
-    label_columns = [names["label"] for names in found]
-    labels: OneLabel | TargetColumns
-    if targets:
-        labels = TargetColumns(targets, [(part.source, part.data) for part in parts], label_columns)
-    else:
-        labels = OneLabel(parts, label_columns, label_names)
-    wanted, class_names = labels.targets, labels.label_names
+    specs = targets or parse_specs({LABEL: {"label_names": label_names}})
+    tables = [(part.source, part.data) for part in parts]
+    labels = TargetColumns(specs, tables, [names.label for names in found], default=not targets)
 
     dropped: list[Dropped] = []
     taken: dict[str, list[Dataset]] = {split: [] for split in (*SPLITS, UNLABELLED)}
@@ -169,12 +98,12 @@ def to_corpus(
     for number, (part, names) in enumerate(zip(parts, found, strict=True)):
         cells = labels.rows(number, part.data)
         for split, rows in _sort_rows(part, names, cells, labels.of, dropped).items():
-            data = _to_schema(part, names, rows, class_names, wanted)
+            data = _to_schema(part, names, rows, labels.targets)
             (taken[split] if split else undecided).append(data)
-    how = _deal(taken, undecided, ratios, split_seed, complete, wanted)
+    how = _deal(taken, undecided, ratios, split_seed, complete, labels.targets)
     splits = DatasetDict({split: _concatenate(taken[split]) for split in SPLITS if any(map(len, taken[split]))})
     unlabelled = _concatenate(taken[UNLABELLED]) if any(map(len, taken[UNLABELLED])) else None
-    return Corpus(name, splits, class_names, unlabelled, dropped, {"split": how, "lines": _lines(parts)}, wanted)
+    return Corpus(name, splits, labels.targets, unlabelled, dropped, {"split": how, "lines": _lines(parts)})
 
 
 def _deal(
@@ -187,7 +116,7 @@ def _deal(
 ) -> str:
     """Add the samples without a split to ``taken``, stratified by label; returns how, in words."""
     present = {split for split in SPLITS if any(map(len, taken[split]))}
-    by = f" by {targets[0].name}" if targets else ""
+    by = "" if is_default_label(targets) else f" by {targets[0].name}"
     shares, how = ratios, f"stratified{by} {':'.join(f'{ratio:g}' for ratio in ratios)}, seed {seed}"
     if not undecided:
         if complete and present == {"train"}:
@@ -225,7 +154,7 @@ class _Rows:
 
 def _sort_rows(
     part: Part,
-    names: Mapping[str, str | None],
+    names: Columns,
     label_cells: list[Any],
     read_label: Callable[[Any], Any],
     dropped: list[Dropped],
@@ -233,50 +162,43 @@ def _sort_rows(
     """Rows by split (``None``: still to be drawn), those that cannot be used left out."""
     size = len(part.data)
 
-    def column(field: str) -> list[Any]:
-        name = names[field]
+    def column(name: str | None) -> list[Any]:
         return list(part.data[name][:]) if name is not None else [None] * size
 
-    # Row numbers of two files must not collide.
-    prefix = f"{part.split}-" if part.split else ""
     sorted_rows: dict[str | None, _Rows] = {}
-    cells = zip(column("id"), column("text"), label_cells, column("split"), strict=True)
-    for position, (raw_id, text, label, split_cell) in enumerate(cells):
-        id = str(raw_id).strip() if raw_id is not None else ""
-        id = id or f"{prefix}{position}"
-        source = f"{part.source}:row {position}"
+    numbers = range(1, size + 1) if part.numbers is None else part.numbers
+    cells = zip(numbers, column(names.id), column(names.text), label_cells, column(names.split), strict=True)
+    for position, (number, raw_id, text, label, split_cell) in enumerate(cells):
+        id = read_id(raw_id, number)
+        source = f"{part.source}:row {number}"
         try:
-            index = read_label(label)
+            vector = read_label(label)
         except UnusableCell as problem:
             dropped.append(Dropped(id, part.split or "", source, problem.reason, problem.detail))
             continue
         split = part.split
-        if split is None and names["split"] is not None:
-            cell = str(split_cell or "").strip()
-            split = UNLABELLED if index is None or cell.lower() == UNLABELLED else split_name(cell)
+        if split is None and names.split is not None:
+            cell = as_text(split_cell).strip()
+            split = UNLABELLED if vector is None or cell.lower() == UNLABELLED else split_name(cell)
             if split is None:
                 dropped.append(Dropped(id, "", source, "unknown split", f"{cell!r} is no name of a split"))
                 continue
-        split = UNLABELLED if index is None else split
+        split = UNLABELLED if vector is None else split
         rows = sorted_rows.setdefault(split, _Rows())
         rows.positions.append(position)
         rows.ids.append(id)
-        rows.texts.append(clean_text(str(text)) if text is not None else "")
-        rows.labels.append(None if split == UNLABELLED else index)
+        rows.texts.append(read_text(text) or "")
+        rows.labels.append(None if split == UNLABELLED else vector)
     return sorted_rows
 
 
-def _to_schema(
-    part: Part, names: Mapping[str, str | None], rows: _Rows, label_names: list[str], targets: list[Target]
-) -> Dataset:
-    features = schema_features(label_names, targets)
-    values: dict[str, list[Any]] = {"id": rows.ids, "text": rows.texts, "label": rows.labels}
-    if targets:
-        values |= {"label": [None] * len(rows.labels), "targets": rows.labels}
+def _to_schema(part: Part, names: Columns, rows: _Rows, targets: list[Target]) -> Dataset:
+    features = schema_features(targets)
+    values: dict[str, list[Any]] = {"id": rows.ids, "text": rows.texts, "targets": rows.labels}
     fresh = Dataset.from_dict(values, features=Features({column: features[column] for column in values}))
     kept = part.data.select(rows.positions)
-    images = _image_column(kept, names["image"], part)
-    knowledge = _knowledge_column(kept, names["knowledge"])
+    images = _image_column(kept, names.image, part)
+    knowledge = _knowledge_column(kept, names.knowledge)
     whole = concatenate_datasets([fresh, images, knowledge], axis=1).select_columns(list(features))
     return whole.cast(features) if whole.features != features else whole
 
@@ -308,29 +230,19 @@ def _names_files(images: Dataset) -> bool:
 
 
 def _encoded(cell: Any, root: str) -> dict[str, Any] | None:
-    if isinstance(cell, Mapping):
-        content, path = cell.get("bytes"), cell.get("path")
-        if content is None:
-            return {"bytes": None, "path": resolve_path(path, root)} if path else None
-        return {"bytes": content, "path": path}
-    if isinstance(cell, bytes):
-        return {"bytes": cell, "path": None} if cell else None
-    text = str(cell).strip() if cell is not None and cell == cell else ""
-    return {"bytes": None, "path": resolve_path(text, root)} if text else None
-
-
-def resolve_path(path: str, root: str) -> str:
-    """``path`` as it stands where it is absolute or an address, else below ``root`` (a folder or an address)."""
-    if is_address(path) or os.path.isabs(path) or not root:
-        return path
-    return f"{root.rstrip('/')}/{path}" if is_address(root) else os.path.normpath(os.path.join(root, path))
+    image = read_image(cell, root)
+    if isinstance(image, Mapping):
+        return {"bytes": image.get("bytes"), "path": image.get("path")}
+    if isinstance(image, bytes):
+        return {"bytes": image, "path": None}
+    return None if image is None else {"bytes": None, "path": str(image)}
 
 
 def _knowledge_column(kept: Dataset, column: str | None) -> Dataset:
     if column is None:
         values: list[str | None] = [None] * len(kept)
     else:
-        values = [clean_text(str(cell)) or None if cell is not None else None for cell in kept[column][:]]
+        values = [read_text(cell) for cell in kept[column][:]]
     return Dataset.from_dict({"knowledge": values}, features=Features({"knowledge": Value("string")}))
 
 

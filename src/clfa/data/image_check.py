@@ -10,9 +10,10 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from clfa.data.images import ImageSource, MissingImageError, is_address, load_image
+from clfa.data.images import ImageSource, MissingImageError, load_image
 from clfa.errors import ImageError
 from clfa.files import write_json
+from clfa.tables.paths import is_address
 
 MISSING = "missing image"
 UNREADABLE = "unreadable image"

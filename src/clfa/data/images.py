@@ -12,6 +12,7 @@ from typing import Any
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from clfa.errors import ImageError
+from clfa.tables.paths import is_address
 
 ImageSource = Mapping[str, Any] | str | os.PathLike[str] | bytes | Image.Image
 
@@ -24,11 +25,6 @@ _WHITE = (255, 255, 255, 255)
 
 class MissingImageError(ImageError):
     """There is no file where the image should be."""
-
-
-def is_address(path: str) -> bool:
-    """Whether ``path`` needs fsspec (``s3://bucket/a.jpg``, ``zip://a.jpg::b.zip``) rather than ``open``."""
-    return "://" in path or "::" in path
 
 
 def image_name(image: ImageSource | None) -> str:

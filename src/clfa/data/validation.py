@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
@@ -16,7 +16,7 @@ from datasets.utils import are_progress_bars_disabled, disable_progress_bars, en
 from clfa.data.image_check import MISSING, UNREADABLE, ImageChecker
 from clfa.data.schema import Corpus, Dropped
 from clfa.errors import DataError
-from clfa.targets.check import check_targets
+from clfa.targets.check import check_targets, label_faults
 
 logger = logging.getLogger(__name__)
 
@@ -36,9 +36,10 @@ def validate(
 ) -> Corpus:
     """``corpus`` without the samples that cannot be used.
 
-    Left out are samples with an id seen before (in the same split or an earlier one; the first is kept), with empty
-    text, without a known label, and, where the corpus has images at all, with an image that is missing, unreadable,
-    truncated or too large. The unlabelled pairs are checked alike, their labels excepted.
+    Left out are samples with an id seen before in the same split, or in an earlier one with the same text and image
+    (the first is kept; files of splits may each count their rows from 1), with empty text, without a known label, and,
+    where the corpus has images at all, with an image that is missing, unreadable, truncated or too large. The
+    unlabelled pairs are checked alike, their labels excepted.
 
     Args:
         corpus: As a reader returned it.
@@ -63,17 +64,17 @@ def validate(
     checker = ImageChecker(threads, cache)
     dropped: list[Dropped] = []
     kept: dict[str, Dataset] = {}
-    seen: dict[str, str] = {}
+    # Row numbers, where the tables have no id column, say nothing across files.
+    seen = _SeenIds(parts, across=corpus.facts.get("columns", {"id": ""}).get("id") is not None)
     incomplete: Counter[str] = Counter()
     with _progress(progress and with_images, sum(map(len, parts.values()))) as advance:
         for name, part in parts.items():
             problems: list[tuple[str, str] | None] = []
-            # Readers leave no sample in a split that has none of its corpus's targets.
-            classes = None if corpus.targets else len(corpus.label_names)
+            faults = {} if name == UNLABELLED else label_faults(part, corpus.targets)
             without_image: set[int] = set()
             has_text = [bool(text and text.strip()) for text in part["text"][:]] if allow_missing else []
             checking = checker if with_images else None
-            for problem in _problems(part, name, classes, seen, checking, allow_missing and with_images):
+            for problem in _problems(part, name, faults, seen, checking, allow_missing and with_images):
                 position = len(problems)
                 if allow_missing and with_images:
                     no_image = problem is not None and problem[0] in (MISSING, UNREADABLE)
@@ -108,21 +109,9 @@ def check_classes(corpus: Corpus) -> None:
     """Make sure every class can be learnt; classes absent from validation or test only get a warning.
 
     Raises:
-        DataError: A class without a training sample; the message names it.
+        DataError: As :func:`clfa.targets.check.check_targets`; the message says which class.
     """
-    if corpus.targets:
-        check_targets(corpus)
-        return
-    for name, split in corpus.splits.items():
-        present = Counter(split["label"][:])
-        absent = [label for index, label in enumerate(corpus.label_names) if not present[index]]
-        if absent and name == "train":
-            raise DataError(
-                f"{corpus.name}: no training sample of class {', '.join(map(repr, absent))}; "
-                "add some, or leave the class out of label_names"
-            )
-        if absent:
-            logger.warning("%s: no %s sample of class %s", corpus.name, name, ", ".join(map(repr, absent)))
+    check_targets(corpus.name, corpus.splits, corpus.targets)
 
 
 def _without_images(part: Dataset, positions: set[int]) -> Dataset:
@@ -143,16 +132,19 @@ def _without_images(part: Dataset, positions: set[int]) -> Dataset:
 def _problems(
     part: Dataset,
     name: str,
-    classes: int | None,
-    seen: dict[str, str],
+    faults: Mapping[int, str],
+    seen: _SeenIds,
     checker: ImageChecker | None,
     allow_empty_text: bool,
 ) -> Iterator[tuple[str, str] | None]:
     # Light columns first: a sample that is out anyway needs no decoding.
     quick: list[tuple[str, str] | None] = []
-    light = part.select_columns(["id", "text", "label"])
-    for id, text, label in zip(light["id"][:], light["text"][:], light["label"][:], strict=True):
-        quick.append(_quick_problem(id, text, label, name, classes, seen, allow_empty_text))
+    light = part.select_columns(["id", "text"])
+    for position, (id, text) in enumerate(zip(light["id"][:], light["text"][:], strict=True)):
+        problem = _quick_problem(id, text, faults.get(position), allow_empty_text)
+        if problem is None and (earlier := seen.find(id, name, position)) is not None:
+            problem = "duplicate id", f"the first one, in {earlier}, is kept"
+        quick.append(problem)
     if checker is None:
         yield from quick
         return
@@ -164,24 +156,44 @@ def _problems(
 
 
 def _quick_problem(
-    id: str | None,
-    text: str | None,
-    label: int | None,
-    name: str,
-    classes: int | None,
-    seen: dict[str, str],
-    allow_empty_text: bool,
+    id: str | None, text: str | None, fault: str | None, allow_empty_text: bool
 ) -> tuple[str, str] | None:
     if not id:
         return "missing id", "the sample has no id"
     if not allow_empty_text and not (text and text.strip()):
         return EMPTY_TEXT, "the text is empty"
-    if name != UNLABELLED and classes is not None and (label is None or not 0 <= label < classes):
-        return "unknown label", f"label {label} is not one of {classes} classes"
-    if id in seen:
-        return "duplicate id", f"the first one, in {seen[id]}, is kept"
-    seen[id] = name
-    return None
+    return None if fault is None else ("unknown label", fault)
+
+
+class _SeenIds:
+    """Ids of the samples looked at so far.
+
+    Args:
+        parts: Samples by split.
+        across: Whether equal ids in two splits may mean the same sample.
+    """
+
+    def __init__(self, parts: Mapping[str, Dataset], across: bool) -> None:
+        self._parts, self._across = parts, across
+        self._places: dict[str, dict[str, int]] = {}
+
+    def find(self, id: str, split: str, position: int) -> str | None:
+        """Return the split where the sample was seen before, or remember it."""
+        places = self._places.setdefault(id, {})
+        if split in places:
+            return split
+        for other, place in places.items() if self._across else ():
+            if self._same(self._parts[other], place, self._parts[split], position):
+                return other
+        places[split] = position
+        return None
+
+    @staticmethod
+    def _same(one: Dataset, first: int, other: Dataset, second: int) -> bool:
+        for column in ("text", "image"):
+            if one.select_columns([column])[first] != other.select_columns([column])[second]:
+                return False
+        return True
 
 
 def _describe(part: Dataset, position: int, name: str, problem: tuple[str, str]) -> Dropped:

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch.utils.data import DataLoader
 
-from clfa.cpu.memory import reused_memory
+from clfa.cpu import busy
 from clfa.processing.collator import CLFACollator
 from clfa.processing.dataset import EncodedDataset
 from clfa.progress import track
@@ -30,17 +30,6 @@ class Inference:
     text_embeds: np.ndarray | None
     image_embeds: np.ndarray | None
     pooled: np.ndarray
-
-    @property
-    def probabilities(self) -> np.ndarray:
-        """Softmax of the logits (N, C)."""
-        return softmax(self.logits)
-
-
-def softmax(logits: np.ndarray) -> np.ndarray:
-    """Softmax over the last axis."""
-    shifted = np.exp(logits.astype(np.float64) - logits.max(axis=-1, keepdims=True))
-    return shifted / shifted.sum(axis=-1, keepdims=True)
 
 
 def by_length(dataset: Any) -> list[int]:
@@ -97,7 +86,7 @@ def infer(
         num_workers=num_workers,
     )
     outputs: dict[str, list[np.ndarray]] = {"logits": [], "text_embeds": [], "image_embeds": [], "pooler_output": []}
-    with reused_memory(), track(len(dataset), description) as advance:
+    with busy(), track(len(dataset), description) as advance:
         for batch in loader:
             inputs = {
                 name: tensor.to(model.device)

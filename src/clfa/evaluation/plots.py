@@ -1,67 +1,10 @@
-"""Pictures of a run: confusion matrix and learning curves."""
+"""Learning curves of a run."""
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-import numpy as np
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
-_INK = "#2b3a55"
-
-
-def _figure(width: float, height: float) -> Figure:
-    """A figure of its own, outside pyplot: no display is needed and no user setting is touched."""
-    # Here, so that a run's first step need not wait for it.
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(width, height))
-    FigureCanvasAgg(figure)
-    return figure
-
-
-def _save(figure: Figure, path: Path) -> None:
-    temporary = path.with_name(f".{path.name}.tmp")
-    figure.savefig(temporary, dpi=120, format="png", bbox_inches="tight")
-    os.replace(temporary, path)
-
-
-def plot_confusion_matrix(matrix: list[list[int]], label_names: list[str], path: Path, title: str) -> None:
-    """Counts, coloured by the fraction of the true class.
-
-    Args:
-        matrix: Rows are true classes, columns predicted ones (C x C).
-        label_names: C class names.
-        path: PNG file to write.
-        title: Above the plot.
-    """
-    counts = np.array(matrix)
-    fractions = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
-    size = 2.2 + 0.9 * len(label_names)
-    figure = _figure(size, size)
-    axes = figure.add_subplot()
-    axes.imshow(fractions, cmap="Blues", vmin=0, vmax=1)
-    for row in range(len(counts)):
-        for column in range(len(counts)):
-            axes.text(
-                column,
-                row,
-                f"{counts[row, column]}\n{fractions[row, column]:.0%}",
-                ha="center",
-                va="center",
-                color="white" if fractions[row, column] > 0.55 else _INK,
-            )
-    axes.set_xticks(range(len(label_names)), label_names, rotation=30, ha="right")
-    axes.set_yticks(range(len(label_names)), label_names)
-    axes.set_xlabel("predicted")
-    axes.set_ylabel("true")
-    axes.set_title(title, fontsize=11)
-    _save(figure, path)
+from clfa.figures import new_figure, save_figure
 
 
 def plot_learning_curves(history: list[dict[str, float]], path: Path, title: str, best_epoch: float | None) -> None:
@@ -73,7 +16,7 @@ def plot_learning_curves(history: list[dict[str, float]], path: Path, title: str
         title: Above the plots.
         best_epoch: Marked by a line: the epoch that was kept.
     """
-    figure = _figure(10, 3.8)
+    figure = new_figure(10, 3.8)
     left, right = figure.subplots(1, 2)
     curves = {
         left: {
@@ -105,4 +48,4 @@ def plot_learning_curves(history: list[dict[str, float]], path: Path, title: str
     left.set_title("training losses", fontsize=10)
     right.set_title("validation", fontsize=10)
     figure.suptitle(title, fontsize=11)
-    _save(figure, path)
+    save_figure(figure, path)

@@ -4,40 +4,44 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-# By the last part of a nested name; all else are fractions, shown as percent, of which more is better.
-LOWER_IS_BETTER = {"mae", "mse", "rmse", "loss", "hamming_loss", "median_rank"}
-NOT_PERCENT = {"mae", "mse", "rmse", "loss", "median_rank", "r2", "pearson", "spearman", "correlation"}
-_NAMES = {
-    "weighted_f1": "weighted F1",
-    "macro_f1": "macro-F1",
-    "micro_f1": "micro-F1",
-    "binary_f1": "F1 of the second class",
-    "mae": "MAE",
-    "mse": "MSE",
-    "rmse": "RMSE",
-    "r2": "R²",
+from clfa.targets import PROBLEM_TYPES
+from clfa.targets.problem_type import Figure
+
+# Beside the targets' metrics; all else are fractions, shown as percent, of which more is better.
+_FIGURES = {
+    "mse": Figure("MSE", percent=False, lower_is_better=True),
+    "loss": Figure("loss", percent=False, lower_is_better=True),
+    "median_rank": Figure("median rank", percent=False, lower_is_better=True),
+    "correlation": Figure("correlation", percent=False),
 }
 _NOT_HEADLINES = ("student_retrieval", "classes.", "samples", "support")
 
 
-def _last(metric: str) -> str:
-    return metric.rpartition(".")[2]
+def _known() -> dict[str, Figure]:
+    """Figures by the last part of a nested name."""
+    kinds = (PROBLEM_TYPES.get(name) for name in PROBLEM_TYPES.names())
+    return {key: figure for kind in kinds for key, figure in kind.figures.items()} | _FIGURES
+
+
+def _figure(metric: str) -> Figure:
+    last = metric.rpartition(".")[2]
+    return _known().get(last, Figure(last.replace("_", " ")))
 
 
 def lower_is_better(metric: str) -> bool:
     """Whether less is better."""
-    return _last(metric) in LOWER_IS_BETTER
+    return _figure(metric).lower_is_better
 
 
 def factor(metric: str) -> float:
     """100 for fractions, which are shown as percent; 1 for all else."""
-    return 1.0 if _last(metric) in NOT_PERCENT else 100.0
+    return 100.0 if _figure(metric).percent else 1.0
 
 
 def title(metric: str) -> str:
     """For people: ``targets.sentiment.weighted_f1`` -> ``sentiment, weighted F1``."""
-    target, _, last = metric.removeprefix("targets.").rpartition(".")
-    name = _NAMES.get(last, last.replace("_", " "))
+    target, _, _ = metric.removeprefix("targets.").rpartition(".")
+    name = _figure(metric).title
     return f"{target}, {name}" if target else name
 
 

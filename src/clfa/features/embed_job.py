@@ -15,11 +15,12 @@ import pyarrow as pa
 from clfa.data.image_check import MISSING, UNREADABLE
 from clfa.data.images import MissingImageError, image_key, image_name, load_image, read_image_bytes
 from clfa.errors import ImageError, RecipeError
+from clfa.jobs.wanted import WantedColumns
 from clfa.jobs.worker import Job, Outcome, ResultShape, Worker
 from clfa.progress import silenced
 from clfa.store import ABSENT_KEY, KEY_BYTES, FeatureStore, text_key
-from clfa.tables.encoding import clean_text
-from clfa.tables.rows import Row
+from clfa.tables.cells import Cells
+from clfa.tables.columns import run_names
 
 # Field metadata: where in a cache directory the column's rows belong, and what they are.
 STORE, WIDTH, DTYPE, KEY = b"clfa.store", b"clfa.width", b"clfa.dtype", b"clfa.key"
@@ -99,7 +100,6 @@ class EmbedWorker(Worker):
 
         recipe = validate_recipe(job.recipe)
         check_names(recipe)
-        self._job = job
         self._folder = tempfile.TemporaryDirectory(prefix="clfa-embed-")
         self._cache = Path(self._folder.name)
         encoders = load_encoders(recipe, self._cache)
@@ -139,26 +139,25 @@ class EmbedWorker(Worker):
         keys = [pa.field(f"{side}_key", pa.binary(KEY_BYTES)) for side in ("text", "image") if side in sides]
         self._sides = sides
         self.shape = ResultShape(pa.schema([*keys, *(column.field() for column in columns)]), json=False)
-        self.columns = (job.text, job.image, job.identifier)
-        self.identifier = job.identifier
+        given, run = run_names({"id": job.identifier, "text": job.text, "image": job.image})
+        self.columns = WantedColumns(given, run, tuple(side for side in ("text", "image") if side in sides))
         self.window_size = job.batch_size
-        self.required = {name: side for side, name in (("text", job.text), ("image", job.image)) if side in sides}
         self.identity = {
             "the encoders or the guide": {column.name: column.place for column in columns},
-            "the columns": {"text": job.text, "image": job.image, "id": job.identifier},
+            "the columns": self.columns.to_dict(),
         }
 
-    def __call__(self, rows: Sequence[Row], folder: Path) -> list[Outcome]:
+    def __call__(self, rows: Sequence[Cells]) -> list[Outcome]:
         """See :meth:`clfa.jobs.worker.Worker.__call__`."""
         from clfa.guides.base import Pairs
 
         outcomes = [Outcome() for _ in rows]
-        texts = [_text(row.values.get(self._job.text)) for row in rows]
+        texts = [row.text or "" for row in rows]
         images: list[Any] = [None] * len(rows)
         keys = {"text": [text_key(text) if text else ABSENT_KEY for text in texts], "image": [ABSENT_KEY] * len(rows)}
         for position, (row, outcome) in enumerate(zip(rows, outcomes, strict=True)):
             try:
-                self._read_image(row, folder, position, images, keys["image"])
+                self._read_image(row, position, images, keys["image"])
             except ImageError as error:
                 # The text is of use all the same.
                 outcome.error = str(error)
@@ -185,11 +184,9 @@ class EmbedWorker(Worker):
         """See :class:`clfa.jobs.worker.Worker`."""
         self._folder.cleanup()
 
-    def _read_image(self, row: Row, folder: Path, position: int, images: list[Any], keys: list[bytes]) -> None:
-        from clfa.data.located import located
-
-        image = located(row.values.get(self._job.image), folder)
-        if "image" not in self._sides or image is None or image == "":
+    def _read_image(self, row: Cells, position: int, images: list[Any], keys: list[bytes]) -> None:
+        image = row.image
+        if "image" not in self._sides or image is None:
             return
         content = read_image_bytes(image)
         try:
@@ -205,11 +202,3 @@ class EmbedWorker(Worker):
             for store in (encoder.tokens, encoder.pooled):
                 store.directory.mkdir(parents=True, exist_ok=True)
                 store.refresh()
-
-
-def _text(value: Any) -> str:
-    """A cell as table readers clean it."""
-    if value is None:
-        return ""
-    # JSON may hold half an emoji, which no tokenizer takes.
-    return clean_text(str(value).encode("utf-16", "surrogatepass").decode("utf-16", "replace"))

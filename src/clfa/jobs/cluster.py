@@ -27,7 +27,7 @@ from typing import Any
 
 from clfa.errors import Argument, DataError, ModelError
 from clfa.jobs.cluster_options import ClusterOptions
-from clfa.jobs.executor import Executor, Finish, Task, image_folder
+from clfa.jobs.executor import Executor, Finish, Task
 from clfa.jobs.parts import Parts
 from clfa.jobs.pieces import Piece
 from clfa.jobs.process import process_piece
@@ -173,8 +173,9 @@ class PieceWorker:
         try:
             summary = self._record.summary(piece)
             if summary is None:
-                folder = image_folder(piece, self._image_root)
-                summary = process_piece(self._worker, piece, self._record, folder=folder, strict=self._strict)
+                summary = process_piece(
+                    self._worker, piece, self._record, image_root=self._image_root, strict=self._strict
+                )
         except DataError as error:
             return WorkerReport(piece.number, "failed", str(error))
         except Exception as error:

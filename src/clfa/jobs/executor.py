@@ -49,15 +49,6 @@ class Task:
     advance: Callable[[int], None] = _unset
     lost: int = 0
 
-    def folder(self, piece: Piece) -> Path:
-        """Return what relative image paths of a piece are relative to."""
-        return image_folder(piece, self.image_root)
-
-
-def image_folder(piece: Piece, image_root: Path | None) -> Path:
-    """Return what relative image paths of a piece are relative to."""
-    return Path(piece.path).parent if image_root is None else image_root
-
 
 class Executor(ABC):
     """Carries out pieces.
@@ -113,7 +104,7 @@ class ThisProcess(Executor):
                         worker,
                         piece,
                         task.record,
-                        folder=task.folder(piece),
+                        image_root=task.image_root,
                         strict=task.strict,
                         commit_rows=self.commit_rows,
                         advance=task.advance,

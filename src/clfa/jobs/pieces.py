@@ -10,14 +10,15 @@ from itertools import islice
 from pathlib import Path
 
 from clfa.errors import DataError
-from clfa.tables.rows import Row, count_rows, iter_rows
-from clfa.tables.shards import ROWS_PER_SHARD, Shard, column_names, list_files, plan_shards, shard_rows
+from clfa.tables.row import Row, TableOptions
+from clfa.tables.rows import count_rows
+from clfa.tables.shards import ROWS_PER_SHARD, Shard, list_files, plan_shards
+from clfa.tables.table import Stretch, Table
 
 __all__ = [
     "ROWS_PER_SHARD",
     "Piece",
     "input_files",
-    "piece_columns",
     "piece_length",
     "piece_rows",
     "shards",
@@ -94,21 +95,22 @@ def whole_files(files: Sequence[Path]) -> list[Piece]:
     ]
 
 
-def shards(files: Sequence[Path], rows_per_shard: int) -> list[Piece]:
+def shards(files: Sequence[Path], rows_per_shard: int, options: TableOptions | None = None) -> list[Piece]:
     """Return pieces of about ``rows_per_shard`` rows; see :func:`clfa.tables.shards.plan_shards`.
 
     Raises:
         DataError: When a file cannot be read, or there is not one row.
     """
     alone = len(files) == 1
-    return [Piece(s.number, s.path, s.source, alone, s) for s in plan_shards(files, rows_per_shard)]
+    return [Piece(s.number, s.path, s.source, alone, s) for s in plan_shards(files, rows_per_shard, options)]
 
 
-def piece_rows(piece: Piece, done: int, columns: Sequence[str]) -> Iterator[Row]:
+def piece_rows(piece: Piece, table: Table, done: int, columns: Sequence[str]) -> Iterator[Row]:
     """Yield the rows of a piece, numbered as in the whole file.
 
     Args:
         piece: Which.
+        table: Its file, open.
         done: Rows of it to pass over.
         columns: Columns that are needed; a format may leave out the others.
 
@@ -116,21 +118,16 @@ def piece_rows(piece: Piece, done: int, columns: Sequence[str]) -> Iterator[Row]
         DataError: When the file is not what its suffix says, is damaged, or is gone.
         OSError: When reading fails for other reasons.
     """
-    if piece.shard is None:
-        yield from iter_rows(piece.path, done)
+    shard = piece.shard
+    if shard is None:
+        yield from table.rows(done)
     else:
-        yield from islice(shard_rows(piece.shard, columns), done, None)
-
-
-def piece_columns(piece: Piece) -> set[str]:
-    """Return the columns of a piece: declared ones, or those of its first rows; empty where no row is readable."""
-    if piece.shard is not None:
-        return column_names(piece.shard)
-    return {name for row in islice(iter_rows(piece.path), 32) for name in row.values}
+        rows = table.stretch(Stretch(shard.first, shard.rows, shard.start, shard.stop), columns)
+        yield from islice(rows, done, None)
 
 
 def piece_length(piece: Piece) -> int | None:
-    """Return the rows of a piece, where they are known or counting is cheap."""
+    """Return the rows of a piece, where they are known."""
     return count_rows(piece.path) if piece.shard is None else piece.shard.rows
 
 

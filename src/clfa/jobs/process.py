@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 from clfa.errors import DataError
-from clfa.jobs.lines import id_text
 from clfa.jobs.pieces import Piece, piece_rows
 from clfa.jobs.record import Part, Record, Result
 from clfa.jobs.summary import Summary
 from clfa.jobs.trouble import storage
 from clfa.jobs.worker import Outcome, Worker
-from clfa.tables.rows import Row
+from clfa.tables.cells import Cells, read_cells
+from clfa.tables.row import Row
+from clfa.tables.rows import open_rows
 
 # What a kill can cost: so many rows, or so many seconds of slower work, and the window in which they end.
 COMMIT_ROWS, COMMIT_SECONDS = 1000, 10.0
@@ -26,7 +28,7 @@ def process_piece(
     piece: Piece,
     record: Record,
     *,
-    folder: Path,
+    image_root: Path | None = None,
     strict: bool = False,
     commit_rows: int = COMMIT_ROWS,
     advance: Callable[[int], None] | None = None,
@@ -37,7 +39,7 @@ def process_piece(
         worker: The model.
         piece: Which rows.
         record: Where their results go.
-        folder: What relative image paths are relative to.
+        image_root: What relative image paths are relative to; the run's, or the folder of each table, when not given.
         strict: Make the first failing row an error.
         commit_rows: Rows after which results are committed, where the record can.
         advance: Called with the number of rows just finished.
@@ -49,20 +51,25 @@ def process_piece(
         DataError: When the file cannot be read or, when strict, a row failed.
         StorageError: When reading or writing fails for other reasons than the content.
     """
+    with storage(piece.path, "read"):
+        table = open_rows(piece.path, worker.columns.options)
+    columns = worker.columns.find(table)
+    root = columns.image_root or table.folder if image_root is None else str(image_root)
+    needed = [name for name in (columns.id, columns.text, columns.image, columns.knowledge) if name is not None]
     with record.part(piece) as part:
-        waiting: deque[list[Row]] = deque()
+        waiting: deque[list[tuple[Row, Cells]]] = deque()
         summary = part.summary
 
-        def windows() -> Iterator[list[Row]]:
-            rows = _reading(piece, piece_rows(piece, part.rows, worker.columns))
-            while window := list(islice(rows, worker.window_size)):
+        def windows() -> Iterator[list[Cells]]:
+            rows = _reading(piece, piece_rows(piece, table, part.rows, needed))
+            while window := [(row, read_cells(row, columns, root)) for row in islice(rows, worker.window_size)]:
                 waiting.append(window)
-                yield [row for row in window if row.error is None]
+                yield [cells for row, cells in window if row.error is None]
 
         committed, since = summary.rows, time.monotonic()
-        for outcomes in worker.stream(windows(), folder):
+        for outcomes in worker.stream(windows()):
             rows = waiting.popleft()
-            _write(part, piece, rows, outcomes, worker, strict)
+            _write(part, piece, rows, outcomes, worker.unreadable, strict)
             summary.rows += len(rows)
             if summary.rows - committed >= commit_rows or time.monotonic() - since >= COMMIT_SECONDS:
                 part.commit()
@@ -77,20 +84,23 @@ def _reading(piece: Piece, rows: Iterable[Row]) -> Iterator[Row]:
         yield from rows
 
 
-def _write(part: Part, piece: Piece, rows: list[Row], outcomes: list[Outcome], worker: Worker, strict: bool) -> None:
+def _write(
+    part: Part,
+    piece: Piece,
+    rows: Sequence[tuple[Row, Cells]],
+    outcomes: Sequence[Outcome],
+    unreadable: Mapping[str, Any],
+    strict: bool,
+) -> None:
     remaining = iter(outcomes)
     results = []
-    for row in rows:
-        if row.error is None:
-            outcome = next(remaining)
-        else:
-            outcome = Outcome(dict(worker.unreadable), row.error, "unreadable row")
-        row_id = row.values.get(worker.identifier, row.number)
+    for row, cells in rows:
+        outcome = next(remaining) if row.error is None else Outcome(dict(unreadable), row.error, "unreadable row")
         if outcome.error is not None:
             if strict:
                 name = piece.path if piece.alone else piece.source
-                raise DataError(f"{name} row {row.number} (id {row_id}): {outcome.error}")
-            part.summary.fail(str(outcome.reason), f"{piece.at(row.number)} (id {id_text(row_id)}): {outcome.error}")
+                raise DataError(f"{name} row {row.number} (id {cells.id}): {outcome.error}")
+            part.summary.fail(str(outcome.reason), f"{piece.at(row.number)} (id {cells.id}): {outcome.error}")
         part.summary.labels.update(outcome.labels)
-        results.append(Result(piece.source, row.number, row_id, outcome, piece.alone))
+        results.append(Result(piece.source, row.number, cells.id, outcome, piece.alone))
     part.write(results)

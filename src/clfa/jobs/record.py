@@ -11,7 +11,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from clfa.jobs.identity import Identity
 from clfa.jobs.pieces import Piece
@@ -26,14 +26,14 @@ class Result:
     Args:
         source: Name of the file.
         row: Number of the row in it, from 1.
-        id: The row's id.
+        id: The row's id, or its number.
         outcome: What became of it.
         alone: Whether there is only one file, so that nobody needs its name.
     """
 
     source: str
     row: int
-    id: Any
+    id: str
     outcome: Outcome
     alone: bool = True
 

@@ -7,16 +7,17 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
-from clfa.errors import Argument, DataError
+from clfa.errors import DataError
 from clfa.jobs.executor import Executor, Task, ThisProcess
 from clfa.jobs.identity import SHARDS, file_facts, make_identity
 from clfa.jobs.outputs import open_output
 from clfa.jobs.outputs.base import require_writable, write_failures
-from clfa.jobs.pieces import ROWS_PER_SHARD, Piece, input_files, piece_columns, piece_length, shards, whole_files
+from clfa.jobs.pieces import ROWS_PER_SHARD, Piece, input_files, piece_length, shards, whole_files
 from clfa.jobs.summary import MAX_EXAMPLES, Summary
 from clfa.jobs.trouble import ClusterError, StorageError
 from clfa.jobs.worker import Job, Worker
 from clfa.progress import track
+from clfa.tables.rows import open_rows
 from clfa.version import __version__
 
 
@@ -71,9 +72,9 @@ def run_job(
     executor.check()
     worker = job.open()
     in_order = executor.here and not target.of_parts
-    pieces = whole_files(files) if in_order else shards(files, shard_rows)
-    if pieces:
-        require_columns(worker, pieces[0])
+    pieces = whole_files(files) if in_order else shards(files, shard_rows, worker.columns.options)
+    # What is found missing now needs no beginning.
+    worker.columns.find(open_rows(files[0], worker.columns.options))
     root = None if image_root is None else Path(image_root).absolute()
     identity = make_identity(
         **{
@@ -113,19 +114,6 @@ def run_job(
     finally:
         record.close()
     return summary
-
-
-def require_columns(worker: Worker, piece: Piece) -> None:
-    """Check that a table has the columns a worker cannot do without.
-
-    Raises:
-        DataError: Naming the column, those present, and the argument that names another.
-    """
-    present = piece_columns(piece)
-    for name, argument in worker.required.items():
-        if present and name not in present:
-            problem = f"{piece.path} has no column {name!r}; it has {', '.join(sorted(present))}. Name it with "
-            raise DataError(problem, Argument(argument, ...), ".")
 
 
 def _carry_out(task: Task, executor: Executor, held: list[Worker], pieces: int) -> None:

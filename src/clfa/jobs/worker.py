@@ -6,13 +6,13 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, ClassVar
 
 import pyarrow as pa
 
-from clfa.cpu.memory import reused_memory
-from clfa.tables.rows import Row
+from clfa.cpu import busy
+from clfa.jobs.wanted import WantedColumns
+from clfa.tables.cells import Cells
 
 
 @dataclass
@@ -57,43 +57,37 @@ class Worker(ABC):
     Attributes:
         identity: What its results depend on, named in words, as JSON values: model, preprocessing, columns.
         shape: How its results are written.
-        columns: Columns it reads, the id's among them.
-        required: Those of them that the input must have, with the name of the argument that names each.
-        identifier: Column of the id.
+        columns: Which columns of a table it reads.
         window_size: Rows it takes at a time.
         unreadable: Values of a row that cannot be read.
     """
 
     identity: dict[str, Any]
     shape: ResultShape
-    columns: tuple[str, ...]
-    required: dict[str, str]
-    identifier: str
+    columns: WantedColumns
     window_size: int
     unreadable: Mapping[str, Any] = {}
 
     def busy(self) -> AbstractContextManager[None]:
         """Return a context within which many windows follow each other: memory is held ready for the next one."""
-        return reused_memory()
+        return busy()
 
     @abstractmethod
-    def __call__(self, rows: Sequence[Row], folder: Path) -> list[Outcome]:
+    def __call__(self, rows: Sequence[Cells]) -> list[Outcome]:
         """Return the results of readable rows, in order.
 
         Args:
-            rows: At most :attr:`window_size`.
-            folder: What relative image paths are relative to.
+            rows: At most :attr:`window_size`; paths of images are resolved.
         """
 
-    def stream(self, windows: Iterable[Sequence[Row]], folder: Path) -> Iterator[list[Outcome]]:
+    def stream(self, windows: Iterable[Sequence[Cells]]) -> Iterator[list[Outcome]]:
         """Yield the results of each window, in order. A worker may ask for the next window before it yields one's.
 
         Args:
             windows: Readable rows, :attr:`window_size` of them at a time.
-            folder: What relative image paths are relative to.
         """
         for rows in windows:
-            yield self(rows, folder) if rows else []
+            yield self(rows) if rows else []
 
     @abstractmethod
     def close(self) -> None:

@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Any, ClassVar, Literal
 
-from clfa.recipe import KnowledgeRecipe
+from clfa.knowledge.recipe import KnowledgeRecipe
 
 
 class KnowledgeSource(ABC):

@@ -13,8 +13,8 @@ from transformers import AutoImageProcessor, AutoModelForImageTextToText, AutoPr
 from clfa.devices import best_device
 from clfa.errors import ModelError, RecipeError
 from clfa.knowledge.base import KnowledgeSource
+from clfa.knowledge.recipe import KnowledgeRecipe
 from clfa.pretrained import pretrained
-from clfa.recipe import KnowledgeRecipe
 from clfa.tables.encoding import clean_text
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from clfa.knowledge.base import KnowledgeSource
-from clfa.recipe import KnowledgeRecipe
+from clfa.knowledge.recipe import KnowledgeRecipe
 
 
 class ColumnSource(KnowledgeSource):

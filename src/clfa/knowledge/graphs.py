@@ -19,8 +19,8 @@ import numpy as np
 from clfa.knowledge import LEXICONS
 from clfa.knowledge.antonyms import Antonyms
 from clfa.knowledge.lexicon import Lexicon
+from clfa.knowledge.recipe import KnowledgeRecipe
 from clfa.knowledge.words import Pieces
-from clfa.recipe import KnowledgeRecipe
 
 
 def affective_graph(first: Sequence[float | None], second: Sequence[float | None]) -> np.ndarray:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from clfa.knowledge.base import KnowledgeSource
-from clfa.recipe import KnowledgeRecipe
+from clfa.knowledge.recipe import KnowledgeRecipe
 
 _HASHTAG = re.compile(r"[#＃](\w+)")
 # Between a small letter and a capital, before the last capital of a run that a small letter follows (USAToday), and

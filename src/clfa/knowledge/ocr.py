@@ -11,7 +11,7 @@ import torch
 
 from clfa.errors import RecipeError
 from clfa.knowledge.base import KnowledgeSource
-from clfa.recipe import KnowledgeRecipe
+from clfa.knowledge.recipe import KnowledgeRecipe
 from clfa.tables.encoding import clean_text
 
 # Larger pictures are shrunk to this longer side in pixels: text of a post is legible there, and time stays bounded.

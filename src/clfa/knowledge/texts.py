@@ -3,32 +3,22 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
 from typing import Any
 
 import numpy as np
-from datasets import (
-    Dataset,
-    DatasetDict,
-    Features,
-    are_progress_bars_disabled,
-    concatenate_datasets,
-    disable_progress_bars,
-    enable_progress_bars,
-)
 
 from clfa.data.images import image_key, image_name, load_image
 from clfa.data.readers.knowledge import SEPARATOR
-from clfa.data.schema import Corpus
-from clfa.errors import DataError, ImageError
-from clfa.knowledge import SOURCES
+from clfa.errors import ImageError
+from clfa.knowledge import KNOWLEDGE_SOURCES
 from clfa.knowledge.base import KnowledgeSource
+from clfa.knowledge.recipe import KnowledgeRecipe
 from clfa.progress import track
-from clfa.recipe import KnowledgeRecipe
 from clfa.store import ABSENT_KEY, FeatureStore, text_key
 
 logger = logging.getLogger(__name__)
@@ -76,7 +66,9 @@ class KnowledgeTexts:
     """
 
     def __init__(self, recipe: KnowledgeRecipe, cache: Path, progress: bool = True) -> None:
-        self.sources: list[KnowledgeSource] = [SOURCES.get(name).from_recipe(recipe) for name in recipe.sources]
+        self.sources: list[KnowledgeSource] = [
+            KNOWLEDGE_SOURCES.get(name).from_recipe(recipe) for name in recipe.sources
+        ]
         self.cache, self.progress = cache, progress
         self.failures = {source.name: Failures() for source in self.sources}
 
@@ -98,24 +90,6 @@ class KnowledgeTexts:
         parts = [self._texts(source, columns[source.reads]) for source in self.sources]
         return [SEPARATOR.join(filter(None, texts)) or None for texts in zip(*parts, strict=True)]
 
-    def fill(self, corpus: Corpus) -> Corpus:
-        """A corpus with its knowledge column made by the sources; unlabelled pairs keep theirs.
-
-        Raises:
-            DataError: When a source looks at pictures and the corpus has none.
-        """
-        if [source.name for source in self.sources] == ["column"]:
-            return corpus
-        if self.reads_images and not corpus.has_images:
-            names = ", ".join(source.name for source in self.sources if source.reads == "image")
-            raise DataError(
-                f"{corpus.name} has no images, which the knowledge source {names} looks at; "
-                "leave it out of knowledge.sources, or give data with images."
-            )
-        splits = {name: self._fill(split) for name, split in corpus.splits.items()}
-        self.warn()
-        return replace(corpus, splits=DatasetDict(splits))
-
     def warn(self) -> None:
         """Say what failed so far, if anything did."""
         for name, failures in self.failures.items():
@@ -126,15 +100,6 @@ class KnowledgeTexts:
                     failures.count,
                     "; ".join(failures.examples),
                 )
-
-    def _fill(self, split: Dataset) -> Dataset:
-        # Columns, not lists of their values: encoded pictures are read one at a time.
-        texts = self({source.reads: split[source.reads] for source in self.sources})
-        features = Features({"knowledge": split.features["knowledge"]})
-        column = Dataset.from_dict({"knowledge": texts}, features=features)
-        with _without_bars():
-            joined = concatenate_datasets([split.remove_columns("knowledge"), column], axis=1)
-        return joined.select_columns(list(split.features))
 
     def _texts(self, source: KnowledgeSource, contents: Sequence[Any]) -> list[str]:
         if source.fingerprint is None:
@@ -186,18 +151,6 @@ class KnowledgeTexts:
                 failures.add(f"{image_name(contents[next(iter(loaded))])}: {type(error).__name__}: {error}")
                 return []
             return [pair for position in loaded for pair in self._describe(source, contents, [position])]
-
-
-@contextmanager
-def _without_bars() -> Iterator[None]:
-    """Without the bars of Datasets about its inner workings."""
-    shown = not are_progress_bars_disabled()
-    disable_progress_bars()
-    try:
-        yield
-    finally:
-        if shown:
-            enable_progress_bars()
 
 
 def _silent(count: int) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import numpy as np
 
-    from clfa.evaluation.target_predictions import TargetPrediction
+    from clfa.targets.target_prediction import TargetPrediction
 
 
 @dataclass(frozen=True)

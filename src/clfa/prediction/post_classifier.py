@@ -17,12 +17,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from clfa.cpu.memory import reused_memory
 from clfa.data.image_check import MISSING, UNREADABLE
 from clfa.data.images import MissingImageError, image_name, load_image
 from clfa.errors import DataError, ImageError
-from clfa.evaluation.inference import softmax
-from clfa.evaluation.target_predictions import TargetPrediction, predict_targets
 from clfa.modeling import CLFAForClassification
 from clfa.prediction.engines import ENGINES
 from clfa.prediction.engines.base import Precision, Runtime
@@ -31,6 +28,9 @@ from clfa.prediction.post import Post, Prediction
 from clfa.pretrained import cache_dir
 from clfa.processing.processor import CLFAProcessor, tokenizer_digest
 from clfa.tables.encoding import clean_text
+from clfa.targets.prediction import predict_targets
+from clfa.targets.probabilities import softmax
+from clfa.targets.target_prediction import TargetPrediction
 
 if TYPE_CHECKING:
     from clfa.knowledge.texts import KnowledgeTexts
@@ -167,7 +167,7 @@ class PostClassifier:
     @contextmanager
     def busy(self) -> Iterator[None]:
         """Within, many batches follow each other: memory and weights are held ready for the next one."""
-        with reused_memory(), self.runtime.busy():
+        with self.runtime.busy():
             yield
 
     def stream(self, windows: Iterable[Sequence[Post]]) -> Iterator[list[Prediction]]:

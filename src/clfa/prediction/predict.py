@@ -18,20 +18,22 @@ from clfa.prediction.engines.base import Engine, Precision
 from clfa.prediction.predict_job import PredictJob
 from clfa.recipe import load_recipe
 from clfa.runs.run_folder import RunFolder, is_run_folder
+from clfa.tables.columns import Columns
 
 if TYPE_CHECKING:
     from clfa.prediction.post_classifier import PostClassifier
 
 
-def run_columns(path: str | Path) -> dict[str, str]:
-    """Names of the text, image, id and knowledge columns that a run was trained with.
+def run_columns(path: str | Path) -> Columns:
+    """Return the columns of the table that a run was trained on, as far as its recipe says.
 
     Args:
         path: Run folder; anything else gives the usual names.
     """
     folder = RunFolder(path)
     options = load_recipe(folder.recipe).data.options if is_run_folder(folder.path) else {}
-    return {name: str(options.get(name) or name) for name in ("text", "image", "id", "knowledge")}
+    text, image, row_id, knowledge = (str(options.get(name) or name) for name in ("text", "image", "id", "knowledge"))
+    return Columns(id=row_id, text=text, image=image, knowledge=knowledge)
 
 
 def predict_file(
@@ -95,20 +97,18 @@ def predict_file(
     if isinstance(model, str | Path):
         chosen: Engine = ENGINES.get(engine or "torch")()
         chosen.check(str(model), precision or "auto")
-        columns = run_columns(model)
+        run = run_columns(model)
     else:
         for name, value in (("engine", engine), ("precision", precision), ("batch_size", batch_size)):
             if value is not None:
                 raise ModelError(Argument(name), " is for a model that is yet to be loaded; give its path.")
-        chosen, columns = ENGINES.get("torch")(), run_columns("")
+        chosen, run = ENGINES.get("torch")(), run_columns("")
     job = PredictJob(
         # Workers start elsewhere; a hub id stays one.
         str(Path(model).absolute() if Path(model).exists() else model) if isinstance(model, str | Path) else "",
         batch_size or 32,
-        text or columns["text"],
-        image or columns["image"],
-        identifier or columns["id"],
-        knowledge or columns["knowledge"],
+        {"text": text, "image": image, "id": identifier, "knowledge": knowledge},
+        run,
         engine or "torch",
         precision or "auto",
         None if isinstance(model, str | Path) else lambda job: model,

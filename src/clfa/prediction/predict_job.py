@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from clfa.jobs.wanted import WantedColumns
 from clfa.jobs.worker import Job, Outcome, Worker
-from clfa.tables.rows import Row
+from clfa.tables.cells import Cells
+from clfa.tables.columns import Columns
 
 if TYPE_CHECKING:
     from clfa.prediction.engines.base import Precision
@@ -23,10 +24,8 @@ class PredictJob(Job):
     Args:
         model: Run folder, model directory or hub id; a path has to be one that all machines see.
         batch_size: Posts per forward pass.
-        text: Text column.
-        image: Image column: paths, fsspec addresses, or encoded bytes.
-        identifier: Id column; the row number where it is absent.
-        knowledge: Knowledge column, for models that read it.
+        given: Column by field (``id``, ``text``, ``image``, ``knowledge``), as the caller gave them.
+        run: Columns of the table that the model was trained on.
         engine: Name of the engine whose worker it is.
         precision: ``auto``, ``fp32`` or ``bf16``.
         load: Makes the classifier from this job; :meth:`clfa.prediction.post_classifier.PostClassifier.load` when not
@@ -35,10 +34,8 @@ class PredictJob(Job):
 
     model: str
     batch_size: int = 32
-    text: str = "text"
-    image: str = "image"
-    identifier: str = "id"
-    knowledge: str = "knowledge"
+    given: Mapping[str, str | None] = field(default_factory=dict)
+    run: Columns | None = None
     engine: str = "torch"
     precision: Precision = "fp32"
     load: Callable[[PredictJob], Any] | None = None
@@ -72,43 +69,31 @@ class PredictWorker(Worker):
     def __init__(self, classifier: PostClassifier, job: PredictJob) -> None:
         from clfa.prediction.records import NO_PREDICTION, prediction_shape
 
-        self._classifier, self._job = classifier, job
+        self._classifier = classifier
         self.unreadable = NO_PREDICTION
         self.shape = prediction_shape(classifier.label_names, classifier.targets)
-        columns = {"text": job.text, "image": job.image, "id": job.identifier, "knowledge": job.knowledge}
-        self.identity = {"the model": classifier.fingerprint, "the columns": columns}
-        self.columns = tuple(columns.values())
-        self.identifier = job.identifier
-        self.window_size = classifier.window_size
+        reads_image = classifier.processor.image_processor is not None
         looks = classifier.knowledge is not None and classifier.knowledge.reads_images
-        self.required = {}
-        if classifier.processor.tokenizer is not None:
-            self.required[job.text] = "text"
-        if classifier.processor.image_processor is not None or looks:
-            self.required[job.image] = "image"
+        reads = {"text": classifier.processor.tokenizer is not None, "image": reads_image or looks}
+        self.columns = WantedColumns(job.given, job.run, tuple(name for name, read in reads.items() if read))
+        self.identity = {"the model": classifier.fingerprint, "the columns": self.columns.to_dict()}
+        self.window_size = classifier.window_size
 
     def busy(self) -> AbstractContextManager[None]:
         """See :class:`clfa.jobs.worker.Worker`."""
         return self._classifier.busy()
 
-    def __call__(self, rows: Sequence[Row], folder: Path) -> list[Outcome]:
+    def __call__(self, rows: Sequence[Cells]) -> list[Outcome]:
         """See :class:`clfa.jobs.worker.Worker`."""
-        (outcomes,) = self.stream([rows], folder)
+        (outcomes,) = self.stream([rows])
         return outcomes
 
-    def stream(self, windows: Iterable[Sequence[Row]], folder: Path) -> Iterator[list[Outcome]]:
+    def stream(self, windows: Iterable[Sequence[Cells]]) -> Iterator[list[Outcome]]:
         """See :class:`clfa.jobs.worker.Worker`."""
-        from clfa.data.located import located
         from clfa.prediction.post import Post
         from clfa.prediction.records import prediction_outcome
 
-        job = self._job
-
-        def post(row: Row) -> Post:
-            image = located(row.values.get(job.image), folder)
-            return Post(row.values.get(job.text), image, row.values.get(job.knowledge))
-
-        posts = ([post(row) for row in rows] for rows in windows)
+        posts = ([Post(cells.text, cells.image, cells.knowledge) for cells in rows] for rows in windows)
         for predictions in self._classifier.stream(posts):
             yield [prediction_outcome(prediction) for prediction in predictions]
 

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pyarrow as pa
 
 from clfa.jobs.worker import Outcome, ResultShape
 from clfa.prediction.post import Prediction
-from clfa.targets.target import MULTI_LABEL, REGRESSION, Target
+from clfa.targets.prediction import predicted_classes, prediction_columns, prediction_record
+from clfa.targets.target import Target
 
-if TYPE_CHECKING:
-    from clfa.evaluation.target_predictions import TargetPrediction
-
+_TYPES = {"text": pa.string(), "texts": pa.list_(pa.string()), "number": pa.float64()}
 # Of a row without a prediction.
 NO_PREDICTION = {"prediction": None}
 
@@ -27,19 +26,10 @@ def prediction_shape(label_names: Sequence[str], targets: Sequence[Target]) -> R
         label_names: Of a model without targets.
         targets: Of the model, or none.
     """
-    fields = []
+    columns = prediction_columns(targets)
     if not targets:
-        fields += [pa.field("prediction", pa.string()), *_probabilities("", label_names)]
-    for target in targets:
-        prefix = f"{target.name}." if len(targets) > 1 else ""
-        kinds = {REGRESSION: pa.float64(), MULTI_LABEL: pa.list_(pa.string())}
-        fields.append(pa.field(f"{prefix}prediction", kinds.get(target.problem_type, pa.string())))
-        fields += _probabilities(prefix, target.label_names)
-    return ResultShape(pa.schema(fields), flat_prediction)
-
-
-def _probabilities(prefix: str, label_names: Sequence[str]) -> list[pa.Field]:
-    return [pa.field(f"{prefix}probability_{name}", pa.float64()) for name in label_names]
+        columns = {"prediction": "text", **{f"probability_{name}": "number" for name in label_names}}
+    return ResultShape(pa.schema([pa.field(name, _TYPES[kind]) for name, kind in columns.items()]), flat_prediction)
 
 
 def flat_prediction(record: Mapping[str, Any]) -> dict[str, Any]:
@@ -57,22 +47,7 @@ def prediction_outcome(prediction: Prediction) -> Outcome:
     if prediction.error is not None:
         return Outcome(dict(NO_PREDICTION), prediction.error, prediction.reason)
     if prediction.targets is not None:
-        return Outcome(_by_target(prediction.targets), labels=_classes(prediction))
+        return Outcome(prediction_record(prediction.targets), labels=predicted_classes(prediction.targets))
     probabilities = {name: round(p, 6) for name, p in prediction.probabilities.items()}
     values = {"prediction": prediction.label, "probabilities": probabilities}
     return Outcome(values, labels=[str(prediction.label)])
-
-
-def _by_target(targets: Mapping[str, TargetPrediction]) -> dict[str, Any]:
-    records = {name: found.to_dict() for name, found in targets.items()}
-    return next(iter(records.values())) if len(records) == 1 else {"targets": records}
-
-
-def _classes(prediction: Prediction) -> list[str]:
-    """Return the classes a prediction counts for; a number counts for none."""
-    targets = prediction.targets or {}
-    counted = []
-    for name, found in targets.items():
-        values = found.value if isinstance(found.value, list) else [found.value] * (found.probabilities is not None)
-        counted += [f"{name}: {value}" if len(targets) > 1 else str(value) for value in values]
-    return counted

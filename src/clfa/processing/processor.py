@@ -17,10 +17,10 @@ from transformers.utils.hub import cached_file
 from clfa.data.images import ImageSource, load_image
 from clfa.errors import ModelError, RecipeError
 from clfa.knowledge.graphs import WordGraphs
+from clfa.knowledge.recipe import KnowledgeRecipe
 from clfa.knowledge.words import Pieces, align
 from clfa.pretrained import pretrained, resolve_pretrained
 from clfa.processing.sparse import dense
-from clfa.recipe import KnowledgeRecipe
 
 PROCESSOR_FILE = "processor_config.json"
 

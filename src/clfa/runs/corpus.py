@@ -12,6 +12,7 @@ from clfa.data import READERS, Corpus, read_corpus
 from clfa.data.splits import subset
 from clfa.data.validation import check_classes, validate
 from clfa.errors import DataError, RecipeError
+from clfa.knowledge.fill import fill_knowledge
 from clfa.knowledge.texts import KnowledgeTexts
 from clfa.pretrained import cache_dir
 from clfa.recipe import Recipe
@@ -24,7 +25,6 @@ def load_corpus(
     *,
     strict: bool = False,
     source: Any = None,
-    label_names: list[str] | None = None,
     targets: Sequence[Target] = (),
     cache: Path | None = None,
 ) -> Corpus:
@@ -34,8 +34,7 @@ def load_corpus(
         recipe: Its ``data`` section, and whether its model reads images.
         strict: Whether the first bad sample is an error instead of being counted and left out.
         source: Data instead of ``recipe.data.dir``, for readers that take tables from memory.
-        label_names: Classes of a trained model, for readers that would otherwise infer them from the data at hand.
-        targets: Targets of a trained model, for the same reason.
+        targets: Targets of a trained model, for readers that would otherwise find the classes in the data at hand.
         cache: Cache directory.
 
     Raises:
@@ -59,8 +58,8 @@ def load_corpus(
             )
         options.pop("label_names", None)
         options["targets"] = _with_classes(specs, targets)
-    elif label_names is not None and "label_names" in known:
-        options.setdefault("label_names", label_names)
+    elif targets and "label_names" in known:
+        options.setdefault("label_names", list(targets[0].label_names))
     corpus = read_corpus(data.reader, place, **options)
     reads_images = recipe.model.vision_encoder is not None
     if reads_images and not corpus.has_images:
@@ -78,7 +77,7 @@ def load_corpus(
     if data.limit is not None:
         corpus = subset(corpus, data.limit, recipe.seed)
     if recipe.model.use_knowledge:
-        corpus = KnowledgeTexts(recipe.knowledge, cache or cache_dir()).fill(corpus)
+        corpus = fill_knowledge(corpus, KnowledgeTexts(recipe.knowledge, cache or cache_dir()))
     return corpus
 
 

@@ -31,8 +31,8 @@ from clfa.runs.names import check_names
 from clfa.runs.resources import peak_memory_mb, versions
 from clfa.runs.run_folder import RunFolder
 from clfa.runs.score import infer_split, score_split
-from clfa.runs.target_report import tuned
 from clfa.runs.training_targets import training_targets
+from clfa.targets.fit import tuned
 from clfa.targets.target import label_matrix
 from clfa.training import CLFATrainer
 
@@ -66,7 +66,7 @@ def train(
     """Carry out a recipe.
 
     The best epoch is chosen on the validation split, by macro-F1 or, with other targets than the one label, by the
-    score of :func:`clfa.evaluation.target_metrics.score`; the test split, where there is one, is scored once, at
+    score of :func:`clfa.targets.scores.score`; the test split, where there is one, is scored once, at
     the end.
 
     Under ``torchrun`` or ``accelerate launch`` every process calls this with the same arguments. The main one reads and

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from clfa.data import Corpus
 from clfa.recipe import Recipe
-from clfa.targets.target import LABEL, Target, label_matrix
-from clfa.training.target_statistics import fit_targets
+from clfa.targets.fit import fit_targets
+from clfa.targets.target import Target, label_matrix
 
 
 def training_targets(recipe: Recipe, corpus: Corpus) -> list[Target]:
@@ -13,10 +13,9 @@ def training_targets(recipe: Recipe, corpus: Corpus) -> list[Target]:
 
     Args:
         recipe: ``training.class_weights`` of it.
-        corpus: Without targets of its own, it has the one default label.
+        corpus: Its targets and training split.
 
     Raises:
         RecipeError: When class weights name a class or target that does not exist.
     """
-    targets = corpus.targets or [Target(LABEL, label_names=tuple(corpus.label_names))]
-    return fit_targets(targets, label_matrix(corpus.splits["train"]), recipe.training.class_weights)
+    return fit_targets(corpus.targets, label_matrix(corpus.splits["train"]), recipe.training.class_weights)

@@ -222,3 +222,30 @@ def _ideograph_cost(char: str) -> float:
         if 0xB0 <= lead <= last_frequent:
             return 9.5
     return 14.0 if char <= "\u9fff" else 20.0
+
+
+def wide_encoding(head: bytes) -> str | None:
+    """Return the codec of a file in UTF-16 or UTF-32, with or without a byte order mark, ``None`` for any other.
+
+    Without a mark it is told by its first two characters being ASCII, as in ``id,text`` or ``{"id"``, or by a share of
+    zero bytes at even or odd places only.
+
+    Args:
+        head: The file's first bytes.
+    """
+    for mark, encoding in _BOMS:
+        if head.startswith(mark) and encoding != "utf-8-sig":
+            # A decoder for the mark's byte order would keep the mark.
+            return encoding
+    head = head[:4096]
+    even, odd = head[0::2].count(0), head[1::2].count(0)
+    pairs = max(len(head) // 2, 1)
+    if len(head) >= 4 and head[1] == head[3] == 0 and head[0] and head[2] and even <= 0.01 * pairs:
+        return "utf-16-le"
+    if len(head) >= 4 and head[0] == head[2] == 0 and head[1] and head[3] and odd <= 0.01 * pairs:
+        return "utf-16-be"
+    if odd > 0.05 * pairs and not even:
+        return "utf-16-le"
+    if even > 0.05 * pairs and not odd:
+        return "utf-16-be"
+    return None

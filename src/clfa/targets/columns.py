@@ -3,30 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from datasets import ClassLabel, Dataset
 
 from clfa.errors import DataError
+from clfa.targets import PROBLEM_TYPES
+from clfa.targets.cells import UnusableCell
+from clfa.targets.fields import LABEL
 from clfa.targets.label_names import LabelIndex
 from clfa.targets.spec import TargetSpec
-from clfa.targets.target import LABEL, MULTI_LABEL, REGRESSION, Target, check_distinct
-
-_ZERO_ONE = {"0": 0.0, "1": 1.0, "false": 0.0, "true": 1.0, "no": 0.0, "yes": 1.0}
-
-
-class UnusableCell(Exception):
-    """A cell that is no label of its target.
-
-    Args:
-        reason: In two words, for counting.
-        detail: For a person.
-    """
-
-    def __init__(self, reason: str, detail: str) -> None:
-        super().__init__(detail)
-        self.reason, self.detail = reason, detail
+from clfa.targets.target import Target, check_distinct
 
 
 class TargetColumns:
@@ -36,10 +24,10 @@ class TargetColumns:
         specs: By target name.
         tables: Source (for messages) and rows of every table.
         usual: Column of the default ``label`` in each table, for a target of that name without a column.
+        default: Whether the default label is meant: a table may lack it, and messages need not say which target it is.
 
     Attributes:
         targets: In the order of ``specs``, their classes as given or as found in the tables.
-        label_names: Classes of the default label: none.
 
     Raises:
         DataError: A column that is absent (with those present), or a target without usable classes.
@@ -50,24 +38,29 @@ class TargetColumns:
         specs: Mapping[str, TargetSpec],
         tables: Sequence[tuple[str, Dataset]],
         usual: Sequence[str | None],
+        default: bool = False,
     ) -> None:
+        self._default = default
         self.specs = dict(specs)
         self._columns = [
-            {name: _find(name, spec, source, table, own) for name, spec in self.specs.items()}
+            {name: _find(name, spec, source, table, own, default) for name, spec in self.specs.items()}
             for (source, table), own in zip(tables, usual, strict=True)
         ]
         self._indices: dict[str, LabelIndex] = {}
-        self.label_names: list[str] = []
         self.targets: list[Target] = []
         for name, spec in self.specs.items():
-            if spec.columns is None and spec.problem_type != REGRESSION:
-                columns = [(table, found[name][0]) for (_, table), found in zip(tables, self._columns, strict=True)]
-                values = (item for table, column in columns for cell in table[column][:] for item in _items(cell, spec))
+            kind = PROBLEM_TYPES.get(spec.problem_type)
+            if spec.columns is None and kind.has_classes:
+                places = [(table, found[name][0]) for (_, table), found in zip(tables, self._columns, strict=True)]
+                columns = [(table, column) for table, column in places if column is not None]
+                cells = (cell for table, column in columns for cell in table[column][:])
+                values = (item for cell in cells for item in kind.items(cell, spec))
                 declared = next((names for table, column in columns if (names := _declared(table, column))), None)
                 try:
                     self._indices[name] = LabelIndex(values, spec.label_names, declared)
                 except DataError as error:
-                    raise DataError(f"{', '.join(source for source, _ in tables)}: target {name!r}: {error}") from None
+                    which = "" if default else f"target {name!r}: "
+                    raise DataError(f"{', '.join(source for source, _ in tables)}: {which}{error}") from None
             classes = self._indices[name].names if name in self._indices else spec.classes or []
             self.targets.append(Target(name, spec.problem_type, tuple(classes), spec.weight))
         check_distinct(self.targets)
@@ -80,7 +73,8 @@ class TargetColumns:
             data: Its rows.
         """
         columns = [column for names in self._columns[table].values() for column in names]
-        return list(zip(*(data[column][:] for column in columns), strict=True))
+        absent = [None] * len(data)
+        return list(zip(*(absent if column is None else data[column][:] for column in columns), strict=True))
 
     def of(self, cells: Sequence[Any]) -> list[float] | None:
         """Vector of targets, ``None`` where all are missing.
@@ -95,51 +89,20 @@ class TargetColumns:
         remaining = iter(cells)
         for target in self.targets:
             spec = self.specs[target.name]
-            if spec.columns is not None:
-                vector += self._indicators(target, spec, [next(remaining) for _ in spec.columns])
-            elif spec.problem_type == REGRESSION:
-                vector.append(_number(target.name, next(remaining)))
-            elif spec.problem_type == MULTI_LABEL:
-                vector += self._classes(target, spec, next(remaining))
-            else:
-                index = self._index(target.name, next(remaining))
-                vector.append(math.nan if index is None else float(index))
+            own = [next(remaining) for _ in spec.columns or (None,)]
+            try:
+                vector += target.kind.decode(own, spec, self._indices.get(target.name))
+            except UnusableCell as problem:
+                which = "" if self._default else f"{target.name}: "
+                raise UnusableCell(problem.reason, f"{which}{problem.detail}") from None
         return None if all(map(math.isnan, vector)) else vector
 
-    def _index(self, name: str, value: Any) -> int | None:
-        labels = self._indices[name]
-        try:
-            return labels.of(value)
-        except KeyError as error:
-            known = ", ".join(labels.names)
-            raise UnusableCell("unknown label", f"{name}: {error.args[0]!r} is none of {known}") from None
 
-    def _classes(self, target: Target, spec: TargetSpec, cell: Any) -> list[float]:
-        if _is_missing(cell):
-            return [0.0 if spec.empty_is_none else math.nan] * target.width
-        found = {self._index(target.name, item) for item in _items(cell, spec)}
-        return [float(index in found) for index in range(target.width)]
-
-    def _indicators(self, target: Target, spec: TargetSpec, cells: list[Any]) -> list[float]:
-        assert spec.columns is not None
-        missing = [_is_missing(cell) for cell in cells]
-        if all(missing) and not spec.empty_is_none:
-            return [math.nan] * target.width
-        values: dict[str, float] = {}
-        for (label, column), cell, empty in zip(spec.columns.items(), cells, missing, strict=True):
-            if empty and spec.empty_is_none:
-                values[label] = 0.0
-                continue
-            text = "" if empty else str(cell).strip().lower()
-            value = _ZERO_ONE.get(text.removesuffix(".0"))
-            if value is None:
-                hint = "is empty beside others that are not" if empty else f"holds {cell!r}, neither 0 nor 1"
-                raise UnusableCell("unknown label", f"{target.name}: column {column!r} {hint}")
-            values[label] = value
-        return [values[label] for label in target.label_names]
-
-
-def _find(name: str, spec: TargetSpec, source: str, table: Dataset, usual: str | None) -> list[str]:
+def _find(
+    name: str, spec: TargetSpec, source: str, table: Dataset, usual: str | None, default: bool
+) -> list[str] | list[None]:
+    if default and usual is None:
+        return [None]
     columns = list(spec.columns.values()) if spec.columns is not None else [spec.column or name]
     if name == LABEL and spec.column is None and spec.columns is None and usual is not None:
         columns = [usual]
@@ -155,32 +118,3 @@ def _declared(table: Dataset, column: str) -> list[str] | None:
     feature = table.features[column]
     feature = getattr(feature, "feature", feature)
     return list(feature.names) if isinstance(feature, ClassLabel) else None
-
-
-def _is_missing(cell: Any) -> bool:
-    if cell is None or (isinstance(cell, float) and math.isnan(cell)):
-        return True
-    return isinstance(cell, str) and not cell.strip()
-
-
-def _items(cell: Any, spec: TargetSpec) -> Iterable[Any]:
-    """The labels in a cell."""
-    if spec.problem_type != MULTI_LABEL or _is_missing(cell):
-        return [cell]
-    if isinstance(cell, str):
-        return [part.strip() for part in cell.split(spec.delimiter) if part.strip()]
-    if isinstance(cell, Iterable) and not isinstance(cell, Mapping | bytes):
-        return [item for item in cell if not _is_missing(item)]
-    return [cell]
-
-
-def _number(name: str, cell: Any) -> float:
-    if _is_missing(cell):
-        return math.nan
-    try:
-        value = float(cell)
-    except (TypeError, ValueError):
-        value = math.inf
-    if math.isinf(value):
-        raise UnusableCell("not a number", f"{name}: {str(cell)[:80]!r} is not a finite number")
-    return value

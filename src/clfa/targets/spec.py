@@ -3,12 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic_core import PydanticCustomError
 
-from clfa.errors import DataError
-from clfa.targets.target import MULTI_LABEL, REGRESSION, SINGLE_LABEL, ProblemType
+from clfa.errors import DataError, RecipeError
+from clfa.targets import PROBLEM_TYPES
+from clfa.targets.fields import SINGLE_LABEL
+
+
+def problem_types_with(attribute: str) -> list[str]:
+    """Problem types for which an attribute of :class:`clfa.targets.problem_type.ProblemType` is true."""
+    return [name for name in PROBLEM_TYPES.names() if getattr(PROBLEM_TYPES.get(name), attribute)]
+
+
+def _registered(name: str) -> str:
+    try:
+        PROBLEM_TYPES.get(name)
+    except RecipeError as error:
+        raise PydanticCustomError("problem_type", "{message}", {"message": str(error)}) from None
+    return name
+
+
+ProblemTypeName = Annotated[str, AfterValidator(_registered)]
 
 
 class TargetSpec(BaseModel):
@@ -17,7 +35,7 @@ class TargetSpec(BaseModel):
     Args:
         column: Its column; the target's name by default.
         columns: For a multi-label target, instead of ``column``: a column of 0 and 1 for every class.
-        problem_type: ``single_label_classification``, ``multi_label_classification`` or ``regression``.
+        problem_type: A name in :data:`clfa.targets.PROBLEM_TYPES`.
         label_names: Class names in index order; found in the data by default.
         weight: Factor of this target's loss.
         delimiter: Between the classes in a cell of text of a multi-label target. Lists need none.
@@ -29,7 +47,7 @@ class TargetSpec(BaseModel):
 
     column: str | None = None
     columns: dict[str, str] | None = None
-    problem_type: ProblemType = "single_label_classification"
+    problem_type: ProblemTypeName = SINGLE_LABEL
     label_names: list[str] | None = None
     weight: float = Field(default=1.0, gt=0)
     delimiter: str = Field(default="|", min_length=1)
@@ -46,9 +64,11 @@ class TargetSpec(BaseModel):
 
     @model_validator(mode="after")
     def _possible(self) -> TargetSpec:
+        kind = PROBLEM_TYPES.get(self.problem_type)
         if self.columns is not None:
-            if self.problem_type != MULTI_LABEL:
-                raise ValueError(f"columns, one per class, need problem_type {MULTI_LABEL}")
+            if not kind.column_per_class:
+                known = " or ".join(problem_types_with("column_per_class"))
+                raise ValueError(f"columns, one per class, need problem_type {known}")
             if self.column is not None:
                 raise ValueError("give either column or columns, not both")
             if not self.columns:
@@ -58,10 +78,7 @@ class TargetSpec(BaseModel):
                     f"label_names ({', '.join(self.label_names)}) and the keys of columns ({', '.join(self.columns)}) "
                     "differ; leave label_names out"
                 )
-        if self.problem_type == REGRESSION and self.label_names is not None:
-            raise ValueError("a regression has no classes; leave label_names out")
-        if self.problem_type == SINGLE_LABEL and self.label_names is not None and len(self.label_names) < 2:
-            raise ValueError("a single-label target needs at least two classes in label_names")
+        kind.check_spec(self)
         return self
 
     @property

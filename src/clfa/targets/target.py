@@ -5,65 +5,38 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any, Literal, get_args
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
 
 import numpy as np
 
-from clfa.errors import DataError
-
-ProblemType = Literal["single_label_classification", "multi_label_classification", "regression"]
-PROBLEM_TYPES: tuple[str, ...] = get_args(ProblemType)
-SINGLE_LABEL, MULTI_LABEL, REGRESSION = PROBLEM_TYPES
-# The default target's name, which is also that of its schema column.
-LABEL = "label"
-THRESHOLD = 0.5
+from clfa.errors import DataError, RecipeError
+from clfa.targets import PROBLEM_TYPES
+from clfa.targets.fields import LABEL, TargetFields
+from clfa.targets.problem_type import ProblemType
 
 # Names become parts of file names and of log keys.
 _NAME = re.compile(r"\w[\w .-]{0,63}")
 
 
 @dataclass(frozen=True)
-class Target:
-    """One thing to predict.
-
-    A sample's targets lie one after the other in a flat vector of numbers: the class index of a single-label target,
-    0 or 1 for every class of a multi-label one, the value of a regression. NaN stands for a target that the sample has
-    no label for.
-
-    Args:
-        name: Distinct within a model.
-        problem_type: As Hugging Face configurations name it: ``single_label_classification``,
-            ``multi_label_classification`` or ``regression``.
-        label_names: C class names in index order; none for a regression.
-        weight: Factor of this target's loss in the classification loss.
-        class_weights: Weight of each class in the loss (C,); of the positives in a multi-label target. ``None``: 1.
-        mean: Of a regression's training values, which are standardised by it.
-        sd: Their standard deviation.
-        thresholds: Probability from which on a multi-label target has the class (C,); ``None``: 0.5.
+class Target(TargetFields):
+    """One thing to predict: its fields, checked, and what its problem type makes of them.
 
     Raises:
         DataError: A value that cannot be, which the message names.
     """
-
-    name: str
-    problem_type: str = SINGLE_LABEL
-    label_names: tuple[str, ...] = ()
-    weight: float = 1.0
-    class_weights: tuple[float, ...] | None = None
-    mean: float = 0.0
-    sd: float = 1.0
-    thresholds: tuple[float, ...] | None = None
 
     def __post_init__(self) -> None:
         if not _NAME.fullmatch(self.name):
             raise DataError(
                 f"target name {self.name!r} cannot be used; names have up to 64 letters, digits, spaces, '.', '_', '-'"
             )
-        if self.problem_type not in PROBLEM_TYPES:
-            raise DataError(
-                f"target {self.name!r}: problem_type is {self.problem_type!r}; choose one of {', '.join(PROBLEM_TYPES)}"
-            )
+        try:
+            PROBLEM_TYPES.get(self.problem_type)
+        except RecipeError as error:
+            raise DataError(f"target {self.name!r}: {error}") from None
         for field in ("label_names", "class_weights", "thresholds"):
             value = getattr(self, field)
             # Lists, as JSON has them.
@@ -71,10 +44,7 @@ class Target:
         repeated = [name for name, count in Counter(self.label_names).items() if count > 1]
         if repeated:
             raise DataError(f"target {self.name!r}: class {repeated[0]!r} occurs twice in label_names")
-        if self.problem_type == REGRESSION and self.label_names:
-            raise DataError(f"target {self.name!r} is a regression and has no classes; leave label_names out")
-        if self.problem_type != REGRESSION and not self.label_names:
-            raise DataError(f"target {self.name!r} has no classes; name them with label_names")
+        self.kind.check()
         if self.weight < 0 or not self.sd > 0:
             raise DataError(
                 f"target {self.name!r}: weight {self.weight} and sd {self.sd} must not be negative, sd not 0"
@@ -86,19 +56,21 @@ class Target:
                     f"target {self.name!r}: {field} has {len(value)} values for {len(self.label_names)} classes"
                 )
 
+    @cached_property
+    def kind(self) -> ProblemType:
+        """All that depends on the problem type."""
+        kind: ProblemType = PROBLEM_TYPES.get(self.problem_type)(self)
+        return kind
+
     @property
     def width(self) -> int:
         """Elements in a sample's vector of targets."""
-        return len(self.label_names) if self.problem_type == MULTI_LABEL else 1
+        return self.kind.width
 
     @property
     def logit_width(self) -> int:
         """Outputs of the classifier."""
-        return max(len(self.label_names), 1)
-
-    def to_dict(self) -> dict[str, Any]:
-        """JSON-able, for a model's configuration; ``Target(**value)`` reads it back."""
-        return {key: list(value) if isinstance(value, tuple) else value for key, value in asdict(self).items()}
+        return len(self.kind.logit_names)
 
     def describe(self, values: np.ndarray) -> Any:
         """A sample's label in words.
@@ -109,13 +81,7 @@ class Target:
         Returns:
             Class name, list of class names or number; ``None`` where the label is missing.
         """
-        if np.isnan(values).any():
-            return None
-        if self.problem_type == SINGLE_LABEL:
-            return self.label_names[int(values[0])]
-        if self.problem_type == MULTI_LABEL:
-            return [name for name, value in zip(self.label_names, values, strict=True) if value]
-        return float(values[0])
+        return None if np.isnan(values).any() else self.kind.describe(values)
 
 
 def check_distinct(targets: Sequence[Target]) -> None:
@@ -148,19 +114,15 @@ def logit_slices(targets: Sequence[Target]) -> Iterator[tuple[Target, slice]]:
 def output_names(targets: Sequence[Target]) -> list[str]:
     """A name for every output of the classifier: the class, or ``target: class`` with several targets."""
     if len(targets) == 1:
-        return list(targets[0].label_names) or [targets[0].name]
-    return [
-        f"{target.name}: {label}" if label else target.name
-        for target in targets
-        for label in (target.label_names or ("",))
-    ]
+        return [name or targets[0].name for name in targets[0].kind.logit_names]
+    return [f"{target.name}: {name}" if name else target.name for target in targets for name in target.kind.logit_names]
 
 
 def label_matrix(split: Any) -> np.ndarray:
-    """Labels of a split in the schema (N, sum of the targets' widths) float64, NaN where missing.
+    """Labels of a split (N, sum of the targets' widths) float64, NaN where missing.
 
     Args:
-        split: A ``datasets.Dataset`` with a ``targets`` column, else with a ``label`` column.
+        split: A ``datasets.Dataset`` in the schema; or any with a ``label`` column of class indices.
     """
     if "targets" not in split.column_names:
         labels = [np.nan if label is None else label for label in split[LABEL][:]]
@@ -171,33 +133,20 @@ def label_matrix(split: Any) -> np.ndarray:
 
 
 def strata(split: Any, targets: Sequence[Target]) -> list[Any]:
-    """What a draw keeps in proportion: the label, or with targets a group by the first of them.
+    """What a draw keeps in proportion: a group by the first target.
 
-    The group is the class of a single-label target, the sample's rarest class of a multi-label one, and the fifth of
-    the values that a regression's value lies in; ``None`` where the first target is missing.
+    The groups are :meth:`clfa.targets.problem_type.ProblemType.groups`; ``None`` where the first target is missing.
 
     Args:
         split: A ``datasets.Dataset`` in the schema.
-        targets: Those of the corpus; none for the default ``label``.
+        targets: Those of the corpus.
     """
-    if not targets:
-        return list(split[LABEL][:])
     first = targets[0]
     values = label_matrix(split)[:, : first.width]
     present = ~np.isnan(values).any(axis=1)
     groups: list[Any] = [None] * len(values)
-    if first.problem_type == REGRESSION:
-        edges = np.quantile(values[present, 0], [0.2, 0.4, 0.6, 0.8]) if present.any() else []
-        for row in np.flatnonzero(present):
-            groups[row] = int(np.searchsorted(edges, values[row, 0], side="right"))
-    elif first.problem_type == SINGLE_LABEL:
-        for row in np.flatnonzero(present):
-            groups[row] = int(values[row, 0])
-    else:
-        counts = np.nansum(values, axis=0)
-        for row in np.flatnonzero(present):
-            own = np.flatnonzero(values[row])
-            groups[row] = int(own[np.argmin(counts[own])]) if len(own) else -1
+    for row, group in zip(np.flatnonzero(present), first.kind.groups(values[present]), strict=True):
+        groups[row] = group
     return groups
 
 

@@ -27,7 +27,7 @@ class ProcessBatches(BatchSampler):
 
     Example:
         >>> list(ProcessBatches(range(7), batch_size=4, process=1, processes=2))
-        [[2, 3], [6]]
+        [[2, 3], [5, 6]]
     """
 
     def __init__(self, sampler: Any, batch_size: int, process: int, processes: int) -> None:

@@ -14,6 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from class_indices import class_indices
 from clfa.data import read_corpus
 from clfa.errors import DataError
 
@@ -50,14 +51,14 @@ def test_every_format_gives_the_same_corpus(tmp_path: Path, suffix: str) -> None
     corpus = read_corpus("table", write(frame(), tmp_path / f"posts{suffix}"))
     assert corpus.name == "posts"
     assert corpus.label_names == ["odd", "plain"]
-    assert {name: Counter(split["label"]) for name, split in corpus.splits.items()} == {
+    assert {name: Counter(class_indices(split)) for name, split in corpus.splits.items()} == {
         "train": {0: 8, 1: 8},
         "validation": {0: 1, 1: 1},
         "test": {0: 1, 1: 1},
     }
     sample = rows(corpus)["p3"]
     assert sample["text"] == "post 3"
-    assert sample["label"] == 0
+    assert sample["targets"] == [0]
     assert sample["image"] == {"bytes": None, "path": str(tmp_path / "img" / "3.jpg")}
     assert corpus.facts == {"split": "stratified 0.8:0.1:0.1, seed 0", "lines": {"all": 20}}
 
@@ -101,19 +102,19 @@ def test_ids_are_row_numbers_where_missing(tmp_path: Path) -> None:
     data = frame(4)
     data.loc[1, "id"] = None
     corpus = read_corpus("table", data, as_split="test")
-    assert corpus.splits["test"]["id"][:] == ["p0", "test-1", "p2", "p3"]
+    assert corpus.splits["test"]["id"][:] == ["p0", "2", "p2", "p3"]
     parts = {"train": frame(2).drop(columns="id"), "test": frame(2).drop(columns="id"), "val": frame(2)}
     corpus = read_corpus("table", parts)
-    assert corpus.splits["train"]["id"][:] == ["train-0", "train-1"]
-    assert corpus.splits["test"]["id"][:] == ["test-0", "test-1"]
+    assert corpus.splits["train"]["id"][:] == ["1", "2"]
+    assert corpus.splits["test"]["id"][:] == ["1", "2"]
 
 
 def test_label_names_integers_and_unknown_labels() -> None:
     data = frame(4).assign(label=[1, 0, 7, 1])
     corpus = read_corpus("table", data, label_names=["plain", "odd"], as_split="train")
-    assert corpus.splits["train"]["label"][:] == [1, 0, 1]
+    assert class_indices(corpus.splits["train"]) == [1, 0, 1]
     assert [(d.id, d.split, d.source, d.reason, d.detail) for d in corpus.dropped] == [
-        ("p2", "train", "<data frame>:row 2", "unknown label", "'7' is none of plain, odd")
+        ("p2", "train", "<data frame>:row 3", "unknown label", "'7' is none of plain, odd")
     ]
 
 
@@ -141,7 +142,7 @@ def test_split_column_is_honoured() -> None:
     }
     assert corpus.unlabelled is not None
     assert corpus.unlabelled[0]["id"] == "p3"
-    assert corpus.unlabelled[0]["label"] is None
+    assert corpus.unlabelled[0]["targets"] is None
     assert [(d.id, d.reason, d.detail) for d in corpus.dropped] == [
         ("p4", "unknown split", "'holdout' is no name of a split"),
         ("p5", "unknown split", "'' is no name of a split"),
@@ -237,7 +238,7 @@ def test_bad_lines_are_dropped_with_their_number(tmp_path: Path) -> None:
     path = tmp_path / "y.jsonl"
     path.write_text('{"text": "a", "label": 0}\n{broken\n[1]\n\n{"text": "b", "label": "1"}\n')
     corpus = read_corpus("table", path, as_split="test")
-    assert corpus.splits["test"]["label"][:] == [0, 1]
+    assert class_indices(corpus.splits["test"]) == [0, 1]
     assert [(d.source, d.reason) for d in corpus.dropped] == [(f"{path}:2", "bad line"), (f"{path}:3", "bad line")]
 
 
@@ -246,16 +247,16 @@ def test_bad_lines_are_dropped_with_their_number(tmp_path: Path) -> None:
     [
         ("x.csv", "", "the file is empty"),
         ("x.csv", "text,text\na,b\n", "a column name occurs twice"),
-        ("x.json", "{}", "expected a list of objects"),
-        ("x.json", "{broken", "cannot be read as a table: JSONDecodeError"),
+        ("x.json", "{}", "no objects in it"),
+        ("x.json", "{broken", "no objects in it; not valid JSON: Expecting property name"),
         ("x.jsonl", "\n", "no objects in it"),
-        ("x.parquet", "no parquet", "cannot be read as a table"),
-        ("x.xlsx", "", "unknown kind of table"),
+        ("x.parquet", "no parquet", "is not a Parquet file"),
+        ("x.xlsx", "", "is not an Excel file: "),
     ],
 )
 def test_broken_files(tmp_path: Path, name: str, content: str, message: str) -> None:
     (tmp_path / name).write_text(content)
-    with pytest.raises(DataError, match=rf"{name}: {message}"):
+    with pytest.raises(DataError, match=rf"{name}:? {message}"):
         read_corpus("table", tmp_path / name)
 
 

@@ -34,7 +34,7 @@ def write(record: Parts, piece: Piece, values: Sequence[int], failing: bool = Tr
     with record.part(piece) as part:
         for number, value in enumerate(values):
             outcome = Outcome({"n": value}) if number == 0 else Outcome({}, "no text", "empty text")
-            part.write([Result("a.csv", piece.first + number + 1, {"k": number}, outcome)])
+            part.write([Result("a.csv", piece.first + number + 1, f"k{number}", outcome)])
             part.summary.rows += 1
             if outcome.error is None:
                 part.summary.labels["good"] += 1
@@ -84,12 +84,12 @@ def test_parts_and_manifest(output: FolderOutput, tmp_path: Path) -> None:
     ]
     # Parquet readers take the folder as one table.
     assert pq.read_table(output.path).to_pylist() == [
-        {"source": "a.csv", "row": 1, "id": '{"k": 0}', "n": 5, "error": None, "reason": None},
-        {"source": "a.csv", "row": 2, "id": '{"k": 1}', "n": None, "error": "no text", "reason": "empty text"},
-        {"source": "a.csv", "row": 3, "id": '{"k": 0}', "n": 7, "error": None, "reason": None},
+        {"source": "a.csv", "row": 1, "id": "k0", "n": 5, "error": None, "reason": None},
+        {"source": "a.csv", "row": 2, "id": "k1", "n": None, "error": "no text", "reason": "empty text"},
+        {"source": "a.csv", "row": 3, "id": "k0", "n": 7, "error": None, "reason": None},
     ]
     assert read_jsonl(tmp_path / "failures.jsonl") == [
-        {"source": "a.csv", "row": 2, "id": '{"k": 1}', "reason": "empty text", "message": "no text"}
+        {"source": "a.csv", "row": 2, "id": "k1", "reason": "empty text", "message": "no text"}
     ]
 
 

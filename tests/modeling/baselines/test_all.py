@@ -14,7 +14,7 @@ from transformers import BertConfig, ViTConfig
 from clfa.errors import ModelError
 from clfa.modeling import CLFAConfig, CLFAForClassification
 from clfa.modeling.baselines import BASELINES
-from clfa.targets.target import MULTI_LABEL, REGRESSION, SINGLE_LABEL, Target
+from clfa.targets.target import Target
 
 BERT = BertConfig(vocab_size=50, hidden_size=16, num_hidden_layers=1, num_attention_heads=2, intermediate_size=24)
 VIT = ViTConfig(
@@ -150,9 +150,9 @@ def test_mixed_precision(name: str) -> None:
 @pytest.mark.parametrize("name", BASELINES.names())
 def test_other_tasks(name: str) -> None:
     targets = [
-        Target("irony", SINGLE_LABEL, ("no", "yes")),
-        Target("topics", MULTI_LABEL, ("a", "b", "c")),
-        Target("size", REGRESSION),
+        Target("irony", "single_label_classification", ("no", "yes")),
+        Target("topics", "multi_label_classification", ("a", "b", "c")),
+        Target("size", "regression"),
     ]
     nan = torch.nan
     labels = torch.tensor([[0, 1, 0, 1, 0.3], [1, 0, 0, 0, nan], [nan, 1, 1, 0, -2], [1, nan, nan, nan, 0.5]])

@@ -9,7 +9,7 @@ import torch
 from clfa.errors import ModelError
 from clfa.modeling.baselines.clmlf import data_contrast, label_contrast
 from clfa.modeling.fusion import Stream
-from clfa.targets.target import REGRESSION, Target
+from clfa.targets.target import Target
 from modeling import formulas
 
 from .batches import assert_gradients_reach, assert_padding_changes_nothing, build, close, stream
@@ -159,7 +159,7 @@ def test_options_out_of_range(options: dict[str, Any]) -> None:
 
 
 def test_label_contrast_needs_one_class_per_sample() -> None:
-    targets = [Target("size", REGRESSION).to_dict()]
+    targets = [Target("size", "regression").to_dict()]
     baseline = build("clmlf", label_weight=1.0, data_weight=0.0, fields={"targets": targets})
     batch = streams([5, 2], [4, 3])
     with pytest.raises(ModelError, match=r"needs one target with one class per sample; set .*label_weight=0"):

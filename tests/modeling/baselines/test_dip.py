@@ -7,7 +7,7 @@ import torch
 from clfa.errors import ModelError
 from clfa.modeling.baselines.dip import DIP
 from clfa.modeling.fusion import Stream
-from clfa.targets.target import REGRESSION, Target
+from clfa.targets.target import Target
 
 from .batches import arrays, assert_gradients_reach, assert_padding_changes_nothing, close, stream
 from .batches import build as build_any
@@ -118,7 +118,7 @@ def test_statistics_of_training() -> None:
     close(baseline.squares[1], 0.75 * (cosines**2).mean() + 0.25 * (cosines[1:] ** 2).mean())
     # Labels of another kind of task leave them alone.
     before = baseline.means.clone()
-    baseline.config.targets = [Target("size", REGRESSION).to_dict()]
+    baseline.config.targets = [Target("size", "regression").to_dict()]
     assert baseline.auxiliary_loss(STREAMS, Stream(tokens), torch.rand(3)) is not None
     assert torch.equal(baseline.means, before)
 

@@ -6,7 +6,7 @@ import torch
 from transformers import CLIPTextConfig, CLIPVisionConfig
 
 from clfa.modeling.fusion import Stream
-from clfa.targets.target import REGRESSION, Target
+from clfa.targets.target import Target
 
 from .batches import arrays, assert_gradients_reach, assert_padding_changes_nothing, build, close, stream
 from .by_hand import context_layer, linear, relu
@@ -69,7 +69,7 @@ def test_similarity_loss(labels: list[int]) -> None:
 
 
 def test_no_similarity_loss_without_one_class_per_sample() -> None:
-    baseline = build("interclip_mep", fields={"targets": [Target("size", REGRESSION).to_dict()]})
+    baseline = build("interclip_mep", fields={"targets": [Target("size", "regression").to_dict()]})
     assert baseline.auxiliary_loss(STREAMS, Stream(torch.randn(2, 2, 6)), torch.tensor([0.3, 0.7])) is None
 
 

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from clfa.data.assemble import image_at
 from clfa.data.columns import ColumnMap, Part, to_corpus
 from clfa.data.layout import IMAGE_SUFFIXES, layout_error
+from clfa.data.read_part import read_part
 from clfa.data.schema import Corpus, Dropped
 from clfa.data.splits import RATIOS, split_name
 from clfa.errors import DataError
-from clfa.tables.collect import from_columns, read_table
+from clfa.tables.collect import from_columns
 from clfa.tables.encoding import decode_text
+from clfa.tables.row import TableOptions
 
 METADATA = ("metadata.csv", "metadata.jsonl", "metadata.parquet")
 
@@ -70,7 +73,7 @@ def read(
 def _part(root: Path, folder: Path, split: str | None, dropped: list[Dropped]) -> Part | None:
     metadata = next((folder / name for name in METADATA if (folder / name).is_file()), None)
     if metadata is not None:
-        return Part(split, str(metadata), read_table(str(metadata), dropped), str(folder.resolve()))
+        return replace(read_part(str(metadata), split, TableOptions(), dropped), image_root=str(folder.resolve()))
     samples = list(_samples(root, folder, split or "", dropped))
     if not samples:
         return None

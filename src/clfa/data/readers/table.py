@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from datasets import Dataset
 
 from clfa.data.columns import ColumnMap, Part, to_corpus
-from clfa.data.images import is_address
 from clfa.data.layout import layout_error
+from clfa.data.read_part import read_part
 from clfa.data.schema import SPLITS, Corpus, Dropped
 from clfa.data.splits import RATIOS, split_name
 from clfa.errors import DataError
-from clfa.tables.collect import SUFFIXES, read_table
+from clfa.tables.formats import is_table, known_suffixes
+from clfa.tables.paths import is_address
+from clfa.tables.row import TableOptions
 from clfa.targets.spec import parse_specs
 
 
@@ -29,6 +32,8 @@ def read(
     knowledge: str | None = None,
     split: str | None = None,
     image_root: str | None = None,
+    separator: str | None = None,
+    sheet: str | None = None,
     label_names: list[str] | None = None,
     ratios: tuple[float, float, float] = RATIOS,
     split_seed: int = 0,
@@ -53,6 +58,8 @@ def read(
         knowledge: Column of extra text about the image.
         split: Column with the split's name.
         image_root: Folder or address that relative image paths start from.
+        separator: Character between the fields of a CSV or TSV file; found by content by default.
+        sheet: Sheet of an Excel file; by default the first.
         label_names: Class names in index order. By default those the file declares, else the sorted values.
         ratios: Shares of train, validation and test where splits are drawn.
         split_seed: Of the draw.
@@ -68,8 +75,8 @@ def read(
         raise DataError(f"as_split must be one of {', '.join(SPLITS)}, got {as_split!r}")
     dropped: list[Dropped] = []
     parts = [
-        Part(as_split or part.split, part.source, part.data, image_root if image_root is not None else part.image_root)
-        for part in _parts(data_dir, None, dropped)
+        replace(part, split=as_split or part.split, image_root=part.image_root if image_root is None else image_root)
+        for part in _parts(data_dir, None, TableOptions(separator, sheet=sheet), dropped)
     ]
     names = {"text": text, "image": image, "label": label, "id": id, "knowledge": knowledge, "split": split}
     corpus = to_corpus(
@@ -86,23 +93,23 @@ def read(
     return corpus
 
 
-def _parts(source: Any, split: str | None, dropped: list[Dropped]) -> list[Part]:
+def _parts(source: Any, split: str | None, options: TableOptions, dropped: list[Dropped]) -> list[Part]:
     if isinstance(source, Mapping):
         parts = []
         for key, value in source.items():
             if (known := split_name(str(key))) is None:
                 raise DataError(f"{key!r} is no name of a split; use train, validation and test")
-            parts += _parts(value, known, dropped)
+            parts += _parts(value, known, options, dropped)
         return parts
     if isinstance(source, Dataset):
         return [Part(split, "<dataset>", source)]
     if isinstance(source, (str, os.PathLike)):
         path = os.fspath(source)
         if not is_address(path) and os.path.isdir(path):
-            return [_file(str(file), known, dropped) for file, known in _files(Path(path))]
+            return [read_part(str(file), known, options, dropped) for file, known in _files(Path(path))]
         if not is_address(path) and not os.path.exists(path):
-            raise layout_error("table", Path(path), f"a file ending in one of {', '.join(SUFFIXES)}")
-        return [_file(path, split, dropped)]
+            raise layout_error("table", Path(path), f"a file ending in one of {', '.join(known_suffixes())}")
+        return [read_part(path, split, options, dropped)]
     return [Part(split, "<data frame>", _from_frame(source))]
 
 
@@ -119,7 +126,7 @@ def _from_frame(frame: Any) -> Dataset:
 
 
 def _files(folder: Path) -> list[tuple[Path, str | None]]:
-    tables = sorted(file for file in folder.iterdir() if file.suffix.lower() in SUFFIXES and file.is_file())
+    tables = sorted(file for file in folder.iterdir() if is_table(file.name) and file.is_file())
     by_split: dict[str, list[Path]] = {}
     for file in tables:
         # train.csv, train-00000-of-00002.parquet
@@ -134,12 +141,7 @@ def _files(folder: Path) -> list[tuple[Path, str | None]]:
     if len(tables) == 1:
         return [(tables[0], None)]
     expected = "a table file, or files named train, validation and test"
-    raise layout_error("table", folder, f"{expected} ({', '.join(SUFFIXES)})")
-
-
-def _file(path: str, split: str | None, dropped: list[Dropped]) -> Part:
-    root = path.rpartition("/")[0] if is_address(path) else os.path.dirname(os.path.abspath(path))
-    return Part(split, path, read_table(path, dropped), root)
+    raise layout_error("table", folder, f"{expected} ({', '.join(known_suffixes())})")
 
 
 def _name(source: Any) -> str:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from clfa.cpu.packed import packed_weights
+from clfa.cpu import busy
 from clfa.devices import best_device, resolve_precision
 from clfa.modeling import CLFAConfig, CLFAForClassification
 from clfa.prediction.engines.base import Engine, Precision
@@ -29,10 +29,11 @@ class TorchRuntime:
         model: The model.
         precision: ``fp32``, ``bf16`` for matrix products in bfloat16, or ``auto``; see
             :func:`clfa.devices.resolve_precision`.
+        device: Where to compute, for instance ``cuda:1``; :func:`clfa.devices.best_device` when not given.
     """
 
-    def __init__(self, model: CLFAForClassification, precision: Precision = "fp32") -> None:
-        self.device = best_device()
+    def __init__(self, model: CLFAForClassification, precision: Precision = "fp32", device: str | None = None) -> None:
+        self.device: str = device or best_device()
         self.model: Any = model.eval().to(self.device)
         self.config: CLFAConfig = self.model.config
         self.precision = resolve_precision(precision)
@@ -49,13 +50,13 @@ class TorchRuntime:
     def busy(self) -> AbstractContextManager[None]:
         """See :class:`clfa.prediction.engines.base.Runtime`."""
         lower = self.precision == "bf16" and self.device == "cpu"
-        return packed_weights(self.model) if lower else nullcontext()
+        return busy(self.model if lower else None)
 
     @torch.inference_mode()
     def __call__(self, inputs: Mapping[str, torch.Tensor]) -> tuple[np.ndarray, np.ndarray]:
         """See :class:`clfa.prediction.engines.base.Runtime`."""
-        lower = torch.autocast(self.device, torch.bfloat16) if self.precision == "bf16" else nullcontext()
-        with lower:
+        kind = torch.device(self.device).type
+        with torch.autocast(kind, torch.bfloat16) if self.precision == "bf16" else nullcontext():
             output = self.model(**{name: tensor.to(self.device) for name, tensor in inputs.items()})
         return output.logits.float().cpu().numpy(), output.pooler_output.float().cpu().numpy()
 

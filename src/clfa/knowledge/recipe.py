@@ -1,0 +1,39 @@
+"""The ``knowledge`` section of a recipe, which a processor keeps."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class KnowledgeRecipe(BaseModel):
+    """Extra text about each post, and word-pair graphs over it; without ``model.use_knowledge`` it has no effect.
+
+    Args:
+        sources: Where the text comes from, in the order in which it is joined: ``column``, ``ocr``, ``caption``,
+            ``hashtags``.
+        caption_model: Captioning model of the source ``caption``: directory or hub id.
+        caption_max_tokens: Most tokens of a caption.
+        lexicon: Word polarities of the affective graphs: ``vader`` or ``senticnet``.
+        lexicon_path: The lexicon's file, where it does not come with a package.
+        wordnet_path: WordNet's ``dict`` folder, for the antonym graph; NLTK's data when not given.
+        gamma: Weight of the affective graph in text self-attention; 0: none.
+        lambda1: Weight of the affective graph in text-knowledge attention; 0: none.
+        lambda2: Weight of the antonym graph in text-knowledge attention; 0: none.
+    """
+
+    model_config = ConfigDict(extra="forbid")
+
+    sources: list[str] = Field(default_factory=lambda: ["column"], min_length=1)
+    caption_model: str | None = None
+    caption_max_tokens: int = Field(default=32, ge=1, le=512)
+    lexicon: str = "vader"
+    lexicon_path: str | None = None
+    wordnet_path: str | None = None
+    gamma: float = 0.0
+    lambda1: float = 0.0
+    lambda2: float = 0.0
+
+    @property
+    def has_graphs(self) -> bool:
+        """Whether any graph has a weight."""
+        return any((self.gamma, self.lambda1, self.lambda2))

@@ -1,1 +1,0 @@
-"""Losses of the targets: one file per idea."""

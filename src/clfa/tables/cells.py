@@ -1,0 +1,110 @@
+"""Cells of a row as every part of the package understands them."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from clfa.tables.columns import Columns
+from clfa.tables.encoding import clean_text, decode_bytes
+from clfa.tables.lines import whole_characters
+from clfa.tables.paths import resolve_path
+from clfa.tables.row import Row
+
+# Beyond, a float does not hold every whole number.
+_EXACT = 2**53
+
+
+@dataclass(slots=True)
+class Cells:
+    """What a row says, brought to one form.
+
+    Args:
+        id: The id cell as text, or the row's number.
+        text: The text, cleaned; ``None`` where there is none.
+        image: Path (absolute, or below the table's folder), address, encoded bytes, a mapping of ``bytes`` and
+            ``path``, or an image object; ``None`` where there is none.
+        knowledge: The knowledge text, cleaned, or ``None``.
+    """
+
+    id: str
+    text: str | None
+    image: Any
+    knowledge: str | None
+
+
+def read_cells(row: Row, columns: Columns, root: str) -> Cells:
+    """Return id, text, image and knowledge of a row.
+
+    Args:
+        row: A row that can be read.
+        columns: Which column holds what.
+        root: Folder or address that relative image paths start from.
+    """
+
+    def cell(name: str | None) -> Any:
+        return None if name is None else row.values.get(name)
+
+    return Cells(
+        read_id(cell(columns.id), row.number),
+        read_text(cell(columns.text)),
+        read_image(cell(columns.image), root),
+        read_text(cell(columns.knowledge)),
+    )
+
+
+def is_missing(value: Any) -> bool:
+    """Return whether a cell is empty: ``None``, NaN or blank text."""
+    if value is None:
+        return True
+    if isinstance(value, str):
+        return not value or value.isspace()
+    try:
+        return bool(isinstance(value, float) and math.isnan(value))
+    except TypeError:
+        return False
+
+
+def as_text(value: Any) -> str:
+    """Return a cell as text: numbers without a needless ``.0``, bytes decoded, lists as JSON, ``""`` where missing."""
+    if isinstance(value, str):
+        return value if value.isascii() else whole_characters(value)
+    if is_missing(value):
+        return ""
+    if isinstance(value, float) and value.is_integer() and abs(value) < _EXACT:
+        # pandas makes floats of a column of whole numbers with a gap.
+        return str(int(value))
+    if isinstance(value, (bytes, bytearray)):
+        return decode_bytes(bytes(value))[0]
+    if isinstance(value, (list, dict)):
+        return json.dumps(value, ensure_ascii=False, default=str)
+    return str(value)
+
+
+def read_text(value: Any) -> str | None:
+    """Return a text cell, cleaned by :func:`clfa.tables.encoding.clean_text`; ``None`` where nothing is left."""
+    return clean_text(as_text(value)) or None
+
+
+def read_id(value: Any, number: int) -> str:
+    """Return an id cell as text, or the row's number where it is empty."""
+    return as_text(value).replace("\x00", "").strip() or str(number)
+
+
+def read_image(value: Any, root: str) -> Any:
+    """Return an image cell with its path resolved; see :class:`Cells`."""
+    if isinstance(value, Mapping):
+        content, path = value.get("bytes"), value.get("path")
+        if content is not None:
+            return value
+        return {"bytes": None, "path": resolve_path(str(path), root)} if path else None
+    if isinstance(value, (bytes, bytearray, memoryview)):
+        return bytes(value) or None
+    if isinstance(value, (str, os.PathLike, int, float)) or value is None:
+        path = as_text(os.fspath(value) if isinstance(value, os.PathLike) else value).strip()
+        return resolve_path(path, root) if path else None
+    return value

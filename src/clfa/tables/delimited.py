@@ -1,0 +1,238 @@
+"""CSV and TSV files, without trust in their quotes."""
+
+from __future__ import annotations
+
+import re
+from collections import deque
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+
+from clfa.errors import Argument, DataError
+from clfa.tables.dialect import find_separator
+from clfa.tables.formats import table_suffix
+from clfa.tables.lines import MAX_LINE, Line, TextFile, UnreadableLine
+from clfa.tables.names import column_names
+from clfa.tables.profile import RowProfile
+from clfa.tables.quoting import Fields, may_close, split_fields
+from clfa.tables.row import Row, TableOptions
+from clfa.tables.table import Stretch, Table, stretches_from
+
+# Lines that one quoted text may run over.
+MAX_QUOTED_LINES = 10_000
+_MAX_HEADER_LINES = 100
+# Of the lines between two quotes, the share that looks like rows from which on they are rows.
+_MOST_LIKE_ROWS = 0.8
+_DECLARED = re.compile(r"sep=(.)\s*")
+
+
+@dataclass(slots=True)
+class _Record:
+    """One row, or what takes its place, and the lines it takes."""
+
+    line: int
+    offset: int
+    lines: int
+    fields: list[str] | None
+    error: str | None = None
+
+
+class DelimitedTable(Table):
+    """A file of fields between separators; its first line that is not blank names the columns.
+
+    Every line of the file is part of the header, of a row, of a row with an error, or blank. A row has an error when
+    its fields are not as many as the columns, or its bytes are no text. A quoted field may have line breaks; a quote
+    that is never closed is an ordinary character, and so is one that is "closed" by the first quote of a later row.
+    """
+
+    def __init__(self, path: str, options: TableOptions) -> None:
+        super().__init__(path, options)
+        with self.damage(0):
+            self._file = TextFile(path)
+            head = self._file.head()
+        while head and _is_blank(head[0][2]):
+            head = head[1:]
+        if not head:
+            raise DataError(f"{path}: the file is empty; expected a line with column names")
+        declared = _declared_separator(head[0][2])
+        texts = [line.rstrip("\r\n") for _, _, line in head[declared is not None :] if isinstance(line, str)]
+        texts = [text for text in texts if text.strip()]
+        if not isinstance(head[0][2], str) or not texts:
+            raise DataError(f"{path}: the line with column names cannot be read: {_reason(head[0][2])}")
+        usual = "\t" if table_suffix(path) == ".tsv" else ","
+        likely = [mark for mark in (declared, options.likely_separator, usual) if mark is not None]
+        self.separator: str = options.separator or declared or find_separator(texts, likely)
+        if len(self.separator) != 1 or self.separator in '"\r\n':
+            raise DataError(Argument("separator"), f" must be one character, got {self.separator!r}")
+        header, self._header_lines = self._read_header([line for _, _, line in head], declared is not None)
+        self._first_line = head[0][0] + self._header_lines
+        self.columns = column_names(header, path, f"line {head[0][0]}")
+        self._profile = self._learn(texts[1:])
+
+    def _read_header(self, lines: Sequence[str | UnreadableLine], declared: bool) -> tuple[list[str], int]:
+        skipped = int(declared)
+        while _is_blank(lines[skipped]):
+            skipped += 1
+        first = lines[skipped]
+        assert isinstance(first, str)
+        text = first
+        for count, line in enumerate([*lines[skipped + 1 :][:_MAX_HEADER_LINES], None], start=1):
+            fields = split_fields(text.rstrip("\r\n"), self.separator)
+            if not fields.open:
+                return fields.values, skipped + count
+            if not isinstance(line, str):
+                break
+            text += line
+        return first.rstrip("\r\n").split(self.separator), skipped + 1
+
+    def _learn(self, texts: Sequence[str]) -> RowProfile:
+        width = len(self.columns)
+        found = [split_fields(text, self.separator) for text in texts]
+        rows = [fields.values for fields in found if not fields.open and len(fields.values) == width]
+        return RowProfile(rows, width, self.separator)
+
+    def _rows(self, start: int) -> Iterator[Row]:
+        for number, record in enumerate(self._records(), start=1):
+            if number > start:
+                yield self._row(number, record)
+
+    def _row(self, number: int, record: _Record) -> Row:
+        if record.fields is None:
+            return Row(number, {}, record.error, record.line, record.lines)
+        values = {name: field or None for name, field in zip(self.columns, record.fields, strict=True)}
+        return Row(number, values, None, record.line, record.lines)
+
+    def stretches(self, size: int) -> list[Stretch]:
+        """See :meth:`clfa.tables.table.Table.stretches`; cut at bytes where the file has them."""
+        if not self._file.seekable:
+            return super().stretches(size)
+        starts: list[int] = []
+        count = 0
+        with self.damage(lambda: count):
+            for record in self._records():
+                if count % size == 0:
+                    starts.append(record.offset)
+                count += 1
+        return stretches_from(starts, count, size)
+
+    def stretch(self, stretch: Stretch, columns: Sequence[str] | None = None) -> Iterator[Row]:
+        """See :meth:`clfa.tables.table.Table.stretch`."""
+        if not self._file.seekable:
+            yield from super().stretch(stretch, columns)
+            return
+        number = stretch.first
+        with self.damage(lambda: number):
+            for record in islice(self._records(stretch.start), stretch.rows):
+                number += 1
+                yield self._row(number, record)
+
+    def _records(self, offset: int | None = None) -> Iterator[_Record]:
+        """Records from the first row on, or from the one that begins at a byte."""
+        feed = _Feed(self._file.lines() if offset is None else self._file.lines(offset))
+        kept = blank = 0
+        if offset is None:
+            while kept < self._first_line - 1 and feed.next() is not None:
+                kept += 1
+        separator, width = self.separator, len(self.columns)
+        while (item := feed.next()) is not None:
+            number, start, line = item
+            if isinstance(line, UnreadableLine):
+                record = _Record(number, start, 1, None, f"not valid CSV: {line.reason}")
+            elif '"' not in line:
+                fields = line.rstrip("\r\n").split(separator)
+                if len(fields) != width and _is_blank(line, separator):
+                    blank += 1
+                    continue
+                record = self._checked(item, 1, fields)
+            else:
+                text = line.rstrip("\r\n")
+                found = split_fields(text, separator)
+                record = self._quoted(item, feed) if found.open else self._checked(item, 1, self._best(text, found))
+            kept += record.lines
+            yield record
+        assert kept + blank == feed.taken, f"{self.path}: {feed.taken} lines, of which {kept} + {blank} were read"
+
+    def _best(self, text: str, found: Fields) -> list[str]:
+        """The reading of a line whose quotes are closed that has as many fields as there are columns."""
+        width = len(self.columns)
+        if len(found.values) != width:
+            plain = text.split(self.separator)
+            if len(plain) == width:
+                return plain
+            spaced = split_fields(text, self.separator, skip_blanks=True)
+            if len(spaced.values) == width and not spaced.open:
+                return spaced.values
+        return found.values
+
+    def _quoted(self, item: Line, feed: _Feed) -> _Record:
+        """A record whose quote is open at the end of its first line."""
+        assert isinstance(item[2], str)
+        parts, following = [item[2]], []
+        size = len(item[2])
+        while len(parts) < MAX_QUOTED_LINES and size < MAX_LINE:
+            line = feed.next()
+            if line is None:
+                break
+            following.append(line)
+            if isinstance(line[2], UnreadableLine):
+                break
+            parts.append(line[2])
+            size += len(line[2])
+            if not may_close(line[2]):
+                continue
+            found = split_fields("".join(parts).rstrip("\r\n"), self.separator)
+            if found.open:
+                continue
+            if found.proper and self._is_one_row(found, parts[1:]):
+                return self._checked(item, len(parts), found.values)
+            break
+        feed.give_back(following)
+        return self._checked(item, 1, parts[0].rstrip("\r\n").split(self.separator))
+
+    def _is_one_row(self, found: Fields, following: Sequence[str]) -> bool:
+        """Whether lines between two quotes are the text of one row, and not rows that a stray quote swallowed."""
+        lines = [line.rstrip("\r\n") for line in following if line.strip()]
+        rows = sum(map(self._profile.resembles_row, lines))
+        if len(found.values) != len(self.columns):
+            return not rows
+        return not rows or rows < _MOST_LIKE_ROWS * len(lines)
+
+    def _checked(self, item: Line, lines: int, fields: list[str]) -> _Record:
+        if len(fields) == len(self.columns):
+            return _Record(item[0], item[1], lines, fields)
+        detail = f"{len(fields)} fields instead of {len(self.columns)}: {' | '.join(fields)[:80]}"
+        return _Record(item[0], item[1], lines, None, detail)
+
+
+class _Feed:
+    """Lines of a file, some of which were read before and given back."""
+
+    def __init__(self, source: Iterator[Line]) -> None:
+        self._source = source
+        self._waiting: deque[Line] = deque()
+        self.taken = 0
+
+    def next(self) -> Line | None:
+        if self._waiting:
+            return self._waiting.popleft()
+        line = next(self._source, None)
+        if line is not None:
+            self.taken += 1
+        return line
+
+    def give_back(self, lines: Sequence[Line]) -> None:
+        self._waiting.extendleft(reversed(lines))
+
+
+def _is_blank(line: str | UnreadableLine, separator: str = "") -> bool:
+    return isinstance(line, str) and not line.strip() and not (separator and separator in line)
+
+
+def _declared_separator(line: str | UnreadableLine) -> str | None:
+    """The separator that Excel writes above the header, as ``sep=;``."""
+    match = _DECLARED.fullmatch(line) if isinstance(line, str) else None
+    return match[1] if match else None
+
+
+def _reason(line: str | UnreadableLine) -> str:
+    return line.reason if isinstance(line, UnreadableLine) else "it is alone with the separator"

@@ -1,0 +1,38 @@
+"""Table formats by suffix: a new format is a file with a :class:`clfa.tables.table.Table` and a line here."""
+
+from __future__ import annotations
+
+from pathlib import PurePosixPath
+
+from clfa.registry import Registry
+from clfa.tables.compression import COMPRESSIONS
+
+# Each entry takes a path and :class:`clfa.tables.row.TableOptions`.
+TABLE_FORMATS = Registry(
+    "table format",
+    {
+        ".csv": "clfa.tables.delimited:DelimitedTable",
+        ".tsv": "clfa.tables.delimited:DelimitedTable",
+        ".jsonl": "clfa.tables.json_shapes:open_json",
+        ".ndjson": "clfa.tables.json_shapes:open_json",
+        ".json": "clfa.tables.json_shapes:open_json",
+        ".parquet": "clfa.tables.parquet:ParquetTable",
+        ".xlsx": "clfa.tables.excel:ExcelTable",
+    },
+)
+
+
+def table_suffix(path: str) -> str:
+    """Return the suffix that names the format, in lower case, without that of a compression."""
+    name = PurePosixPath(path.split("::")[0].lower())
+    return PurePosixPath(name.stem).suffix if name.suffix in COMPRESSIONS else name.suffix
+
+
+def is_table(path: str) -> bool:
+    """Return whether ``path`` has a table's suffix."""
+    return table_suffix(path) in TABLE_FORMATS
+
+
+def known_suffixes() -> list[str]:
+    """Return every suffix, without those of compressions."""
+    return TABLE_FORMATS.names()

@@ -1,0 +1,111 @@
+"""One JSON array of objects, read element by element."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from itertools import islice
+from typing import IO
+
+from clfa.tables.json_values import DECODER, BadRecord, JsonRows
+from clfa.tables.lines import HEAD_LINES, MAX_LINE, TextFile, UnreadableLine, decode_line
+from clfa.tables.row import Row, TableOptions
+from clfa.tables.table import Table
+
+_BLOCK = 1 << 18
+_BETWEEN = re.compile(r"[\s,]*")
+_MARK = re.compile(r'"(?:[^"\\]|\\.)*+"|[{}\[\],"]', re.DOTALL)
+# Where an element may begin after one whose brackets do not match.
+_NEXT = re.compile(r"(?:\}\s*,|\n)\s*(?=\{)")
+
+
+class JsonArrayTable(Table):
+    """A file that is one array of objects. An element that is no object has an error, and the others are read."""
+
+    declares_columns = False
+
+    def __init__(self, path: str, options: TableOptions) -> None:
+        super().__init__(path, options)
+        names: dict[str, None] = {}
+        with self.damage(0):
+            self._file = TextFile(path)
+            for row in islice(self._rows(0), HEAD_LINES):
+                names.update(dict.fromkeys(row.values))
+        self.columns = tuple(names)
+
+    def _rows(self, start: int) -> Iterator[Row]:
+        parser = JsonRows()
+        with self._file.open_text() as file:
+            for number, (line, lines, text) in enumerate(_elements(file), start=1):
+                if number <= start:
+                    continue
+                decoded = decode_line(text)
+                try:
+                    if isinstance(decoded, UnreadableLine):
+                        raise BadRecord(decoded.reason)
+                    yield Row(number, parser.parse(decoded), None, line, lines)
+                except BadRecord as error:
+                    yield Row(number, {}, str(error), line, lines)
+
+
+def _elements(file: IO[str]) -> Iterator[tuple[int, int, str]]:
+    """Line, number of lines and text of each element; of broken ones what there is between their neighbours."""
+    buffer, position, line, whole, block = "", 0, 1, False, _BLOCK
+    opened = False
+    while True:
+        if opened:
+            end = _BETWEEN.match(buffer, position).end()  # type: ignore[union-attr]
+            line += buffer.count("\n", position, end)
+            position = end
+            if position < len(buffer):
+                if buffer[position] == "]":
+                    return
+                stop = _end_of(buffer, position, whole or len(buffer) - position > MAX_LINE)
+                if stop is not None:
+                    text = buffer[position:stop]
+                    yield line, text.count("\n") + 1, text
+                    line += text.count("\n")
+                    position, block = stop, _BLOCK
+                    continue
+            elif whole:
+                return
+        more = file.read(block)
+        # An element longer than a block is looked at again a few times, not once per block.
+        block *= 2
+        whole = not more
+        buffer, position = buffer[position:] + more, 0
+        if not opened:
+            head = buffer.lstrip("\ufeff \t\r\n")
+            line += buffer[: len(buffer) - len(head)].count("\n")
+            buffer, opened = head[1:], bool(head)
+            if whole and not opened:
+                return
+
+
+def _end_of(buffer: str, start: int, whole: bool) -> int | None:
+    """Where the element that begins at ``start`` ends; ``None`` where more of the file has to be read."""
+    try:
+        end: int = DECODER.raw_decode(buffer, start)[1]
+        if end < len(buffer) or whole:
+            return end
+        return None
+    except (json.JSONDecodeError, BadRecord, RecursionError):
+        pass
+    depth = 0
+    for mark in _MARK.finditer(buffer, start):
+        kind = mark[0]
+        if kind in "{[":
+            depth += 1
+        elif kind in "}]":
+            depth -= 1
+            if depth <= 0:
+                return mark.end() if depth == 0 else max(mark.start(), start + 1)
+        elif kind == "," and depth == 0 and mark.start() > start:
+            return mark.start()
+        elif kind == '"':
+            break
+    if not whole:
+        return None
+    following = _NEXT.search(buffer, start + 1)
+    return len(buffer) if following is None else following.end()

@@ -1,0 +1,31 @@
+"""Column names as a file has them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+from clfa.errors import DataError
+
+
+def column_names(header: Sequence[str], path: str, where: str) -> tuple[str, ...]:
+    """Return names without blanks at their ends, those of unnamed columns made up as pandas makes them up.
+
+    Args:
+        header: As the file has it.
+        path: The file, for messages.
+        where: Where in the file the names stand, for messages.
+
+    Raises:
+        DataError: When there is no name, or one twice.
+    """
+    names = [name.strip().strip("\ufeff") for name in header]
+    if not any(names):
+        raise DataError(f"{path}: the file is empty; expected a line with column names")
+    twice = [name for name, count in Counter(filter(None, names)).items() if count > 1]
+    if twice:
+        raise DataError(
+            f"{path}: a column name occurs twice in {where}: {twice[0]!r}; rename one of them. Columns there: "
+            f"{', '.join(names)}"
+        )
+    return tuple(name or f"Unnamed: {position}" for position, name in enumerate(names))

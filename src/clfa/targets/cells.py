@@ -1,0 +1,26 @@
+"""Cells of a table that hold labels."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+
+class UnusableCell(Exception):
+    """A cell that is no label of its target.
+
+    Args:
+        reason: In two words, for counting.
+        detail: For a person.
+    """
+
+    def __init__(self, reason: str, detail: str) -> None:
+        super().__init__(detail)
+        self.reason, self.detail = reason, detail
+
+
+def is_missing(cell: Any) -> bool:
+    """Whether a cell is empty: ``None``, NaN or blank text."""
+    if cell is None or (isinstance(cell, float) and math.isnan(cell)):
+        return True
+    return isinstance(cell, str) and not cell.strip()

@@ -1,0 +1,63 @@
+"""From a classifier's outputs to predictions in words, and their form in records and tables."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from clfa.targets.target import Target, logit_slices
+from clfa.targets.target_prediction import TargetPrediction
+
+
+def predict_targets(targets: Sequence[Target], logits: np.ndarray) -> list[dict[str, TargetPrediction]]:
+    """Predictions of every target for N posts, by target name.
+
+    Args:
+        targets: Of the model.
+        logits: The classifier's outputs (N, sum of logit widths).
+    """
+    rows: list[dict[str, TargetPrediction]] = [{} for _ in logits]
+    for target, columns in logit_slices(targets):
+        for row, prediction in zip(rows, target.kind.predictions(logits[:, columns]), strict=True):
+            row[target.name] = prediction
+    return rows
+
+
+def prediction_record(predictions: Mapping[str, TargetPrediction]) -> dict[str, Any]:
+    """The JSON form of one post's predictions: flat for one target, under ``targets`` for several.
+
+    Args:
+        predictions: By target name.
+    """
+    if len(predictions) == 1:
+        return next(iter(predictions.values())).to_dict()
+    return {"targets": {name: prediction.to_dict() for name, prediction in predictions.items()}}
+
+
+def predicted_classes(predictions: Mapping[str, TargetPrediction]) -> list[str]:
+    """The classes that one post's predictions count for; ``target: class`` where there are several targets.
+
+    Args:
+        predictions: By target name.
+    """
+    several = len(predictions) > 1
+    return [f"{name}: {label}" if several else label for name, found in predictions.items() for label in found.classes]
+
+
+def prediction_columns(targets: Sequence[Target]) -> dict[str, str]:
+    """Columns of a flat table of predictions and what they hold: ``text``, ``number`` or ``texts``.
+
+    ``prediction`` and a ``probability_CLASS`` for each class; with several targets their names and a dot stand before
+    them.
+
+    Args:
+        targets: Of the model.
+    """
+    columns: dict[str, str] = {}
+    for target in targets:
+        prefix = f"{target.name}." if len(targets) > 1 else ""
+        columns[f"{prefix}prediction"] = target.kind.column_kind
+        columns |= {f"{prefix}probability_{name}": "number" for name in target.label_names}
+    return columns

@@ -1,0 +1,71 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from clfa.tables.cells import Cells, as_text, is_missing, read_cells, read_id, read_image, read_text
+from clfa.tables.columns import Columns
+from clfa.tables.row import Row
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        ("so\tsunny ", "so sunny"),
+        (5, "5"),
+        (5.0, "5"),
+        (5.25, "5.25"),
+        (True, "True"),
+        (b"caf\xc3\xa9", "café"),
+        ("so sad \ud83d", "so sad"),
+        ("\ud83d\ude00", "\U0001f600"),
+        ("a\x00b", "a b"),
+        (["neg", "é"], '["neg", "é"]'),
+        (None, None),
+        (float("nan"), None),
+        (" \n", None),
+    ],
+)
+def test_texts(value: Any, text: str | None) -> None:
+    assert read_text(value) == text
+
+
+def test_text_as_it_stands() -> None:
+    assert as_text(" 5.0 ") == " 5.0 "
+    # Too large to be a whole number for certain.
+    assert as_text(2.0**53) == "9007199254740992.0"
+
+
+def test_missing_cells() -> None:
+    assert [is_missing(value) for value in (None, float("nan"), "", " ", 0, "0", [], b"")] == [True] * 4 + [False] * 4
+
+
+def test_ids() -> None:
+    assert [read_id(value, 7) for value in (" a ", 3, 3.0, None, "", float("nan"))] == ["a", "3", "3", "7", "7", "7"]
+
+
+def test_images() -> None:
+    picture = object()
+    assert read_image("a.jpg", "/data") == "/data/a.jpg"
+    assert read_image(Path("b/a.jpg"), "/data") == "/data/b/a.jpg"
+    assert read_image(" ../a.jpg ", "/data/x") == "/data/a.jpg"
+    assert read_image(7, "/data") == "/data/7"
+    assert read_image("/x/a.jpg", "/data") == "/x/a.jpg"
+    assert read_image("s3://bucket/a.jpg", "/data") == "s3://bucket/a.jpg"
+    assert read_image("zip::a.zip", "/data") == "zip::a.zip"
+    assert read_image({"bytes": None, "path": "a.jpg"}, "/data") == {"bytes": None, "path": "/data/a.jpg"}
+    assert read_image({"bytes": b"x", "path": None}, "/data") == {"bytes": b"x", "path": None}
+    assert read_image(b"x", "/data") == b"x"
+    assert read_image(picture, "/data") is picture
+    missing = (None, "", " ", float("nan"), b"", {"bytes": None, "path": None})
+    assert [read_image(value, "/data") for value in missing] == [None] * 6
+
+
+def test_cells_of_a_row() -> None:
+    row = Row(4, {"tweet": "so  sunny", "img": "1.png", "ocr": "", "label": "x"})
+    assert read_cells(row, Columns(text="tweet", image="img", knowledge="ocr"), "/data") == Cells(
+        "4", "so sunny", "/data/1.png", None
+    )
+    assert read_cells(row, Columns(id="absent"), "/data") == Cells("4", None, None, None)
