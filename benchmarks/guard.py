@@ -29,6 +29,7 @@ from benchmarks import lengths, plain, startup
 from benchmarks.architectures import IMAGENET, RandomGuide, recipe_of, write_encoders
 from benchmarks.material import write_posts
 from benchmarks.spread import alternate, ratios
+from clfa.cpu import speed_up
 from clfa.data.images import load_image
 from clfa.devices import best_device
 from clfa.evaluation.inference import infer
@@ -192,7 +193,7 @@ class Subject:
             num_labels=2,
             **off,
         )
-        return CLFAForClassification(config).train()
+        return speed_up(CLFAForClassification(config)).train()
 
     @cached_property
     def samples(self) -> list[dict[str, Any]]:

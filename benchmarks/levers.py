@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,7 @@ from benchmarks.architectures import recipe_of, write_encoders
 from benchmarks.material import write_posts
 from benchmarks.spread import alternate
 from benchmarks.training import prepared
-from clfa.cpu import encoder_attention, linear
+from clfa.cpu import batched_attention, encoder_attention, linear, speed_up, unpadded
 from clfa.cpu.clipping import clip_within_step
 from clfa.cpu.dropout import Dropout
 from clfa.cpu.memory import reused_memory
@@ -28,8 +28,7 @@ from clfa.cpu.packed import packed_weights
 from clfa.cpu.patch_conv import PatchConv2d
 from clfa.evaluation.inference import by_length
 from clfa.files import write_json
-from clfa.modeling import attention, encoders
-from clfa.modeling.encoders import encode_image, load_encoder
+from clfa.modeling.encoders import load_encoder
 from clfa.processing.collator import CLFACollator
 
 SAMPLES = 64
@@ -37,6 +36,7 @@ BATCH = 8
 EVALUATION_BATCH = 16
 LONGEST = 77
 PATCHES, CLIPPING = "patch embedding as a product", "clipping folded into the optimiser"
+DROPOUT_KEPT = "on CPUs ([dropout.py](../src/clfa/cpu/dropout.py))"
 BATCHED, MEMORY, UNPADDED = "attention as batched products", "freed memory kept", "no padding in the text encoder"
 
 
@@ -171,13 +171,13 @@ def _always(*arguments: Any) -> bool:
 @contextmanager
 def plain_attention(pays: Callable[..., bool] = _never) -> Iterator[None]:
     """PyTorch's attention everywhere, or wherever ``pays`` says no."""
-    with replaced(attention, "batching_pays", pays), replaced(encoder_attention, "batching_pays", pays):
+    with replaced(batched_attention, "batching_pays", pays), replaced(encoder_attention, "batching_pays", pays):
         yield
 
 
 def with_padding() -> AbstractContextManager[None]:
     """Text encoders run on padded batches."""
-    return replaced(encoders, "leaving_padding_out_pays", _never)
+    return replaced(unpadded, "leaving_padding_out_pays", _never)
 
 
 @contextmanager
@@ -215,9 +215,9 @@ def levers(subject: Subject) -> list[Lever]:
     def own_dropout() -> AbstractContextManager[None]:
         return replaced(Dropout, "forward", nn.Dropout.forward)
 
-    encoder = load_encoder("package:efficientnet-lite0", "vision").eval()
+    encoder = speed_up(load_encoder("package:efficientnet-lite0", "vision")).eval()
     pictures = torch.randn(SAMPLES, 3, 224, 224, generator=torch.Generator().manual_seed(0))
-    at_once, in_parts = torch.no_grad()(encoder), torch.no_grad()(encode_image)
+    in_parts, at_once = torch.no_grad()(encoder), torch.no_grad()(partial(type(encoder).forward, encoder))
     bf16, fp32 = "a training step, bf16", "a training step, fp32"
     epoch, evaluation = "an epoch of 64, bf16", "an evaluation of 64, bf16"
     return [
@@ -311,13 +311,13 @@ def levers(subject: Subject) -> list[Lever]:
             "on CPUs ([packed.py](../src/clfa/cpu/packed.py))",
         ),
         Lever("fused AdamW", bf16, step(), step(fused=False), "yes"),
-        Lever("random bits for dropout four to a number", bf16, step(), within(own_dropout, step()), "on CPUs"),
+        Lever("random bits for dropout four to a number", bf16, step(), within(own_dropout, step()), DROPOUT_KEPT),
         Lever(
             "convolutions channels-last, eight pictures at a time",
             "EfficientNet-Lite0 on 64 pictures, fp32",
-            lambda: in_parts(encoder, pictures),
+            lambda: in_parts(pixel_values=pictures),
             lambda: at_once(pixel_values=pictures),
-            "on CPUs",
+            "on CPUs ([channels_last.py](../src/clfa/cpu/channels_last.py))",
         ),
         *(
             Lever(
@@ -335,7 +335,7 @@ def levers(subject: Subject) -> list[Lever]:
                 of,
                 step(precision=precision),
                 step(precision=precision, fold=False),
-                "on CPUs, for large models ([folded_clipping.py](../src/clfa/cpu/clipping.py))",
+                "on CPUs, for large models ([clipping.py](../src/clfa/cpu/clipping.py))",
             )
             for of, precision in ((bf16, "bf16"), (fp32, "fp32"))
         ),

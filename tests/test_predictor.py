@@ -17,8 +17,8 @@ from posts import LABELS, make_posts, read_jsonl, write_csv, write_jsonl
 
 @pytest.fixture(autouse=True)
 def _no_pictures(monkeypatch: pytest.MonkeyPatch, tiny_run: Path) -> None:
-    for name in ("score.plot_confusion_matrix", "train.plot_learning_curves"):
-        monkeypatch.setattr(f"clfa.runs.{name}", lambda *args: None)
+    for name in ("targets.single_label.plot_confusion_matrix", "runs.train.plot_learning_curves"):
+        monkeypatch.setattr(f"clfa.{name}", lambda *args: None)
 
 
 @pytest.fixture

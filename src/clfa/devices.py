@@ -34,7 +34,7 @@ def resolve_precision(wanted: Literal["auto", "fp32", "bf16", "fp16"], *, trains
         wanted: As in the recipe or on the command line.
         trains_encoder: Whether any encoder takes gradients; never in prediction.
     """
-    from clfa.cpu.bfloat16 import native_bfloat16
+    from clfa.cpu import native_bfloat16
 
     if wanted != "auto":
         return wanted

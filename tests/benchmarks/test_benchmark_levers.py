@@ -7,8 +7,7 @@ import pytest
 import torch
 from benchmarks.levers import Subject, levers, lower, measure, plain_attention, replaced
 
-from clfa.cpu import encoder_attention
-from clfa.modeling import attention
+from clfa.cpu import batched_attention, encoder_attention
 
 
 @pytest.fixture(scope="module")
@@ -19,12 +18,12 @@ def subject(tmp_path_factory: pytest.TempPathFactory) -> Subject:
 def test_attention_is_exchanged_and_put_back() -> None:
     states = torch.zeros(1, 1, 2, 4, dtype=torch.bfloat16)
     arguments = (states, states, states, None, 0.0)
-    for module in (attention, encoder_attention):
+    for module in (batched_attention, encoder_attention):
         assert module.batching_pays(*arguments)
     with plain_attention():
-        for module in (attention, encoder_attention):
+        for module in (batched_attention, encoder_attention):
             assert not module.batching_pays(*arguments)
-    for module in (attention, encoder_attention):
+    for module in (batched_attention, encoder_attention):
         assert module.batching_pays(*arguments)
 
 

@@ -4,9 +4,10 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from torch import nn
 from torch.nn import functional as F
 
-from clfa.cpu.batched_attention import batched_attention, batching_pays
+from clfa.cpu.batched_attention import attend, batched_attention, batching_pays, exchange
 
 
 def states(*shape: int, seed: int = 0, dtype: torch.dtype = torch.float64) -> torch.Tensor:
@@ -116,3 +117,32 @@ def test_when_it_pays() -> None:
     assert not batching_pays(lower[0], single[1], single[2], None, 0.1)
     assert not batching_pays(lower[0], lower[1][:, :1], lower[2][:, :1], None, 0.1)
     assert not batching_pays(*lower, torch.zeros(4, 6, requires_grad=True), 0.1)
+
+
+@pytest.mark.parametrize("name", MASKS)
+def test_pytorchs_function_by_its_own_arguments(name: str) -> None:
+    lower, single = arguments(dtype=torch.bfloat16), arguments(dtype=torch.float32)
+    mask = MASKS[name]
+    assert torch.equal(attend(*lower, attn_mask=mask), batched_attention(*lower, mask))
+    found = []
+    for function in (attend, F.scaled_dot_product_attention):
+        torch.manual_seed(0)
+        found.append(function(*single, attn_mask=None if mask is None or mask.dtype == torch.bool else mask.float()))
+        found.append(function(*single, dropout_p=0.5))
+    assert all(torch.equal(ours, theirs) for ours, theirs in zip(found[:2], found[2:], strict=True))
+
+
+def test_exchange_is_of_pytorchs_function_alone() -> None:
+    class Layer(nn.Module):
+        attend = staticmethod(F.scaled_dot_product_attention)
+
+    class Other(nn.Module):
+        attend = staticmethod(max)
+
+    layers = [Layer(), Layer(), Other(), nn.Linear(1, 1)]
+    for layer in layers[1:]:
+        exchange(layer)
+    assert layers[0].attend is F.scaled_dot_product_attention
+    assert layers[1].attend is attend
+    assert layers[2].attend is max
+    assert not hasattr(layers[3], "attend")

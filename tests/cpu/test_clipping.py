@@ -4,7 +4,8 @@ import pytest
 import torch
 from torch import nn
 
-from clfa.cpu.clipping import clip_within_step, folding_pays, takes_scale, total_norm
+from clfa.cpu import clipping
+from clfa.cpu.clipping import clip_gradients, clip_within_step, folding_pays, takes_scale, total_norm
 
 
 def parameters() -> list[nn.Parameter]:
@@ -58,3 +59,16 @@ def test_which_models_are_large() -> None:
     small = nn.Linear(2, 3)
     assert folding_pays([*trained.parameters(), *frozen.parameters()])
     assert not folding_pays([*small.parameters(), *frozen.parameters()])
+
+
+@pytest.mark.parametrize("off", ["nothing", "switch", "size", "optimizer"])
+def test_clipped_where_it_pays_and_left_to_the_caller_elsewhere(monkeypatch: pytest.MonkeyPatch, off: str) -> None:
+    monkeypatch.setattr(clipping, "enabled", lambda: off != "switch")
+    monkeypatch.setattr(clipping, "_LARGE_MODEL", 2**24 if off == "size" else 0)
+    weights = parameters()
+    optimizer = torch.optim.AdamW(weights, fused=off != "optimizer")
+    norm = clip_gradients(optimizer, iter(weights), 0.5)
+    assert (norm is not None) == (off == "nothing")
+    assert (getattr(optimizer, "grad_scale", None) is not None) == (off == "nothing")
+    if norm is not None:
+        torch.testing.assert_close(optimizer.grad_scale, (norm + 1e-6) / 0.5)

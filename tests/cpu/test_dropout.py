@@ -2,8 +2,9 @@ from __future__ import annotations
 
 import pytest
 import torch
+from torch import nn
 
-from clfa.cpu.dropout import Dropout
+from clfa.cpu.dropout import Dropout, exchange
 
 
 @pytest.mark.parametrize("p", [0.1, 0.2, 0.5, 0.9])
@@ -50,3 +51,10 @@ def test_off_in_evaluation_at_zero_and_on_nothing() -> None:
     assert Dropout(0.0)(x) is x
     assert not Dropout(1.0)(x).any()
     assert Dropout(0.5)(torch.empty(0, 3)).shape == (0, 3)
+
+
+def test_exchange_keeps_the_probability_and_spares_other_kinds() -> None:
+    plain, channels = nn.Dropout(0.3), nn.Dropout2d(0.3)
+    exchange(plain)
+    exchange(channels)
+    assert (type(plain), plain.p, type(channels)) == (Dropout, 0.3, nn.Dropout2d)

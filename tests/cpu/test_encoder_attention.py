@@ -5,10 +5,10 @@ from pathlib import Path
 import pytest
 import torch
 from torch import nn
-from transformers import BertConfig, BertModel, PreTrainedModel, ViTConfig, ViTModel
+from transformers import BertConfig, BertModel, CLIPConfig, CLIPModel, PreTrainedModel, ViTConfig, ViTModel
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
 
-from clfa.cpu.encoder_attention import ATTENTION, attend, use_fast_attention
+from clfa.cpu.encoder_attention import ATTENTION, attend, exchange
 
 TOLERANCE = {torch.float32: {"atol": 1e-6, "rtol": 1e-5}, torch.bfloat16: {"atol": 2e-2, "rtol": 2e-2}}
 SIZES = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 48}
@@ -78,7 +78,7 @@ def test_an_encoder_gives_what_it_gave(tmp_path: Path) -> None:
     mask[1, 4:] = 0
     before = encoder(input_ids=ids, attention_mask=mask).last_hidden_state
     encoder.save_pretrained(tmp_path / "before")
-    use_fast_attention(encoder)
+    exchange(encoder)
     assert encoder.config._attn_implementation == ATTENTION
     assert torch.equal(encoder(input_ids=ids, attention_mask=mask).last_hidden_state, before)
     encoder.save_pretrained(tmp_path / "after")
@@ -88,7 +88,7 @@ def test_an_encoder_gives_what_it_gave(tmp_path: Path) -> None:
 def test_a_vision_encoder_under_autocast_is_near_float32() -> None:
     torch.manual_seed(0)
     encoder: PreTrainedModel = ViTModel(ViTConfig(image_size=32, patch_size=8, **SIZES), add_pooling_layer=False).eval()
-    use_fast_attention(encoder)
+    exchange(encoder)
     pixels = torch.randn(2, 3, 32, 32)
     with torch.autocast("cpu", torch.bfloat16):
         found = encoder(pixel_values=pixels).last_hidden_state
@@ -98,5 +98,16 @@ def test_a_vision_encoder_under_autocast_is_near_float32() -> None:
 def test_other_implementations_are_left_alone() -> None:
     encoder = _bert()
     encoder.set_attn_implementation("eager")
-    use_fast_attention(encoder)
+    exchange(encoder)
+    exchange(nn.Linear(1, 1))
     assert encoder.config._attn_implementation == "eager"
+
+
+def test_a_model_of_two_towers_is_left_to_its_towers() -> None:
+    words, patches = {"vocab_size": 20, **SIZES}, {"image_size": 16, "patch_size": 8, **SIZES}
+    model = CLIPModel(CLIPConfig(text_config=words, vision_config=patches))
+    exchange(model)
+    assert model.text_model.config._attn_implementation == "sdpa"
+    exchange(model.text_model)
+    assert model.config._attn_implementation == model.vision_model.config._attn_implementation == "sdpa"
+    assert model.text_model.config._attn_implementation == ATTENTION

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from clfa.cpu.patch_conv import PatchConv2d
+from clfa.cpu.patch_conv import PatchConv2d, exchange
 
 
 @pytest.fixture
@@ -73,3 +73,12 @@ def test_single_pixels_and_single_pictures_are_convolved(convolutions: list[int]
 def test_a_picture_smaller_than_a_patch_is_pytorchs_error() -> None:
     with pytest.raises(RuntimeError, match="Kernel size can't be greater than actual input size"):
         PatchConv2d(3, 2, 4, stride=4)(torch.zeros(1, 3, 3, 8))
+
+
+def test_exchange_keeps_parameters_and_spares_other_kinds() -> None:
+    plain, transposed = nn.Conv2d(3, 2, 4, stride=4), nn.ConvTranspose2d(3, 2, 4)
+    weight = plain.weight
+    exchange(plain)
+    exchange(transposed)
+    assert (type(plain), type(transposed)) == (PatchConv2d, nn.ConvTranspose2d)
+    assert plain.weight is weight

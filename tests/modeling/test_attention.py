@@ -3,13 +3,15 @@ from __future__ import annotations
 import pytest
 import torch
 
+from clfa.cpu import speed_up
 from clfa.modeling.attention import AttentionSubLayer, attention_mask_for
 
 
-@pytest.fixture
-def layer() -> AttentionSubLayer:
+@pytest.fixture(params=[False, True], ids=["plain", "sped up"])
+def layer(request: pytest.FixtureRequest) -> AttentionSubLayer:
     torch.manual_seed(0)
-    return AttentionSubLayer(hidden_size=8, num_heads=2).double().eval()
+    found = AttentionSubLayer(hidden_size=8, num_heads=2).double().eval()
+    return speed_up(found) if request.param else found
 
 
 def states(*shape: int, seed: int = 1) -> torch.Tensor:

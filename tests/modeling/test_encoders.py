@@ -248,23 +248,3 @@ def test_pool_grid_averages_cells() -> None:
 def test_pool_grid_refuses(count: int, size: int) -> None:
     with pytest.raises(ModelError, match=f"image_grid_size={size} does not fit {count} image tokens"):
         pool_grid(torch.zeros(1, count, 2), size)
-
-
-@pytest.mark.parametrize("training", [False, True])
-def test_convolutions_take_few_pictures_at_a_time_unless_they_use_batch_statistics(training: bool) -> None:
-    torch.manual_seed(0)
-    config = tf.ResNetConfig(embedding_size=4, hidden_sizes=[4, 8], depths=[1, 1])
-    encoder = tf.ResNetModel(config).train(training)
-    pixels = torch.randn(19, 3, 32, 32, requires_grad=True)
-    passes: list[int] = []
-    encoder.register_forward_pre_hook(
-        lambda module, args, inputs: passes.append(len(inputs["pixel_values"])), with_kwargs=True
-    )
-    found = encode_image(encoder, pixels)
-    assert passes == ([19] if training else [8, 8, 3])
-    found.square().sum().backward()
-    gradient, pixels.grad = pixels.grad, None
-    expected = encoder(pixel_values=pixels).last_hidden_state.flatten(2).transpose(1, 2)
-    torch.testing.assert_close(found, expected, atol=1e-5, rtol=1e-5)
-    expected.square().sum().backward()
-    torch.testing.assert_close(gradient, pixels.grad, atol=1e-4, rtol=1e-4)

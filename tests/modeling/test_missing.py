@@ -7,6 +7,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from clfa.cpu import speed_up
 from clfa.modeling import CLFAForClassification
 from clfa.modeling.fusion import FUSIONS, Stream
 from clfa.modeling.missing import MissingTokens
@@ -209,4 +210,5 @@ def test_tokens_are_saved(tmp_path: Any) -> None:
     for name, token in model.clfa.missing.tokens.items():
         assert torch.equal(loaded.clfa.missing.tokens[name], token)
     with torch.no_grad():
-        assert torch.equal(loaded(**mixed()).logits, model(**mixed()).logits)
+        # What is loaded is sped up, and rounds otherwise than the plain model.
+        assert torch.equal(loaded(**mixed()).logits, speed_up(model)(**mixed()).logits)

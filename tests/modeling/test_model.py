@@ -8,6 +8,7 @@ import torch
 from torch.nn import functional as F
 from transformers import AutoModel, BertConfig, BertModel, ViTConfig, ViTModel
 
+from clfa.cpu import speed_up
 from clfa.errors import ModelError, RecipeError
 from clfa.modeling import CLFAConfig, CLFAForClassification, CLFAModel, GuidedContrastiveLoss
 
@@ -23,11 +24,20 @@ HEAD: dict[str, Any] = {
     "num_fusion_layers": 2,
 }
 
+BUILD = {"sped_up": False}
+
+
+@pytest.fixture(autouse=True, params=[False, True], ids=["plain", "sped up"])
+def sped_up(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every test of a model holds for the plain one and for the one with everything exchanged."""
+    monkeypatch.setitem(BUILD, "sped_up", request.param)
+
 
 def build(text: bool = True, image: bool = True, **fields: Any) -> CLFAForClassification:
     torch.manual_seed(0)
     encoders = {"text_config": BERT.to_dict() if text else None, "vision_config": VIT.to_dict() if image else None}
-    return CLFAForClassification(CLFAConfig(**encoders, **(HEAD | {"num_labels": 3} | fields))).eval()
+    model = CLFAForClassification(CLFAConfig(**encoders, **(HEAD | {"num_labels": 3} | fields))).eval()
+    return speed_up(model) if BUILD["sped_up"] else model
 
 
 def make_batch(guide: int | None = None, knowledge: bool = False, labels: bool = True) -> dict[str, torch.Tensor]:
@@ -362,7 +372,8 @@ def test_saving_and_loading_gives_identical_logits(tmp_path: Path, fields: dict[
     loaded = CLFAForClassification.from_pretrained(tmp_path)
     assert not loaded.training
     batch = make_batch(guide=fields.get("guide_dim", 12), knowledge=True)
-    expected, output = model(**batch), loaded(**batch)
+    # What is loaded is sped up, and rounds otherwise than the plain model.
+    expected, output = speed_up(model)(**batch), loaded(**batch)
     assert torch.equal(output.logits, expected.logits)
     assert torch.equal(output.loss, expected.loss)
 
@@ -385,7 +396,7 @@ def test_auto_model_takes_the_body(tmp_path: Path) -> None:
     body = AutoModel.from_pretrained(tmp_path)
     assert type(body) is CLFAModel
     batch = make_batch(labels=False)
-    assert torch.equal(body(**batch).last_hidden_state, model.clfa(**batch).last_hidden_state)
+    assert torch.equal(body(**batch).last_hidden_state, speed_up(model).clfa(**batch).last_hidden_state)
 
 
 def test_clip_towers_as_encoders(tiny_clip_dir: Path, tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from torch.nn import functional as F
 
 from clfa.modeling.configuration import CLFAConfig
 from clfa.modeling.task_loss import TaskLoss
+from clfa.targets.default_label import default_label
 from clfa.targets.target import Target
 from loss_formulas import draws, numpy_multi, numpy_single
 
@@ -70,7 +71,8 @@ def test_the_default_label_is_cross_entropy() -> None:
     logits, labels, _, weights = (torch.from_numpy(array) for array in draws(5))
     module = TaskLoss(config(num_labels=4, label_smoothing=0.1))
     total, parts = module.train()(logits, labels)
-    assert parts is None
+    assert list(parts) == ["label"]
+    assert torch.equal(parts["label"], total)
     assert torch.equal(total, F.cross_entropy(logits, labels, label_smoothing=0.1))
     assert torch.equal(module.eval()(logits, labels)[0], F.cross_entropy(logits, labels))
     # Half precision is widened first.
@@ -95,7 +97,8 @@ def test_targets_decide_on_the_classifiers_outputs(tmp_path: Any) -> None:
     one = config(targets=[TARGETS[1].to_dict()])
     assert (one.label_names, one.problem_type) == (["a", "b", "c"], "multi_label_classification")
     plain = config(num_labels=3)
-    assert (plain.targets, plain.target_list, plain.problem_type) == (None, [], None)
+    assert (plain.targets, plain.problem_type) == (None, None)
+    assert plain.target_list == [default_label(["LABEL_0", "LABEL_1", "LABEL_2"])]
 
 
 @pytest.mark.parametrize(

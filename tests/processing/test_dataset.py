@@ -79,8 +79,8 @@ def test_pictures_are_read_when_asked_for_and_named_when_missing(split: Dataset,
         dataset[2]
 
 
-def test_an_unlabelled_sample_has_no_label(split: Dataset, processor: CLFAProcessor) -> None:
-    assert "labels" not in EncodedDataset(split, CLFAProcessor(None, processor.tokenizer))[2]
+def test_an_unlabelled_sample_has_a_missing_label(split: Dataset, processor: CLFAProcessor) -> None:
+    assert np.isnan(EncodedDataset(split, CLFAProcessor(None, processor.tokenizer))[2]["labels"]).all()
 
 
 @pytest.mark.parametrize("modality", ["text", "image"])
@@ -151,7 +151,7 @@ def test_samples_make_a_batch(split: Dataset, processor: CLFAProcessor, tmp_path
         "guide_text_embeds": (2, 2),
         "guide_image_embeds": (2, 2),
         "guide_index": (2,),
-        "labels": (2,),
+        "labels": (2, 1),
     }
     cached = EncodedDataset(split, processor, **stores(split, tmp_path))
     batch = CLFACollator()([cached[0], cached[1]])

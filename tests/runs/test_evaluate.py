@@ -105,7 +105,9 @@ def test_other_classes(tiny_run: Path, tmp_path: Path) -> None:
     corpus = load_corpus(load_recipe(tiny_run / "recipe.yaml"))
     corpus.label_names = ["good", "bad"]
     model = CLFAForClassification.from_pretrained(tiny_run / "model")
-    with pytest.raises(DataError, match=r"the model's classes are \['bad', 'good'\], the data's \['good', 'bad'\]"):
+    with pytest.raises(
+        DataError, match=r"targets are label \(single.*: bad, good\), the data's label \(single.*: good, bad\)"
+    ):
         evaluate_module.check_label_names(model, corpus)
 
 

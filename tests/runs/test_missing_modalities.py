@@ -22,6 +22,7 @@ from clfa.runs.encoded_splits import encode_split
 from clfa.runs.encoders import load_encoders
 from clfa.runs.guide import make_guide
 from clfa.runs.train import train
+from clfa.targets.probabilities import softmax
 from posts import make_posts, read_jsonl, write_csv
 
 ALLOW = ["model.allow_missing_modalities=true", "model.modality_dropout=0.3"]
@@ -91,7 +92,7 @@ def test_prediction_equals_evaluation_and_withholding(run: Path, recipe: Recipe,
 
     corpus = load_corpus(recipe)
     dataset = encode_split(recipe, corpus.splits["test"], load_encoders(recipe))
-    without_image = infer(predictor.model, dataset, without="image").probabilities[:, 1]
+    without_image = softmax(infer(predictor.model, dataset, without="image").logits)[:, 1]
     texts = corpus.splits["test"]["text"][:]
     alone = [prediction.probabilities.get("good") for prediction in predictor([Post(text=text) for text in texts])]
     for text, expected, found in zip(texts, without_image, alone, strict=True):

@@ -358,7 +358,7 @@ def test_other_data_must_have_the_same_targets(emotions_run: Path, tmp_path: Pat
         r"\(single_label_classification: no, yes\); they must be the same",
     ):
         check_label_names(model, other)
-    with pytest.raises(DataError, match="the data's none; they must be the same"):
+    with pytest.raises(DataError, match="the data's label \(single_label_classification: no, yes\); they must"):
         check_label_names(model, read_corpus("table", path, label="sarcasm"))
 
 

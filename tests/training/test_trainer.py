@@ -12,7 +12,7 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 from transformers import TrainerCallback, set_seed
 
-from clfa.cpu import memory, packed
+from clfa.cpu import clipping, memory, packed
 from clfa.cpu.clipping import clip_within_step, takes_scale
 from clfa.cpu.linear import Linear
 from clfa.data.assemble import image_at, to_dataset
@@ -22,7 +22,6 @@ from clfa.pretrained import pretrained_model
 from clfa.processing.dataset import EncodedDataset
 from clfa.processing.processor import CLFAProcessor
 from clfa.training import CLFATrainer, CLFATrainingArguments
-from clfa.training import trainer as trainer_module
 from clfa.training.length_groups import LengthGroupedSampler
 from clfa.training.trainer import UNFROZEN_WEIGHTS_FILE, alpha_factor
 from posts import make_posts
@@ -498,9 +497,9 @@ def test_clipping_within_the_step_is_clipping(
     found = []
     for folds in (True, False):
         nn.Module.load_state_dict(model, start)
-        monkeypatch.setattr(trainer_module, "clip_within_step", counted)
-        monkeypatch.setattr(trainer_module, "folding_pays", lambda parameters: large)
-        monkeypatch.setattr(trainer_module, "takes_scale", takes_scale if folds else lambda optimizer: False)
+        monkeypatch.setattr(clipping, "clip_within_step", counted)
+        monkeypatch.setattr(clipping, "folding_pays", lambda parameters: large)
+        monkeypatch.setattr(clipping, "takes_scale", takes_scale if folds else lambda optimizer: False)
         set_seed(0)
         options = {
             "bf16": lower,

@@ -1,1 +1,33 @@
-"""What makes the model faster on a CPU, and nothing else."""
+"""Everything that makes a model faster on a CPU, and nothing else (docs/cpu.md).
+
+:func:`speed_up` exchanges parts of a loaded model; :func:`busy` and :func:`clip_gradients` are for loops. Import them
+from here, not from the modules below. ``CLFA_CPU_SPEEDUPS=0`` in the environment turns everything off
+(:mod:`clfa.cpu.switch`). Names are imported when first used.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from clfa.cpu.bfloat16 import native_bfloat16
+    from clfa.cpu.clipping import clip_gradients
+    from clfa.cpu.levers import speed_up
+    from clfa.cpu.loops import busy
+
+# A file must not have the name of a function: importing it would put the module in the function's place.
+_HOMES = {
+    "busy": "clfa.cpu.loops",
+    "clip_gradients": "clfa.cpu.clipping",
+    "native_bfloat16": "clfa.cpu.bfloat16",
+    "speed_up": "clfa.cpu.levers",
+}
+
+__all__ = ["busy", "clip_gradients", "native_bfloat16", "speed_up"]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'clfa.cpu' has no attribute {name!r}")
+    return getattr(importlib.import_module(_HOMES[name]), name)

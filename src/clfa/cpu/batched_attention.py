@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import torch
+from torch import nn
 from torch.autograd.function import once_differentiable
+from torch.nn import functional as F
 
 from clfa.cpu.dropout import keep_mask
 
@@ -135,3 +137,39 @@ def batched_attention(
             query, key, value, mask, dropout, query.shape[-1] ** -0.5 if scale is None else scale
         )
     return found
+
+
+def attend(
+    query: torch.Tensor,
+    key: torch.Tensor,
+    value: torch.Tensor,
+    attn_mask: torch.Tensor | None = None,
+    dropout_p: float = 0.0,
+) -> torch.Tensor:
+    """``torch.nn.functional.scaled_dot_product_attention``, by :func:`batched_attention` where that pays in bfloat16.
+
+    Float32 stays with PyTorch, whose random numbers the published tables were made with.
+
+    Args:
+        query: (B, heads, N, D).
+        key: (B, heads, M, D).
+        value: (B, heads, M, D).
+        attn_mask: As for :func:`batched_attention`.
+        dropout_p: Probability that a weight is dropped.
+
+    Returns:
+        (B, heads, N, D).
+    """
+    if query.dtype == torch.bfloat16 and batching_pays(query, key, value, attn_mask, dropout_p):
+        return batched_attention(query, key, value, attn_mask, dropout_p)
+    return F.scaled_dot_product_attention(query, key, value, attn_mask=attn_mask, dropout_p=dropout_p)
+
+
+def exchange(module: nn.Module) -> None:
+    """Make a module attend by :func:`attend` that says how it attends in an attribute ``attend``.
+
+    Args:
+        module: Any; one without the attribute, or with another function than PyTorch's in it, is left alone.
+    """
+    if getattr(module, "attend", None) is F.scaled_dot_product_attention:
+        vars(module)["attend"] = attend

@@ -8,6 +8,8 @@ from typing import Any
 import torch
 from torch import nn
 
+from clfa.cpu.switch import enabled
+
 # Trained numbers (64 MB of gradients) from which on gradients come from memory and not from caches. Results of smaller
 # models, heads on frozen encoders among them, stay those of PyTorch's clipping to the last digit.
 _LARGE_MODEL = 2**24
@@ -72,3 +74,22 @@ def clip_within_step(
     scaling: Any = optimizer
     scaling.grad_scale = ((norm + 1e-6) / max_norm).clamp(min=1.0)
     return norm
+
+
+def clip_gradients(
+    optimizer: torch.optim.Optimizer, parameters: Iterable[nn.Parameter], max_norm: float
+) -> torch.Tensor | None:
+    """:func:`clip_within_step` where it can be done and pays, on a CPU; nothing elsewhere.
+
+    Args:
+        optimizer: That steps next.
+        parameters: On a CPU; whose gradients to clip.
+        max_norm: See :func:`clip_within_step`.
+
+    Returns:
+        The norm before clipping, a scalar; ``None`` when nothing was done and the caller has to clip by itself.
+    """
+    parameters = list(parameters)
+    if enabled() and takes_scale(optimizer) and folding_pays(parameters):
+        return clip_within_step(optimizer, parameters, max_norm)
+    return None

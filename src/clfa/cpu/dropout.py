@@ -46,3 +46,14 @@ class Dropout(nn.Dropout):
         if not self.training or not possible or input.device.type != "cpu" or not input.numel():
             return F.dropout(input, self.p, self.training)
         return input * keep_mask(input, self.p)
+
+
+def exchange(module: nn.Module) -> None:
+    """Make a plain dropout layer a :class:`Dropout`.
+
+    Args:
+        module: Any; all others are left alone.
+    """
+    if type(module) is nn.Dropout:
+        # The class alone, so that hooks and settings are those the layer had.
+        module.__class__ = Dropout

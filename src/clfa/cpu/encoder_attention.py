@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 import torch
+from torch import nn
 from transformers import PreTrainedModel
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
 from transformers.masking_utils import ALL_MASK_ATTENTION_FUNCTIONS, sdpa_mask
 from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 
 from clfa.cpu.batched_attention import batched_attention, batching_pays
-from clfa.cpu.unpadded import TokenLayout
+from clfa.cpu.token_layout import TokenLayout
 
 ATTENTION = "clfa_sdpa"
 # Arguments of some models that change what attention is.
@@ -75,13 +76,17 @@ ALL_ATTENTION_FUNCTIONS.register(ATTENTION, attend)
 ALL_MASK_ATTENTION_FUNCTIONS.register(ATTENTION, sdpa_mask)
 
 
-def use_fast_attention(encoder: PreTrainedModel) -> None:
-    """Make an encoder that attends by Transformers' ``sdpa`` attend by :func:`attend`; others are left alone.
+def exchange(module: nn.Module) -> None:
+    """Make an encoder of Transformers that attends by its ``sdpa`` attend by :func:`attend`.
 
     What a saved configuration says does not change.
 
     Args:
-        encoder: A loaded encoder.
+        module: Any; models made of other models are left alone, as each of those is an encoder of its own.
     """
-    if encoder.config._attn_implementation == "sdpa":
-        encoder.set_attn_implementation(ATTENTION)
+    if (
+        isinstance(module, PreTrainedModel)
+        and not module.config.sub_configs
+        and module.config._attn_implementation == "sdpa"
+    ):
+        module.set_attn_implementation(ATTENTION)

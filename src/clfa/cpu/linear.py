@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import nn
 from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
-
-if TYPE_CHECKING:
-    from clfa.cpu.packed import PackedWeights
 
 # Multiplications below which the detour over Python costs more than it saves.
 _WORTHWHILE = 2**22
@@ -78,14 +76,15 @@ class Linear(nn.Linear):
     """``torch.nn.Linear``, by oneDNN where that is faster; see :func:`onednn_pays`. Results differ in rounding alone.
 
     Attributes:
-        packed: The weights as :func:`clfa.cpu.packed.packed_weights` holds them meanwhile.
+        packed: What computes the layer instead while it is set: (..., in) -> (..., out) in bfloat16, without gradients;
+            :func:`clfa.cpu.packed.packed_weights` sets it.
 
     Example:
         >>> Linear(3, 2)(torch.zeros(5, 3)).shape
         torch.Size([5, 2])
     """
 
-    packed: PackedWeights | None = None
+    packed: Callable[[torch.Tensor], torch.Tensor] | None = None
 
     def forward(self, input: torch.Tensor) -> torch.Tensor:
         """(..., in) -> (..., out)."""
@@ -106,3 +105,14 @@ class Linear(nn.Linear):
                 return _OneDNNLinear.apply(input, weight, bias)
             return _product(input, weight, bias)
         return F.linear(input, weight, bias)
+
+
+def exchange(module: nn.Module) -> None:
+    """Make a plain linear layer a :class:`Linear`.
+
+    Args:
+        module: Any; all others are left alone.
+    """
+    if type(module) is nn.Linear:
+        # The class alone, so that parameters, hooks and names are those the layer had.
+        module.__class__ = Linear

@@ -42,3 +42,14 @@ class PatchConv2d(nn.Conv2d):
             and all(size >= patch for size, patch in zip(input.shape[2:], self.kernel_size, strict=True))
             and not torch.compiler.is_compiling()
         )
+
+
+def exchange(module: nn.Module) -> None:
+    """Make a plain two-dimensional convolution a :class:`PatchConv2d`.
+
+    Args:
+        module: Any; all others are left alone.
+    """
+    if type(module) is nn.Conv2d:
+        # The class alone, so that parameters, hooks and names are those the layer had.
+        module.__class__ = PatchConv2d

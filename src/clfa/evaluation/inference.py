@@ -9,11 +9,10 @@ import numpy as np
 import torch
 from torch.utils.data import DataLoader
 
-from clfa.cpu.memory import reused_memory
+from clfa.cpu import busy
 from clfa.processing.collator import CLFACollator
 from clfa.processing.dataset import EncodedDataset
 from clfa.progress import track
-from clfa.targets.probabilities import softmax
 
 
 @dataclass(frozen=True)
@@ -31,11 +30,6 @@ class Inference:
     text_embeds: np.ndarray | None
     image_embeds: np.ndarray | None
     pooled: np.ndarray
-
-    @property
-    def probabilities(self) -> np.ndarray:
-        """Softmax of the logits (N, C)."""
-        return softmax(self.logits)
 
 
 def by_length(dataset: Any) -> list[int]:
@@ -92,7 +86,7 @@ def infer(
         num_workers=num_workers,
     )
     outputs: dict[str, list[np.ndarray]] = {"logits": [], "text_embeds": [], "image_embeds": [], "pooler_output": []}
-    with reused_memory(), track(len(dataset), description) as advance:
+    with busy(), track(len(dataset), description) as advance:
         for batch in loader:
             inputs = {
                 name: tensor.to(model.device)

@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from clfa.cpu.memory import reused_memory
+from clfa.cpu import busy
 from clfa.data.images import image_key
 from clfa.errors import RecipeError
 from clfa.modeling.frozen_encoder import FrozenEncoder
@@ -168,7 +168,7 @@ class Guide(ABC):
         store = FeatureStore(cache / "guides" / f"{self.name}-{self.fingerprint}" / side, self.dim, "float32")
         absent = store.missing(keys)
         if absent:
-            with reused_memory(), store.writer() as write:
+            with busy(), store.writer() as write:
                 for start in range(0, len(absent), 1024):
                     chunk = absent[start : start + 1024]
                     for position, row in zip(chunk, embed([contents[i] for i in chunk]), strict=True):

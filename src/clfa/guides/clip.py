@@ -11,7 +11,7 @@ import torch
 from transformers import AutoImageProcessor, AutoModel, AutoTokenizer
 
 from clfa.ahead import prepared_ahead
-from clfa.cpu.layers import use_fast_layers
+from clfa.cpu import speed_up
 from clfa.data.images import load_image
 from clfa.devices import best_device
 from clfa.errors import ModelError
@@ -41,7 +41,7 @@ class CLIPGuide(Guide):
                 f"{str(model)!r} is a {type(self.model).__name__}, not a CLIP-like model: it does not embed both "
                 "texts and images. Use guide.name=fitted when you have no such model."
             )
-        use_fast_layers(self.model)
+        speed_up(self.model, layers_only=True)
         self.tokenizer = pretrained(AutoTokenizer, model)
         self.image_processor = pretrained(AutoImageProcessor, model)
         self.batch_size = batch_size

@@ -13,7 +13,7 @@ from typing import Any, ClassVar, Literal
 
 import pyarrow as pa
 
-from clfa.cpu.memory import reused_memory
+from clfa.cpu import busy
 from clfa.errors import DataError
 from clfa.jobs.output import MAX_EXAMPLES, OutputFolder, Summary
 from clfa.progress import track
@@ -242,7 +242,7 @@ def process_shard(worker: Worker, shard: Shard, folder: OutputFolder, strict: bo
     schema = result_schema(worker)
     summary = Summary()
     place = Path(shard.path).parent
-    with reused_memory(), folder.writing(shard, schema, summary) as write:
+    with busy(), folder.writing(shard, schema, summary) as write:
         for rows in _chunked(shard_rows(shard, worker.columns), worker.batch_size):
             results = iter(worker([row for row in rows if row.error is None], place))
             records = []

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import nn
 from torch.nn import functional as F
 
-from clfa.cpu.batched_attention import batched_attention, batching_pays
-from clfa.cpu.dropout import Dropout
 from clfa.modeling.configuration import CLFAConfig
 
 
@@ -37,7 +37,13 @@ class AttentionSubLayer(nn.Module):
         attention_dropout: Dropout on the attention weights.
         hidden_dropout: Dropout on the output.
         layer_norm_eps: Epsilon of the LayerNorm.
+
+    Attributes:
+        attend: What computes the attention, called as PyTorch's function is. Whoever has a faster one for a device sets
+            it on the instance, as :func:`clfa.cpu.speed_up` does.
     """
+
+    attend: Callable[..., torch.Tensor] = staticmethod(F.scaled_dot_product_attention)
 
     def __init__(
         self,
@@ -54,7 +60,7 @@ class AttentionSubLayer(nn.Module):
         self.key = nn.Linear(hidden_size, hidden_size)
         self.value = nn.Linear(hidden_size, hidden_size)
         self.output = nn.Linear(hidden_size, hidden_size)
-        self.dropout = Dropout(hidden_dropout)
+        self.dropout = nn.Dropout(hidden_dropout)
         self.layer_norm = nn.LayerNorm(hidden_size, eps=layer_norm_eps)
 
     @classmethod
@@ -97,11 +103,7 @@ class AttentionSubLayer(nn.Module):
         )
         scores_mask = attention_mask_for(mask, bias)
         dropout = self.attention_dropout if self.training else 0.0
-        # Float32 stays with PyTorch, whose random numbers the published tables were made with.
-        if query.dtype == torch.bfloat16 and batching_pays(query, key, value, scores_mask, dropout):
-            attended = batched_attention(query, key, value, scores_mask, dropout)
-        else:
-            attended = F.scaled_dot_product_attention(query, key, value, attn_mask=scores_mask, dropout_p=dropout)
+        attended = self.attend(query, key, value, attn_mask=scores_mask, dropout_p=dropout)
         update = self.output(attended.transpose(1, 2).flatten(2))
         result: torch.Tensor = self.layer_norm(hidden + self.dropout(update))
         return result if present is None else torch.where(present[:, None, None], result, hidden)

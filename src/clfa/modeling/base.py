@@ -11,6 +11,7 @@ from torch import nn
 from transformers import PreTrainedModel
 from transformers import initialization as init
 
+from clfa.cpu import speed_up
 from clfa.errors import ModelError
 from clfa.modeling.configuration import CLFAConfig
 from clfa.modeling.encoders import load_encoder
@@ -44,11 +45,15 @@ class CLFAPreTrainedModel(PreTrainedModel):
 
     @classmethod
     def from_pretrained(cls, *args: Any, **kwargs: Any) -> Any:
-        """See Transformers; what the configuration freezes is frozen in the loaded model, too."""
+        """See Transformers; the loaded model is frozen where its configuration says so, and sped up.
+
+        See :func:`clfa.cpu.speed_up` for the latter.
+        """
         loaded = super().from_pretrained(*args, **kwargs)
+        model: Any = loaded[0] if isinstance(loaded, tuple) else loaded
         # Loading puts new parameters in the place of those that were frozen when the model was built.
-        body: Any = (loaded[0] if isinstance(loaded, tuple) else loaded).base_model
-        body.freeze_encoders()
+        model.base_model.freeze_encoders()
+        speed_up(model)
         return loaded
 
     @classmethod
@@ -59,10 +64,11 @@ class CLFAPreTrainedModel(PreTrainedModel):
         label_names: Sequence[str] = (),
         **config: Any,
     ) -> Any:
-        """A model with pretrained encoders and a fresh head.
+        """A model with pretrained encoders and a fresh head, sped up for CPUs but for encoders that are passed in.
 
         Args:
-            text_encoder: Directory, hub id, ``package:NAME`` or a loaded encoder; ``None`` for an image-only model.
+            text_encoder: Directory, hub id, ``package:NAME`` or a loaded encoder; ``None`` for an image-only model. A
+                loaded one stays as it is; :func:`clfa.cpu.speed_up` on the finished model exchanges its layers, too.
             vision_encoder: The same; ``None`` for a text-only model.
             label_names: Class names, kept in the configuration.
             config: Further fields of :class:`CLFAConfig`.
@@ -91,5 +97,6 @@ class CLFAPreTrainedModel(PreTrainedModel):
             text_encoder=text,
             vision_encoder=vision,
         )
+        passed_in = [encoder for encoder in (text_encoder, vision_encoder) if isinstance(encoder, nn.Module)]
         # Loaded encoders come in evaluation mode.
-        return model.train()
+        return speed_up(model, spared=passed_in).train()

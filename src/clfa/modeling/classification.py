@@ -6,8 +6,6 @@ import torch
 from torch import nn
 from transformers import PreTrainedModel
 
-from clfa.cpu.dropout import Dropout
-from clfa.cpu.layers import use_fast_layers
 from clfa.modeling.alignment import ALIGNMENTS, AlignmentInputs, GuideBank
 from clfa.modeling.base import CLFAPreTrainedModel
 from clfa.modeling.configuration import CLFAConfig
@@ -21,6 +19,9 @@ from clfa.modeling.task_loss import TaskLoss
 
 class CLFAForClassification(CLFAPreTrainedModel):
     """CLFA with its classifier and losses.
+
+    Made so, it is plain PyTorch; :func:`clfa.cpu.speed_up` makes it faster on a CPU, as ``from_pretrained`` and
+    ``from_encoders`` do by themselves.
 
     Args:
         config: Shape of the model.
@@ -52,7 +53,7 @@ class CLFAForClassification(CLFAPreTrainedModel):
         if config.guide_dim is not None and config.guide_dim != config.hidden_size:
             for modality in config.modalities:
                 self.alignment[modality] = nn.Linear(config.hidden_size, config.guide_dim, bias=False)
-        self.dropout = Dropout(config.classifier_dropout)
+        self.dropout = nn.Dropout(config.classifier_dropout)
         if config.baseline is not None:
             views = self.clfa.baseline.views
         else:
@@ -67,7 +68,6 @@ class CLFAForClassification(CLFAPreTrainedModel):
         self.aligner = ALIGNMENTS.get(config.alignment)(config.temperature)
         self.guide_bank: GuideBank | None = None
         self.task_loss = TaskLoss(config)
-        use_fast_layers(self)
         self.post_init()
 
     def forward(
@@ -87,7 +87,8 @@ class CLFAForClassification(CLFAPreTrainedModel):
         Args:
             input_ids: See :meth:`CLFAModel.forward`, also for ``attention_mask``, ``token_type_ids``,
                 ``pixel_values`` and the further streams.
-            labels: Class indices (B,); with targets their flat vectors (B, L), see :class:`clfa.targets.target.Target`.
+            labels: Flat vectors of the targets (B, L), see :class:`clfa.targets.target.Target`; or (B,) for a single
+                target of width 1, such as the class indices of the default label.
             guide_text_embeds: The frozen guide's text embeddings of the same samples (B, guide width).
             guide_image_embeds: The frozen guide's image embeddings (B, guide width).
             guide_index: Row of each sample in ``guide_bank`` (B,), for ``negatives="bank"``.
@@ -132,7 +133,7 @@ class CLFAForClassification(CLFAPreTrainedModel):
 
     def _losses_everywhere(
         self, logits: torch.Tensor, labels: torch.Tensor, auxiliary: torch.Tensor | None
-    ) -> tuple[torch.Tensor, dict[str, torch.Tensor] | None, torch.Tensor | None]:
+    ) -> tuple[torch.Tensor, dict[str, torch.Tensor], torch.Tensor | None]:
         """Losses of the whole batch; a mean of the processes' own would weigh their samples unequally."""
         (all_logits,) = at_least_float32(logits)
         all_logits, all_labels = gather_rows(all_logits, labels)

@@ -8,6 +8,7 @@ from transformers import AutoConfig, PreTrainedConfig
 from transformers.configuration_utils import SubConfigSpec
 
 from clfa.errors import DataError
+from clfa.targets.default_label import default_label, is_default_label
 from clfa.targets.target import Target, from_dicts, output_names
 
 POOLINGS = ("mean", "cls", "max")
@@ -152,19 +153,26 @@ class CLFAConfig(PreTrainedConfig):
             raise ValueError(str(error)) from error
         if not targets:
             raise ValueError("targets is empty; leave it out for the one default label.")
+        if is_default_label(targets):
+            self.targets = None
+            weights = targets[0].class_weights
+            self.class_weights = None if weights is None else list(weights)
         names = output_names(targets)
         self.id2label = dict(enumerate(names))
         self.label2id = {name: index for index, name in enumerate(names)}
-        self.problem_type = targets[0].kind.transformers_name if len(targets) == 1 else None  # type: ignore[assignment]
+        alone = len(targets) == 1 and self.targets is not None
+        self.problem_type = targets[0].kind.transformers_name if alone else None  # type: ignore[assignment]
 
     @property
     def target_list(self) -> list[Target]:
-        """What the model predicts; empty where that is the one default label."""
-        return from_dicts(self.targets or [])
+        """What the model predicts, one target at least."""
+        if self.targets is None:
+            return [default_label(self.label_names, self.class_weights)]
+        return from_dicts(self.targets)
 
     @property
     def label_names(self) -> list[str]:
-        """Class names in index order; with several targets ``target: class`` for every output."""
+        """A name for every output: the default label's classes, else :func:`clfa.targets.target.output_names`."""
         names: Any = self.id2label or {}
         return [names[index] for index in range(len(names))]
 

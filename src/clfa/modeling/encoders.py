@@ -13,8 +13,7 @@ from torch.nn import functional as F
 from transformers import AutoConfig, AutoModel, PreTrainedConfig, PreTrainedModel
 from transformers.models.auto.modeling_auto import MODEL_MAPPING
 
-from clfa.cpu.encoder_attention import ATTENTION
-from clfa.cpu.unpadded import encode_unpadded, leaving_padding_out_pays
+from clfa.cpu import speed_up
 from clfa.errors import ModelError
 from clfa.modeling import efficientnet_lite as _efficientnet_lite  # noqa: F401 - registers its Auto classes
 from clfa.modeling.static_embeddings import StaticEmbeddingsModel
@@ -59,7 +58,7 @@ def build_encoder(config: PreTrainedConfig) -> PreTrainedModel:
 
 
 def load_encoder(name: str | os.PathLike[str], tower: str) -> PreTrainedModel:
-    """Load a pretrained encoder.
+    """Load a pretrained encoder, its layers exchanged for faster ones on a CPU (:func:`clfa.cpu.speed_up`).
 
     Args:
         name: Directory, hub id or ``package:NAME``. Of a CLIP-like two-tower model the named tower is taken; of
@@ -77,11 +76,14 @@ def load_encoder(name: str | os.PathLike[str], tower: str) -> PreTrainedModel:
             )
         return StaticEmbeddingsModel.of(load_encoder(os.fspath(name).removeprefix(EMBEDDINGS_PREFIX), tower))
     config = pretrained(AutoConfig, name)
+    encoder: PreTrainedModel
     if getattr(config, f"{tower}_config", None) is not None:
         # The tower's own class, so that the configuration saved with CLFA rebuilds exactly this module.
         tower_config = getattr(config, f"{tower}_config")
-        return pretrained_model(_tower_class(tower_config, name), name)
-    return pretrained_model(AutoModel, name, config=config, **_unused_pooler(config))
+        encoder = pretrained_model(_tower_class(tower_config, name), name)
+    else:
+        encoder = pretrained_model(AutoModel, name, config=config, **_unused_pooler(config))
+    return speed_up(encoder, layers_only=True)
 
 
 def _tower_class(config: PreTrainedConfig, name: str | os.PathLike[str]) -> Any:
@@ -117,8 +119,6 @@ def encode_text(
         attention_mask: 1 where a token exists (B, T); ``None`` when all do.
         token_type_ids: (B, T), for encoders that take them.
     """
-    if attention_mask is not None and leaving_padding_out_pays(encoder, ATTENTION, attention_mask):
-        return encode_unpadded(encoder, input_ids, attention_mask, token_type_ids)
     given = {"attention_mask": attention_mask, "token_type_ids": token_type_ids}
     hidden: torch.Tensor = encoder(
         input_ids=input_ids, **{name: values for name, values in given.items() if values is not None}
@@ -131,27 +131,11 @@ def encode_image(encoder: nn.Module, pixel_values: torch.Tensor) -> torch.Tensor
 
     CLIP's vision tower leaves its last norm to the pooled output; it is applied to all tokens here.
     """
-    tokens = tokens_of(_image_states(encoder, pixel_values))
+    tokens = tokens_of(encoder(pixel_values=pixel_values).last_hidden_state)
     norm = getattr(getattr(encoder, "vision_model", encoder), "post_layernorm", None)
     if norm is not None and getattr(encoder.config, "model_type", "") == "clip_vision_model":
         tokens = norm(tokens)
     return tokens
-
-
-# Pictures that a convolutional encoder takes at a time on a CPU: activations of more no longer fit into its caches.
-_CPU_PICTURES = 8
-
-
-def _image_states(encoder: nn.Module, pixel_values: torch.Tensor) -> torch.Tensor:
-    config = encoder.config
-    convolutional = not hasattr(config, "num_attention_heads") and not hasattr(config, "num_heads")
-    if not convolutional or pixel_values.device.type != "cpu" or torch.compiler.is_compiling():
-        states: torch.Tensor = encoder(pixel_values=pixel_values).last_hidden_state
-        return states
-    pixel_values = pixel_values.contiguous(memory_format=torch.channels_last)
-    # Batch statistics are of the whole batch.
-    parts = [pixel_values] if encoder.training else pixel_values.split(_CPU_PICTURES)
-    return torch.cat([encoder(pixel_values=part).last_hidden_state for part in parts])
 
 
 def pool_grid(tokens: torch.Tensor, size: int | None) -> torch.Tensor:

@@ -6,7 +6,6 @@ import torch
 from torch import nn
 from transformers.activations import ACT2FN
 
-from clfa.cpu.dropout import Dropout
 from clfa.modeling.configuration import CLFAConfig
 
 
@@ -33,7 +32,7 @@ class FeedForwardSubLayer(nn.Module):
         self.fc1 = nn.Linear(hidden_size, intermediate_size)
         self.activation = ACT2FN[hidden_act]
         self.fc2 = nn.Linear(intermediate_size, hidden_size)
-        self.dropout = Dropout(hidden_dropout)
+        self.dropout = nn.Dropout(hidden_dropout)
         self.layer_norm = nn.LayerNorm(hidden_size, eps=layer_norm_eps)
 
     @classmethod

@@ -14,8 +14,7 @@ import torch
 from torch import nn
 
 from clfa.ahead import prepared_ahead
-from clfa.cpu.layers import use_fast_layers
-from clfa.cpu.memory import reused_memory
+from clfa.cpu import busy
 from clfa.data.images import image_key, load_image
 from clfa.modeling.encoders import encode_image, encode_text, encoder_width, pool_grid
 from clfa.processing.processor import CLFAProcessor, tokenizer_digest
@@ -53,7 +52,8 @@ class FrozenEncoder:
 
     Args:
         modality: ``"text"`` or ``"image"``.
-        encoder: The encoder; put into evaluation mode here.
+        encoder: The encoder; put into evaluation mode here, and else left as it is (:func:`clfa.cpu.speed_up` with
+            ``layers_only`` makes one faster that ``load_encoder`` did not load).
         processor: Its tokenizer or image processor.
         cache: Directory for the caches.
         batch_size: Samples per forward pass; by default few pictures on a CPU, where the large activations of big
@@ -81,7 +81,6 @@ class FrozenEncoder:
         self.max_length = max_length or processor.max_length
         self.grid_size = grid_size
         self.encoder = encoder.eval()
-        use_fast_layers(self.encoder)
         self.processor = processor
         on_cpu = next(encoder.parameters()).device.type == "cpu"
         self.batch_size = batch_size or (8 if modality == "image" and on_cpu else 64)
@@ -154,7 +153,7 @@ class FrozenEncoder:
         self, contents: Sequence[Any], keys: Sequence[bytes], absent: list[int]
     ) -> Iterator[tuple[bytes, np.ndarray]]:
         encode = self.encode_texts if self.modality == "text" else self.encode_images
-        with reused_memory(), track(len(absent), f"{self.modality} features") as advance:
+        with busy(), track(len(absent), f"{self.modality} features") as advance:
             for positions, arrays in encode(contents, absent):
                 yield from ((keys[position], array) for position, array in zip(positions, arrays, strict=True))
                 advance(len(positions))

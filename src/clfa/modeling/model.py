@@ -8,8 +8,6 @@ import torch
 from torch import nn
 from transformers import AutoModel, AutoProcessor, PreTrainedModel
 
-from clfa.cpu.encoder_attention import use_fast_attention
-from clfa.cpu.layers import use_fast_layers
 from clfa.errors import ModelError
 from clfa.modeling.base import CLFAPreTrainedModel
 from clfa.modeling.baselines.base import build_baseline
@@ -77,10 +75,6 @@ class CLFAModel(CLFAPreTrainedModel):
                 self.image_projection = self._projection(widths["image"], config.image_feature_dropout)
             self.fusion = FUSIONS.get(config.fusion)(config)
         self.pooling = POOLINGS[config.pooling](config.hidden_size)
-        use_fast_layers(self)
-        for encoder in (self.text_encoder, self.vision_encoder):
-            if encoder is not None:
-                use_fast_attention(encoder)
         self.post_init()
         self.freeze_encoders()
 

@@ -41,8 +41,8 @@ class CLFAClassifierOutput(ModelOutput):
         loss: ``alpha * (loss_text_alignment + loss_image_alignment) + beta * loss_classification + loss_auxiliary``;
             scalar.
         logits: Class scores (B, C).
-        loss_classification: Cross-entropy, or the weighted sum of the targets' losses; scalar.
-        loss_targets: Unweighted loss of each target by name; ``None`` where the model has the one default label.
+        loss_classification: Weighted sum of the targets' losses; scalar.
+        loss_targets: Unweighted loss of each target by name; ``None`` without labels.
         loss_text_alignment: Guided contrastive loss of the text student; scalar, ``None`` without guide embeddings.
         loss_image_alignment: The same for the image student.
         loss_auxiliary: A baseline's own loss; scalar, ``None`` outside training and for models without one.

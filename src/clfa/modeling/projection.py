@@ -5,8 +5,6 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from clfa.cpu.dropout import Dropout
-
 
 class ProjectionMLP(nn.Module):
     """Two linear layers with ReLU between (CLFA, section 3.2; 768 -> 1536 -> 512 in the paper).
@@ -29,7 +27,7 @@ class ProjectionMLP(nn.Module):
     ) -> None:
         super().__init__()
         self.norm = nn.LayerNorm(in_features) if layer_norm else nn.Identity()
-        self.dropout = Dropout(dropout)
+        self.dropout = nn.Dropout(dropout)
         self.fc1 = nn.Linear(in_features, hidden_features)
         self.fc2 = nn.Linear(hidden_features, out_features)
 

@@ -17,7 +17,6 @@ from typing import Any, Literal
 import numpy as np
 import torch
 
-from clfa.cpu.memory import reused_memory
 from clfa.data.image_check import MISSING, UNREADABLE
 from clfa.data.images import MissingImageError, image_name, load_image
 from clfa.errors import DataError, ImageError
@@ -173,7 +172,7 @@ class PostClassifier:
     @contextmanager
     def busy(self) -> Iterator[None]:
         """Within, many batches follow each other: memory and weights are held ready for the next one."""
-        with reused_memory(), self.engine.busy():
+        with self.engine.busy():
             yield
 
     def stream(self, windows: Iterable[Sequence[Post]]) -> Iterator[list[Prediction]]:

@@ -58,8 +58,7 @@ class EncodedDataset(torch.utils.data.Dataset[dict[str, Any]]):
         self.text_features, self.text_keys = text_features, text_keys
         self.image_features, self.image_keys = image_features, image_keys
         self.guide_embeds = guide_embeds
-        # One index per sample, or with other targets than the one label a flat vector per sample.
-        self.labels: Any = split["label"][:] if "targets" not in split.column_names else _vectors(split)
+        self.labels = label_matrix(split).astype(np.float32)
         reads_text = processor.tokenizer is not None
         self.reads_images = processor.image_processor is not None
         self.token_ids: list[list[int]] | None = None
@@ -87,7 +86,7 @@ class EncodedDataset(torch.utils.data.Dataset[dict[str, Any]]):
         return None
 
     def __getitem__(self, index: int) -> dict[str, Any]:
-        """One sample; an absent text has no tokens, an absent image is ``None``.
+        """One sample; an absent text has no tokens, an absent image is ``None``, a missing label is NaN.
 
         Raises:
             ImageError: Naming a picture that cannot be read.
@@ -115,8 +114,7 @@ class EncodedDataset(torch.utils.data.Dataset[dict[str, Any]]):
             sample["guide_text_embeds"] = self.guide_embeds[0][index]
             sample["guide_image_embeds"] = self.guide_embeds[1][index]
             sample["guide_index"] = index
-        if self.labels[index] is not None:
-            sample["labels"] = self.labels[index]
+        sample["labels"] = self.labels[index]
         return sample
 
     def __getitems__(self, indices: list[int]) -> list[dict[str, Any]]:
@@ -134,7 +132,3 @@ class EncodedDataset(torch.utils.data.Dataset[dict[str, Any]]):
 
 def _stored(store: FeatureStore, key: bytes) -> np.ndarray:
     return np.empty((0, store.width), store.dtype) if key == ABSENT_KEY else store[key]
-
-
-def _vectors(split: Dataset) -> np.ndarray:
-    return label_matrix(split).astype(np.float32)

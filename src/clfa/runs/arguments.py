@@ -11,6 +11,7 @@ from clfa.modeling.encoders import is_frozen
 from clfa.modeling.gather import process_count
 from clfa.recipe import Recipe
 from clfa.runs.run_folder import RunFolder
+from clfa.targets.default_label import selection_metric
 from clfa.training import CLFATrainingArguments
 
 
@@ -38,7 +39,7 @@ def training_arguments(recipe: Recipe, folder: RunFolder, model: CLFAForClassifi
         group_by_length=t.group_by_length,
         early_stopping_patience=t.early_stopping_patience,
         ema_decay=t.ema_decay,
-        metric_for_best_model="macro_f1" if model.config.targets is None else "score",
+        metric_for_best_model=selection_metric(model.config.target_list),
         use_cpu=best_device() == "cpu",
         bf16=precision == "bf16",
         fp16=precision == "fp16",

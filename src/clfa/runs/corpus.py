@@ -25,7 +25,6 @@ def load_corpus(
     *,
     strict: bool = False,
     source: Any = None,
-    label_names: list[str] | None = None,
     targets: Sequence[Target] = (),
     cache: Path | None = None,
 ) -> Corpus:
@@ -35,8 +34,7 @@ def load_corpus(
         recipe: Its ``data`` section, and whether its model reads images.
         strict: Whether the first bad sample is an error instead of being counted and left out.
         source: Data instead of ``recipe.data.dir``, for readers that take tables from memory.
-        label_names: Classes of a trained model, for readers that would otherwise infer them from the data at hand.
-        targets: Targets of a trained model, for the same reason.
+        targets: Targets of a trained model, for readers that would otherwise find the classes in the data at hand.
         cache: Cache directory.
 
     Raises:
@@ -60,8 +58,8 @@ def load_corpus(
             )
         options.pop("label_names", None)
         options["targets"] = _with_classes(specs, targets)
-    elif label_names is not None and "label_names" in known:
-        options.setdefault("label_names", label_names)
+    elif targets and "label_names" in known:
+        options.setdefault("label_names", list(targets[0].label_names))
     corpus = read_corpus(data.reader, place, **options)
     reads_images = recipe.model.vision_encoder is not None
     if reads_images and not corpus.has_images:

@@ -17,6 +17,7 @@ from clfa.runs.encoders import Encoders
 from clfa.runs.run_folder import RunFolder
 from clfa.runs.score import score_split
 from clfa.runs.trained import load_trained
+from clfa.targets.default_label import default_label
 from clfa.targets.target import Target, same_labels
 
 
@@ -64,8 +65,7 @@ def evaluate(
     if target.recipe.exists():
         raise RecipeError(f"{target.path} holds a run, whose own metrics would be lost; give another --output.")
     model, processor = load_trained(folder)
-    names, targets = model.config.label_names, model.config.target_list
-    corpus = load_corpus(recipe, strict=strict, source=source, label_names=names, targets=targets, cache=cache)
+    corpus = load_corpus(recipe, strict=strict, source=source, targets=model.config.target_list, cache=cache)
     if split not in corpus.splits or not len(corpus.splits[split]):
         raise DataError(f"{corpus.name} has no {split} samples; it has: {', '.join(corpus.splits)}.")
     check_label_names(model, corpus)
@@ -85,18 +85,12 @@ def check_label_names(model: CLFAForClassification, corpus: Corpus) -> None:
     Raises:
         DataError: When the class names, or the targets, differ.
     """
-    targets = model.config.target_list
-    if targets or corpus.targets:
-        if not same_labels(targets, corpus.targets):
-            raise DataError(
-                f"the model's targets are {_in_words(targets)}, the data's {_in_words(corpus.targets)}; "
-                "they must be the same."
-            )
-        return
-    names = model.config.label_names
-    if names != corpus.label_names:
-        raise DataError(f"the model's classes are {names}, the data's {corpus.label_names}; they must be the same.")
+    targets, found = model.config.target_list, corpus.targets or [default_label(corpus.label_names)]
+    if not same_labels(targets, found):
+        raise DataError(
+            f"the model's targets are {_in_words(targets)}, the data's {_in_words(found)}; they must be the same."
+        )
 
 
 def _in_words(targets: Sequence[Target]) -> str:
-    return "; ".join(f"{t.name} ({t.problem_type}: {', '.join(t.label_names) or 'number'})" for t in targets) or "none"
+    return "; ".join(f"{t.name} ({t.problem_type}: {', '.join(t.label_names) or 'number'})" for t in targets)

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-import numpy as np
 from datasets import Dataset
 
 from clfa.evaluation.inference import infer
 from clfa.modeling import CLFAForClassification
 from clfa.processing.dataset import EncodedDataset
-from clfa.targets.scores import flat_metrics
-from clfa.targets.single_label import classification_metrics
+from clfa.targets.default_label import logged_metrics
 from clfa.targets.target import label_matrix
 
 
@@ -47,12 +43,5 @@ def modality_worth(
             description=f"without {modality}",
             without=modality,
         )
-        worth[modality] = _scores(model, split, inference.logits)
+        worth[modality] = logged_metrics(model.config.target_list, label_matrix(split), inference.logits)
     return worth
-
-
-def _scores(model: Any, split: Dataset, logits: np.ndarray) -> dict[str, float]:
-    if targets := model.config.target_list:
-        return flat_metrics(targets, label_matrix(split), logits)
-    labels = split.with_format("numpy")["label"][:]
-    return classification_metrics(labels, logits.argmax(axis=-1), len(model.config.label_names))

@@ -7,18 +7,12 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from clfa.errors import ModelError, RecipeError
 from clfa.files import write_jsonl
 from clfa.recipe import Recipe, load_recipe
-from clfa.targets.target import Target
 
 if TYPE_CHECKING:
-    from datasets import Dataset
-
     from clfa.data import Corpus
-    from clfa.evaluation.inference import Inference
 
 
 class RunFolder:
@@ -49,14 +43,6 @@ class RunFolder:
     def predictions(self, split: str) -> Path:
         """Per-sample predictions of a split."""
         return self.path / f"predictions-{split}.jsonl"
-
-    def confusion(self, split: str) -> Path:
-        """Confusion matrix of a split."""
-        return self.path / f"confusion-{split}.png"
-
-    def target_plot(self, split: str, target: Target) -> Path:
-        """Picture of one target on a split."""
-        return self.path / f"{target.kind.plot_name}-{split}-{target.name}.png"
 
     def check(self, recipe: Recipe, resume: bool) -> None:
         """Check that a run may be written here.
@@ -104,23 +90,6 @@ class RunFolder:
     def write_dropped(self, corpus: Corpus) -> None:
         """List every sample left out, with its reason."""
         write_jsonl(self.dropped, (asdict(dropped) for dropped in corpus.dropped))
-
-    def write_predictions(self, split: str, rows: Dataset, inference: Inference, label_names: list[str]) -> None:
-        """One line per sample: id, true label, predicted label, probabilities."""
-        probabilities = inference.probabilities
-        labels = rows["label"][:]
-        write_jsonl(
-            self.predictions(split),
-            (
-                {
-                    "id": sample_id,
-                    "label": None if label is None else label_names[label],
-                    "prediction": label_names[int(np.argmax(row))],
-                    "probabilities": {name: round(float(p), 6) for name, p in zip(label_names, row, strict=True)},
-                }
-                for sample_id, label, row in zip(rows["id"][:], labels, probabilities, strict=True)
-            ),
-        )
 
 
 def is_run_folder(path: Path) -> bool:

@@ -15,8 +15,6 @@ from clfa.recipe import Recipe
 from clfa.runs.modality_worth import modality_worth
 from clfa.runs.run_folder import RunFolder
 from clfa.runs.target_report import report_targets
-from clfa.targets.plots import plot_confusion_matrix
-from clfa.targets.single_label import classification_report
 
 
 def score_split(
@@ -27,7 +25,7 @@ def score_split(
     folder: RunFolder,
     recipe: Recipe,
 ) -> dict[str, Any]:
-    """Evaluate one split and write its predictions and confusion matrix, or a picture of each target.
+    """Evaluate one split and write its predictions and a picture of each target.
 
     Args:
         model: The trained model.
@@ -41,13 +39,11 @@ def score_split(
         Metrics, with the alignment of the two students (text-to-image retrieval) where there are two.
     """
     inference = infer_split(model, dataset, name, recipe)
-    if targets := model.config.target_list:
-        report = report_targets(targets, inference, corpus.splits[name], folder, name, recipe.name)
-        report |= _student_retrieval(inference, corpus.splits[name])
-    else:
-        report = _report_split(inference, name, corpus, folder, recipe.name)
+    split = corpus.splits[name]
+    report = report_targets(model.config.target_list, inference, split, folder, name, recipe.name)
+    report |= _student_retrieval(inference, split)
     t = recipe.training
-    without = modality_worth(model, dataset, corpus.splits[name], t.eval_batch_size, t.num_workers)
+    without = modality_worth(model, dataset, split, t.eval_batch_size, t.num_workers)
     return {**report, "without": without} if without else report
 
 
@@ -72,16 +68,3 @@ def _student_retrieval(inference: Inference, split: Dataset) -> dict[str, Any]:
         return {}
     students = inference.text_embeds[complete], inference.image_embeds[complete]
     return {"student_retrieval": retrieval_report(*students).to_dict()}
-
-
-def _report_split(inference: Inference, name: str, corpus: Corpus, folder: RunFolder, title: str) -> dict[str, Any]:
-    """Metrics of predictions on a labelled split, its predictions file and its confusion matrix."""
-    split = corpus.splits[name]
-    labels = split.with_format("numpy")["label"][:]
-    report = classification_report(labels, inference.logits.argmax(axis=-1), corpus.label_names)
-    report |= _student_retrieval(inference, split)
-    folder.write_predictions(name, split, inference, corpus.label_names)
-    plot_confusion_matrix(
-        report["confusion_matrix"], corpus.label_names, folder.confusion(name), f"{title}: {name} split"
-    )
-    return report

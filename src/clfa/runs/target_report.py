@@ -1,4 +1,4 @@
-"""What a run writes about a split when it predicts other targets than the one label."""
+"""What a run writes about a split."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from datasets import Dataset
 
 from clfa.evaluation.inference import Inference
 from clfa.files import write_jsonl
+from clfa.targets.default_label import plot_name, plot_title, reports_of, split_metrics
 from clfa.targets.prediction import predict_targets, prediction_record
-from clfa.targets.scores import score, target_reports
 from clfa.targets.target import Target, label_matrix, label_slices, logit_slices
 
 
@@ -26,13 +26,14 @@ def report_targets(
         split: Rows in the schema.
         folder: The :class:`clfa.runs.run_folder.RunFolder` to write to.
         name: Of the split.
-        title: Of the pictures.
+        title: Of the pictures: the run's name.
 
     Returns:
-        ``samples``, ``score`` and ``targets``: figures by target name.
+        As :func:`clfa.targets.default_label.split_metrics`.
     """
     labels = label_matrix(split)
-    reports = target_reports(targets, labels, inference.logits)
+    metrics = split_metrics(targets, labels, inference.logits)
+    reports = reports_of(targets, metrics)
     write_jsonl(folder.predictions(name), _rows(targets, split, labels, inference.logits))
     for (target, own), (_, outputs) in zip(label_slices(targets), logit_slices(targets), strict=True):
         present = ~np.isnan(labels[:, own]).any(axis=1)
@@ -41,10 +42,10 @@ def report_targets(
                 labels[present, own],
                 inference.logits[present, outputs],
                 reports[target.name],
-                folder.target_plot(name, target),
-                f"{title}: {name} split, {target.name}",
+                folder.path / plot_name(targets, target, name),
+                plot_title(targets, target, title, name),
             )
-    return {"samples": len(split), "score": score(reports), "targets": reports}
+    return metrics
 
 
 def _rows(targets: Sequence[Target], split: Dataset, labels: np.ndarray, logits: np.ndarray) -> list[dict[str, Any]]:

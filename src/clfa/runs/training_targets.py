@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from clfa.data import Corpus
 from clfa.recipe import Recipe
-from clfa.targets.fields import LABEL
+from clfa.targets.default_label import default_label
 from clfa.targets.fit import fit_targets
 from clfa.targets.target import Target, label_matrix
 
@@ -19,5 +19,5 @@ def training_targets(recipe: Recipe, corpus: Corpus) -> list[Target]:
     Raises:
         RecipeError: When class weights name a class or target that does not exist.
     """
-    targets = corpus.targets or [Target(LABEL, label_names=tuple(corpus.label_names))]
+    targets = corpus.targets or [default_label(corpus.label_names)]
     return fit_targets(targets, label_matrix(corpus.splits["train"]), recipe.training.class_weights)

@@ -43,10 +43,14 @@ def score(reports: Mapping[str, Mapping[str, Any]]) -> float:
 def flat_metrics(targets: Sequence[Target], labels: np.ndarray, logits: np.ndarray) -> dict[str, float]:
     """``score`` and every figure of every target as ``TARGET_FIGURE``, for logs."""
     reports = target_reports(targets, labels, logits)
-    figures = {
-        f"{name}_{key}": float(value)
-        for name, report in reports.items()
-        for key, value in report.items()
-        if isinstance(value, int | float) and key != "samples"
-    }
+    figures = {f"{name}_{key}": value for name, report in reports.items() for key, value in figures_of(report).items()}
     return {"score": score(reports), **figures}
+
+
+def figures_of(report: Mapping[str, Any]) -> dict[str, float]:
+    """The single figures of a target's report, those that are defined.
+
+    Args:
+        report: From :meth:`clfa.targets.problem_type.ProblemType.report`.
+    """
+    return {key: float(value) for key, value in report.items() if isinstance(value, int | float) and key != "samples"}

@@ -20,9 +20,7 @@ from transformers import EarlyStoppingCallback, EvalPrediction, Trainer
 from transformers.trainer_callback import PrinterCallback, ProgressCallback
 from transformers.trainer_utils import seed_worker
 
-from clfa.cpu.clipping import clip_within_step, folding_pays, takes_scale
-from clfa.cpu.memory import reused_memory
-from clfa.cpu.packed import packed_weights
+from clfa.cpu import busy, clip_gradients, speed_up
 from clfa.errors import ModelError, RecipeError
 from clfa.evaluation.inference import by_length
 from clfa.modeling.alignment import GuideBank
@@ -31,8 +29,7 @@ from clfa.modeling.outputs import CLFAClassifierOutput
 from clfa.pretrained import pretrained_model
 from clfa.processing.collator import CLFACollator
 from clfa.store import ABSENT_KEY
-from clfa.targets.scores import flat_metrics
-from clfa.targets.single_label import classification_metrics
+from clfa.targets.default_label import logged_losses, logged_metrics
 from clfa.targets.target import Target
 from clfa.training.arguments import CLFATrainingArguments
 from clfa.training.averaging import WeightAverage
@@ -87,8 +84,9 @@ class CLFATrainer(Trainer):
             # The Trainer asks a processor for its tokenizer; that of an image-only model has none.
             kwargs["processing_class"] = processor.image_processor
         kwargs.setdefault("data_collator", CLFACollator(getattr(tokenizer, "pad_token_id", None) or 0))
-        targets = getattr(model.config, "target_list", None)
-        kwargs.setdefault("compute_metrics", partial(_metrics_of_targets, targets) if targets else _metrics_of_logits)
+        configuration: Any = model.config
+        self._targets: list[Target] = configuration.target_list
+        kwargs.setdefault("compute_metrics", partial(_metrics, self._targets))
         callbacks = list(kwargs.pop("callbacks", None) or [])
         if args.early_stopping_patience:
             callbacks.append(EarlyStoppingCallback(args.early_stopping_patience))
@@ -115,7 +113,7 @@ class CLFATrainer(Trainer):
     def train(self, *args: Any, **kwargs: Any) -> Any:
         """As :meth:`transformers.Trainer.train`, without giving memory back between steps."""
         try:
-            with self._memory():
+            with self._busy():
                 return super().train(*args, **kwargs)
         finally:
             if self.optimizer is not None:
@@ -127,14 +125,15 @@ class CLFATrainer(Trainer):
         return getattr(self.optimizer, "optimizer", self.optimizer)
 
     def _clip_grad_norm(self, model: nn.Module) -> torch.Tensor:
-        on_cpu = self.args.device.type == "cpu" and not self.is_fsdp_enabled
-        if on_cpu and takes_scale(self._plain_optimizer) and folding_pays(model.parameters()):
-            return clip_within_step(self._plain_optimizer, model.parameters(), self.args.max_grad_norm)
-        norm: torch.Tensor = super()._clip_grad_norm(model)
+        norm = None
+        if self.args.device.type == "cpu" and not self.is_fsdp_enabled:
+            norm = clip_gradients(self._plain_optimizer, model.parameters(), self.args.max_grad_norm)
+        if norm is None:
+            norm = super()._clip_grad_norm(model)
         return norm
 
-    def _memory(self) -> AbstractContextManager[None]:
-        return reused_memory() if self.args.device.type == "cpu" else nullcontext()
+    def _busy(self, fixed: nn.Module | None = None) -> AbstractContextManager[None]:
+        return busy(fixed) if self.args.device.type == "cpu" else nullcontext()
 
     def compute_loss(
         self,
@@ -163,8 +162,8 @@ class CLFATrainer(Trainer):
             for name in _LOSS_PARTS:
                 if outputs.get(name) is not None:
                     self._parts[name].append(outputs[name].detach())
-            for name, part in (outputs.get("loss_targets") or {}).items():
-                self._parts[f"loss_target_{name}"].append(part.detach())
+            for name, part in logged_losses(self._targets, outputs.loss_targets).items():
+                self._parts[name].append(part.detach())
         return (loss, outputs) if return_outputs else loss
 
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
@@ -229,15 +228,12 @@ class CLFATrainer(Trainer):
         """Evaluate, with averaged weights where there are any, in the order of lengths, which metrics do not see."""
         self._evaluating = True
         try:
-            with self._averaged(), self._memory(), self._packed():
+            lower = self.args.bf16 and not self.is_fsdp_enabled
+            with self._averaged(), self._busy(self.accelerator.unwrap_model(self.model) if lower else None):
                 metrics: dict[str, float] = super().evaluate(*args, **kwargs)
         finally:
             self._evaluating = False
         return metrics
-
-    def _packed(self) -> AbstractContextManager[None]:
-        lower = self.args.bf16 and self.args.device.type == "cpu" and not self.is_fsdp_enabled
-        return packed_weights(self.accelerator.unwrap_model(self.model)) if lower else nullcontext()
 
     def _averaged(self) -> AbstractContextManager[None]:
         return (
@@ -291,7 +287,7 @@ class CLFATrainer(Trainer):
         weights = get_model_state_dict(sharded, options=StateDictOptions(full_state_dict=True, cpu_offload=True))
         if not self.accelerator.is_main_process:
             return module
-        whole = self._model_class(module.config).to(self.args.device)
+        whole = speed_up(self._model_class(module.config)).to(self.args.device)
         whole.load_state_dict(weights)
         return whole
 
@@ -385,12 +381,7 @@ def _logits(prediction: EvalPrediction) -> np.ndarray:
     return prediction.predictions[0] if isinstance(prediction.predictions, tuple) else prediction.predictions
 
 
-def _metrics_of_targets(targets: list[Target], prediction: EvalPrediction) -> dict[str, float]:
+def _metrics(targets: list[Target], prediction: EvalPrediction) -> dict[str, float]:
     logits = _logits(prediction)
     labels = np.asarray(prediction.label_ids, dtype=np.float64).reshape(len(logits), -1)
-    return flat_metrics(targets, labels, logits)
-
-
-def _metrics_of_logits(prediction: EvalPrediction) -> dict[str, float]:
-    logits = _logits(prediction)
-    return classification_metrics(np.asarray(prediction.label_ids), logits.argmax(axis=-1), logits.shape[-1])
+    return logged_metrics(targets, labels, logits)

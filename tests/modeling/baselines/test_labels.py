@@ -11,7 +11,9 @@ IRONY = Target("irony", label_names=("no", "yes", "maybe"))
 
 def test_class_indices() -> None:
     labels = torch.tensor([2, 0])
-    assert class_indices(CLFAConfig(), labels) is labels
+    found = class_indices(CLFAConfig(), labels)
+    assert found is not None
+    assert (found.tolist(), found.dtype) == ([2, 0], torch.long)
     one = CLFAConfig(targets=[IRONY.to_dict()])
     for given in (torch.tensor([[2.0], [torch.nan]]), torch.tensor([2.0, torch.nan])):
         found = class_indices(one, given)

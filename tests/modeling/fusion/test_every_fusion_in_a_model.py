@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from clfa.cpu import speed_up
 from clfa.modeling import CLFAForClassification
 from clfa.modeling.fusion import FUSIONS
 
@@ -28,7 +29,8 @@ def test_save_and_load(fusion: str, tmp_path: Path) -> None:
     assert list(loaded.state_dict()) == list(expected)
     assert all(torch.equal(tensor, expected[name]) for name, tensor in loaded.state_dict().items())
     with torch.no_grad():
-        assert torch.equal(loaded.eval()(**make_batch()).logits, model(**make_batch()).logits)
+        # What is loaded is sped up, and rounds otherwise than the plain model.
+        assert torch.equal(loaded.eval()(**make_batch()).logits, speed_up(model)(**make_batch()).logits)
 
 
 @fusions

@@ -11,7 +11,7 @@ from torch.nn import functional as F
 
 from clfa.errors import ModelError
 from clfa.modeling.baselines.base import Baseline
-from clfa.modeling.baselines.labels import class_indices
+from clfa.modeling.baselines.labels import class_count, class_indices
 from clfa.modeling.baselines.vectors import keep_of
 from clfa.modeling.configuration import CLFAConfig
 from clfa.modeling.fusion.base import Stream
@@ -73,7 +73,7 @@ class DIP(Baseline):
                 "baseline 'dip' needs momentum above 0 and at most 1 and conv_channels of at least 1; "
                 f"they are {momentum} and {conv_channels}."
             )
-        size, classes = config.hidden_size, len(config.label_names)
+        size, classes = config.hidden_size, class_count(config)
         self.config = config
         self.contrast_weight = contrast_weight
         self.momentum = momentum

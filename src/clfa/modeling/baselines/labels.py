@@ -18,8 +18,14 @@ def class_indices(config: CLFAConfig, labels: torch.Tensor) -> torch.Tensor | No
         Class indices (B,), -1 for a sample without a label; ``None`` when the model predicts several targets, sets of
         classes or a number.
     """
-    if config.targets is None:
-        return labels
-    if len(config.target_list) != 1 or not config.target_list[0].kind.one_class:
+    targets = config.target_list
+    if len(targets) != 1 or not targets[0].kind.one_class:
         return None
     return labels.reshape(len(labels)).double().nan_to_num(nan=-1.0).long()
+
+
+def class_count(config: CLFAConfig) -> int:
+    """Number of classes that :func:`class_indices` tells apart; where there are none, of the classifier's outputs."""
+    targets = config.target_list
+    alone = len(targets) == 1 and targets[0].kind.one_class
+    return len(targets[0].label_names) if alone else len(config.label_names)

@@ -5,13 +5,14 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
+from clfa.cpu import busy
 from clfa.errors import ModelError
 from clfa.modeling import CLFAConfig
 from clfa.prediction.engines.torch_engine import Precision
@@ -73,8 +74,8 @@ class OnnxEngine:
         return digest.hexdigest()
 
     def busy(self) -> AbstractContextManager[None]:
-        """See :class:`clfa.prediction.engines.torch_engine.Engine`; the export did all there is to do."""
-        return nullcontext()
+        """See :class:`clfa.prediction.engines.torch_engine.Engine`; the export did the rest beforehand."""
+        return busy()
 
     def __call__(self, inputs: Mapping[str, torch.Tensor]) -> tuple[np.ndarray, np.ndarray]:
         """See :class:`clfa.prediction.engines.torch_engine.Engine`."""

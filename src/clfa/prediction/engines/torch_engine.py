@@ -11,7 +11,7 @@ from typing import Any, Literal, Protocol
 import numpy as np
 import torch
 
-from clfa.cpu.packed import packed_weights
+from clfa.cpu import busy
 from clfa.devices import best_device, resolve_precision
 from clfa.modeling import CLFAConfig, CLFAForClassification
 
@@ -66,7 +66,7 @@ class TorchEngine:
     def busy(self) -> AbstractContextManager[None]:
         """See :class:`Engine`."""
         lower = self.precision == "bf16" and self.device == "cpu"
-        return packed_weights(self.model) if lower else nullcontext()
+        return busy(self.model if lower else None)
 
     @torch.inference_mode()
     def __call__(self, inputs: Mapping[str, torch.Tensor]) -> tuple[np.ndarray, np.ndarray]:
