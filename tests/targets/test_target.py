@@ -131,7 +131,7 @@ def test_cells_that_are_no_labels_are_counted_and_left_out() -> None:
         "v: 'strong' is not a finite number",
         "v: 'inf' is not a finite number",
     ]
-    assert corpus.dropped[0].source == "<data frame>:row 1"
+    assert corpus.dropped[0].source == "<data frame>:row 2"
 
 
 def test_the_shortcuts_column_is_found_by_its_usual_name() -> None:

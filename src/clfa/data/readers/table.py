@@ -83,7 +83,7 @@ def read(
     corpus = to_corpus(
         name or _name(data_dir),
         parts,
-        ColumnMap(names),
+        ColumnMap(names, image_root),
         label_names=list(label_names) if label_names is not None else None,
         ratios=ratios,
         split_seed=split_seed,
@@ -157,7 +157,7 @@ def read_part(path: str, split: str | None, options: TableOptions, dropped: list
     table = open_rows(path, options)
     collected = collect(table)
     dropped += [Dropped("", split or "", table.place(row), "bad line", row.error or "") for row in collected.bad]
-    return Part(split, path, collected.data, table.folder, collected.numbers)
+    return Part(split, path, collected.data, table.folder, collected.numbers, table.separator)
 
 
 def _name(source: Any) -> str:
