@@ -12,6 +12,7 @@ from PIL import Image
 
 from clfa.data.assemble import Row, image_at, to_dataset, to_splits
 from clfa.data.schema import Corpus
+from clfa.targets.default_label import default_label
 
 Votes = list[str]
 
@@ -89,6 +90,6 @@ def make_corpus(tmp_path: Path) -> Callable[..., Corpus]:
         rows = {split: [row(i % 2) for i in range(size)] for split, size in sizes.items()}
         names = ["plain", "odd"]
         extra: Dataset | None = to_dataset([row(None) for _ in range(unlabelled)], names) if unlabelled else None
-        return Corpus("synthetic", to_splits(rows, names), names, extra)
+        return Corpus("synthetic", to_splits(rows, names), [default_label(names)], extra)
 
     return make

@@ -13,6 +13,7 @@ from clfa.data.image_check import ImageChecker
 from clfa.data.schema import Corpus
 from clfa.data.validation import check_classes, validate
 from clfa.errors import DataError
+from clfa.targets.default_label import default_label
 
 
 def sample(id: str, text: str = "a post", label: int | None = 0, path: str | None = None) -> Row:
@@ -23,7 +24,7 @@ def sample(id: str, text: str = "a post", label: int | None = 0, path: str | Non
 def corpus_of(names: list[str] | None = None, unlabelled: list[Row] | None = None, **splits: list[Row]) -> Corpus:
     names = names or ["plain", "odd"]
     data = DatasetDict({name: to_dataset(rows, names) for name, rows in splits.items()})
-    return Corpus("synthetic", data, names, to_dataset(unlabelled, names) if unlabelled else None)
+    return Corpus("synthetic", data, [default_label(names)], to_dataset(unlabelled, names) if unlabelled else None)
 
 
 def kept(corpus: Corpus) -> dict[str, list[str]]:

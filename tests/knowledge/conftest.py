@@ -8,6 +8,7 @@ from PIL import Image
 
 from clfa.data import Corpus
 from clfa.data.assemble import Row, image_at, to_splits
+from clfa.targets.default_label import default_label
 from knowledge.wordnet import write_wordnet
 
 
@@ -28,6 +29,6 @@ def make_corpus(tmp_path: Path) -> Callable[..., Corpus]:
             image = image_at(str(path)) if images else None
             row: Row = {"id": f"s{number}", "text": "a post", "image": image, "knowledge": None, "label": number % 2}
             rows["train" if number < train else "validation"].append(row)
-        return Corpus("synthetic", to_splits(rows, ["a", "b"]), ["a", "b"])
+        return Corpus("synthetic", to_splits(rows, ["a", "b"]), [default_label(["a", "b"])])
 
     return make

@@ -12,6 +12,7 @@ from clfa.errors import DataError, ModelError, RecipeError
 from clfa.recipe import Recipe
 from clfa.runs import evaluate as evaluate_module
 from clfa.runs.evaluate import evaluate
+from clfa.targets.default_label import default_label
 from posts import make_posts, read_jsonl, write_csv
 
 
@@ -103,7 +104,7 @@ def test_other_classes(tiny_run: Path, tmp_path: Path) -> None:
     from clfa.runs.corpus import load_corpus
 
     corpus = load_corpus(load_recipe(tiny_run / "recipe.yaml"))
-    corpus.label_names = ["good", "bad"]
+    corpus.targets = [default_label(["good", "bad"])]
     model = CLFAForClassification.from_pretrained(tiny_run / "model")
     with pytest.raises(
         DataError, match=r"targets are label \(single.*: bad, good\), the data's label \(single.*: good, bad\)"

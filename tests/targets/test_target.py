@@ -67,7 +67,6 @@ def test_several_targets_lie_in_one_vector() -> None:
         [None, 0, 1, 0, 100],
         [1, None, None, None, None],
     ]
-    assert corpus.splits["train"]["label"][:] == [None] * 4
     assert corpus.dropped == []
 
 
@@ -327,4 +326,5 @@ def test_matrix_of_rows_without_labels() -> None:
 def test_matrix_of_the_default_label() -> None:
     corpus = read_corpus("table", frame(label=["b", "a", "b"]), as_split="train")
     assert label_matrix(corpus.splits["train"]).tolist() == [[1], [0], [1]]
-    assert corpus.targets == []
+    assert corpus.targets == [Target("label", label_names=("a", "b"))]
+    assert corpus.labels("train") == ["b", "a", "b"]

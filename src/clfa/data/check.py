@@ -27,7 +27,8 @@ class SplitReport:
         lines: Lines of the distributed file, or ``None`` where splits have no file of their own.
         kept: Samples that can be used.
         published: Samples that papers report, or ``None``.
-        classes: Samples per class; with targets per ``target: class``, or ``target: number``.
+        classes: Samples per class; per ``target: class`` or ``target: number`` where there are other targets than
+            the default label.
         words: Words per text: mean, median, 95th percentile, largest.
         images: Samples with an image.
         knowledge: Samples with knowledge text.

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections import Counter
-
+import numpy as np
 from datasets import Dataset
 
 from clfa.data.schema import Corpus
+from clfa.targets.default_label import is_default_label
 from clfa.targets.target import label_matrix, label_slices
 
 
@@ -17,15 +17,10 @@ def class_counts(data: Dataset, corpus: Corpus) -> dict[str, int]:
         data: A split.
         corpus: Whose.
     """
-    if not corpus.targets:
-        labels = Counter(data["label"][:])
-        return {label: labels[index] for index, label in enumerate(corpus.label_names)}
     counts: dict[str, int] = {}
+    matrix = label_matrix(data)
     for target, own in label_slices(corpus.targets):
-        for vector in label_matrix(data)[:, own]:
-            found = target.describe(vector)
-            for label in found if isinstance(found, list) else [] if found is None else [found]:
-                key = f"{target.name}: {label}" if target.label_names else f"{target.name}: number"
-                counts[key] = counts.get(key, 0) + 1
-    names = [f"{target.name}: {label}" for target in corpus.targets for label in target.label_names or ("number",)]
-    return {name: counts.get(name, 0) for name in names}
+        present = ~np.isnan(matrix[:, own]).any(axis=1)
+        prefix = "" if is_default_label(corpus.targets) else f"{target.name}: "
+        counts |= {f"{prefix}{name}": count for name, count in target.kind.counts(matrix[present, own]).items()}
+    return counts

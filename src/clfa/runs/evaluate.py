@@ -17,7 +17,6 @@ from clfa.runs.encoders import Encoders
 from clfa.runs.run_folder import RunFolder
 from clfa.runs.score import score_split
 from clfa.runs.trained import load_trained
-from clfa.targets.default_label import default_label
 from clfa.targets.target import Target, same_labels
 
 
@@ -85,7 +84,7 @@ def check_label_names(model: CLFAForClassification, corpus: Corpus) -> None:
     Raises:
         DataError: When the class names, or the targets, differ.
     """
-    targets, found = model.config.target_list, corpus.targets or [default_label(corpus.label_names)]
+    targets, found = model.config.target_list, corpus.targets
     if not same_labels(targets, found):
         raise DataError(
             f"the model's targets are {_in_words(targets)}, the data's {_in_words(found)}; they must be the same."

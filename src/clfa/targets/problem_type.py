@@ -131,13 +131,13 @@ class ProblemType(ABC):
             UnusableCell: A cell that is no label of this target.
         """
 
-    def fault(self, values: np.ndarray) -> str | None:
-        """What is wrong with a label that is not missing, or ``None``.
+    def faults(self, values: np.ndarray) -> dict[int, str]:
+        """Labels that cannot be, by position, and why.
 
         Args:
-            values: The label (``width``,).
+            values: Labels (N, ``width``), none missing.
         """
-        return None
+        return {}
 
     @abstractmethod
     def describe(self, values: np.ndarray) -> Any:

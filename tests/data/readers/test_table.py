@@ -14,6 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from class_indices import class_indices
 from clfa.data import read_corpus
 from clfa.errors import DataError
 
@@ -50,14 +51,14 @@ def test_every_format_gives_the_same_corpus(tmp_path: Path, suffix: str) -> None
     corpus = read_corpus("table", write(frame(), tmp_path / f"posts{suffix}"))
     assert corpus.name == "posts"
     assert corpus.label_names == ["odd", "plain"]
-    assert {name: Counter(split["label"]) for name, split in corpus.splits.items()} == {
+    assert {name: Counter(class_indices(split)) for name, split in corpus.splits.items()} == {
         "train": {0: 8, 1: 8},
         "validation": {0: 1, 1: 1},
         "test": {0: 1, 1: 1},
     }
     sample = rows(corpus)["p3"]
     assert sample["text"] == "post 3"
-    assert sample["label"] == 0
+    assert sample["targets"] == [0]
     assert sample["image"] == {"bytes": None, "path": str(tmp_path / "img" / "3.jpg")}
     assert (corpus.facts["split"], corpus.facts["lines"]) == ("stratified 0.8:0.1:0.1, seed 0", {"all": 20})
     columns = corpus.facts["columns"]
@@ -117,7 +118,7 @@ def test_ids_are_row_numbers_where_missing(tmp_path: Path) -> None:
 def test_label_names_integers_and_unknown_labels() -> None:
     data = frame(4).assign(label=[1, 0, 7, 1])
     corpus = read_corpus("table", data, label_names=["plain", "odd"], as_split="train")
-    assert corpus.splits["train"]["label"][:] == [1, 0, 1]
+    assert class_indices(corpus.splits["train"]) == [1, 0, 1]
     assert [(d.id, d.split, d.source, d.reason, d.detail) for d in corpus.dropped] == [
         ("p2", "train", "<data frame>:row 3", "unknown label", "'7' is none of plain, odd")
     ]
@@ -172,7 +173,7 @@ def test_split_column_is_honoured() -> None:
     }
     assert corpus.unlabelled is not None
     assert corpus.unlabelled[0]["id"] == "p3"
-    assert corpus.unlabelled[0]["label"] is None
+    assert corpus.unlabelled[0]["targets"] is None
     assert [(d.id, d.reason, d.detail) for d in corpus.dropped] == [
         ("p4", "unknown split", "'holdout' is no name of a split"),
         ("p5", "unknown split", "'' is no name of a split"),
@@ -268,7 +269,7 @@ def test_bad_lines_are_dropped_with_their_number(tmp_path: Path) -> None:
     path = tmp_path / "y.jsonl"
     path.write_text('{"text": "a", "label": 0}\n{broken\n[1]\n\n{"text": "b", "label": "1"}\n')
     corpus = read_corpus("table", path, as_split="test")
-    assert corpus.splits["test"]["label"][:] == [0, 1]
+    assert class_indices(corpus.splits["test"]) == [0, 1]
     assert [(d.source, d.reason) for d in corpus.dropped] == [(f"{path}:2", "bad line"), (f"{path}:3", "bad line")]
 
 

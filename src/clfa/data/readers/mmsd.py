@@ -16,6 +16,7 @@ from clfa.data.readers.knowledge import read_knowledge
 from clfa.data.readers.mmsd_folders import LABELS, find_images, find_texts, image_of
 from clfa.data.schema import Corpus, Dropped
 from clfa.tables.encoding import clean_text
+from clfa.targets.default_label import default_label
 
 CUE_WORDS = frozenset(
     "sarcasm sarcastic reposting <url> joke humour humor jokes irony ironic exgag".split()  # noqa: SIM905
@@ -80,7 +81,7 @@ def read(
                     }
                 )
     facts = {"split": "published files", "cue words filtered": filter_cues, "lines": lines}
-    return Corpus("mmsd", to_splits(rows, LABELS), list(LABELS), None, dropped, facts)
+    return Corpus("mmsd", to_splits(rows, LABELS), [default_label(LABELS)], None, dropped, facts)
 
 
 def _parse(line: str) -> tuple[str, str, int]:

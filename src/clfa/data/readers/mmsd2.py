@@ -14,6 +14,7 @@ from clfa.data.readers.mmsd_folders import LABELS, find_images, find_texts, imag
 from clfa.data.schema import Corpus, Dropped
 from clfa.errors import DataError
 from clfa.tables.encoding import clean_text
+from clfa.targets.default_label import default_label
 
 _FILES = {"train": "train.json", "validation": "valid.json", "test": "test.json"}
 
@@ -65,7 +66,7 @@ def read(
                 }
             )
     facts = {"split": "published files", "lines": lines}
-    return Corpus("mmsd2", to_splits(rows, LABELS), list(LABELS), None, dropped, facts)
+    return Corpus("mmsd2", to_splits(rows, LABELS), [default_label(LABELS)], None, dropped, facts)
 
 
 def _load(path: Path) -> list[Any]:

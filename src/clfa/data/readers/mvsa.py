@@ -17,6 +17,7 @@ from clfa.data.schema import Corpus, Dropped
 from clfa.data.splits import fold_numbers, read_fold, stratified_split
 from clfa.errors import DataError
 from clfa.tables.encoding import clean_text, decode_bytes, decode_text, usual_encoding
+from clfa.targets.default_label import default_label
 
 LABEL_FILE = "labelResultAll.txt"
 
@@ -75,7 +76,7 @@ def _read(name: str, annotators: int, data_dir: str, fold: int | str, split_seed
     return Corpus(
         name=name,
         splits=to_splits(rows, MVSA_LABELS),
-        label_names=list(MVSA_LABELS),
+        targets=[default_label(MVSA_LABELS)],
         unlabelled=to_dataset(unlabelled, MVSA_LABELS) if unlabelled else None,
         dropped=dropped,
         facts={"split": how, "lines": {"all": lines}, "text encodings": dict(encodings.most_common())},
