@@ -15,15 +15,12 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from clfa.errors import RecipeError
 from clfa.files import atomic_write
 from clfa.knowledge.recipe import KnowledgeRecipe
+from clfa.strict_model import StrictModel
 from clfa.targets.fields import LABEL, SINGLE_LABEL
 from clfa.targets.spec import ProblemTypeName, TargetSpec, problem_types_with
 
 
-class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
-
-class DataRecipe(_Section):
+class DataRecipe(StrictModel):
     """Which samples.
 
     Args:
@@ -62,7 +59,7 @@ class DataRecipe(_Section):
         return {LABEL: TargetSpec(problem_type=self.problem_type, column=column, label_names=classes)}
 
 
-class ModelRecipe(_Section):
+class ModelRecipe(StrictModel):
     """Which model; everything but the encoders and lengths is a field of ``CLFAConfig``, explained there."""
 
     text_encoder: str | None = "google-bert/bert-base-uncased"
@@ -139,7 +136,7 @@ class GuideRecipe(BaseModel):
         return dict(self.model_extra or {})
 
 
-class TrainingRecipe(_Section):
+class TrainingRecipe(StrictModel):
     """How to train; names and meaning as in ``CLFATrainingArguments``, defaults as in the paper's scripts.
 
     Args:
@@ -186,7 +183,7 @@ class TrainingRecipe(_Section):
         return "none" if value is None else value
 
 
-class Recipe(_Section):
+class Recipe(StrictModel):
     """Everything a run depends on.
 
     Args:
