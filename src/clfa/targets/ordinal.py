@@ -23,8 +23,8 @@ class Ordinal(SingleLabel):
     """A class index whose order counts; CORN (Shi, Cao & Raschka 2021, arXiv:2111.08851).
 
     Of K grades, output k says how probable a grade above k is where the grade is not below k:
-    ``sigma(x_k) = P(y > k | y >= k)``. By the chain rule ``P(y > k) = prod_{j <= k} sigma(x_j)``, which never rises with
-    k, whatever the outputs are. The predicted grade is the number of k with ``P(y > k) > 0.5``, the median.
+    ``sigma(x_k) = P(y > k | y >= k)``. By the chain rule ``P(y > k) = prod_{j <= k} sigma(x_j)``, which never rises
+    with k, whatever the outputs are. The predicted grade is the number of k with ``P(y > k) > 0.5``, the median.
     """
 
     name: ClassVar[str] = "ordinal"
@@ -95,10 +95,10 @@ def ordinal_loss(
 ) -> torch.Tensor:
     """CORN's loss with class weights, focal modulation and label smoothing.
 
-    The mean binary cross-entropy over K - 1 tasks and their samples, task k being whether ``y > k`` and having the
-    samples with ``y >= k`` alone (Shi, Cao & Raschka 2021, the loss of section 3.4): the negative log-likelihood of the
-    grades by the number of questions asked. Every question counts by its sample's class weight; the two kinds of answer
-    are modulated as those of :func:`clfa.targets.multi_label.multi_label_loss`.
+    ``- sum_k sum_{i in S_k} [1{y_i > k} log sigma(x_ik) + 1{y_i <= k} log(1 - sigma(x_ik))] / sum_k |S_k|`` with
+    ``S_k = {i: y_i >= k}``, the conditional training subsets of Shi, Cao & Raschka 2021 (arXiv:2111.08851): the
+    negative log-likelihood of the grades by the number of questions asked. Every question counts by its sample's class
+    weight; the two kinds of answer are modulated as those of :func:`clfa.targets.multi_label.multi_label_loss`.
 
     Args:
         logits: Outputs (N, K - 1), N >= 1.
