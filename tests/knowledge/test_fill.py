@@ -8,7 +8,7 @@ import pytest
 from clfa.data import Corpus
 from clfa.data.schema import COLUMNS
 from clfa.errors import DataError
-from clfa.knowledge import SOURCES
+from clfa.knowledge import KNOWLEDGE_SOURCES
 from clfa.knowledge.fill import fill_knowledge
 from clfa.knowledge.recipe import KnowledgeRecipe
 from clfa.knowledge.texts import KnowledgeTexts
@@ -17,7 +17,7 @@ from knowledge.fake_ocr import FakeOCR
 
 @pytest.fixture(autouse=True)
 def _fake(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(SOURCES._entries, "ocr", f"{FakeOCR.__module__}:FakeOCR")
+    monkeypatch.setitem(KNOWLEDGE_SOURCES._entries, "ocr", f"{FakeOCR.__module__}:FakeOCR")
 
 
 def filled_by(cache: Path, corpus: Corpus, *sources: str) -> Corpus:

@@ -15,6 +15,7 @@ from clfa.cpu import busy
 from clfa.data.images import image_key
 from clfa.errors import RecipeError
 from clfa.modeling.frozen_encoder import FrozenEncoder
+from clfa.pretrained import cache_dir
 from clfa.store import ABSENT_KEY, FeatureStore, text_key
 
 
@@ -140,16 +141,17 @@ class Guide(ABC):
             directory: Made if absent.
         """
 
-    def embed_pairs(self, pairs: Pairs, cache: Path) -> tuple[np.ndarray, np.ndarray]:
+    def embed_pairs(self, pairs: Pairs, cache: Path | None = None) -> tuple[np.ndarray, np.ndarray]:
         """Embeddings of both sides of the pairs, from the cache where they are known.
 
         Args:
             pairs: N pairs.
-            cache: Cache directory.
+            cache: Cache directory; :func:`clfa.pretrained.cache_dir` when not given.
 
         Returns:
             Text embeddings and image embeddings, each (N, ``dim``) float32; zeros where a side is absent.
         """
+        cache = cache or cache_dir()
         return (
             self.embed_cached("text", pairs.texts, pairs.text_keys, cache),
             self.embed_cached("image", pairs.images, pairs.image_keys, cache),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from clfa.data import READERS
 from clfa.guides import GUIDES
-from clfa.knowledge import LEXICONS, SOURCES
+from clfa.knowledge import KNOWLEDGE_SOURCES, LEXICONS
 from clfa.modeling.alignment import ALIGNMENTS
 from clfa.modeling.baselines import BASELINES
 from clfa.modeling.fusion import FUSIONS
@@ -27,5 +27,5 @@ def check_names(recipe: Recipe) -> None:
         GUIDES.get(recipe.guide.name)
     if recipe.model.use_knowledge:
         for name in recipe.knowledge.sources:
-            SOURCES.get(name)
+            KNOWLEDGE_SOURCES.get(name)
         LEXICONS.get(recipe.knowledge.lexicon)
