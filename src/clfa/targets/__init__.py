@@ -12,4 +12,12 @@ PROBLEM_TYPES = Registry(
     },
 )
 
-__all__ = ["PROBLEM_TYPES"]
+# Functions of a problem type (:class:`clfa.targets.problem_type.ProblemType`) and the training labels (N, width), none
+# missing, that return a weight per class.
+CLASS_WEIGHTS = Registry("class weighting", {"balanced": "clfa.targets.class_weights:balanced"})
+
+# Further figures beside those of the problem types: functions of a problem type, labels (N, width), none missing, and
+# logits (N, logit width) that return figures by name.
+METRICS = Registry("metric", {})
+
+__all__ = ["CLASS_WEIGHTS", "METRICS", "PROBLEM_TYPES"]
