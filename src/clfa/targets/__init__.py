@@ -8,6 +8,7 @@ PROBLEM_TYPES = Registry(
         "single_label_classification": "clfa.targets.single_label:SingleLabel",
         "multi_label_classification": "clfa.targets.multi_label:MultiLabel",
         "regression": "clfa.targets.regression:Regression",
+        "ordinal": "clfa.targets.ordinal:Ordinal",
     },
 )
 
