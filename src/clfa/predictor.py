@@ -6,6 +6,7 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -255,9 +256,8 @@ class CLFAPredictor:
             model,
             source,
             output,
-            text=self.columns["text"],
-            image=self.columns["image"],
             identifier=identifier,
+            run=replace(RunFolder(self.path).read_columns(), text=self.columns["text"], image=self.columns["image"]),
             image_root=self.image_root,
             strict=strict,
             failures=failures,
@@ -300,7 +300,7 @@ class CLFAPredictor:
             if rows and part is not None and column not in present:
                 found = ", ".join(sorted(present))
                 problem = f"the table has no column {column!r}; it has {found}. Name it with "
-                raise DataError(problem, Argument(field, ...), ".")
+                raise DataError(problem, Argument(field, ...), " where the predictor is made.")
 
     def _posts(self, table: Any) -> list[Post]:
         folder = Path(self.image_root or ".")

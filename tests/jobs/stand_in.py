@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 
 from clfa.prediction.post import Post, Prediction
 from clfa.targets.target import Target
+from clfa.targets.target_prediction import TargetPrediction
 
 
 class StandIn:
@@ -20,7 +21,7 @@ class StandIn:
 
     window_size = 16
     label_names = ("bad", "good")
-    targets: Sequence[Target] = ()
+    targets: Sequence[Target] = (Target("label", label_names=("bad", "good")),)
     knowledge = None
     processor = SimpleNamespace(tokenizer="any", image_processor=None)
     fingerprint = "one"
@@ -30,7 +31,8 @@ class StandIn:
         if "fail" in text:
             return Prediction(None, {}, error=f"cannot read {text}", reason=("odd", "even")[len(text) % 2])
         good = 1 - (len(text) % 2) * 0.75
-        return Prediction("good" if good > 0.5 else "bad", {"bad": 1 - good, "good": good})
+        found = TargetPrediction("good" if good > 0.5 else "bad", {"bad": 1 - good, "good": good})
+        return Prediction(found.value, found.probabilities or {}, targets={"label": found})
 
     def busy(self) -> AbstractContextManager[None]:
         return nullcontext()

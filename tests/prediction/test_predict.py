@@ -23,9 +23,8 @@ from clfa.modeling import CLFAForClassification
 from clfa.prediction.engines.torch_engine import TorchRuntime
 from clfa.prediction.post import Post, Prediction
 from clfa.prediction.post_classifier import PostClassifier
-from clfa.prediction.predict import predict_file, run_columns
+from clfa.prediction.predict import predict_file
 from clfa.processing.processor import CLFAProcessor
-from clfa.tables.columns import Columns
 from posts import LABELS, make_posts, read_jsonl, write_csv, write_jsonl
 
 
@@ -400,10 +399,3 @@ def test_a_file_that_cannot_be_opened(predictor: PostClassifier, tmp_path: Path)
     with pytest.raises(DataError, match="does not exist"):
         predict_file(predictor, tmp_path / "absent.parquet", tmp_path / "out.jsonl")
     assert not (tmp_path / "out.jsonl").exists()
-
-
-def test_columns_are_those_of_the_training_table(tiny_run: Path, tmp_path: Path) -> None:
-    assert run_columns(tiny_run) == Columns("id", "text", "image", "knowledge")
-    assert run_columns(tmp_path) == run_columns(tiny_run)
-    (tmp_path / "recipe.yaml").write_text("name: x\ndata: {options: {text: tweet, image: photo}}\n", encoding="utf-8")
-    assert run_columns(tmp_path) == Columns("id", "tweet", "photo", "knowledge")

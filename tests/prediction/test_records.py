@@ -24,10 +24,12 @@ FOUND = {
 def test_flat_columns() -> None:
     text, number, texts = pa.string(), pa.float64(), pa.list_(pa.string())
     probabilities = [("probability_a", number), ("probability_b", number)]
-    assert prediction_shape(["a", "b"], []).schema == pa.schema([("prediction", text), *probabilities])
-    assert prediction_shape([], TARGETS[1:2]).schema == pa.schema([("prediction", texts), *probabilities])
-    assert prediction_shape([], TARGETS[2:]).schema == pa.schema([("prediction", number)])
-    assert prediction_shape([], TARGETS).schema == pa.schema(
+    assert prediction_shape([Target("label", label_names=("a", "b"))]).schema == pa.schema(
+        [("prediction", text), *probabilities]
+    )
+    assert prediction_shape(TARGETS[1:2]).schema == pa.schema([("prediction", texts), *probabilities])
+    assert prediction_shape(TARGETS[2:]).schema == pa.schema([("prediction", number)])
+    assert prediction_shape(TARGETS).schema == pa.schema(
         [
             ("label.prediction", text),
             ("label.probability_bad", number),
@@ -41,7 +43,9 @@ def test_flat_columns() -> None:
 
 
 def test_one_label() -> None:
-    outcome = prediction_outcome(Prediction("good", {"bad": 1 / 3, "good": 2 / 3}))
+    outcome = prediction_outcome(
+        Prediction("good", {}, targets={"label": TargetPrediction("good", {"bad": 1 / 3, "good": 2 / 3})})
+    )
     assert outcome == Outcome(
         {"prediction": "good", "probabilities": {"bad": 0.333333, "good": 0.666667}}, labels=["good"]
     )
@@ -78,7 +82,7 @@ def test_targets(names: list[str], labels: list[str], flat: dict[str, object]) -
     assert outcome.labels == labels
     assert flat_prediction(outcome.values) == flat
     # The columns are those of the schema.
-    assert list(flat) == prediction_shape([], [target for target in TARGETS if target.name in names]).schema.names
+    assert list(flat) == prediction_shape([target for target in TARGETS if target.name in names]).schema.names
     assert ("targets" in outcome.values) == (len(names) > 1)
 
 

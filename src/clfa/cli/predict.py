@@ -149,8 +149,6 @@ def _predict_one(run: str, text: str | None, image: str | None, batch_size: int,
         if len(classifier.targets) > 1:
             typer.echo(f"{name}:")
         _show_prediction(found.value, found.probabilities or {})
-    if prediction.targets is None:
-        _show_prediction(prediction.label, prediction.probabilities)
 
 
 def _show_prediction(label: Any, probabilities: dict[str, float]) -> None:

@@ -10,6 +10,9 @@ from clfa.tables.columns import Columns, find_columns
 from clfa.tables.row import TableOptions
 from clfa.tables.table import Table
 
+# What of a run's columns decides a result.
+_USED = ("id", "text", "image", "knowledge", "image_root", "separator")
+
 
 @dataclass(frozen=True)
 class WantedColumns:
@@ -49,7 +52,5 @@ class WantedColumns:
 
     def to_dict(self) -> dict[str, Any]:
         """Return what results depend on, as JSON values."""
-        run = (
-            {} if self.run is None else {name: getattr(self.run, name) for name in ("id", "text", "image", "knowledge")}
-        )
+        run = None if self.run is None else {name: getattr(self.run, name) for name in _USED}
         return {"given": dict(self.given), "run": run}

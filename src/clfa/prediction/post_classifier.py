@@ -29,7 +29,7 @@ from clfa.pretrained import cache_dir
 from clfa.processing.processor import CLFAProcessor, tokenizer_digest
 from clfa.tables.encoding import clean_text
 from clfa.targets.prediction import predict_targets
-from clfa.targets.probabilities import softmax
+from clfa.targets.target import class_names
 from clfa.targets.target_prediction import TargetPrediction
 
 if TYPE_CHECKING:
@@ -95,8 +95,8 @@ class PostClassifier:
         self.processor = processor
         self.batch_size = batch_size
         self.readers = readers
-        self.label_names = self.config.label_names
         self.targets = self.config.target_list
+        self.label_names = class_names(self.targets)
         self.knowledge: KnowledgeTexts | None = None
         if self.config.use_knowledge and processor.knowledge is not None:
             from clfa.knowledge.texts import KnowledgeTexts
@@ -238,14 +238,6 @@ class PostClassifier:
         return [result for result in results if result is not None]
 
     def _interpret(self, logits: np.ndarray) -> list[Prediction]:
-        if not self.targets:
-            return [
-                Prediction(
-                    self.label_names[int(row.argmax())],
-                    {name: float(p) for name, p in zip(self.label_names, row, strict=True)},
-                )
-                for row in softmax(logits)
-            ]
         predictions = []
         for found in predict_targets(self.targets, logits):
             only = next(iter(found.values())) if len(found) == 1 else TargetPrediction(None)

@@ -16,24 +16,11 @@ from clfa.jobs.summary import Summary
 from clfa.prediction.engines import ENGINES
 from clfa.prediction.engines.base import Engine, Precision
 from clfa.prediction.predict_job import PredictJob
-from clfa.recipe import load_recipe
-from clfa.runs.run_folder import RunFolder, is_run_folder
+from clfa.runs.run_folder import RunFolder
 from clfa.tables.columns import Columns
 
 if TYPE_CHECKING:
     from clfa.prediction.post_classifier import PostClassifier
-
-
-def run_columns(path: str | Path) -> Columns:
-    """Return the columns of the table that a run was trained on, as far as its recipe says.
-
-    Args:
-        path: Run folder; anything else gives the usual names.
-    """
-    folder = RunFolder(path)
-    options = load_recipe(folder.recipe).data.options if is_run_folder(folder.path) else {}
-    text, image, row_id, knowledge = (str(options.get(name) or name) for name in ("text", "image", "id", "knowledge"))
-    return Columns(id=row_id, text=text, image=image, knowledge=knowledge)
 
 
 def predict_file(
@@ -45,6 +32,7 @@ def predict_file(
     image: str | None = None,
     identifier: str | None = None,
     knowledge: str | None = None,
+    run: Columns | None = None,
     image_root: str | Path | None = None,
     engine: str | None = None,
     precision: Precision | None = None,
@@ -68,11 +56,12 @@ def predict_file(
             ``error`` (with several targets the two in the middle stand under ``targets`` and the target's name);
             ``.csv`` or ``.parquet`` with the flat columns of :func:`clfa.prediction.records.prediction_shape`. Or a
             folder, for Parquet files of such columns, and ``source``, ``row`` and ``reason``.
-        text: Text column; of a run the training table's when not given.
-        image: Image column: paths, fsspec addresses, or encoded bytes; of a run the training table's when not given.
-        identifier: Id column; the row number where it is absent.
-        knowledge: Knowledge column, for models that read it.
-        image_root: What relative image paths are relative to; the folder of each table when not given.
+        text: Text column; as in the training table when not given, or else one of a usual name.
+        image: Image column: paths, fsspec addresses, or encoded bytes; found in the same way when not given.
+        identifier: Id column, found in the same way; the row number where there is none.
+        knowledge: Knowledge column, found in the same way, for models that read it.
+        run: Columns of the training table; those that the run folder keeps when not given.
+        image_root: What relative image paths are relative to; the run's, or the folder of each table, when not given.
         engine: Name in :data:`clfa.prediction.engines.ENGINES`; ``torch`` when not given.
         precision: ``auto``, ``fp32`` or ``bf16``; ``auto`` when not given.
         batch_size: Posts per forward pass; 32 when not given.
@@ -97,12 +86,12 @@ def predict_file(
     if isinstance(model, str | Path):
         chosen: Engine = ENGINES.get(engine or "torch")()
         chosen.check(str(model), precision or "auto")
-        run = run_columns(model)
+        run = run or RunFolder(model).read_columns()
     else:
         for name, value in (("engine", engine), ("precision", precision), ("batch_size", batch_size)):
             if value is not None:
                 raise ModelError(Argument(name), " is for a model that is yet to be loaded; give its path.")
-        chosen, run = ENGINES.get("torch")(), run_columns("")
+        chosen = ENGINES.get("torch")()
     job = PredictJob(
         # Workers start elsewhere; a hub id stays one.
         str(Path(model).absolute() if Path(model).exists() else model) if isinstance(model, str | Path) else "",

@@ -17,18 +17,15 @@ _TYPES = {"text": pa.string(), "texts": pa.list_(pa.string()), "number": pa.floa
 NO_PREDICTION = {"prediction": None}
 
 
-def prediction_shape(label_names: Sequence[str], targets: Sequence[Target]) -> ResultShape:
+def prediction_shape(targets: Sequence[Target]) -> ResultShape:
     """Return the flat columns of a model's predictions, and how records become rows of them.
 
     ``prediction`` and a ``probability_CLASS`` for each class; with several targets their names and a dot stand before.
 
     Args:
-        label_names: Of a model without targets.
-        targets: Of the model, or none.
+        targets: Of the model.
     """
     columns = prediction_columns(targets)
-    if not targets:
-        columns = {"prediction": "text", **{f"probability_{name}": "number" for name in label_names}}
     return ResultShape(pa.schema([pa.field(name, _TYPES[kind]) for name, kind in columns.items()]), flat_prediction)
 
 
@@ -44,10 +41,6 @@ def flat_prediction(record: Mapping[str, Any]) -> dict[str, Any]:
 
 def prediction_outcome(prediction: Prediction) -> Outcome:
     """Return what a prediction comes to in a file: ``prediction`` and ``probabilities``, or these by target."""
-    if prediction.error is not None:
+    if prediction.targets is None:
         return Outcome(dict(NO_PREDICTION), prediction.error, prediction.reason)
-    if prediction.targets is not None:
-        return Outcome(prediction_record(prediction.targets), labels=predicted_classes(prediction.targets))
-    probabilities = {name: round(p, 6) for name, p in prediction.probabilities.items()}
-    values = {"prediction": prediction.label, "probabilities": probabilities}
-    return Outcome(values, labels=[str(prediction.label)])
+    return Outcome(prediction_record(prediction.targets), labels=predicted_classes(prediction.targets))

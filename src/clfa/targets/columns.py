@@ -60,10 +60,15 @@ class TargetColumns:
                     self._indices[name] = LabelIndex(values, spec.label_names, declared)
                 except DataError as error:
                     which = "" if default else f"target {name!r}: "
-                    raise DataError(f"{', '.join(source for source, _ in tables)}: {which}{error}") from None
+                    raise DataError(f"{', '.join(source for source, _ in tables)}: {which}", *error.args) from None
             classes = self._indices[name].names if name in self._indices else spec.classes or []
             self.targets.append(Target(name, spec.problem_type, tuple(classes), spec.weight))
         check_distinct(self.targets)
+
+    @property
+    def columns(self) -> dict[str, list[str]]:
+        """Columns of each target in the first table, by the target's name."""
+        return {target: [name for name in names if name is not None] for target, names in self._columns[0].items()}
 
     def rows(self, table: int, data: Dataset) -> list[tuple[Any, ...]]:
         """The target cells of every row of a table.
