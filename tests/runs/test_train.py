@@ -327,7 +327,8 @@ def test_knowledge_is_read_in_training_evaluation_and_prediction(tiny_recipe: Ma
     scored = {row["id"]: row for row in read_jsonl(tmp_path / "run" / "predictions-test.jsonl")}
     predictor = PostClassifier.load(tmp_path / "run")
     predict_file(predictor, table, tmp_path / "with.jsonl")
-    predict_file(predictor, table, tmp_path / "without.jsonl", knowledge="absent")
+    bare = write_csv(tmp_path / "bare.csv", [{k: row[k] for k in ("id", "text", "image")} for row in rows])
+    predict_file(predictor, bare, tmp_path / "without.jsonl")
     found, without = (
         {row["id"]: row["probabilities"] for row in read_jsonl(tmp_path / name)}
         for name in ("with.jsonl", "without.jsonl")

@@ -11,13 +11,12 @@ from typing import Any
 import numpy as np
 from datasets import Dataset
 
+from clfa.data.class_counts import class_counts
 from clfa.data.duplicates import Duplicates, find_duplicates
 from clfa.data.published import ALL, PUBLISHED, Published
 from clfa.data.readers import read_corpus
 from clfa.data.schema import Corpus
 from clfa.data.validation import validate
-from clfa.targets.default_label import is_default_label
-from clfa.targets.target import label_matrix, label_slices
 
 
 @dataclass(frozen=True)
@@ -180,7 +179,7 @@ def _split_report(
         lines=lines.get(split),
         kept=len(data),
         published=published.kept.get(split) if published is not None else None,
-        classes=_class_counts(data, corpus),
+        classes=class_counts(data, corpus),
         words={
             "mean": round(float(words.mean()), 1),
             "median": float(np.median(words)),
@@ -190,16 +189,6 @@ def _split_report(
         images=_count_valid(data, "image"),
         knowledge=_count_valid(data, "knowledge"),
     )
-
-
-def _class_counts(data: Dataset, corpus: Corpus) -> dict[str, int]:
-    counts: dict[str, int] = {}
-    matrix = label_matrix(data)
-    for target, own in label_slices(corpus.targets):
-        present = ~np.isnan(matrix[:, own]).any(axis=1)
-        prefix = "" if is_default_label(corpus.targets) else f"{target.name}: "
-        counts |= {f"{prefix}{name}": count for name, count in target.kind.counts(matrix[present, own]).items()}
-    return counts
 
 
 def _count_valid(data: Dataset, column: str) -> int:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import logging
+import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from datasets import Dataset, DatasetDict, Features, Image, Value, concatenate_datasets
@@ -12,12 +14,15 @@ from clfa.data.schema import SPLITS, Corpus, Dropped, schema_features
 from clfa.data.splits import RATIOS, split_name, stratified_split
 from clfa.tables.cells import as_text, read_id, read_image, read_text
 from clfa.tables.columns import Columns, find_columns
+from clfa.tables.paths import is_address
 from clfa.targets.cells import UnusableCell
 from clfa.targets.columns import TargetColumns
 from clfa.targets.default_label import is_default_label
 from clfa.targets.fields import LABEL
 from clfa.targets.spec import TargetSpec, parse_specs
 from clfa.targets.target import Target, strata
+
+logger = logging.getLogger(__name__)
 
 UNLABELLED = "unlabelled"
 
@@ -32,6 +37,7 @@ class Part:
         data: Its rows.
         image_root: Folder or address that relative image paths start from.
         numbers: Number of each row in its table; counted from 1 when not given.
+        separator: Between the fields, for CSV and TSV files.
     """
 
     split: str | None
@@ -39,6 +45,7 @@ class Part:
     data: Dataset
     image_root: str = ""
     numbers: Sequence[int] | None = None
+    separator: str | None = None
 
 
 @dataclass
@@ -47,17 +54,58 @@ class ColumnMap:
 
     Args:
         names: Column by field (id, text, image, knowledge, label, split), as the user gave them.
+        image_root: Folder or address that relative image paths start from, as the user gave it.
     """
 
     names: Mapping[str, str | None] = field(default_factory=dict)
+    image_root: str | None = None
 
-    def find(self, part: Part) -> Columns:
-        """Return the column of every field in ``part``.
+    def find(self, parts: Sequence[Part]) -> list[Columns]:
+        """Return the column of every field in each part.
+
+        A column that is taken for the id by its name alone, and in which different samples have the same id, is not
+        used in any part.
 
         Raises:
             DataError: A column asked for is absent, or there is none for the text.
         """
-        return find_columns(part.data.column_names, part.source, given=self.names)
+        root = self.image_root
+        if root is not None and not is_address(root):
+            root = os.path.abspath(root)
+        found = [
+            replace(
+                find_columns(part.data.column_names, part.source, given=self.names),
+                image_root=root,
+                separator=part.separator,
+            )
+            for part in parts
+        ]
+        if self.names.get("id") is not None:
+            return found
+        for part, columns in zip(parts, found, strict=True):
+            if (id := _shared_id(part, columns)) is not None:
+                logger.warning(
+                    "%s: column %r is not used as the id: different samples have the same one, for instance %r. Rows "
+                    "are numbered instead, from 1.",
+                    part.source,
+                    columns.id,
+                    id,
+                )
+                return [replace(other, id=None, unused=(other.id,) if other.id else ()) for other in found]
+        return found
+
+
+def _shared_id(part: Part, columns: Columns) -> str | None:
+    """An id that samples of one split with different texts have."""
+    if columns.id is None or columns.text is None:
+        return None
+    ids, texts = part.data[columns.id][:], part.data[columns.text][:]
+    splits = part.data[columns.split][:] if columns.split is not None else [None] * len(ids)
+    seen: dict[tuple[Any, str], Any] = {}
+    for split, id, text in zip(splits, map(as_text, ids), texts, strict=True):
+        if id.strip() and seen.setdefault((split, id.strip()), text) != text:
+            return id.strip()
+    return None
 
 
 def to_corpus(
@@ -87,7 +135,7 @@ def to_corpus(
     Raises:
         DataError: Absent columns, labels that cannot be classes.
     """
-    found = [columns.find(part) for part in parts]
+    found = columns.find(parts)
     specs = targets or parse_specs({LABEL: {"label_names": label_names}})
     tables = [(part.source, part.data) for part in parts]
     labels = TargetColumns(specs, tables, [names.label for names in found], default=not targets)
@@ -103,7 +151,9 @@ def to_corpus(
     how = _deal(taken, undecided, ratios, split_seed, complete, labels.targets)
     splits = DatasetDict({split: _concatenate(taken[split]) for split in SPLITS if any(map(len, taken[split]))})
     unlabelled = _concatenate(taken[UNLABELLED]) if any(map(len, taken[UNLABELLED])) else None
-    return Corpus(name, splits, labels.targets, unlabelled, dropped, {"split": how, "lines": _lines(parts)})
+    used = found[0] if not targets else replace(found[0], label=None, targets=labels.columns)
+    facts = {"split": how, "lines": _lines(parts), "columns": used.to_dict()}
+    return Corpus(name, splits, labels.targets, unlabelled, dropped, facts)
 
 
 def _deal(

@@ -65,6 +65,11 @@ class TargetColumns:
             self.targets.append(Target(name, spec.problem_type, tuple(classes), spec.weight))
         check_distinct(self.targets)
 
+    @property
+    def columns(self) -> dict[str, list[str]]:
+        """Columns of each target in the first table, by the target's name."""
+        return {target: [name for name in names if name is not None] for target, names in self._columns[0].items()}
+
     def rows(self, table: int, data: Dataset) -> list[tuple[Any, ...]]:
         """The target cells of every row of a table.
 

@@ -60,7 +60,13 @@ def test_every_format_gives_the_same_corpus(tmp_path: Path, suffix: str) -> None
     assert sample["text"] == "post 3"
     assert sample["targets"] == [0]
     assert sample["image"] == {"bytes": None, "path": str(tmp_path / "img" / "3.jpg")}
-    assert corpus.facts == {"split": "stratified 0.8:0.1:0.1, seed 0", "lines": {"all": 20}}
+    assert (corpus.facts["split"], corpus.facts["lines"]) == ("stratified 0.8:0.1:0.1, seed 0", {"all": 20})
+    columns = corpus.facts["columns"]
+    separator = {".csv": ",", ".tsv": "\t"}.get(suffix)
+    assert {name: value for name, value in columns.items() if value} == {
+        **{name: name for name in ("id", "text", "image", "label")},
+        **({"separator": separator} if separator else {}),
+    }
 
 
 def test_frames_and_datasets_are_taken_as_they_are() -> None:
@@ -130,6 +136,31 @@ def test_rows_without_label_are_unlabelled_pairs() -> None:
     assert len(only.splits) == 0
     with pytest.raises(DataError, match=r"<data frame>: the data have no labels and label_names is not given"):
         read_corpus("table", frame(3).drop(columns="label"))
+
+
+def test_a_guessed_id_that_is_not_unique_is_not_used(caplog: pytest.LogCaptureFixture) -> None:
+    data = frame(6).rename(columns={"id": "image_id"})
+    corpus = read_corpus("table", data.assign(image_id=list("aabbcc")), as_split="test")
+    assert corpus.splits["test"]["id"][:] == ["1", "2", "3", "4", "5", "6"]
+    assert (corpus.facts["columns"]["id"], corpus.facts["columns"]["unused"]) == (None, ["image_id"])
+    (record,) = caplog.records
+    assert record.getMessage().startswith(
+        "<data frame>: column 'image_id' is not used as the id: different samples have the same one, for instance 'a'."
+    )
+    # Whoever names it means it.
+    named = read_corpus("table", data.assign(image_id=list("aabbcc")), id="image_id", as_split="test")
+    assert named.splits["test"]["id"][:] == list("aabbcc")
+    # The same sample twice is no reason, nor are empty cells, nor splits that each count from 1.
+    twice = pd.concat([data, data[:1]]).assign(image_id=["1", "2", "3", None, None, "6", "1"])
+    assert read_corpus("table", twice, as_split="test").splits["test"]["id"][:] == ["1", "2", "3", "4", "5", "6", "1"]
+    split = data.assign(image_id=[1, 2, 3, 1, 2, 3], split=["train"] * 3 + ["test"] * 3)
+    assert read_corpus("table", split).splits["test"]["id"][:] == ["1", "2", "3"]
+
+
+def test_one_part_without_unique_ids_decides_for_all() -> None:
+    parts = {"train": frame(4), "test": frame(4).assign(id=["x", "x", "y", "z"])}
+    corpus = read_corpus("table", parts)
+    assert [split["id"][:] for split in corpus.splits.values()] == [["1", "2", "3", "4"]] * 2
 
 
 def test_split_column_is_honoured() -> None:

@@ -82,7 +82,7 @@ def read(
     corpus = to_corpus(
         name or _name(data_dir),
         parts,
-        ColumnMap(names),
+        ColumnMap(names, image_root),
         label_names=list(label_names) if label_names is not None else None,
         ratios=ratios,
         split_seed=split_seed,
