@@ -59,10 +59,8 @@ def test_links_between_pages_lead_somewhere(page: str) -> None:
 
 
 def test_the_architecture_page_has_every_layer() -> None:
-    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["importlinter"][
-        "contracts"
-    ]
-    (layers,) = (contract["layers"] for contract in contracts if contract["id"] == "layers")
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["importlinter"]
+    (layers,) = (contract["layers"] for contract in settings["contracts"] if contract["id"] == "layers")
     table = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8").partition("| layer, from the top |")[2]
     lines = re.findall(r"^\| (`.*?) \|", table.partition("\n\n")[0], re.MULTILINE)
     assert set(re.findall(r"`(\w+)`", " ".join(lines))) == set(re.findall(r"\w+", " ".join(layers)))
