@@ -81,7 +81,7 @@ class ModelRecipe(StrictModel):
     hidden_dropout_prob: float = Field(default=0.1, ge=0, lt=1)
     attention_probs_dropout_prob: float = Field(default=0.1, ge=0, lt=1)
     classifier_dropout: float = Field(default=0.1, ge=0, lt=1)
-    pooling: Literal["mean", "cls", "max"] = "mean"
+    pooling: str = "mean"
     use_knowledge: bool = False
     allow_missing_modalities: bool = False
     modality_dropout: float = Field(default=0.0, ge=0, lt=1)
@@ -163,7 +163,7 @@ class TrainingRecipe(StrictModel):
         "linear"
     )
     max_grad_norm: float = Field(default=1.0, gt=0)
-    alpha_schedule: Literal["constant", "linear_decay"] = "constant"
+    alpha_schedule: str = "constant"
     group_by_length: bool = False
     early_stopping_patience: int = Field(default=0, ge=0)
     ema_decay: float = Field(default=0.0, ge=0, lt=1)
@@ -171,7 +171,7 @@ class TrainingRecipe(StrictModel):
     num_workers: int = Field(default=0, ge=0)
     cache_features: bool = True
     save_alignment: bool = False
-    class_weights: Literal["none", "balanced"] | dict[str, Any] = "none"
+    class_weights: str | dict[str, Any] = "none"
     tune_thresholds: bool = False
 
     @field_validator("class_weights", mode="before")
