@@ -15,9 +15,9 @@ from clfa.data.images import load_image
 from clfa.errors import ImageError, ModelError, RecipeError
 from clfa.guides import GuideContext
 from clfa.guides.conse import ConSEGuide
-from clfa.modeling.efficientnet_lite import EfficientNetLiteConfig, EfficientNetLiteForImageClassification
 from clfa.modeling.encoders import load_encoder
 from clfa.modeling.frozen_encoder import FrozenEncoder
+from clfa.packages.efficientnet_lite import EfficientNetLiteConfig, EfficientNetLiteForImageClassification
 from clfa.processing.processor import CLFAProcessor
 from posts import COLOURS, picture
 

@@ -43,7 +43,7 @@ def test_the_default_output_leaves_the_run_as_it_was(tiny_run: Path, tmp_path: P
         "predictions-train.jsonl",
         "dropped.jsonl",
     }
-    with pytest.raises(RecipeError, match="holds a run, whose own metrics would be lost; give another --output"):
+    with pytest.raises(RecipeError, match="holds a run, whose own metrics would be lost; give another output"):
         evaluate(run, "test", output=run)
 
 
@@ -116,7 +116,7 @@ def test_not_a_run(tiny_run: Path, tmp_path: Path) -> None:
     with pytest.raises(ModelError, match=r"is not a run folder: it has no recipe.yaml. Train one with `clfa train`"):
         evaluate(tmp_path)
     shutil.copy(tiny_run / "recipe.yaml", tmp_path)
-    with pytest.raises(ModelError, match=r"did not finish; continue it with `clfa train ... --resume`"):
+    with pytest.raises(ModelError, match=r"did not finish; continue it by training with resume=True"):
         evaluate(tmp_path)
     shutil.copy(tiny_run / "metrics.json", tmp_path)
     with pytest.raises(ModelError, match="model"):

@@ -18,7 +18,7 @@ class EncodedImage(TypedDict):
     path: str | None
 
 
-class Row(TypedDict):
+class SampleFields(TypedDict):
     """One sample of a data set with the default label: the class index, or ``None``."""
 
     id: str
@@ -33,7 +33,7 @@ def image_at(path: str) -> EncodedImage:
     return {"bytes": None, "path": path}
 
 
-def to_dataset(rows: Iterable[Row], label_names: Sequence[str]) -> Dataset:
+def to_dataset(rows: Iterable[SampleFields], label_names: Sequence[str]) -> Dataset:
     """``rows`` in the schema.
 
     Args:
@@ -50,7 +50,7 @@ def to_dataset(rows: Iterable[Row], label_names: Sequence[str]) -> Dataset:
     return Dataset.from_dict(columns, features=schema_features([default_label(label_names)]))
 
 
-def to_splits(rows: Mapping[str, Iterable[Row]], label_names: Sequence[str]) -> DatasetDict:
+def to_splits(rows: Mapping[str, Iterable[SampleFields]], label_names: Sequence[str]) -> DatasetDict:
     """One data set per split, in the order train, validation, test.
 
     Args:

@@ -13,8 +13,8 @@ from transformers import AutoImageProcessor, AutoModelForImageClassification
 from clfa.data.images import load_image
 from clfa.errors import ModelError, RecipeError
 from clfa.guides.base import Guide, GuideContext, check_options
-from clfa.modeling import efficientnet_lite as _efficientnet_lite  # noqa: F401 - registers its Auto classes
 from clfa.modeling.frozen_encoder import FrozenEncoder, weights_fingerprint
+from clfa.packages import efficientnet_lite as _efficientnet_lite  # noqa: F401 - registers its Auto classes
 from clfa.pretrained import pretrained, pretrained_model
 from clfa.progress import track
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from clfa.data import Corpus
-from clfa.errors import DataError, RecipeError
+from clfa.errors import Argument, DataError, RecipeError
 from clfa.files import write_json
 from clfa.modeling import CLFAForClassification
 from clfa.recipe import load_recipe
@@ -62,7 +62,8 @@ def evaluate(
         )
     target = RunFolder(output if output is not None else folder.path / f"evaluation-{split}")
     if target.recipe.exists():
-        raise RecipeError(f"{target.path} holds a run, whose own metrics would be lost; give another --output.")
+        problem = f"{target.path} holds a run, whose own metrics would be lost; give another "
+        raise RecipeError(problem, Argument("output"), ".")
     model, processor = load_trained(folder)
     corpus = load_corpus(recipe, strict=strict, source=source, targets=model.config.target_list, cache=cache)
     if split not in corpus.splits or not len(corpus.splits[split]):

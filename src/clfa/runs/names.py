@@ -8,19 +8,26 @@ from clfa.knowledge import KNOWLEDGE_SOURCES, LEXICONS
 from clfa.modeling.alignment import ALIGNMENTS
 from clfa.modeling.baselines import BASELINES
 from clfa.modeling.fusion import FUSIONS
+from clfa.modeling.pooling import POOLINGS
 from clfa.recipe import Recipe
+from clfa.targets import CLASS_WEIGHTS, METRICS
+from clfa.training.alpha_schedules import ALPHA_SCHEDULES
 
 
 def check_names(recipe: Recipe) -> None:
     """Check what the recipe calls by name, before any work is done.
 
     Raises:
-        RecipeError: When a reader, fusion, alignment, baseline, guide, knowledge source or lexicon of that name does
-            not exist.
+        RecipeError: When a reader, fusion, alignment, pooling, schedule, scheme of class weights, baseline, guide,
+            knowledge source or lexicon of that name does not exist.
     """
     READERS.get(recipe.data.reader)
     FUSIONS.get(recipe.model.fusion)
     ALIGNMENTS.get(recipe.model.alignment)
+    POOLINGS.get(recipe.model.pooling)
+    ALPHA_SCHEDULES.get(recipe.training.alpha_schedule)
+    if recipe.training.class_weights not in ("none", None) and isinstance(recipe.training.class_weights, str):
+        CLASS_WEIGHTS.get(recipe.training.class_weights)
     if recipe.model.baseline is not None:
         BASELINES.get(recipe.model.baseline)
     if recipe.guide.name != "none":
@@ -29,3 +36,6 @@ def check_names(recipe: Recipe) -> None:
         for name in recipe.knowledge.sources:
             KNOWLEDGE_SOURCES.get(name)
         LEXICONS.get(recipe.knowledge.lexicon)
+    # Of other packages; one that cannot be imported must not be found out after the training.
+    for name in METRICS.names():
+        METRICS.get(name)

@@ -7,7 +7,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from clfa.errors import ModelError, RecipeError
+from clfa.errors import Argument, ModelError, RecipeError
 from clfa.files import write_jsonl
 from clfa.recipe import Recipe, load_recipe
 from clfa.tables.columns import Columns
@@ -55,12 +55,16 @@ class RunFolder:
         """
         if self.recipe.exists():
             if not resume:
-                state = "a finished run" if self.metrics.exists() else "an unfinished run (--resume continues it)"
-                raise RecipeError(f"{self.path} already holds {state}; give another --output.")
+                state: list[str | Argument] = ["a finished run"]
+                if not self.metrics.exists():
+                    state = ["an unfinished run (", Argument("resume", True), " continues it)"]
+                raise RecipeError(f"{self.path} already holds ", *state, "; give another ", Argument("output"), ".")
             if load_recipe(self.recipe).model_dump() != recipe.model_dump():
-                raise RecipeError(f"{self.path} holds a run of another recipe; --resume needs the same one.")
+                problem = f"{self.path} holds a run of another recipe; "
+                raise RecipeError(problem, Argument("resume", True), " needs the same one.")
         elif self.path.exists() and any(self.path.iterdir()):
-            raise RecipeError(f"{self.path} is not empty and not a run folder; give another --output.")
+            problem = f"{self.path} is not empty and not a run folder; give another "
+            raise RecipeError(problem, Argument("output"), ".")
 
     def begin(self, recipe: Recipe) -> None:
         """Make the folder, with the resolved recipe in it."""
@@ -82,7 +86,8 @@ class RunFolder:
         if not self.recipe.is_file():
             raise ModelError(f"{self.path} is not a run folder: it has no recipe.yaml. Train one with `clfa train`.")
         if not self.metrics.is_file():
-            raise ModelError(f"the run in {self.path} did not finish; continue it with `clfa train ... --resume`.")
+            problem = f"the run in {self.path} did not finish; continue it by training with "
+            raise ModelError(problem, Argument("resume", True), ".")
         return self
 
     def read_metrics(self) -> dict[str, Any]:

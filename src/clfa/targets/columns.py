@@ -60,7 +60,7 @@ class TargetColumns:
                     self._indices[name] = LabelIndex(values, spec.label_names, declared)
                 except DataError as error:
                     which = "" if default else f"target {name!r}: "
-                    raise DataError(f"{', '.join(source for source, _ in tables)}: {which}{error}") from None
+                    raise DataError(f"{', '.join(source for source, _ in tables)}: {which}", *error.args) from None
             classes = self._indices[name].names if name in self._indices else spec.classes or []
             self.targets.append(Target(name, spec.problem_type, tuple(classes), spec.weight))
         check_distinct(self.targets)

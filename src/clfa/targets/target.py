@@ -118,6 +118,13 @@ def output_names(targets: Sequence[Target]) -> list[str]:
     return [f"{target.name}: {name}" if name else target.name for target in targets for name in target.kind.logit_names]
 
 
+def class_names(targets: Sequence[Target]) -> list[str]:
+    """Names of all classes, of a number the target's; ``target: class`` with several targets."""
+    if len(targets) == 1:
+        return list(targets[0].label_names) or [targets[0].name]
+    return [f"{t.name}: {name}" if name else t.name for t in targets for name in (t.label_names or ("",))]
+
+
 def label_matrix(split: Any) -> np.ndarray:
     """Labels of a split (N, sum of the targets' widths) float64, NaN where missing.
 

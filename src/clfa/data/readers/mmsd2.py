@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from clfa.data.assemble import Row, to_splits
+from clfa.data.assemble import SampleFields, to_splits
 from clfa.data.layout import layout_error
 from clfa.data.readers.knowledge import read_knowledge
 from clfa.data.readers.mmsd_folders import LABELS, find_images, find_texts, image_of
@@ -44,7 +44,7 @@ def read(
     images = find_images(root, images_dir, require_images)
     dropped: list[Dropped] = []
     extra = read_knowledge(root, knowledge, dropped)
-    rows: dict[str, list[Row]] = {}
+    rows: dict[str, list[SampleFields]] = {}
     lines: dict[str, int] = {}
     for split, name in _FILES.items():
         rows[split] = []
