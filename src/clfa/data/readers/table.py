@@ -16,7 +16,9 @@ from clfa.data.read_part import read_part
 from clfa.data.schema import SPLITS, Corpus, Dropped
 from clfa.data.splits import RATIOS, split_name
 from clfa.errors import DataError
+from clfa.tables.collect import collect
 from clfa.tables.formats import is_table, known_suffixes
+from clfa.tables.memory import MemoryTable
 from clfa.tables.paths import is_address
 from clfa.tables.row import TableOptions
 from clfa.targets.spec import parse_specs
@@ -115,14 +117,16 @@ def _parts(source: Any, split: str | None, options: TableOptions, dropped: list[
 
 def _from_frame(frame: Any) -> Dataset:
     import pandas as pd
+    import pyarrow as pa
 
     if not isinstance(frame, pd.DataFrame):
         kinds = "a path, a mapping of splits, a pandas DataFrame or a datasets.Dataset"
         raise DataError(f"a table is {kinds}, got {type(frame).__name__}")
     try:
         return Dataset.from_pandas(frame, preserve_index=False)
-    except Exception as error:
-        raise DataError(f"<data frame>: a column mixes types: {error}") from error
+    except (pa.ArrowException, TypeError, ValueError, OverflowError):
+        # A column of mixed types, which need not be one that anybody uses.
+        return collect(MemoryTable(frame)).data
 
 
 def _files(folder: Path) -> list[tuple[Path, str | None]]:
