@@ -17,7 +17,7 @@ from clfa.data.schema import SPLITS, Corpus, Dropped
 from clfa.data.splits import RATIOS, split_name
 from clfa.errors import DataError
 from clfa.tables.collect import collect
-from clfa.tables.formats import is_table, known_suffixes
+from clfa.tables.formats import is_table, known_suffixes, table_stem
 from clfa.tables.memory import MemoryTable
 from clfa.tables.paths import is_address
 from clfa.tables.row import TableOptions
@@ -134,7 +134,8 @@ def _files(folder: Path) -> list[tuple[Path, str | None]]:
     by_split: dict[str, list[Path]] = {}
     for file in tables:
         # train.csv, train-00000-of-00002.parquet
-        known = split_name(file.stem) or split_name(file.stem.split("-")[0])
+        stem = table_stem(file.name)
+        known = split_name(stem) or split_name(stem.split("-")[0])
         if known is not None:
             by_split.setdefault(known, []).append(file)
     for known, files in by_split.items():
