@@ -93,8 +93,10 @@ def test_columns_of_other_names(frame: pd.DataFrame, tiny_overrides: list[str], 
     assert None not in expected
     again = CLFAPredictor.load(tmp_path / "run")
     assert again.predict(renamed) == expected
-    with pytest.raises(DataError, match=r"the table has no column 'words'; it has file, text. Name it with text="):
-        predictor.predict(renamed.rename(columns={"words": "text"})[["text", "file"]])
+    # A usual name does as well.
+    assert predictor.predict(renamed.rename(columns={"words": "Tweet"})) == expected
+    with pytest.raises(DataError, match=r"<data frame>: no text column; name it with text=...; columns there: said, f"):
+        predictor.predict(renamed.rename(columns={"words": "said"})[["said", "file"]])
 
 
 def test_posts_that_cannot_be_read(loaded: CLFAPredictor, frame: pd.DataFrame, tmp_path: Path) -> None:
@@ -127,7 +129,7 @@ def test_no_posts(loaded: CLFAPredictor, frame: pd.DataFrame) -> None:
 
 @pytest.mark.parametrize("table", [[{"text": "so"}], 3], ids=["list", "number"])
 def test_what_is_no_table(loaded: CLFAPredictor, table: Any) -> None:
-    with pytest.raises(DataError, match=r"a table is a pandas DataFrame, a datasets.Dataset or the path of a"):
+    with pytest.raises(DataError, match=r"a table is the path of a table file, a pandas DataFrame or a datas"):
         loaded.predict(table)
 
 
@@ -144,7 +146,7 @@ def test_save_and_load(loaded: CLFAPredictor, tiny_run: Path, frame: pd.DataFram
 
 
 def test_loading_what_is_no_run(tmp_path: Path) -> None:
-    with pytest.raises(ModelError, match="is not a run folder"):
+    with pytest.raises(ModelError, match="is not a model directory"):
         CLFAPredictor.load(tmp_path)
 
 
@@ -160,3 +162,28 @@ def test_a_temporary_run_goes_with_its_object(tiny_overrides: list[str]) -> None
     del predictor
     gc.collect()
     assert not folder.exists()
+
+
+def test_a_file_is_predicted_as_the_command_line_does(loaded: CLFAPredictor, tiny_run: Path, tmp_path: Path) -> None:
+    rows = make_posts(tmp_path, 6, with_split=False)
+    rows[2]["text"] = ""
+    source = write_csv(tmp_path / "posts.csv", rows)
+    summary = loaded.predict_file(source, tmp_path / "out.jsonl", failures=tmp_path / "failures.jsonl")
+    assert (summary.rows, summary.failures) == (6, {"empty text": 1})
+    found = read_jsonl(tmp_path / "out.jsonl")
+    assert [row["id"] for row in found] == [row["id"] for row in rows]
+    assert [row["prediction"] for row in found] == loaded.predict(source)
+    assert [row["row"] for row in read_jsonl(tmp_path / "failures.jsonl")] == [3]
+    with pytest.raises(ModelError, match=r"^address is not for engine 'torch', which works in this process\.$"):
+        loaded.predict_file(source, tmp_path / "other.jsonl", address="auto")
+
+
+def test_loading_a_model_directory(loaded: CLFAPredictor, tiny_run: Path, frame: pd.DataFrame) -> None:
+    plain = CLFAPredictor.load(tiny_run / "model", precision="fp32", batch_size=3)
+    assert plain.predict(frame) == loaded.predict(frame)
+    with pytest.raises(ModelError, match="is a model without a recipe; make a new CLFAPredictor to train"):
+        plain.fit(frame)
+    with pytest.raises(ModelError, match="is not a run folder"):
+        plain.evaluate(frame)
+    with pytest.raises(ModelError, match=r"engine 'onnx'; it takes auto, fp32"):
+        CLFAPredictor.load(tiny_run, engine="onnx", precision="bf16")
