@@ -190,7 +190,7 @@ def test_a_file_for_a_text_model_that_looks_at_pictures(
     train(recipe, tmp_path / "run", cache=tmp_path / "cache")
     predictor = PostClassifier.load(tmp_path / "run")
     (tmp_path / "new.csv").write_text("text\nso sunny\n")
-    with pytest.raises(DataError, match="has no column 'image'"):
+    with pytest.raises(DataError, match="no image column; name it with image="):
         predict_file(predictor, tmp_path / "new.csv", tmp_path / "out.jsonl")
     (tmp_path / "new.csv").write_text("text,image\nso sunny,absent.jpg\nso great,\n")
     summary = predict_file(predictor, tmp_path / "new.csv", tmp_path / "out.jsonl")
