@@ -35,14 +35,14 @@ test-all: $(BIN)/.installed  ## All tests, also slow ones and those on real data
 	$(BIN)/python -m pytest -n auto
 
 check: $(BIN)/.installed  ## ruff, the import contracts and mypy
-	$(BIN)/ruff check src tests benchmarks
-	$(BIN)/ruff format --check src tests benchmarks
+	$(BIN)/ruff check src tests benchmarks examples
+	$(BIN)/ruff format --check src tests benchmarks examples
 	$(BIN)/lint-imports --no-logo
 	$(BIN)/mypy
 
 format: $(BIN)/.installed  ## Let ruff format
-	$(BIN)/ruff check --fix src tests benchmarks
-	$(BIN)/ruff format src tests benchmarks
+	$(BIN)/ruff check --fix src tests benchmarks examples
+	$(BIN)/ruff format src tests benchmarks examples
 
 results: export OMP_NUM_THREADS = 1
 results: $(BIN)/.installed  ## The README's tables (DATA=MVSA-Single, MMSD=MMSD); under three hours on two cores

@@ -19,6 +19,7 @@ from clfa.recipe import load_recipe
 from clfa.runs.corpus import load_corpus
 from clfa.runs.encoders import Encoders, load_encoders
 from clfa.targets.single_label import classification_metrics
+from clfa.targets.target import label_matrix
 
 STRENGTHS = (1e-4, 3e-4, 1e-3, 3e-3, 1e-2)
 INPUTS = {"text": ("text",), "image": ("image",), "text and image": ("text", "image")}
@@ -49,7 +50,7 @@ def main() -> None:
         recipe = load_recipe(options.recipe, [f"data.dir={options.data_dir}", f"data.fold={fold}"])
         encoders = load_encoders(recipe)
         splits = load_corpus(recipe).splits
-        labels = {name: np.array(split["label"][:]) for name, split in splits.items()}
+        labels = {name: label_matrix(split)[:, 0].astype(int) for name, split in splits.items()}
         for name, modalities in INPUTS.items():
             features = {split: pooled(encoders, rows, modalities) for split, rows in splits.items()}
             models = [

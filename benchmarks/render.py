@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from benchmarks.figures import duration, seconds, times
 from benchmarks.reference.render import REFERENCE, check_line, comparison_table
 from benchmarks.spread import ratios, spread
 
-INTRODUCTION = """# What it costs
+TITLE = "# Performance\n\n"
 
-Written by `make bench` from what it measured; not edited by hand. Text and pictures are synthetic, text lengths are
-those of MMSD and MVSA-Single ([counts](../benchmarks/lengths.json)), weights are random: times do not depend on what
-was learnt.
+INTRODUCTION = """
+## How it is measured
+
+This page is written by `make bench` from what it measured; only the summary is written by hand, in
+[benchmarks/summary.md](../benchmarks/summary.md). Text and pictures are synthetic, text lengths are those of MMSD and
+MVSA-Single ([counts](../benchmarks/lengths.json)), weights are random: times do not depend on what was learnt.
 
 ```bash
 make bench                              # ours
@@ -23,14 +27,14 @@ make bench-levers                       # what each lever is worth
 make bench-growth                       # time and memory against samples, length, batch, classes, processes
 ```
 
-How it is measured: every contender is a process of its own and works only when it is its turn; rounds alternate in
-changing order, the first is thrown away. Shown are the median and the quartiles (of fewer than four values the smallest
-and the largest). A *floor* is the least that the work can take on this machine: the matrix operations of tokens that
-exist, without padding, over the fastest matrix product measured in the same run, plus the optimiser's bytes over the
-measured bandwidth. *Gap* is the measured time over the floor; *use* is the share of the matrix rate that the operations
-reach (MFU, with the measured rate in the place of the data sheet's). Of memory, the floor is what the libraries take
-before any data is read; of a start, the import of PyTorch and Transformers. Peak memory with ONNX Runtime is that of
-the export, which the same process makes first.
+Every contender is a process of its own and works only when it is its turn; rounds alternate in changing order, the
+first is thrown away. Shown are the median and the quartiles (of fewer than four values the smallest and the largest). A
+*floor* is the least that the work can take on this machine: the matrix operations of tokens that exist, without
+padding, over the fastest matrix product measured in the same run, plus the optimiser's bytes over the measured
+bandwidth. *Gap* is the measured time over the floor; *use* is the share of the matrix rate that the operations reach
+(MFU, with the measured rate in the place of the data sheet's). Of memory, the floor is what the libraries take before
+any data is read; of a start, the import of PyTorch and Transformers. Peak memory with ONNX Runtime is that of the
+export, which the same process makes first.
 """
 
 LEVERS = """
@@ -49,6 +53,8 @@ cached in memory-mapped files (`caching pays` in the guard), pages of 2 MB by `T
 nothing beyond what keeping freed memory gives).
 """
 
+# Written by hand, with the figures of one run.
+SUMMARY = Path(__file__).with_name("summary.md")
 _PENDING = "\nNo figures yet: `make bench` writes them here.\n"
 
 
@@ -66,7 +72,7 @@ def render(
         levers: Of :func:`benchmarks.levers.measure`.
         growth: Markdown of :mod:`benchmarks.growth`.
     """
-    parts = [INTRODUCTION]
+    parts = [TITLE, SUMMARY.read_text(encoding="utf-8"), INTRODUCTION]
     if results is None:
         parts.append(_PENDING)
     else:

@@ -28,7 +28,7 @@ overrides, output = json.loads(sys.argv[1]), sys.argv[2]
 train(load_recipe("offline", overrides), output)
 """
 
-PREDICT = """
+COMMAND_LINE = """
 import sys
 from clfa.cli.main import main
 main()
@@ -65,7 +65,7 @@ def test_a_run_is_trained_without_fcntl_and_resource(
 @pytest.mark.xfail(reason="clfa.prediction.journal imports fcntl")
 def test_a_file_is_predicted_without_fcntl_and_resource(tmp_path: Path, tiny_run: Path, posts_csv: Path) -> None:
     output = tmp_path / "predictions.jsonl"
-    predicted = python(PREDICT, "predict", str(tiny_run), str(posts_csv), "--output", str(output))
+    predicted = python(COMMAND_LINE, "predict", str(tiny_run), str(posts_csv), "--output", str(output))
     assert predicted.returncode == 0, predicted.stderr
     lines = [json.loads(line) for line in output.read_text(encoding="utf-8").splitlines()]
     assert len(lines) == 64
@@ -82,3 +82,12 @@ def test_peak_memory_without_resource() -> None:
     elsewhere = "from clfa.runs import resources\nprint(resources._peak_working_set_mb())\n"
     if sys.platform != "win32":
         assert python(elsewhere).stdout.split() == ["None"]
+
+
+def test_an_output_without_a_character_is_no_error(tmp_path: Path) -> None:
+    recipe = tmp_path / "mine.yaml"
+    recipe.write_text("name: mine\ndescription: 爱 and ☀\n", encoding="utf-8")
+    command = [sys.executable, "-c", COMMAND_LINE, "recipes", str(recipe)]
+    done = subprocess.run(command, capture_output=True, env=os.environ | {"PYTHONIOENCODING": "cp1252"})
+    assert done.returncode == 0, done.stderr
+    assert b"\\u7231 and \\u2600" in done.stdout

@@ -179,7 +179,7 @@ def test_a_recipe_needs_little(tmp_path: Path) -> None:
         (["model.zzz=1"], r"unknown key 'model.zzz'. Known here: text_encoder, vision_encoder"),
         (["training.epochs=many"], r"training.epochs: Input should be a valid number.*\(got 'many'\)"),
         (["model.alpha=-1"], r"model.alpha: Input should be greater than or equal to 0 \(got -1\)"),
-        (["model.pooling=mena"], r"model.pooling: Input should be 'mean', 'cls' or 'max' \(got 'mena'\)"),
+        (["model.negatives=bnk"], r"model.negatives: Input should be 'batch' or 'bank' \(got 'bnk'\)"),
         (["training.lr_scheduler_type=liner"], r"training.lr_scheduler_type: .*'linear'.*\(got 'liner'\)"),
         (["guide=clip"], r"guide: Input should be a valid dictionary"),
         (["model.alpha"], r"override 'model.alpha' is not of the form section.key=value"),

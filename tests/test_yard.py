@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import subprocess
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -55,3 +56,11 @@ def test_links_between_pages_lead_somewhere(page: str) -> None:
     targets = [link.partition("#")[0] for link in re.findall(r"\]\(([^)\s]+)\)", text) if "://" not in link]
     missing = [target for target in targets if target and not (ROOT / page).parent.joinpath(target).exists()]
     assert missing == []
+
+
+def test_the_architecture_page_has_every_layer() -> None:
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["importlinter"]
+    (layers,) = (contract["layers"] for contract in settings["contracts"] if contract["id"] == "layers")
+    table = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8").partition("| layer, from the top |")[2]
+    lines = re.findall(r"^\| (`.*?) \|", table.partition("\n\n")[0], re.MULTILINE)
+    assert set(re.findall(r"`(\w+)`", " ".join(lines))) == set(re.findall(r"\w+", " ".join(layers)))

@@ -12,45 +12,119 @@ from typing import TYPE_CHECKING, Any
 from clfa.version import __version__
 
 if TYPE_CHECKING:
+    from clfa.data.readers import READERS, read_corpus
+    from clfa.data.schema import Corpus
+    from clfa.errors import CLFAError, DataError, ImageError, ModelError, RecipeError
+    from clfa.guides import GUIDES, Guide, GuideContext
+    from clfa.guides.base import Pairs
+    from clfa.guides.clip import CLIPGuide
+    from clfa.guides.conse import ConSEGuide
+    from clfa.guides.fitted import FittedGuide
+    from clfa.knowledge import KNOWLEDGE_SOURCES, LEXICONS
     from clfa.modeling import CLFAConfig, CLFAForClassification, CLFAModel
+    from clfa.modeling.alignment import ALIGNMENTS, Alignment
+    from clfa.modeling.baselines import BASELINES
+    from clfa.modeling.baselines.base import Baseline
+    from clfa.modeling.fusion import FUSIONS, Fusion
+    from clfa.prediction.pipeline import register_pipeline
     from clfa.prediction.post import Post, Prediction
     from clfa.predictor import CLFAPredictor
+    from clfa.processing.collator import CLFACollator
+    from clfa.processing.dataset import EncodedDataset
     from clfa.processing.processor import CLFAProcessor
     from clfa.recipe import Recipe, load_recipe
+    from clfa.registry import Registry
     from clfa.runs.evaluate import evaluate
     from clfa.runs.train import train
+    from clfa.targets.target import Target
     from clfa.training import CLFATrainer, CLFATrainingArguments
 
 _HOMES = {
+    "ALIGNMENTS": "clfa.modeling.alignment",
+    "Alignment": "clfa.modeling.alignment",
+    "BASELINES": "clfa.modeling.baselines",
+    "Baseline": "clfa.modeling.baselines.base",
+    "CLFACollator": "clfa.processing.collator",
     "CLFAConfig": "clfa.modeling",
+    "CLFAError": "clfa.errors",
     "CLFAForClassification": "clfa.modeling",
     "CLFAModel": "clfa.modeling",
     "CLFAPredictor": "clfa.predictor",
     "CLFAProcessor": "clfa.processing.processor",
     "CLFATrainer": "clfa.training",
     "CLFATrainingArguments": "clfa.training",
+    "CLIPGuide": "clfa.guides.clip",
+    "ConSEGuide": "clfa.guides.conse",
+    "Corpus": "clfa.data.schema",
+    "DataError": "clfa.errors",
+    "EncodedDataset": "clfa.processing.dataset",
+    "FUSIONS": "clfa.modeling.fusion",
+    "FittedGuide": "clfa.guides.fitted",
+    "Fusion": "clfa.modeling.fusion",
+    "GUIDES": "clfa.guides",
+    "Guide": "clfa.guides",
+    "GuideContext": "clfa.guides",
+    "ImageError": "clfa.errors",
+    "KNOWLEDGE_SOURCES": "clfa.knowledge",
+    "LEXICONS": "clfa.knowledge",
+    "ModelError": "clfa.errors",
+    "Pairs": "clfa.guides.base",
     "Post": "clfa.prediction.post",
     "Prediction": "clfa.prediction.post",
+    "READERS": "clfa.data.readers",
     "Recipe": "clfa.recipe",
+    "RecipeError": "clfa.errors",
+    "Registry": "clfa.registry",
+    "Target": "clfa.targets.target",
     "evaluate": "clfa.runs.evaluate",
     "load_recipe": "clfa.recipe",
+    "read_corpus": "clfa.data.readers",
+    "register_pipeline": "clfa.prediction.pipeline",
     "train": "clfa.runs.train",
 }
 
 __all__ = [
+    "ALIGNMENTS",
+    "BASELINES",
+    "FUSIONS",
+    "GUIDES",
+    "KNOWLEDGE_SOURCES",
+    "LEXICONS",
+    "READERS",
+    "Alignment",
+    "Baseline",
+    "CLFACollator",
     "CLFAConfig",
+    "CLFAError",
     "CLFAForClassification",
     "CLFAModel",
     "CLFAPredictor",
     "CLFAProcessor",
     "CLFATrainer",
     "CLFATrainingArguments",
+    "CLIPGuide",
+    "ConSEGuide",
+    "Corpus",
+    "DataError",
+    "EncodedDataset",
+    "FittedGuide",
+    "Fusion",
+    "Guide",
+    "GuideContext",
+    "ImageError",
+    "ModelError",
+    "Pairs",
     "Post",
     "Prediction",
     "Recipe",
+    "RecipeError",
+    "Registry",
+    "Target",
     "__version__",
     "evaluate",
     "load_recipe",
+    "read_corpus",
+    "register_pipeline",
     "train",
 ]
 
@@ -59,3 +133,7 @@ def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module 'clfa' has no attribute {name!r}")
     return getattr(importlib.import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_HOMES})

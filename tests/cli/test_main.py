@@ -121,6 +121,17 @@ def test_train_evaluate_predict(tiny_overrides: list[str], tmp_path: Path) -> No
     assert shown.splitlines()[1].split() == [f"{best:.1%}", predictions[3]["prediction"]]
 
 
+def test_messages_name_flags_to_those_who_typed_them(
+    fails: Any, tiny_run: Path, posts_csv: Path, tmp_path: Path
+) -> None:
+    code, said = fails("train", "offline", "--data-dir", posts_csv, "--output", tiny_run)
+    assert (code, said) == (1, f"Error: {tiny_run} already holds a finished run; give another --output.\n")
+    code, said = fails("train", "offline", "--output", tmp_path / "run")
+    assert (code, said) == (1, "Error: no data: give data.dir in the recipe, or --data-dir.\n")
+    code, said = fails("evaluate", tiny_run, "--output", tiny_run)
+    assert (code, said.rpartition("; ")[2]) == (1, "give another --output.\n")
+
+
 def test_train_without_test_then_resume(tiny_overrides: list[str], posts_csv: Path, tmp_path: Path) -> None:
     arguments = ["train", "offline", *tiny_overrides, "model.alpha=0", "training.epochs=1", "--data-dir", posts_csv]
     shown = invoke(*arguments, "--output", tmp_path / "run", "--no-test")

@@ -10,8 +10,9 @@ import pytest
 from datasets import Dataset
 from PIL import Image
 
-from clfa.data.assemble import Row, image_at, to_dataset, to_splits
+from clfa.data.assemble import SampleFields, image_at, to_dataset, to_splits
 from clfa.data.schema import Corpus
+from clfa.targets.default_label import default_label
 
 Votes = list[str]
 
@@ -80,7 +81,7 @@ def make_corpus(tmp_path: Path) -> Callable[..., Corpus]:
     def make(train: int = 8, validation: int = 4, test: int = 4, unlabelled: int = 0, images: bool = True) -> Corpus:
         counter = iter(range(10_000))
 
-        def row(label: int | None) -> Row:
+        def row(label: int | None) -> SampleFields:
             number = next(counter)
             image = image_at(str(picture(tmp_path / "pictures" / f"{number}.png", number))) if images else None
             return {"id": f"s{number}", "text": f"post {number}", "image": image, "knowledge": None, "label": label}
@@ -89,6 +90,6 @@ def make_corpus(tmp_path: Path) -> Callable[..., Corpus]:
         rows = {split: [row(i % 2) for i in range(size)] for split, size in sizes.items()}
         names = ["plain", "odd"]
         extra: Dataset | None = to_dataset([row(None) for _ in range(unlabelled)], names) if unlabelled else None
-        return Corpus("synthetic", to_splits(rows, names), names, extra)
+        return Corpus("synthetic", to_splits(rows, names), [default_label(names)], extra)
 
     return make

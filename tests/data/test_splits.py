@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from class_indices import class_indices
 from clfa.data.schema import Corpus
 from clfa.data.splits import fold_numbers, read_fold, split_name, stratified_split, subset
 from clfa.errors import DataError
@@ -79,7 +80,7 @@ def test_subset_keeps_class_shares(make_corpus: Callable[..., Corpus]) -> None:
     corpus = make_corpus(train=20, validation=3, test=10, unlabelled=6, images=False)
     small = subset(corpus, 4, seed=1)
     assert {name: len(split) for name, split in small.splits.items()} == {"train": 4, "validation": 3, "test": 4}
-    assert Counter(small.splits["train"]["label"]) == {0: 2, 1: 2}
+    assert Counter(class_indices(small.splits["train"])) == {0: 2, 1: 2}
     assert small.unlabelled is not None
     assert len(small.unlabelled) == 4
     assert small.facts["subset"] == {"n": 4, "seed": 1}

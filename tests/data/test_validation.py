@@ -8,22 +8,25 @@ from pathlib import Path
 import pytest
 from datasets import DatasetDict
 
-from clfa.data.assemble import Row, to_dataset
+from clfa.data.assemble import SampleFields, to_dataset
 from clfa.data.image_check import ImageChecker
 from clfa.data.schema import Corpus
 from clfa.data.validation import check_classes, validate
 from clfa.errors import DataError
+from clfa.targets.default_label import default_label
 
 
-def sample(id: str, text: str = "a post", label: int | None = 0, path: str | None = None) -> Row:
+def sample(id: str, text: str = "a post", label: int | None = 0, path: str | None = None) -> SampleFields:
     image = {"bytes": None, "path": path} if path else None
     return {"id": id, "text": text, "image": image, "knowledge": None, "label": label}  # type: ignore[typeddict-item]
 
 
-def corpus_of(names: list[str] | None = None, unlabelled: list[Row] | None = None, **splits: list[Row]) -> Corpus:
+def corpus_of(
+    names: list[str] | None = None, unlabelled: list[SampleFields] | None = None, **splits: list[SampleFields]
+) -> Corpus:
     names = names or ["plain", "odd"]
     data = DatasetDict({name: to_dataset(rows, names) for name, rows in splits.items()})
-    return Corpus("synthetic", data, names, to_dataset(unlabelled, names) if unlabelled else None)
+    return Corpus("synthetic", data, [default_label(names)], to_dataset(unlabelled, names) if unlabelled else None)
 
 
 def kept(corpus: Corpus) -> dict[str, list[str]]:

@@ -11,10 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from clfa.demo.concepts import CONCEPTS, DISTRACTORS, FAMILIES, ORDER, TEMPLATES
-from clfa.demo.design import SARCASTIC, SINCERE, Post, plan_posts
+from clfa.demo.design import SARCASTIC, SINCERE, DemoPost, plan_posts
 from clfa.errors import DataError
 
-Plan = dict[str, list[Post]]
+Plan = dict[str, list[DemoPost]]
 SIZES = {"train": 384, "validation": 96, "test": 192}
 
 
@@ -98,7 +98,7 @@ def test_wording_and_emoji_combinations_belong_to_one_split(plan: Plan) -> None:
 
 
 @pytest.mark.parametrize("part", [lambda p: p.claim.text, lambda p: p.shot.name], ids=["text", "picture"])
-def test_texts_and_pictures_belong_to_one_split(plan: Plan, part: Callable[[Post], str]) -> None:
+def test_texts_and_pictures_belong_to_one_split(plan: Plan, part: Callable[[DemoPost], str]) -> None:
     for one, other in combinations(({part(post) for post in posts} for posts in plan.values()), 2):
         assert not one & other
 

@@ -81,14 +81,14 @@ def test_two_experiments_share_the_work_and_list_failures(tiny_experiment: Exper
 
 def test_a_worker_that_is_killed_costs_its_run_alone(tiny_experiment: Experiment, tmp_path: Path) -> None:
     from clfa.experiments import pool
-    from clfa.experiments.execute import Outcome
+    from clfa.experiments.execute import RunOutcome
     from clfa.experiments.plan import PlannedRun
 
     runs = plan_runs(tiny_experiment)[:2]
-    outcomes: list[tuple[str, Outcome]] = []
+    outcomes: list[tuple[str, RunOutcome]] = []
     killed = []
 
-    def note(run: PlannedRun, outcome: Outcome) -> None:
+    def note(run: PlannedRun, outcome: RunOutcome) -> None:
         outcomes.append((run.slug, outcome))
 
     original = pool._start
@@ -120,7 +120,7 @@ class _Thread(threading.Thread):
         self.connection, self.barrier = connection, barrier
 
     def run(self) -> None:
-        from clfa.experiments.execute import Outcome
+        from clfa.experiments.execute import RunOutcome
 
         while True:
             try:
@@ -128,7 +128,7 @@ class _Thread(threading.Thread):
             except EOFError:
                 return
             self.barrier.wait(timeout=20)
-            self.connection.send(Outcome("finished"))
+            self.connection.send(RunOutcome("finished"))
 
 
 @pytest.mark.parametrize("jobs", [1, 2, 3])

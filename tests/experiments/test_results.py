@@ -105,6 +105,8 @@ def test_nested_metrics_become_columns() -> None:
 def test_scores_are_named_scaled_and_ordered() -> None:
     assert title("targets.sentiment.weighted_f1") == "sentiment, weighted F1"
     assert (factor("accuracy"), factor("arousal.mae")) == (100, 1)
+    assert title("targets.g.quadratic_weighted_kappa") == "g, quadratic weighted kappa"
+    assert (factor("quadratic_weighted_kappa"), factor("median_rank"), factor("binary_f1")) == (1, 1, 100)
     assert lower_is_better("arousal.mae")
     assert not lower_is_better("macro_f1")
     columns = ["test.samples", "test.arousal.mae", "test.student_retrieval.rank1", "validation.accuracy"]

@@ -85,7 +85,7 @@ def _parquet(path: Path) -> dict[str, Any]:
 
     table = pq.read_table(path)
     columns = {field.name: str(field.type) for field in table.schema}
-    rows = json.dumps(table.to_pylist(), ensure_ascii=True, default=str)
+    rows = json.dumps(table.to_pylist(), ensure_ascii=True, default=str).replace(f"{Path.cwd()}/", "")
     return {"lines": table.num_rows, "values": columns, "bytes": digest(rows.encode())}
 
 

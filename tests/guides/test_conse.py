@@ -15,9 +15,9 @@ from clfa.data.images import load_image
 from clfa.errors import ImageError, ModelError, RecipeError
 from clfa.guides import GuideContext
 from clfa.guides.conse import ConSEGuide
-from clfa.modeling.efficientnet_lite import EfficientNetLiteConfig, EfficientNetLiteForImageClassification
 from clfa.modeling.encoders import load_encoder
 from clfa.modeling.frozen_encoder import FrozenEncoder
+from clfa.packages.efficientnet_lite import EfficientNetLiteConfig, EfficientNetLiteForImageClassification
 from clfa.processing.processor import CLFAProcessor
 from posts import COLOURS, picture
 
@@ -174,12 +174,12 @@ def test_a_classifier_without_class_names_is_refused(text: FrozenEncoder, classi
     model = ViTForImageClassification.from_pretrained(nameless)
     model.config.id2label = {i: f"LABEL_{i}" for i in range(3)}
     model.save_pretrained(nameless)
-    with pytest.raises(ModelError, match=r"nameless' does not name its classes \(config.id2label\)"):
+    with pytest.raises(ModelError, match=r"nameless' has no class names \(config.id2label\)"):
         ConSEGuide(text, str(nameless))
 
 
 def test_a_prompt_without_a_place_for_the_name_is_refused(text: FrozenEncoder, classifier_dir: Path) -> None:
-    with pytest.raises(RecipeError, match=r"guide.prompt is 'a photo'; it needs a \{\} where"):
+    with pytest.raises(RecipeError, match=r"guide.prompt is 'a photo'; it needs a \{\} in the place"):
         ConSEGuide(text, str(classifier_dir), prompt="a photo")
 
 

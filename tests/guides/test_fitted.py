@@ -208,7 +208,7 @@ def test_wrong_options(context: GuideContext) -> None:
 @pytest.mark.parametrize("pairs", [None, numbered(range(15))])
 def test_too_few_pairs(context: GuideContext, pairs: Pairs | None) -> None:
     found = 0 if pairs is None else 15
-    with pytest.raises(DataError, match=f"at least 16 image-text pairs; there are {found}"):
+    with pytest.raises(DataError, match=f"at least 16 image-text pairs; the data has {found}"):
         FittedGuide.from_context(replace(context, pairs=pairs))
 
 
@@ -219,7 +219,7 @@ def test_the_fewest_pairs_suffice(context: GuideContext) -> None:
 
 
 def test_pairs_that_are_all_alike(context: GuideContext) -> None:
-    with pytest.raises(DataError, match="the texts of all 20 pairs are alike"):
+    with pytest.raises(DataError, match="the texts of all 20 pairs are equal"):
         FittedGuide.from_context(replace(context, pairs=numbered([3] * 20, range(20))), epochs=1)
 
 

@@ -8,7 +8,7 @@ import pytest
 from clfa.data import Corpus
 from clfa.data.schema import COLUMNS
 from clfa.errors import DataError
-from clfa.knowledge import SOURCES
+from clfa.knowledge import KNOWLEDGE_SOURCES
 from clfa.knowledge.fill import fill_knowledge
 from clfa.knowledge.recipe import KnowledgeRecipe
 from clfa.knowledge.texts import KnowledgeTexts
@@ -17,7 +17,7 @@ from knowledge.fake_ocr import FakeOCR
 
 @pytest.fixture(autouse=True)
 def _fake(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(SOURCES._entries, "ocr", f"{FakeOCR.__module__}:FakeOCR")
+    monkeypatch.setitem(KNOWLEDGE_SOURCES._entries, "ocr", f"{FakeOCR.__module__}:FakeOCR")
 
 
 def filled_by(cache: Path, corpus: Corpus, *sources: str) -> Corpus:
@@ -36,7 +36,7 @@ def test_a_corpus_is_filled(tmp_path: Path, make_corpus: Callable[..., Corpus]) 
     assert filled.splits["train"]["knowledge"][:] == [None, "rot ñ 1", "rot ñ 2", "rot ñ 3"]
     assert filled.splits["validation"]["knowledge"][:] == ["rot ñ 4", "rot ñ 5"]
     chosen = type(corpus.splits)({"train": corpus.splits["train"].select([3, 1])})
-    chosen = filled_by(tmp_path, Corpus("s", chosen, corpus.label_names), "ocr")
+    chosen = filled_by(tmp_path, Corpus("s", chosen, corpus.targets), "ocr")
     assert chosen.splits["train"]["knowledge"][:] == ["rot ñ 3", "rot ñ 1"]
 
 

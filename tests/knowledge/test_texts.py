@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from clfa.errors import RecipeError
-from clfa.knowledge import SOURCES
+from clfa.knowledge import KNOWLEDGE_SOURCES
 from clfa.knowledge.recipe import KnowledgeRecipe
 from clfa.knowledge.texts import KnowledgeTexts
 from knowledge.fake_ocr import FakeOCR
@@ -26,7 +26,7 @@ def png(red: int, size: tuple[int, int] = (4, 4)) -> dict[str, Any]:
 @pytest.fixture(autouse=True)
 def _fake(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(FakeOCR, "seen", [])
-    monkeypatch.setitem(SOURCES._entries, "ocr", f"{FakeOCR.__module__}:FakeOCR")
+    monkeypatch.setitem(KNOWLEDGE_SOURCES._entries, "ocr", f"{FakeOCR.__module__}:FakeOCR")
 
 
 def make(cache: Path, *sources: str) -> KnowledgeTexts:

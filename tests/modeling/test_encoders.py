@@ -10,7 +10,6 @@ import transformers as tf
 from torch import nn
 
 from clfa.errors import ModelError
-from clfa.modeling.efficientnet_lite import EfficientNetLiteConfig
 from clfa.modeling.encoders import (
     build_encoder,
     encode_image,
@@ -23,6 +22,7 @@ from clfa.modeling.encoders import (
     pool_grid,
     tokens_of,
 )
+from clfa.packages.efficientnet_lite import EfficientNetLiteConfig
 
 SMALL: dict[str, Any] = {
     "hidden_size": 16,

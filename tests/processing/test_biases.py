@@ -16,6 +16,7 @@ from clfa.processing.collator import CLFACollator
 from clfa.processing.dataset import EncodedDataset
 from clfa.processing.processor import CLFAProcessor
 from clfa.processing.sparse import dense
+from clfa.targets.default_label import default_label
 from knowledge.wordnet import write_wordnet
 
 pytest.importorskip("nltk")
@@ -75,10 +76,10 @@ def test_the_processor_gives_the_same(processor: CLFAProcessor, tmp_path: Path) 
 
 def test_a_batch_has_them_padded(processor: CLFAProcessor, tmp_path: Path) -> None:
     rows = [
-        {"id": str(i), "text": text, "image": None, "knowledge": extra, "label": 0}
+        {"id": str(i), "text": text, "image": None, "knowledge": extra, "targets": [0]}
         for i, (text, extra) in enumerate(zip(TEXTS, KNOWLEDGE, strict=True))
     ]
-    split = Dataset.from_list(rows, features=schema_features(["x"]))
+    split = Dataset.from_list(rows, features=schema_features([default_label(["x"])]))
     biases = WordPairBiases(processor, TEXTS, KNOWLEDGE, tmp_path)
     dataset = EncodedDataset(split, processor, use_knowledge=True, biases=biases)
     batch = CLFACollator()([dataset[0], dataset[1]])

@@ -21,6 +21,7 @@ from clfa.processing.collator import CLFACollator
 from clfa.processing.dataset import EncodedDataset
 from clfa.processing.processor import CLFAProcessor
 from clfa.store import FeatureStore, text_key
+from clfa.targets.default_label import default_label
 
 TEXTS = ["so sunny today", "so", "what a lovely rainy day"]
 
@@ -42,7 +43,7 @@ def split(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
     path.write_bytes(png("green"))
     return Dataset.from_list(
         [
-            {"id": str(i), "text": text, "image": image, "knowledge": knowledge, "label": label}
+            {"id": str(i), "text": text, "image": image, "knowledge": knowledge, "targets": label}
             for i, (text, image, knowledge, label) in enumerate(
                 zip(
                     TEXTS,
@@ -52,12 +53,12 @@ def split(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
                         {"bytes": None, "path": str(path.with_name("missing.png"))},
                     ],
                     ["a cat", None, ""],
-                    [1, 0, None],
+                    [[1], [0], None],
                     strict=True,
                 )
             )
         ],
-        features=schema_features(["no", "yes"]),
+        features=schema_features([default_label(["no", "yes"])]),
     )
 
 

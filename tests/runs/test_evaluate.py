@@ -12,6 +12,7 @@ from clfa.errors import DataError, ModelError, RecipeError
 from clfa.recipe import Recipe
 from clfa.runs import evaluate as evaluate_module
 from clfa.runs.evaluate import evaluate
+from clfa.targets.default_label import default_label
 from posts import make_posts, read_jsonl, write_csv
 
 
@@ -42,7 +43,7 @@ def test_the_default_output_leaves_the_run_as_it_was(tiny_run: Path, tmp_path: P
         "predictions-train.jsonl",
         "dropped.jsonl",
     }
-    with pytest.raises(RecipeError, match="holds a run, whose own metrics would be lost; give another --output"):
+    with pytest.raises(RecipeError, match="holds a run, whose own metrics would be lost; give another output"):
         evaluate(run, "test", output=run)
 
 
@@ -103,7 +104,7 @@ def test_other_classes(tiny_run: Path, tmp_path: Path) -> None:
     from clfa.runs.corpus import load_corpus
 
     corpus = load_corpus(load_recipe(tiny_run / "recipe.yaml"))
-    corpus.label_names = ["good", "bad"]
+    corpus.targets = [default_label(["good", "bad"])]
     model = CLFAForClassification.from_pretrained(tiny_run / "model")
     with pytest.raises(
         DataError, match=r"targets are label \(single.*: bad, good\), the data's label \(single.*: good, bad\)"
@@ -115,7 +116,7 @@ def test_not_a_run(tiny_run: Path, tmp_path: Path) -> None:
     with pytest.raises(ModelError, match=r"is not a run folder: it has no recipe.yaml. Train one with `clfa train`"):
         evaluate(tmp_path)
     shutil.copy(tiny_run / "recipe.yaml", tmp_path)
-    with pytest.raises(ModelError, match=r"did not finish; continue it with `clfa train ... --resume`"):
+    with pytest.raises(ModelError, match=r"did not finish; continue it by training with resume=True"):
         evaluate(tmp_path)
     shutil.copy(tiny_run / "metrics.json", tmp_path)
     with pytest.raises(ModelError, match="model"):

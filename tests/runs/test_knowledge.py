@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from clfa.errors import DataError, RecipeError
-from clfa.knowledge import SOURCES
+from clfa.knowledge import KNOWLEDGE_SOURCES
 from clfa.knowledge.base import KnowledgeSource
 from clfa.knowledge.recipe import KnowledgeRecipe
 from clfa.modeling.frozen_encoder import FrozenEncoder
@@ -52,7 +52,7 @@ class ColourSource(KnowledgeSource):
 @pytest.fixture(autouse=True)
 def _colours(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ColourSource, "calls", 0)
-    monkeypatch.setitem(SOURCES._entries, "ocr", f"{ColourSource.__module__}:ColourSource")
+    monkeypatch.setitem(KNOWLEDGE_SOURCES._entries, "ocr", f"{ColourSource.__module__}:ColourSource")
 
 
 @pytest.fixture

@@ -117,7 +117,7 @@ def test_a_worker_that_dies_ends_the_run_and_one_process_resumes_it(
     assert done.returncode != 0
     assert "Signal 9 (SIGKILL)" in done.stderr
     assert not (tmp_path / "run" / "metrics.json").exists()
-    with pytest.raises(RecipeError, match=r"already holds an unfinished run \(--resume continues it\)"):
+    with pytest.raises(RecipeError, match=r"already holds an unfinished run \(resume=True continues it\)"):
         train(recipe, tmp_path / "run")
     train(recipe, tmp_path / "run", resume=True)
     train(recipe, tmp_path / "whole")

@@ -296,6 +296,62 @@ def test_one_regression(folder: Path, tiny_recipe: MakeRecipe, tmp_path: Path, m
         CLFAPredictor.load(tmp_path / "run").predict_proba(pd.DataFrame())
 
 
+def test_one_ordinal(folder: Path, tiny_overrides: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("clfa.runs.train.plot_learning_curves", lambda *args: None)
+    drawn: list[Path] = []
+    monkeypatch.setattr("clfa.targets.single_label.plot_confusion_matrix", lambda *args: drawn.append(args[2]))
+    grades = ["not", "slightly", "very"]
+    rows = [row for row in csv.DictReader((folder / "posts.csv").read_text().splitlines()) if row["intensity"]]
+    for row in rows:
+        number = float(row.pop("intensity"))
+        row["twisted"] = grades[2 if number >= 10 else int(number >= 1)]
+        row["image"] = str(folder / row["image"])
+    snippet = yaml.safe_load(blocks("yaml")[1])
+    assert snippet["data"]["targets"]["twisted"]["problem_type"] == "ordinal"
+    snippet["data"]["targets"]["twisted"]["label_names"] = grades
+    settings = load_recipe("offline", [*tiny_overrides, "training.class_weights=balanced"]).model_dump()
+    recipe = validate_recipe({**settings, "data": {**snippet["data"], "dir": str(write_csv(tmp_path / "p.csv", rows))}})
+    result = train(recipe, tmp_path / "run")
+    scores = result.metrics["test"]["targets"]["twisted"]
+    assert scores["problem_type"] == "ordinal"
+    assert result.metrics["test"]["score"] == max(scores["quadratic_weighted_kappa"] or 0, 0)
+    assert [path.name for path in drawn] == ["confusion-validation-twisted.png", "confusion-test-twisted.png"]
+    config = json.loads((tmp_path / "run" / "model" / "config.json").read_text())
+    assert config["id2label"] == {"0": "above not", "1": "above slightly"}
+    assert config.get("problem_type") is None
+    assert len(config["targets"][0]["class_weights"]) == 3
+    lines = read_jsonl(tmp_path / "run" / "predictions-test.jsonl")
+    assert np.mean([grades.index(x["label"]) == grades.index(x["prediction"]) for x in lines]) == scores["accuracy"]
+    assert all(sum(line["probabilities"].values()) == pytest.approx(1, abs=1e-5) for line in lines)
+    assert evaluate(tmp_path / "run")["targets"]["twisted"] == scores
+
+    predictor = PostClassifier.load(tmp_path / "run")
+    assert predictor.label_names == grades
+    summary = predict_file(predictor, tmp_path / "p.csv", tmp_path / "out.csv")
+    assert sum(summary.labels.values()) == len(rows)
+    assert set(summary.labels) <= set(grades)
+    names = (tmp_path / "out.csv").read_text().splitlines()[0].split(",")
+    assert names[:5] == ["id", "prediction", *(f"probability_{grade}" for grade in grades)]
+    trained = CLFAPredictor.load(tmp_path / "run")
+    assert list(trained.predict_proba(pd.DataFrame(rows)).columns) == grades
+    shown = CliRunner().invoke(app, ["evaluate", str(tmp_path / "run")])
+    assert "kappa" in shown.output
+    shown = CliRunner().invoke(
+        app, ["predict", str(tmp_path / "run"), "--text", "a red day", "--image", rows[0]["image"]]
+    )
+    assert shown.exit_code == 0, shown.output
+    assert [grade in shown.output for grade in grades] == [True] * 3
+
+    pytest.importorskip("onnxruntime")
+    from clfa.prediction.onnx_export import export_onnx
+
+    export_onnx(tmp_path / "run", tmp_path / "run" / "onnx")
+    post = [Post(rows[0]["text"], rows[0]["image"])]
+    (a,), (b,) = predictor(post), PostClassifier.load(tmp_path / "run", engine="onnx")(post)
+    assert a.label == b.label
+    assert a.probabilities == pytest.approx(b.probabilities, abs=1e-4)
+
+
 def test_a_single_label_target_of_another_name(
     folder: Path, tiny_overrides: list[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

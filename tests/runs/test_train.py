@@ -194,9 +194,9 @@ def test_a_resumed_run_equals_an_uninterrupted_one(
     half = tmp_path / "killed" / "checkpoints" / "checkpoint-8"
     half.mkdir()
     (half / "config.json").write_text("{}")
-    with pytest.raises(RecipeError, match=r"already holds an unfinished run \(--resume continues it\)"):
+    with pytest.raises(RecipeError, match=r"already holds an unfinished run \(resume=True continues it\)"):
         train(recipe, tmp_path / "killed")
-    with pytest.raises(RecipeError, match="holds a run of another recipe; --resume needs the same one"):
+    with pytest.raises(RecipeError, match="holds a run of another recipe; resume=True needs the same one"):
         train(tiny_recipe(posts_csv, *TUNED, "seed=3"), tmp_path / "killed", resume=True)
 
     resumed = train(recipe, tmp_path / "killed", resume=True)
@@ -210,7 +210,7 @@ def test_a_resumed_run_equals_an_uninterrupted_one(
     assert train(recipe, tmp_path / "killed", resume=True).metrics == resumed.metrics
     with pytest.raises(RecipeError, match="holds a run of another recipe"):
         train(tiny_recipe(posts_csv, *TUNED, "seed=3"), tmp_path / "killed", resume=True)
-    with pytest.raises(RecipeError, match="already holds a finished run; give another --output"):
+    with pytest.raises(RecipeError, match="already holds a finished run; give another output"):
         train(recipe, tmp_path / "killed")
 
 
@@ -327,7 +327,8 @@ def test_knowledge_is_read_in_training_evaluation_and_prediction(tiny_recipe: Ma
     scored = {row["id"]: row for row in read_jsonl(tmp_path / "run" / "predictions-test.jsonl")}
     predictor = PostClassifier.load(tmp_path / "run")
     predict_file(predictor, table, tmp_path / "with.jsonl")
-    predict_file(predictor, table, tmp_path / "without.jsonl", knowledge="absent")
+    bare = write_csv(tmp_path / "bare.csv", [{k: row[k] for k in ("id", "text", "image")} for row in rows])
+    predict_file(predictor, bare, tmp_path / "without.jsonl")
     found, without = (
         {row["id"]: row["probabilities"] for row in read_jsonl(tmp_path / name)}
         for name in ("with.jsonl", "without.jsonl")

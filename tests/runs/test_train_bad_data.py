@@ -76,7 +76,7 @@ def test_a_data_directory_of_the_wrong_layout(tiny_recipe: MakeRecipe, tmp_path:
         train(tiny_recipe(tmp_path / "data", recipe="paper-mvsa-single"), tmp_path / "run")
     with pytest.raises(DataError, match="absent"):
         train(tiny_recipe(tmp_path / "absent", recipe="paper-mmsd"), tmp_path / "run")
-    with pytest.raises(RecipeError, match="no data: give --data-dir"):
+    with pytest.raises(RecipeError, match=r"no data: give data\.dir in the recipe, or source"):
         train(tiny_recipe(None), tmp_path / "run")
 
 
@@ -94,7 +94,7 @@ def test_pictures_are_wanted_and_there_are_none(tiny_recipe: MakeRecipe, tmp_pat
 
 def test_an_output_in_use(tiny_recipe: MakeRecipe, posts_csv: Path, tmp_path: Path) -> None:
     (tmp_path / "thesis.tex").write_text("years of work")
-    with pytest.raises(RecipeError, match="is not empty and not a run folder; give another --output"):
+    with pytest.raises(RecipeError, match="is not empty and not a run folder; give another output"):
         train(tiny_recipe(posts_csv), tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.tex"]
 

@@ -6,6 +6,9 @@ import numpy as np
 import pytest
 
 from clfa.errors import RecipeError
+from clfa.recipe import load_recipe
+from clfa.runs.names import check_names
+from clfa.targets import CLASS_WEIGHTS
 from clfa.targets.fit import fit_targets
 from clfa.targets.target import Target
 
@@ -49,6 +52,18 @@ def test_numbers_are_standardised_by_the_values_there_are() -> None:
 def test_a_class_that_all_have_keeps_a_weight() -> None:
     (target,) = fit_targets([Target("e", "multi_label_classification", ("a",))], np.ones((4, 1)), "balanced")
     assert target.class_weights == (0.25,)
+
+
+def test_a_registered_scheme_of_weights(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(CLASS_WEIGHTS, "_entries", dict(CLASS_WEIGHTS._entries))
+
+    @CLASS_WEIGHTS.register("even")
+    def even(kind: Any, values: np.ndarray) -> tuple[float, ...]:
+        return tuple(float(count) for count in kind.counts(values).values())
+
+    assert weights({"s": "even"})[0] == (3.0, 1.0)
+    with pytest.raises(RecipeError, match="unknown class weighting 'odd'; known: balanced, even"):
+        check_names(load_recipe("offline", ["training.class_weights=odd"]))
 
 
 @pytest.mark.parametrize(

@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from clfa.targets import METRICS
 from clfa.targets.multi_label import best_thresholds
 from clfa.targets.prediction import predict_targets
 from clfa.targets.regression import regression_metrics
@@ -61,6 +64,19 @@ def test_single_label_targets_have_the_default_tasks_figures() -> None:
     expected = classification_report(np.array([0, 1, 1]), np.array([0, 0, 1]), ["no", "yes"])
     assert report == {"problem_type": "single_label_classification", **expected}
     assert report["samples"] == 3
+
+
+def test_a_registered_metric_adds_figures_and_replaces_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    labels, logits = np.array([[0.0], [1.0]]), np.array([[1.0, 0.0], [2.0, 0.0]])
+    before = SINGLE.kind.report(labels, logits)
+    monkeypatch.setattr(METRICS, "_entries", {})
+
+    @METRICS.register("margin")
+    def margin(kind: Any, labels: np.ndarray, logits: np.ndarray) -> dict[str, float]:
+        return {"margin": float(np.ptp(logits, axis=1).mean()), "accuracy": -1.0}
+
+    assert SINGLE.kind.report(labels, logits) == {**before, "margin": 1.5}
+    assert flat_metrics([SINGLE], labels, logits)[f"{SINGLE.name}_margin"] == 1.5
 
 
 @settings(max_examples=30, deadline=None)

@@ -23,7 +23,7 @@ from clfa.processing.dataset import EncodedDataset
 from clfa.processing.processor import CLFAProcessor
 from clfa.training import CLFATrainer, CLFATrainingArguments
 from clfa.training.length_groups import LengthGroupedSampler
-from clfa.training.trainer import UNFROZEN_WEIGHTS_FILE, alpha_factor
+from clfa.training.trainer import UNFROZEN_WEIGHTS_FILE
 from posts import make_posts
 
 HEAD = {
@@ -134,11 +134,6 @@ def test_each_log_covers_the_steps_since_the_last(
     trainer.train()
     logs = [entry["loss_text_alignment"] for entry in trainer.state.log_history if "loss" in entry]
     assert logs == pytest.approx([np.mean(seen[:2]), np.mean(seen[2:4])], abs=1e-6)
-
-
-def test_alpha_factor() -> None:
-    assert [alpha_factor("constant", progress) for progress in (0.0, 0.5, 1.0)] == [1.0, 1.0, 1.0]
-    assert [alpha_factor("linear_decay", progress) for progress in (0.0, 0.25, 1.0, 1.5)] == [1.0, 0.75, 0.0, 0.0]
 
 
 @pytest.mark.parametrize(("schedule", "factor"), [("constant", 1.0), ("linear_decay", 0.75)])

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
-    from clfa.experiments import Experiment, PlannedRun, Summary
-    from clfa.experiments.execute import Outcome
+    from clfa.experiments import Experiment, ExperimentSummary, PlannedRun
+    from clfa.experiments.execute import RunOutcome
 
 
 def experiment(
@@ -99,7 +99,7 @@ class _Progress:
     def __exit__(self, *error: Any) -> None:
         self._bar.__exit__(*error)
 
-    def __call__(self, run: PlannedRun, outcome: Outcome) -> None:
+    def __call__(self, run: PlannedRun, outcome: RunOutcome) -> None:
         from clfa.experiments.results import flatten
         from clfa.experiments.scores import factor, title
 
@@ -154,7 +154,7 @@ def _show_table(described: Experiment, target: Path) -> None:
     Console().print(table)
 
 
-def _show_summary(summary: Summary, target: Path) -> None:
+def _show_summary(summary: ExperimentSummary, target: Path) -> None:
     typer.echo(
         f"{len(summary.finished):,} runs finished, {len(summary.skipped):,} were finished before, "
         f"{len(summary.failed):,} failed. Table: {target / 'results.csv'}; pages: clfa report {target}"

@@ -8,7 +8,13 @@ from typing import Any
 from clfa.errors import Argument
 
 # Parameters of the library's functions whose options have another name.
-_OPTIONS = {"text": "text_column", "image": "image_column", "identifier": "id_column", "id": "id_column"}
+_OPTIONS = {
+    "text": "text_column",
+    "image": "image_column",
+    "identifier": "id_column",
+    "id": "id_column",
+    "source": "data_dir",
+}
 # How commands take the options of a reader: parameter of the command -> what stands before ``name=...``.
 _READER_OPTIONS = {"overrides": "data.options.", "option": "--option "}
 

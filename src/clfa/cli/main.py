@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import logging
 import sys
@@ -242,7 +243,7 @@ def predict(
 
 @app.command()
 def recipes(
-    name: Annotated[str | None, typer.Argument(help="Print this recipe instead of the list.")] = None,
+    name: Annotated[str | None, typer.Argument(help="Print this recipe, by name or file, instead of the list.")] = None,
 ) -> None:
     """List the recipes that come with the package, or print one."""
     import yaml
@@ -251,7 +252,10 @@ def recipes(
 
     if name is not None:
         load_recipe(name)
-        typer.echo((recipe_dir() / f"{name}.yaml").read_text(encoding="utf-8").rstrip())
+        file = Path(name)
+        if not file.is_file():
+            file = recipe_dir() / f"{name.removesuffix('.yaml')}.yaml"
+        typer.echo(file.read_text(encoding="utf-8").rstrip())
         return
     for known in recipe_names():
         content = yaml.safe_load((recipe_dir() / f"{known}.yaml").read_text(encoding="utf-8"))
@@ -371,6 +375,9 @@ def _show_prediction(label: Any, probabilities: dict[str, float]) -> None:
 
 def main() -> None:
     """Entry point: errors meant for people are printed without a traceback, with exit code 1."""
+    # Where the output's encoding lacks a character (a file on Windows), it is escaped, as errors are anyway.
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
     # Of several processes one speaks; the others only when they fail.
     level = logging.ERROR if process_number() else logging.INFO
     logging.basicConfig(level=level, format="%(message)s", stream=sys.stderr)

@@ -1,8 +1,8 @@
-"""Everything that makes a model faster on a CPU, and nothing else (docs/cpu.md).
+"""Speed on CPUs (docs/cpu.md).
 
-:func:`speed_up` exchanges parts of a loaded model; :func:`busy` and :func:`clip_gradients` are for loops. Import them
-from here, not from the modules below. ``CLFA_CPU_SPEEDUPS=0`` in the environment turns everything off
-(:mod:`clfa.cpu.switch`). Names are imported when first used.
+:func:`speed_up` replaces parts of a loaded model by faster ones. :func:`busy` and :func:`clip_gradients` are for
+training and prediction loops. Import these names from this package, not from its modules. ``CLFA_CPU_SPEEDUPS=0`` in
+the environment turns everything off (:mod:`clfa.cpu.switch`). Names are imported on first use.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from clfa.cpu.levers import speed_up
     from clfa.cpu.loops import busy
 
-# A file must not have the name of a function: importing it would put the module in the function's place.
+# No module may have the name of a function here: importing the module would overwrite the function.
 _HOMES = {
     "busy": "clfa.cpu.loops",
     "clip_gradients": "clfa.cpu.clipping",

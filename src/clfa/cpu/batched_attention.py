@@ -1,4 +1,4 @@
-"""Attention as batched matrix products, for what PyTorch's own attention does slowly on a CPU."""
+"""Attention as batched matrix products, for the cases in which PyTorch's attention is slow on a CPU."""
 
 from __future__ import annotations
 
@@ -17,11 +17,12 @@ _DTYPES = (torch.bfloat16, torch.float32, torch.float64)
 def batching_pays(
     query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, mask: torch.Tensor | None, dropout: float
 ) -> bool:
-    """Whether :func:`batched_attention` can do this attention and is faster than PyTorch's.
+    """Return whether :func:`batched_attention` supports this attention and is faster than PyTorch's.
 
-    It is in bfloat16 with gradients, as PyTorch's fused attention takes five times as long backwards there as in
-    float32, and wherever attention weights are dropped, where PyTorch has no fused attention and draws a random number
-    for each. (BERT-base's layer with 8 texts of 77 tokens, forwards and backwards, on two cores: 5 ms instead of 12.5.)
+    It is faster in two cases: in bfloat16 with gradients, where the backward pass of PyTorch's fused attention takes
+    five times as long as in float32; and with dropout, where PyTorch has no fused attention and draws one random number
+    per weight. Example: a BERT-base layer with 8 texts of 77 tokens, forward and backward pass on two cores, takes 5 ms
+    instead of 12.5 ms.
 
     Args:
         query: (B, heads, N, D).
@@ -42,7 +43,7 @@ def batching_pays(
 
 
 class _BatchedAttention(torch.autograd.Function):
-    """Softmax over one matrix of scores per head; the backward pass needs the weights and what was dropped of them."""
+    """Softmax over one matrix of scores per head; keeps the weights and the dropout mask for the backward pass."""
 
     @staticmethod
     def forward(
@@ -91,7 +92,7 @@ class _BatchedAttention(torch.autograd.Function):
 
 
 def _product(left: torch.Tensor, right: torch.Tensor, scale: float) -> torch.Tensor:
-    """``scale`` times (B, N, K) times (B, K, M), in one pass."""
+    """Return ``scale`` times (B, N, K) times (B, K, M), in one pass."""
     ignored = left.new_empty(1).expand(left.shape[0], left.shape[1], right.shape[2])
     return torch.baddbmm(ignored, left, right, beta=0, alpha=scale)
 
@@ -110,22 +111,22 @@ def batched_attention(
     dropout: float = 0.0,
     scale: float | None = None,
 ) -> torch.Tensor:
-    """``dropout(softmax(scale Q K^T + mask)) V`` (Vaswani et al. 2017, equation 1), once differentiable.
+    """Compute ``dropout(softmax(scale Q K^T + mask)) V`` (Vaswani et al. 2017, equation 1), once differentiable.
 
     In bfloat16, sums are in float32, and scores and weights are rounded to bfloat16, as in Transformers' ``eager``
-    attention. What is dropped is drawn as by :class:`clfa.cpu.dropout.Dropout`.
+    attention. The dropout mask is drawn as in :class:`clfa.cpu.dropout.Dropout`.
 
     Args:
         query: (B, heads, N, D).
-        key: (B, heads, M, D), like ``query`` in type.
-        value: (B, heads, M, D).
-        mask: True where a query may read a key, or a number that is added to the score; broadcastable to
-            (B, heads, N, M). A query that may read nothing gives zeros, as in PyTorch.
+        key: (B, heads, M, D), of the same dtype as ``query``.
+        value: (B, heads, M, D), of the same dtype.
+        mask: Boolean, True where a query may read a key; or numbers that are added to the scores. Broadcastable to
+            (B, heads, N, M). A query that may read no key gives zeros, as in PyTorch.
         dropout: Probability that a weight is dropped.
-        scale: Of the scores, ``D ** -0.5`` when not given.
+        scale: Factor of the scores; ``D ** -0.5`` when not given.
 
     Returns:
-        (B, heads, N, D) in the queries' type.
+        (B, heads, N, D) in the dtype of ``query``.
 
     Example:
         >>> states = torch.ones(2, 4, 5, 8)
@@ -133,10 +134,9 @@ def batched_attention(
         torch.Size([2, 4, 5, 8])
     """
     with torch.autocast("cpu", enabled=False):
-        found: torch.Tensor = _BatchedAttention.apply(
+        return _BatchedAttention.apply(
             query, key, value, mask, dropout, query.shape[-1] ** -0.5 if scale is None else scale
         )
-    return found
 
 
 def attend(
@@ -146,9 +146,9 @@ def attend(
     attn_mask: torch.Tensor | None = None,
     dropout_p: float = 0.0,
 ) -> torch.Tensor:
-    """``torch.nn.functional.scaled_dot_product_attention``, by :func:`batched_attention` where that pays in bfloat16.
+    """Replace ``torch.nn.functional.scaled_dot_product_attention``; uses :func:`batched_attention` in bfloat16.
 
-    Float32 stays with PyTorch, whose random numbers the published tables were made with.
+    Float32 always uses PyTorch's function, because the published tables were made with its random numbers.
 
     Args:
         query: (B, heads, N, D).
@@ -166,10 +166,10 @@ def attend(
 
 
 def exchange(module: nn.Module) -> None:
-    """Make a module attend by :func:`attend` that says how it attends in an attribute ``attend``.
+    """Set a module's attribute ``attend`` to :func:`attend`, if it is PyTorch's attention function.
 
     Args:
-        module: Any; one without the attribute, or with another function than PyTorch's in it, is left alone.
+        module: Any module; without such an attribute it is not changed.
     """
     if getattr(module, "attend", None) is F.scaled_dot_product_attention:
         vars(module)["attend"] = attend

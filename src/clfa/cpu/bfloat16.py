@@ -1,4 +1,4 @@
-"""Whether a processor multiplies in bfloat16, or only pretends to."""
+"""Detection of native bfloat16 support in the CPU."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ import torch
 
 
 def native_bfloat16() -> bool:
-    """Whether this machine's CPU has instructions for products in bfloat16.
+    """Return whether this machine's CPU has instructions for matrix products in bfloat16.
 
-    oneDNN also says that it supports bfloat16 on every x86 processor with AVX-512, where it converts to float32 and
-    back and gains nothing. Other processors are believed.
+    oneDNN reports bfloat16 support on every x86 processor with AVX-512. Without native instructions it converts to
+    float32 and back, which is not faster. On other architectures oneDNN's report is used.
     """
     if not (torch.backends.mkldnn.is_available() and torch.ops.mkldnn._is_mkldnn_bf16_supported()):
         return False

@@ -1,4 +1,4 @@
-"""Convolutional encoders on a few pictures at a time, channels last."""
+"""Convolutional encoders on a few images at a time, in the channels-last memory format."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from torch import nn
 from transformers import PreTrainedModel
 from transformers.utils.generic import ModelOutput
 
-# Pictures at a time: activations of more no longer fit into a processor's caches.
+# Images at a time: the activations of more images do not fit into the processor's caches.
 _PICTURES = 8
 
 
 def exchange(module: nn.Module) -> None:
-    """Make a convolutional vision encoder of Transformers compute by :func:`forward_in_parts`.
+    """Replace the ``forward`` of a convolutional vision encoder of Transformers by :func:`forward_in_parts`.
 
     Args:
-        module: Any; one that is something else, or whose ``forward`` was exchanged before, is left alone.
+        module: Any module; others, and encoders whose ``forward`` was replaced before, are not changed.
     """
     if isinstance(module, PreTrainedModel) and _is_convolutional(module) and "forward" not in vars(module):
         vars(module)["forward"] = partial(forward_in_parts, module)
@@ -31,29 +31,30 @@ def _is_convolutional(encoder: PreTrainedModel) -> bool:
 
 
 def forward_in_parts(encoder: PreTrainedModel, *args: Any, **kwargs: Any) -> Any:
-    """The encoder's own ``forward``; pictures on a CPU go through it channels last and eight at a time.
+    """Call the encoder's own ``forward`` with images in channels-last format, eight at a time, on a CPU.
 
     Args:
         encoder: A convolutional encoder.
-        args: As for the encoder; with anything but ``pixel_values`` (B, C, H, W) by name it is called as it is.
-        kwargs: The same.
+        args: Positional arguments of the encoder. With any argument other than the keyword ``pixel_values``
+            (B, C, H, W), the encoder's ``forward`` is called unchanged.
+        kwargs: Keyword arguments of the encoder.
 
     Returns:
-        What the encoder returns.
+        The encoder's output.
     """
     plain = partial(type(encoder).forward, encoder)
     pixels = kwargs.get("pixel_values")
     if args or len(kwargs) != 1 or pixels is None or pixels.device.type != "cpu" or torch.compiler.is_compiling():
         return plain(*args, **kwargs)
     pixels = pixels.contiguous(memory_format=torch.channels_last)
-    # Batch statistics are of the whole batch.
+    # In training, batch statistics need the whole batch.
     if encoder.training or len(pixels) <= _PICTURES:
         return plain(pixel_values=pixels)
     return _joined([plain(pixel_values=part) for part in pixels.split(_PICTURES)])
 
 
 def _joined(parts: list[Any]) -> Any:
-    """Outputs of consecutive pictures as one."""
+    """Concatenate the outputs of consecutive parts."""
     first = parts[0]
     if isinstance(first, torch.Tensor):
         return torch.cat(parts)

@@ -1,4 +1,4 @@
-"""Gradient clipping within the pass over the gradients that the optimiser makes anyway."""
+"""Gradient clipping as part of the optimiser's step, which saves one pass over the gradients."""
 
 from __future__ import annotations
 
@@ -10,34 +10,35 @@ from torch import nn
 
 from clfa.cpu.switch import enabled
 
-# Trained numbers (64 MB of gradients) from which on gradients come from memory and not from caches. Results of smaller
-# models, heads on frozen encoders among them, stay those of PyTorch's clipping to the last digit.
+# Number of trained parameters (64 MB of gradients) from which gradients no longer fit into the processor's caches.
+# Smaller models, such as heads on frozen encoders, use PyTorch's clipping and keep its results to the last digit.
 _LARGE_MODEL = 2**24
-# Rows that a large gradient is cut into, and numbers from which on it is large.
+# Number of rows that a large gradient is split into, and the number of elements from which a gradient is large.
 _ROWS, _WORTHWHILE = 8, 2**16
 
 
 def takes_scale(optimizer: torch.optim.Optimizer) -> bool:
-    """Whether an optimiser can divide the gradients itself, as PyTorch's fused AdamW can."""
+    """Return whether an optimiser can scale the gradients itself, as PyTorch's fused AdamW can."""
     return type(optimizer) is torch.optim.AdamW and all(group["fused"] for group in optimizer.param_groups)
 
 
 def folding_pays(parameters: Iterable[nn.Parameter]) -> bool:
-    """Whether a model is so large that a pass over its gradients takes time.
+    """Return whether a model is so large that saving a pass over its gradients is worthwhile.
 
     Args:
-        parameters: Of the model.
+        parameters: The model's parameters.
     """
     return sum(parameter.numel() for parameter in parameters if parameter.requires_grad) >= _LARGE_MODEL
 
 
 def total_norm(gradients: Sequence[torch.Tensor]) -> torch.Tensor:
-    """Euclidean norm of all of them together, as ``torch.nn.utils.get_total_norm``, in half its time on two cores.
+    """Return the Euclidean norm of all gradients together, as ``torch.nn.utils.get_total_norm`` does.
 
-    PyTorch takes the norm of a whole tensor on one core of a CPU, and norms of rows on all of them.
+    It takes half the time on two cores: PyTorch computes the norm of a whole tensor on one core of a CPU, but the norms
+    of rows on all cores.
 
     Args:
-        gradients: Of any shape, at least one.
+        gradients: At least one, of any shape.
 
     Returns:
         A scalar.
@@ -56,15 +57,15 @@ def total_norm(gradients: Sequence[torch.Tensor]) -> torch.Tensor:
 def clip_within_step(
     optimizer: torch.optim.Optimizer, parameters: Iterable[nn.Parameter], max_norm: float
 ) -> torch.Tensor:
-    """As ``torch.nn.utils.clip_grad_norm_``, but the gradients are scaled by the optimiser's next step.
+    """Clip gradients as ``torch.nn.utils.clip_grad_norm_`` does, but let the optimiser's next step scale them.
 
-    One pass less over memory (``python -m benchmarks levers`` has what it is worth for BERT and ViT). Whoever steps
-    without clipping afterwards has to set ``optimizer.grad_scale`` to ``None`` before.
+    This saves one pass over the gradients in memory (``python -m benchmarks levers`` measures the gain for BERT and
+    ViT). Before a later step without clipping, set ``optimizer.grad_scale`` to ``None``.
 
     Args:
-        optimizer: One that :func:`takes_scale`.
-        parameters: Whose gradients to clip; those without are left out.
-        max_norm: Euclidean norm of all of them that is not exceeded.
+        optimizer: An optimiser for which :func:`takes_scale` is true.
+        parameters: Parameters whose gradients to clip; parameters without a gradient are skipped.
+        max_norm: Largest Euclidean norm of all gradients together.
 
     Returns:
         The norm before clipping, a scalar.
@@ -79,15 +80,15 @@ def clip_within_step(
 def clip_gradients(
     optimizer: torch.optim.Optimizer, parameters: Iterable[nn.Parameter], max_norm: float
 ) -> torch.Tensor | None:
-    """:func:`clip_within_step` where it can be done and pays, on a CPU; nothing elsewhere.
+    """Call :func:`clip_within_step` if the optimiser supports it and the model is large; otherwise do nothing.
 
     Args:
-        optimizer: That steps next.
-        parameters: On a CPU; whose gradients to clip.
+        optimizer: The optimiser that makes the next step.
+        parameters: Parameters on a CPU whose gradients to clip.
         max_norm: See :func:`clip_within_step`.
 
     Returns:
-        The norm before clipping, a scalar; ``None`` when nothing was done and the caller has to clip by itself.
+        The norm before clipping, a scalar; ``None`` if nothing was done and the caller has to clip.
     """
     parameters = list(parameters)
     if enabled() and takes_scale(optimizer) and folding_pays(parameters):

@@ -1,4 +1,4 @@
-"""Dropout that is not the slowest part of a small model on a CPU."""
+"""Fast dropout on a CPU."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ _STEPS = 2**16
 
 
 def keep_mask(like: torch.Tensor, p: float) -> torch.Tensor:
-    """What to multiply by for dropout: 0, or what makes up for the zeros; drawn four elements to a random number.
+    """Draw a dropout mask: 0 for dropped elements, ``1 / (1 - p)`` for the others.
 
-    16 random bits decide on an element, so that the probability is the nearest multiple of 2^-16; what is kept is
-    scaled by that one's complement, and the expectation is exact.
+    One random number gives the masks of four elements, 16 bits each. ``p`` is therefore rounded to the nearest multiple
+    of 2^-16; the scale uses the rounded value, so that the expectation is exact.
 
     Args:
-        like: Not empty; gives shape and type.
-        p: Probability of a zero, not so near to 1 that nothing is left.
+        like: A tensor that gives shape and dtype; not empty.
+        p: Probability of a zero; must not round to 1.
 
     Returns:
-        A tensor like ``like``.
+        A tensor with the shape and dtype of ``like``.
     """
     dropped = round(p * _STEPS)
     words = torch.empty((like.numel() + 3) // 4, dtype=torch.int64).random_(-(2**63), None)
@@ -29,10 +29,10 @@ def keep_mask(like: torch.Tensor, p: float) -> torch.Tensor:
 
 
 class Dropout(nn.Dropout):
-    """``torch.nn.Dropout``, by :func:`keep_mask` on a CPU.
+    """``torch.nn.Dropout`` that uses :func:`keep_mask` on a CPU.
 
-    PyTorch draws one number per element there, which takes as long as the matrix products around it. Elsewhere it is
-    PyTorch's own.
+    PyTorch draws one random number per element on a CPU, which takes as long as the matrix products around it. On other
+    devices PyTorch's own dropout is used.
 
     Example:
         >>> _ = torch.manual_seed(0)
@@ -41,7 +41,7 @@ class Dropout(nn.Dropout):
     """
 
     def forward(self, input: torch.Tensor) -> torch.Tensor:
-        """Any shape -> the same shape."""
+        """Apply dropout to a tensor of any shape."""
         possible = 0 < round(self.p * _STEPS) < _STEPS
         if not self.training or not possible or input.device.type != "cpu" or not input.numel():
             return F.dropout(input, self.p, self.training)
@@ -49,11 +49,11 @@ class Dropout(nn.Dropout):
 
 
 def exchange(module: nn.Module) -> None:
-    """Make a plain dropout layer a :class:`Dropout`.
+    """Turn a plain dropout layer into a :class:`Dropout`.
 
     Args:
-        module: Any; all others are left alone.
+        module: Any module; others are not changed.
     """
     if type(module) is nn.Dropout:
-        # The class alone, so that hooks and settings are those the layer had.
+        # Only the class changes, so that the layer keeps its hooks and settings.
         module.__class__ = Dropout

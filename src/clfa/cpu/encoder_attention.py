@@ -1,4 +1,4 @@
-"""Attention of loaded encoders, by the package's own where PyTorch's is slow."""
+"""Attention of loaded Transformers encoders: this package's implementation where PyTorch's is slow."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from clfa.cpu.batched_attention import batched_attention, batching_pays
 from clfa.cpu.token_layout import TokenLayout
 
 ATTENTION = "clfa_sdpa"
-# Arguments of some models that change what attention is.
+# Arguments of some models that change the attention formula; with these PyTorch's attention is used.
 _UNKNOWN = ("position_bias", "cache", "softcap")
 
 
@@ -31,23 +31,25 @@ def attend(
     token_layout: TokenLayout | None = None,
     **options: Any,
 ) -> tuple[torch.Tensor, None]:
-    """Transformers' ``sdpa`` attention, by :func:`clfa.cpu.batched_attention.batched_attention` where that pays.
+    """Compute Transformers' ``sdpa`` attention, with ``batched_attention`` where it is faster.
+
+    See :func:`clfa.cpu.batched_attention.batching_pays`.
 
     Args:
         module: The attention layer.
-        query: (B, heads, N, D), like ``key`` and ``value`` (B, heads, M, D).
-        key: See ``query``.
-        value: See ``query``.
+        query: (B, heads, N, D).
+        key: (B, heads, M, D).
+        value: (B, heads, M, D).
         attention_mask: Boolean or additive, broadcastable to (B, heads, N, M).
         dropout: Probability that a weight is dropped.
-        scaling: Of the scores.
+        scaling: Factor of the scores.
         is_causal: Whether queries read earlier keys only; the layer's own ``is_causal`` when not given.
-        token_layout: Where the tokens of one row (1, heads, N, D) belong, when the batch comes without padding; there
-            is no mask then.
-        options: As for Transformers' function.
+        token_layout: Positions of the tokens in the padded batch, when the batch comes without padding as one row
+            (1, heads, N, D); ``attention_mask`` is not given then.
+        options: Further arguments of Transformers' function.
 
     Returns:
-        (B, N, heads, D) in the queries' type, and ``None``.
+        (B, N, heads, D) in the dtype of ``query``, and ``None``.
     """
     if token_layout is not None:
         heads = query.shape[1]
@@ -66,10 +68,7 @@ def attend(
             attention_mask = torch.ones(query.shape[2], key.shape[2], dtype=torch.bool).tril()
         attended = batched_attention(query, key, value, attention_mask, dropout, scaling)
         return attended.transpose(1, 2).contiguous(), None
-    found: tuple[torch.Tensor, None] = sdpa_attention_forward(
-        module, query, key, value, attention_mask, dropout, scaling, is_causal, **options
-    )
-    return found
+    return sdpa_attention_forward(module, query, key, value, attention_mask, dropout, scaling, is_causal, **options)
 
 
 ALL_ATTENTION_FUNCTIONS.register(ATTENTION, attend)
@@ -77,12 +76,13 @@ ALL_MASK_ATTENTION_FUNCTIONS.register(ATTENTION, sdpa_mask)
 
 
 def exchange(module: nn.Module) -> None:
-    """Make an encoder of Transformers that attends by its ``sdpa`` attend by :func:`attend`.
+    """Replace the ``sdpa`` attention of a Transformers encoder by :func:`attend`.
 
-    What a saved configuration says does not change.
+    The saved configuration does not change.
 
     Args:
-        module: Any; models made of other models are left alone, as each of those is an encoder of its own.
+        module: Any module. Models that consist of other models are not changed, because each of their parts is an
+            encoder that is handled by itself.
     """
     if (
         isinstance(module, PreTrainedModel)

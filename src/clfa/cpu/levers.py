@@ -1,4 +1,4 @@
-"""The list of what is exchanged in a model to make it faster on a CPU."""
+"""The list of replacements that make a model faster on a CPU."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from clfa.cpu.switch import enabled
 
 ModuleT = TypeVar("ModuleT", bound=nn.Module)
 
-# Each takes one module and exchanges something of it, or leaves it alone. Applied twice it does no more than once.
+# Each takes one module and replaces a part of it, or does nothing. Applying it twice has the same effect as once.
 Lever = Callable[[nn.Module], None]
 LAYER_LEVERS: tuple[Lever, ...] = (
     linear.exchange,
@@ -20,7 +20,7 @@ LAYER_LEVERS: tuple[Lever, ...] = (
     patch_conv.exchange,
     batched_attention.exchange,
 )
-# Of whole encoders, and in this order: without padding an encoder needs the attention before it in the list.
+# For whole encoders. The order matters: removing the padding requires the attention that comes before it in the list.
 ENCODER_LEVERS: tuple[Lever, ...] = (
     encoder_attention.exchange,
     unpadded.exchange,
@@ -29,26 +29,29 @@ ENCODER_LEVERS: tuple[Lever, ...] = (
 
 
 def speed_up(module: ModuleT, *, layers_only: bool = False, spared: Iterable[nn.Module] = ()) -> ModuleT:
-    """Exchange parts of a loaded model for faster ones on a CPU, in place; elsewhere they do what PyTorch's do.
+    """Replace parts of a loaded model, in place, by parts that are faster on a CPU.
 
-    Results differ in rounding alone, and dropout draws other random numbers. Weights, their names and what is saved
-    stay as they are. Only plain layers are exchanged: a subclass of ``torch.nn.Linear`` is left alone, as it does
-    something else. Nothing happens when the switch is off (:mod:`clfa.cpu.switch`).
+    On other devices the new parts do the same as PyTorch's. Results differ only by rounding, and dropout draws other
+    random numbers. Weights, their names and saved files do not change. Only plain layers are replaced: a subclass of
+    ``torch.nn.Linear`` may compute something else and is not changed. Nothing happens when the switch is off
+    (:mod:`clfa.cpu.switch`).
 
-    This package calls it for the models that it loads itself: ``from_pretrained``, ``from_encoders`` with names, runs,
-    guides. Encoders that you load and pass in stay as they are; call it on the finished model if you want them faster.
+    This package calls it for the models that it loads itself: ``from_pretrained``, ``from_encoders`` with names, runs
+    and guides. Encoders that you load and pass in are not changed; call this function on the finished model to make
+    them faster.
 
     Args:
         module: A model, an encoder or any module.
-        layers_only: Leave attention, padding and batches of encoders alone. Features of frozen encoders and embeddings
-            of guides are computed so; they are kept in caches by content and must not depend on who computed them.
-        spared: Modules below ``module`` that stay as they are, with all that is below them.
+        layers_only: Replace layers only; do not change attention, padding and batches of encoders. Features of frozen
+            encoders and embeddings of guides are computed this way, because cached features must not depend on the run
+            that computed them.
+        spared: Submodules of ``module`` that are not changed, with everything below them.
 
     Returns:
         The same module.
 
     Raises:
-        CLFAError: When the switch is set to something unknown.
+        CLFAError: When the switch has an unknown value.
 
     Example:
         >>> speed_up(nn.Sequential(nn.Linear(2, 2), nn.Dropout(0.1)))

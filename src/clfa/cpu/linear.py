@@ -1,4 +1,4 @@
-"""Linear layers by oneDNN where PyTorch's own matrix product is slow: float32 on AMD processors."""
+"""Linear layers that use oneDNN where PyTorch's own matrix product is slow: float32 on AMD processors."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from torch import nn
 from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 
-# Multiplications below which the detour over Python costs more than it saves.
+# Number of multiplications below which the overhead of Python is larger than the gain.
 _WORTHWHILE = 2**22
 
 
 @cache
 def onednn_pays() -> bool:
-    """Whether this machine's float32 products are faster by oneDNN.
+    """Return whether oneDNN is faster for float32 matrix products on this machine.
 
-    PyTorch hands them to Intel's MKL, which does not use its best kernels on other makers' processors: on two cores of
-    a Zen 4, BERT's products take a fifth less time by oneDNN, which PyTorch has aboard for bfloat16 anyway.
+    PyTorch uses Intel's MKL for them, which does not use its fastest kernels on processors of other makers. On two
+    cores of a Zen 4, BERT's products take a fifth less time with oneDNN, which PyTorch includes for bfloat16.
     """
     info = Path("/proc/cpuinfo")
     return (
@@ -35,13 +35,12 @@ def onednn_pays() -> bool:
 
 
 def _product(left: torch.Tensor, right: torch.Tensor, bias: torch.Tensor | None = None) -> torch.Tensor:
-    """``left`` (..., K) times ``right`` (N, K), transposed -> (..., N)."""
-    found: torch.Tensor = torch.ops.mkldnn._linear_pointwise(left, right, bias, "none", [], "")
-    return found
+    """Return ``left`` (..., K) times the transpose of ``right`` (N, K), plus ``bias`` -> (..., N)."""
+    return torch.ops.mkldnn._linear_pointwise(left, right, bias, "none", [], "")
 
 
 class _OneDNNLinear(torch.autograd.Function):
-    """All three products of a linear layer by oneDNN."""
+    """The three products of a linear layer (forward pass and both gradients) with oneDNN."""
 
     @staticmethod
     def forward(ctx: Any, x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None) -> torch.Tensor:
@@ -73,10 +72,10 @@ def _in_bfloat16_without_gradients(x: torch.Tensor) -> bool:
 
 
 class Linear(nn.Linear):
-    """``torch.nn.Linear``, by oneDNN where that is faster; see :func:`onednn_pays`. Results differ in rounding alone.
+    """``torch.nn.Linear`` that uses oneDNN where it is faster (:func:`onednn_pays`). Results differ only by rounding.
 
     Attributes:
-        packed: What computes the layer instead while it is set: (..., in) -> (..., out) in bfloat16, without gradients;
+        packed: If set, computes the layer in bfloat16 without gradients, (..., in) -> (..., out);
             :func:`clfa.cpu.packed.packed_weights` sets it.
 
     Example:
@@ -108,11 +107,11 @@ class Linear(nn.Linear):
 
 
 def exchange(module: nn.Module) -> None:
-    """Make a plain linear layer a :class:`Linear`.
+    """Turn a plain linear layer into a :class:`Linear`.
 
     Args:
-        module: Any; all others are left alone.
+        module: Any module; others are not changed.
     """
     if type(module) is nn.Linear:
-        # The class alone, so that parameters, hooks and names are those the layer had.
+        # Only the class changes, so that the layer keeps its parameters, hooks and names.
         module.__class__ = Linear

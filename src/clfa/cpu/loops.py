@@ -1,4 +1,4 @@
-"""What makes many batches in a row faster on a CPU."""
+"""A context for loops over batches, which makes them faster on a CPU."""
 
 from __future__ import annotations
 
@@ -15,13 +15,14 @@ if TYPE_CHECKING:
 
 @contextmanager
 def busy(model: nn.Module | None = None) -> Iterator[None]:
-    """Within, memory and weights are held ready for the next batch; see :mod:`clfa.cpu.memory` and ``packed``.
+    """Keep memory and packed weights between the batches of a loop; see :mod:`clfa.cpu.memory` and ``packed``.
 
-    May be nested, also by several threads. Nothing happens when the switch is off (:mod:`clfa.cpu.switch`).
+    Contexts may be nested and used by several threads. Nothing happens when the switch is off
+    (:mod:`clfa.cpu.switch`).
 
     Args:
-        model: A model that was sped up and that runs without gradients under bfloat16 autocast within: its weights are
-            held in bfloat16, and must not change. ``None`` for any other work.
+        model: A model after :func:`clfa.cpu.speed_up` that runs in this context without gradients, under bfloat16
+            autocast. Its weights are also kept in bfloat16 and must not change. ``None`` for other work.
 
     Example:
         >>> with busy():
@@ -31,7 +32,7 @@ def busy(model: nn.Module | None = None) -> Iterator[None]:
         if enabled():
             stack.enter_context(reused_memory())
             if model is not None:
-                # Here, as PyTorch takes seconds to import and loops over tables do without.
+                # Imported here because PyTorch takes seconds to import and loops over tables do not need it.
                 from clfa.cpu.packed import packed_weights
 
                 stack.enter_context(packed_weights(model))

@@ -1,4 +1,4 @@
-"""Memory that a loop frees stays at hand for its next turn."""
+"""Reuse of memory between the iterations of a loop (glibc)."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from contextlib import contextmanager
 from functools import cache
 from typing import Any
 
-# Of glibc's malloc.h.
+# Constants of glibc's malloc.h.
 _TRIM_THRESHOLD, _MMAP_THRESHOLD, _MMAP_MAX = -1, -3, -4
-# Where glibc's own adjustment of its thresholds ends (mallopt(3)), and its default.
+# Upper limit of glibc's dynamic mmap threshold (mallopt(3)), and the default of M_MMAP_MAX.
 _LARGEST_MMAP_THRESHOLD = 2**25
 _DEFAULT_MMAP_MAX = 65536
 
@@ -21,7 +21,7 @@ _users = 0
 
 @cache
 def _allocator() -> Any:
-    """The C library, where it is glibc; ``None`` elsewhere."""
+    """Return the C library if it is glibc, else ``None``."""
     try:
         library = ctypes.CDLL(None)
     except (OSError, TypeError):
@@ -32,12 +32,13 @@ def _allocator() -> Any:
 
 @contextmanager
 def reused_memory() -> Iterator[None]:
-    """Within, memory that is freed is not given back to the system, which would have to clear it page by page again.
+    """Keep freed memory in the process instead of returning it to the system.
 
-    Every training step allocates and frees the same activations and gradients, hundreds of megabytes of them. glibc
-    gives large blocks back at once; at BERT's size the faults of getting them anew are a tenth of a step in bfloat16
-    on two cores (``python -m benchmarks levers``). Memory then stays at its peak until the end, when all that is free
-    is given back. May be nested, also by several threads. Nothing happens where the allocator is another.
+    Every training step allocates and frees the same activations and gradients, hundreds of megabytes. glibc returns
+    large blocks to the system at once, and the system clears every page again before the next use. At BERT's size
+    these page faults take a tenth of a step in bfloat16 on two cores (``python -m benchmarks levers``). In this context
+    memory stays at its peak; free memory is returned at the end. Contexts may be nested and used by several threads.
+    Nothing happens with allocators other than glibc's.
 
     Example:
         >>> with reused_memory():

@@ -1,4 +1,4 @@
-"""Weights of linear layers held in the form that a CPU's bfloat16 products read, while they do not change."""
+"""Weights of linear layers, packed once for bfloat16 products on a CPU."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from torch import nn
 
 from clfa.cpu.linear import Linear
 
-# Weights below which nothing is to be gained.
+# Number of weights below which packing gains nothing.
 _WORTHWHILE = 2**16
 
 
 class PackedWeights:
-    """A layer's weights in bfloat16, in the order in which oneDNN reads them.
+    """A layer's weights in bfloat16, in oneDNN's memory order.
 
-    Autocast makes a bfloat16 copy of every weight in each forward pass, and oneDNN reorders it; this does both once.
+    In each forward pass autocast copies every weight to bfloat16, and oneDNN reorders the copy. This does both once.
 
     Args:
         layer: A linear layer (in -> out) in float32 on a CPU.
@@ -28,24 +28,23 @@ class PackedWeights:
         self._bias = None if layer.bias is None else layer.bias.detach().bfloat16()
 
     def __call__(self, x: torch.Tensor) -> torch.Tensor:
-        """(..., in), at least two dimensions -> (..., out) in bfloat16."""
-        found: torch.Tensor = torch.ops.mkldnn._linear_pointwise(x.bfloat16(), self._weight, self._bias, "none", [], "")
-        return found
+        """Apply the layer: (..., in) with at least two dimensions -> (..., out) in bfloat16."""
+        return torch.ops.mkldnn._linear_pointwise(x.bfloat16(), self._weight, self._bias, "none", [], "")
 
 
 def packing_pays() -> bool:
-    """Whether this machine multiplies in bfloat16 by oneDNN."""
+    """Return whether oneDNN supports bfloat16 products on this machine."""
     return torch.backends.mkldnn.is_available() and bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
 
 
 @contextmanager
 def packed_weights(model: nn.Module) -> Iterator[None]:
-    """Within, larger linear layers of a model read packed weights, without gradients and under bfloat16 autocast.
+    """Let the larger linear layers of a model use packed weights, without gradients and under bfloat16 autocast.
 
-    They take half as much memory as the model's own. The model's weights must not change meanwhile.
+    The packed weights take half as much memory as the model's own. The model's weights must not change in this context.
 
     Args:
-        model: In float32 on a CPU; layers elsewhere or of another type are left alone.
+        model: A model in float32 on a CPU; layers on other devices or of another dtype are not changed.
     """
     layers = [
         layer

@@ -8,11 +8,11 @@ from torch.nn import functional as F
 
 
 class PatchConv2d(nn.Conv2d):
-    """``torch.nn.Conv2d``; one whose patches do not overlap, as that of vision transformers, is a linear layer on them.
+    """``torch.nn.Conv2d`` that computes non-overlapping patches, as in vision transformers, as a linear layer.
 
-    PyTorch's convolutions on a CPU are made for small kernels. ViT-B/32's patch embedding of eight pictures takes them
-    119 ms forwards and backwards in bfloat16 and 31 ms in float32, where the product takes 6 and 15 (two cores with
-    AMX; ``python -m benchmarks levers`` has what that is worth in a step). Results differ in rounding alone.
+    PyTorch's convolutions on a CPU are optimised for small kernels. For ViT-B/32's patch embedding of eight images, the
+    forward and backward pass takes 119 ms in bfloat16 and 31 ms in float32 as a convolution, 6 and 15 ms as a matrix
+    product (two cores with AMX; ``python -m benchmarks levers`` measures whole steps). Results differ only by rounding.
 
     Example:
         >>> PatchConv2d(3, 8, 4, stride=4)(torch.zeros(2, 3, 12, 16)).shape
@@ -20,7 +20,7 @@ class PatchConv2d(nn.Conv2d):
     """
 
     def forward(self, input: torch.Tensor) -> torch.Tensor:
-        """(B, C, H, W) -> (B, D, H / kernel, W / kernel), rounded down."""
+        """Convolve (B, C, H, W) -> (B, D, H / kernel, W / kernel), rounded down."""
         if not self._cuts_patches(input):
             return super().forward(input)
         (height, width), batch = self.kernel_size, len(input)
@@ -45,11 +45,11 @@ class PatchConv2d(nn.Conv2d):
 
 
 def exchange(module: nn.Module) -> None:
-    """Make a plain two-dimensional convolution a :class:`PatchConv2d`.
+    """Turn a plain two-dimensional convolution into a :class:`PatchConv2d`.
 
     Args:
-        module: Any; all others are left alone.
+        module: Any module; others are not changed.
     """
     if type(module) is nn.Conv2d:
-        # The class alone, so that parameters, hooks and names are those the layer had.
+        # Only the class changes, so that the layer keeps its parameters, hooks and names.
         module.__class__ = PatchConv2d

@@ -1,4 +1,4 @@
-"""The switch for everything in this package: ``CLFA_CPU_SPEEDUPS``."""
+"""The switch of this package: the environment variable ``CLFA_CPU_SPEEDUPS``."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ VARIABLE = "CLFA_CPU_SPEEDUPS"
 
 @cache
 def enabled() -> bool:
-    """Whether models are sped up: yes, unless the environment variable ``CLFA_CPU_SPEEDUPS`` is ``0``.
+    """Return whether speed-ups are on: yes, unless the environment variable ``CLFA_CPU_SPEEDUPS`` is ``0``.
 
-    It is read once in a process. What a model computes differs in rounding alone, and in the random numbers of dropout.
+    The variable is read once per process. Results differ only by rounding and by the random numbers of dropout.
 
     Raises:
         CLFAError: When the variable is neither ``0`` nor ``1``.

@@ -1,4 +1,4 @@
-"""Where the tokens that exist stand in a padded batch, and the way there and back."""
+"""Conversion between a padded batch and one row of its tokens without padding."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from torch.autograd.function import once_differentiable
 
 
 class _Spread(torch.autograd.Function):
-    """Rows (N, W) to their places among ``size`` rows of zeros."""
+    """Copy rows (N, W) to their positions among ``size`` rows of zeros."""
 
     @staticmethod
     def forward(ctx: Any, rows: torch.Tensor, places: torch.Tensor, size: int) -> torch.Tensor:
@@ -25,7 +25,7 @@ class _Spread(torch.autograd.Function):
 
 
 class _Collect(torch.autograd.Function):
-    """Rows at some places; each place is read once, so that the gradient is a copy and no sum as PyTorch's own."""
+    """Select rows by position. Positions are distinct, so that the gradient is a copy, not a sum as in PyTorch."""
 
     @staticmethod
     def forward(ctx: Any, padded: torch.Tensor, places: torch.Tensor) -> torch.Tensor:
@@ -42,11 +42,11 @@ class _Collect(torch.autograd.Function):
 
 @dataclass(frozen=True)
 class TokenLayout:
-    """Where the N tokens that exist stand in a padded batch.
+    """Positions of the N tokens of a padded batch.
 
     Args:
         mask: True where a token exists (B, T).
-        places: Their positions in the flattened batch (N,), ascending.
+        places: Positions of the tokens in the flattened batch (N,), ascending.
     """
 
     mask: torch.Tensor
@@ -54,16 +54,14 @@ class TokenLayout:
 
     @classmethod
     def of(cls, attention_mask: torch.Tensor) -> TokenLayout:
-        """Of a mask with 1 where a token exists (B, T)."""
+        """Return the layout of a batch from its mask, 1 where a token exists (B, T)."""
         mask = attention_mask.bool()
         return cls(mask, mask.flatten().nonzero().squeeze(1))
 
     def spread(self, rows: torch.Tensor) -> torch.Tensor:
-        """(N, W) -> (B, T, W), zeros where no token is."""
-        spread: torch.Tensor = _Spread.apply(rows, self.places, self.mask.numel())
-        return spread.unflatten(0, self.mask.shape)
+        """Pad rows of tokens: (N, W) -> (B, T, W), zeros at padding."""
+        return _Spread.apply(rows, self.places, self.mask.numel()).unflatten(0, self.mask.shape)
 
     def collect(self, padded: torch.Tensor) -> torch.Tensor:
-        """(B, T, W) -> (N, W)."""
-        rows: torch.Tensor = _Collect.apply(padded.flatten(0, 1), self.places)
-        return rows
+        """Remove the padding: (B, T, W) -> (N, W)."""
+        return _Collect.apply(padded.flatten(0, 1), self.places)

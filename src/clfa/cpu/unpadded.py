@@ -1,4 +1,4 @@
-"""Text encoders on the tokens that exist, one row of them instead of a padded matrix."""
+"""Text encoders without padding: the tokens of a batch as one row instead of a padded matrix."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from transformers import PreTrainedModel
 from clfa.cpu.encoder_attention import ATTENTION
 from clfa.cpu.token_layout import TokenLayout
 
-# Share of positions that are padding, below which laying them out anew costs more than it saves.
+# Share of padding below which removing it costs more than it saves.
 _WORTHWHILE = 1 / 16
-# Arguments of an encoder that are laid out anew; with any other it runs as it is.
+# Arguments of an encoder that are handled; with any other argument the encoder runs unchanged.
 _KNOWN = {"input_ids", "attention_mask", "token_type_ids"}
 
 
@@ -29,8 +29,8 @@ def _after_padding_index(encoder: Any, input_ids: torch.Tensor) -> torch.Tensor:
     return real.cumsum(1) * real + padding
 
 
-# How each kind of encoder numbers its tokens. Only these are known to hand further arguments down to their attention,
-# and to treat tokens one by one everywhere else.
+# Position ids by model type. Only these encoders are known to pass further arguments to their attention, and to process
+# tokens independently everywhere else.
 _POSITIONS: dict[str, Callable[[Any, torch.Tensor], torch.Tensor]] = {
     "bert": _columns,
     "electra": _columns,
@@ -41,10 +41,10 @@ _POSITIONS: dict[str, Callable[[Any, torch.Tensor], torch.Tensor]] = {
 
 
 def exchange(module: nn.Module) -> None:
-    """Make a text encoder of BERT's family compute by :func:`forward_without_padding`.
+    """Replace the ``forward`` of a text encoder of BERT's family by :func:`forward_without_padding`.
 
     Args:
-        module: Any; one that is something else, or whose ``forward`` was exchanged before, is left alone.
+        module: Any module; others, and encoders whose ``forward`` was replaced before, are not changed.
     """
     if (
         isinstance(module, PreTrainedModel)
@@ -56,19 +56,19 @@ def exchange(module: nn.Module) -> None:
 
 
 def forward_without_padding(encoder: Any, *args: Any, **kwargs: Any) -> Any:
-    """The encoder's own ``forward``, on the tokens that exist alone where :func:`leaving_padding_out_pays`.
+    """Call the encoder's own ``forward`` without padding, if :func:`leaving_padding_out_pays`.
 
-    Embeddings, linear layers and norms see one row of N tokens, and only attention sees texts again
-    (:func:`clfa.cpu.encoder_attention.attend`): what flash attention does for batches of unequal length on GPUs.
+    Embeddings, linear layers and norms process one row of N tokens; only attention works on separate texts
+    (:func:`clfa.cpu.encoder_attention.attend`). Flash attention on GPUs handles batches of unequal length in this way.
 
     Args:
-        encoder: One of BERT's family.
-        args: As for the encoder; with anything but ``input_ids``, ``attention_mask`` and ``token_type_ids``, all (B, T)
-            and by name, it is called as it is.
-        kwargs: The same.
+        encoder: A text encoder of BERT's family.
+        args: Positional arguments of the encoder. With any argument other than the keywords ``input_ids``,
+            ``attention_mask`` and ``token_type_ids`` (all (B, T)), the encoder's ``forward`` is called unchanged.
+        kwargs: Keyword arguments of the encoder.
 
     Returns:
-        What the encoder returns, with ``last_hidden_state`` (B, T, D) zero where no token is.
+        The encoder's output, with ``last_hidden_state`` (B, T, D) zero at padding.
     """
     plain = partial(type(encoder).forward, encoder)
     given = {name: values for name, values in kwargs.items() if values is not None}
@@ -81,17 +81,17 @@ def forward_without_padding(encoder: Any, *args: Any, **kwargs: Any) -> Any:
     output = plain(**row, token_layout=layout)
     hidden = layout.spread(output.last_hidden_state[0])
     output["last_hidden_state"] = hidden
-    # The first token of each text, where the encoder's own pooler saw that of the row.
+    # Computed again from the first token of each text: the encoder's own pooler used the first token of the row.
     if output.get("pooler_output") is not None:
         output["pooler_output"] = encoder.pooler(hidden)
     return output
 
 
 def leaving_padding_out_pays(encoder: PreTrainedModel, attention_mask: torch.Tensor | None) -> bool:
-    """Whether an encoder can run on a batch without its padding, and there is enough padding in it.
+    """Return whether an encoder can run on a batch without padding, and the batch has enough padding to gain time.
 
     Args:
-        encoder: A text encoder of BERT's family; it has to attend by :data:`clfa.cpu.encoder_attention.ATTENTION`.
+        encoder: A text encoder of BERT's family; its attention must be :data:`clfa.cpu.encoder_attention.ATTENTION`.
         attention_mask: 1 where a token exists (B, T).
     """
     config: Any = encoder.config

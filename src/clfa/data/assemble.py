@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import TypedDict
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, TypedDict
 
 from datasets import Dataset, DatasetDict
 
 from clfa.data.schema import COLUMNS, SPLITS, schema_features
+from clfa.targets.default_label import default_label
 
 
 class EncodedImage(TypedDict):
@@ -17,8 +18,8 @@ class EncodedImage(TypedDict):
     path: str | None
 
 
-class Row(TypedDict):
-    """One sample; the fields of :func:`clfa.data.schema.schema_features`."""
+class SampleFields(TypedDict):
+    """One sample of a data set with the default label: the class index, or ``None``."""
 
     id: str
     text: str
@@ -32,13 +33,28 @@ def image_at(path: str) -> EncodedImage:
     return {"bytes": None, "path": path}
 
 
-def to_dataset(rows: Iterable[Row], label_names: list[str]) -> Dataset:
-    """``rows`` with the schema's types."""
+def to_dataset(rows: Iterable[SampleFields], label_names: Sequence[str]) -> Dataset:
+    """``rows`` in the schema.
+
+    Args:
+        rows: Samples.
+        label_names: Class names of the default label in index order.
+    """
     rows = list(rows)
-    columns = {column: [row[column] for row in rows] for column in COLUMNS}  # type: ignore[literal-required]
-    return Dataset.from_dict(columns, features=schema_features(label_names))
+    columns: dict[str, list[Any]] = {
+        column: [row[column] for row in rows]  # type: ignore[literal-required]
+        for column in COLUMNS
+        if column != "targets"
+    }
+    columns["targets"] = [None if row["label"] is None else [float(row["label"])] for row in rows]
+    return Dataset.from_dict(columns, features=schema_features([default_label(label_names)]))
 
 
-def to_splits(rows: Mapping[str, Iterable[Row]], label_names: list[str]) -> DatasetDict:
-    """One data set per split, in the order train, validation, test."""
+def to_splits(rows: Mapping[str, Iterable[SampleFields]], label_names: Sequence[str]) -> DatasetDict:
+    """One data set per split, in the order train, validation, test.
+
+    Args:
+        rows: Samples by split.
+        label_names: Class names of the default label in index order.
+    """
     return DatasetDict({split: to_dataset(rows[split], label_names) for split in SPLITS if split in rows})

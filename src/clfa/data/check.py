@@ -11,12 +11,12 @@ from typing import Any
 import numpy as np
 from datasets import Dataset
 
+from clfa.data.class_counts import class_counts
 from clfa.data.duplicates import Duplicates, find_duplicates
 from clfa.data.published import ALL, PUBLISHED, Published
 from clfa.data.readers import read_corpus
 from clfa.data.schema import Corpus
 from clfa.data.validation import validate
-from clfa.targets.target import label_matrix, label_slices
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,8 @@ class SplitReport:
         lines: Lines of the distributed file, or ``None`` where splits have no file of their own.
         kept: Samples that can be used.
         published: Samples that papers report, or ``None``.
-        classes: Samples per class; with targets per ``target: class``, or ``target: number``.
+        classes: Samples per class; per ``target: class`` or ``target: number`` where there are other targets than
+            the default label.
         words: Words per text: mean, median, 95th percentile, largest.
         images: Samples with an image.
         knowledge: Samples with knowledge text.
@@ -178,7 +179,7 @@ def _split_report(
         lines=lines.get(split),
         kept=len(data),
         published=published.kept.get(split) if published is not None else None,
-        classes=_class_counts(data, corpus),
+        classes=class_counts(data, corpus),
         words={
             "mean": round(float(words.mean()), 1),
             "median": float(np.median(words)),
@@ -188,21 +189,6 @@ def _split_report(
         images=_count_valid(data, "image"),
         knowledge=_count_valid(data, "knowledge"),
     )
-
-
-def _class_counts(data: Dataset, corpus: Corpus) -> dict[str, int]:
-    if not corpus.targets:
-        labels = Counter(data["label"][:])
-        return {label: labels[index] for index, label in enumerate(corpus.label_names)}
-    counts: dict[str, int] = {}
-    for target, own in label_slices(corpus.targets):
-        for vector in label_matrix(data)[:, own]:
-            found = target.describe(vector)
-            for label in found if isinstance(found, list) else [] if found is None else [found]:
-                key = f"{target.name}: {label}" if target.label_names else f"{target.name}: number"
-                counts[key] = counts.get(key, 0) + 1
-    names = [f"{target.name}: {label}" for target in corpus.targets for label in target.label_names or ("number",)]
-    return {name: counts.get(name, 0) for name in names}
 
 
 def _count_valid(data: Dataset, column: str) -> int:

@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+import logging
+import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from datasets import ClassLabel, Dataset, DatasetDict, Features, Image, Value, concatenate_datasets
+from datasets import Dataset, DatasetDict, Features, Image, Value, concatenate_datasets
 
 from clfa.data.schema import SPLITS, Corpus, Dropped, schema_features
 from clfa.data.splits import RATIOS, split_name, stratified_split
-from clfa.errors import DataError
 from clfa.tables.cells import as_text, read_id, read_image, read_text
 from clfa.tables.columns import Columns, find_columns
+from clfa.tables.paths import is_address
 from clfa.targets.cells import UnusableCell
 from clfa.targets.columns import TargetColumns
-from clfa.targets.label_names import LabelIndex
-from clfa.targets.spec import TargetSpec
+from clfa.targets.default_label import is_default_label
+from clfa.targets.fields import LABEL
+from clfa.targets.spec import TargetSpec, parse_specs
 from clfa.targets.target import Target, strata
+
+logger = logging.getLogger(__name__)
 
 UNLABELLED = "unlabelled"
 
@@ -32,6 +37,7 @@ class Part:
         data: Its rows.
         image_root: Folder or address that relative image paths start from.
         numbers: Number of each row in its table; counted from 1 when not given.
+        separator: Between the fields, for CSV and TSV files.
     """
 
     split: str | None
@@ -39,6 +45,7 @@ class Part:
     data: Dataset
     image_root: str = ""
     numbers: Sequence[int] | None = None
+    separator: str | None = None
 
 
 @dataclass
@@ -47,64 +54,58 @@ class ColumnMap:
 
     Args:
         names: Column by field (id, text, image, knowledge, label, split), as the user gave them.
+        image_root: Folder or address that relative image paths start from, as the user gave it.
     """
 
     names: Mapping[str, str | None] = field(default_factory=dict)
+    image_root: str | None = None
 
-    def find(self, part: Part) -> Columns:
-        """Return the column of every field in ``part``.
+    def find(self, parts: Sequence[Part]) -> list[Columns]:
+        """Return the column of every field in each part.
+
+        A column that is taken for the id by its name alone, and in which different samples have the same id, is not
+        used in any part.
 
         Raises:
             DataError: A column asked for is absent, or there is none for the text.
         """
-        return find_columns(part.data.column_names, part.source, given=self.names)
+        root = self.image_root
+        if root is not None and not is_address(root):
+            root = os.path.abspath(root)
+        found = [
+            replace(
+                find_columns(part.data.column_names, part.source, given=self.names),
+                image_root=root,
+                separator=part.separator,
+            )
+            for part in parts
+        ]
+        if self.names.get("id") is not None:
+            return found
+        for part, columns in zip(parts, found, strict=True):
+            if (id := _shared_id(part, columns)) is not None:
+                logger.warning(
+                    "%s: column %r is not used as the id: different samples have the same one, for instance %r. Rows "
+                    "are numbered instead, from 1.",
+                    part.source,
+                    columns.id,
+                    id,
+                )
+                return [replace(other, id=None, unused=(other.id,) if other.id else ()) for other in found]
+        return found
 
 
-class OneLabel:
-    """The default task's label: one column of classes.
-
-    Args:
-        parts: Tables.
-        columns: Label column of each, or ``None``.
-        label_names: Class names in index order; found in the data by default.
-
-    Attributes:
-        label_names: Class names in index order.
-        targets: None but this label.
-
-    Raises:
-        DataError: Labels that cannot be classes.
-    """
-
-    def __init__(self, parts: list[Part], columns: Sequence[str | None], label_names: list[str] | None) -> None:
-        self._columns = columns
-        present = [(part.data, column) for part, column in zip(parts, columns, strict=True) if column]
-        features = [data.features[column] for data, column in present]
-        class_names = next((feature.names for feature in features if isinstance(feature, ClassLabel)), None)
-        values = (value for data, column in present for value in data[column][:])
-        try:
-            self._labels = LabelIndex(values, label_names, class_names)
-        except DataError as error:
-            raise DataError(f"{', '.join(part.source for part in parts)}: {error}") from None
-        self.label_names = self._labels.names
-        self.targets: list[Target] = []
-
-    def rows(self, table: int, data: Dataset) -> list[Any]:
-        """The label cell of every row of a table."""
-        column = self._columns[table]
-        return list(data[column][:]) if column is not None else [None] * len(data)
-
-    def of(self, cell: Any) -> int | None:
-        """Class index, ``None`` for an unlabelled row.
-
-        Raises:
-            UnusableCell: None of the classes.
-        """
-        try:
-            return self._labels.of(cell)
-        except KeyError as error:
-            detail = f"{error.args[0]!r} is none of {', '.join(self.label_names)}"
-            raise UnusableCell("unknown label", detail) from None
+def _shared_id(part: Part, columns: Columns) -> str | None:
+    """An id that samples of one split with different texts have."""
+    if columns.id is None or columns.text is None:
+        return None
+    ids, texts = part.data[columns.id][:], part.data[columns.text][:]
+    splits = part.data[columns.split][:] if columns.split is not None else [None] * len(ids)
+    seen: dict[tuple[Any, str], Any] = {}
+    for split, id, text in zip(splits, map(as_text, ids), texts, strict=True):
+        if id.strip() and seen.setdefault((split, id.strip()), text) != text:
+            return id.strip()
+    return None
 
 
 def to_corpus(
@@ -129,19 +130,15 @@ def to_corpus(
         split_seed: Of the draw.
         complete: Where the data have only a train split, deal it to all three; where only validation is absent, take
             its share from train.
-        targets: What to predict instead of the one label, by name.
+        targets: Where the targets stand, by name; the default label where there are none.
 
     Raises:
         DataError: Absent columns, labels that cannot be classes.
     """
-    found = [columns.find(part) for part in parts]
-    label_columns = [names.label for names in found]
-    labels: OneLabel | TargetColumns
-    if targets:
-        labels = TargetColumns(targets, [(part.source, part.data) for part in parts], label_columns)
-    else:
-        labels = OneLabel(parts, label_columns, label_names)
-    wanted, class_names = labels.targets, labels.label_names
+    found = columns.find(parts)
+    specs = targets or parse_specs({LABEL: {"label_names": label_names}})
+    tables = [(part.source, part.data) for part in parts]
+    labels = TargetColumns(specs, tables, [names.label for names in found], default=not targets)
 
     dropped: list[Dropped] = []
     taken: dict[str, list[Dataset]] = {split: [] for split in (*SPLITS, UNLABELLED)}
@@ -149,12 +146,14 @@ def to_corpus(
     for number, (part, names) in enumerate(zip(parts, found, strict=True)):
         cells = labels.rows(number, part.data)
         for split, rows in _sort_rows(part, names, cells, labels.of, dropped).items():
-            data = _to_schema(part, names, rows, class_names, wanted)
+            data = _to_schema(part, names, rows, labels.targets)
             (taken[split] if split else undecided).append(data)
-    how = _deal(taken, undecided, ratios, split_seed, complete, wanted)
+    how = _deal(taken, undecided, ratios, split_seed, complete, labels.targets)
     splits = DatasetDict({split: _concatenate(taken[split]) for split in SPLITS if any(map(len, taken[split]))})
     unlabelled = _concatenate(taken[UNLABELLED]) if any(map(len, taken[UNLABELLED])) else None
-    return Corpus(name, splits, class_names, unlabelled, dropped, {"split": how, "lines": _lines(parts)}, wanted)
+    used = found[0] if not targets else replace(found[0], label=None, targets=labels.columns)
+    facts = {"split": how, "lines": _lines(parts), "columns": used.to_dict()}
+    return Corpus(name, splits, labels.targets, unlabelled, dropped, facts)
 
 
 def _deal(
@@ -167,7 +166,7 @@ def _deal(
 ) -> str:
     """Add the samples without a split to ``taken``, stratified by label; returns how, in words."""
     present = {split for split in SPLITS if any(map(len, taken[split]))}
-    by = f" by {targets[0].name}" if targets else ""
+    by = "" if is_default_label(targets) else f" by {targets[0].name}"
     shares, how = ratios, f"stratified{by} {':'.join(f'{ratio:g}' for ratio in ratios)}, seed {seed}"
     if not undecided:
         if complete and present == {"train"}:
@@ -223,31 +222,29 @@ def _sort_rows(
         id = read_id(raw_id, number)
         source = f"{part.source}:row {number}"
         try:
-            index = read_label(label)
+            vector = read_label(label)
         except UnusableCell as problem:
             dropped.append(Dropped(id, part.split or "", source, problem.reason, problem.detail))
             continue
         split = part.split
         if split is None and names.split is not None:
             cell = as_text(split_cell).strip()
-            split = UNLABELLED if index is None or cell.lower() == UNLABELLED else split_name(cell)
+            split = UNLABELLED if vector is None or cell.lower() == UNLABELLED else split_name(cell)
             if split is None:
                 dropped.append(Dropped(id, "", source, "unknown split", f"{cell!r} is no name of a split"))
                 continue
-        split = UNLABELLED if index is None else split
+        split = UNLABELLED if vector is None else split
         rows = sorted_rows.setdefault(split, _Rows())
         rows.positions.append(position)
         rows.ids.append(id)
         rows.texts.append(read_text(text) or "")
-        rows.labels.append(None if split == UNLABELLED else index)
+        rows.labels.append(None if split == UNLABELLED else vector)
     return sorted_rows
 
 
-def _to_schema(part: Part, names: Columns, rows: _Rows, label_names: list[str], targets: list[Target]) -> Dataset:
-    features = schema_features(label_names, targets)
-    values: dict[str, list[Any]] = {"id": rows.ids, "text": rows.texts, "label": rows.labels}
-    if targets:
-        values |= {"label": [None] * len(rows.labels), "targets": rows.labels}
+def _to_schema(part: Part, names: Columns, rows: _Rows, targets: list[Target]) -> Dataset:
+    features = schema_features(targets)
+    values: dict[str, list[Any]] = {"id": rows.ids, "text": rows.texts, "targets": rows.labels}
     fresh = Dataset.from_dict(values, features=Features({column: features[column] for column in values}))
     kept = part.data.select(rows.positions)
     images = _image_column(kept, names.image, part)

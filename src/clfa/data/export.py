@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from datasets import Features, List, Value
+from datasets import ClassLabel, Features, List, Value
 
 from clfa.data.columns import UNLABELLED
 from clfa.data.images import read_image_bytes
@@ -17,6 +17,8 @@ from clfa.data.schema import Corpus, Dropped, schema_features
 from clfa.errors import DataError
 from clfa.files import atomic_write
 from clfa.tables.paths import is_address
+from clfa.targets.default_label import is_default_label
+from clfa.targets.fields import LABEL
 from clfa.targets.target import Target, label_slices
 
 _BATCH = 256
@@ -31,7 +33,8 @@ def write_parquet(corpus: Corpus, path: str | os.PathLike[str], *, embed_images:
         embed_images: Put the encoded images into the file instead of paths. Paths of local images are written
             relative to the file's folder, so that the two can move together.
 
-    With targets there is a column for each under its name: the class, the list of classes, or the number.
+    There is a column for each target under its name: the class, the list of classes, or the number. The default label
+    is a column ``label`` of class indices with their names (``datasets.ClassLabel``).
 
     Returns:
         Number of rows.
@@ -45,12 +48,11 @@ def write_parquet(corpus: Corpus, path: str | os.PathLike[str], *, embed_images:
 
     target = Path(path)
     target.parent.mkdir(parents=True, exist_ok=True)
-    columns = schema_features(corpus.label_names)
-    if corpus.targets:
-        del columns["label"]
-        taken = [target.name for target in corpus.targets if target.name in (*columns, "split")]
-        if taken:
-            raise DataError(f"target {taken[0]!r} has the name of another column of the file; rename the target")
+    columns = schema_features(corpus.targets)
+    del columns["targets"]
+    taken = [target.name for target in corpus.targets if target.name in (*columns, "split")]
+    if taken:
+        raise DataError(f"target {taken[0]!r} has the name of another column of the file; rename the target")
     features = Features({**columns, **_target_features(corpus.targets), "split": Value("string")})
     schema = features.arrow_schema
     parts = dict(corpus.splits)
@@ -64,9 +66,7 @@ def write_parquet(corpus: Corpus, path: str | os.PathLike[str], *, embed_images:
                 for start in range(0, len(part), _BATCH):
                     batch: dict[str, list[Any]] = dict(part[start : start + _BATCH])
                     batch["image"] = [_stored(image, target.parent, embed_images) for image in batch["image"]]
-                    if corpus.targets:
-                        del batch["label"]
-                        batch |= _target_columns(batch.pop("targets"), corpus.targets)
+                    batch |= _target_columns(batch.pop("targets"), corpus.targets)
                     batch["split"] = [name] * len(batch["id"])
                     writer.write_table(pa.table(batch, schema=schema))
                     rows += len(batch["id"])
@@ -78,12 +78,17 @@ def write_parquet(corpus: Corpus, path: str | os.PathLike[str], *, embed_images:
 
 
 def _target_features(targets: Sequence[Target]) -> dict[str, Any]:
+    if is_default_label(targets):
+        # The file itself then says which classes there are.
+        return {LABEL: ClassLabel(names=list(targets[0].label_names))}
     types = {"text": Value("string"), "texts": List(Value("string")), "number": Value("float64")}
     return {target.name: types[target.kind.column_kind] for target in targets}
 
 
 def _target_columns(rows: list[list[float] | None], targets: Sequence[Target]) -> dict[str, list[Any]]:
-    """One column for each target, in words."""
+    """One column for each target: in words, of the default label class indices."""
+    if is_default_label(targets):
+        return {LABEL: [None if row is None else int(row[0]) for row in rows]}
     width = sum(target.width for target in targets)
     vectors = [np.full(width, np.nan) if row is None else np.array(row, dtype=float) for row in rows]
     return {target.name: [target.describe(vector[own]) for vector in vectors] for target, own in label_slices(targets)}

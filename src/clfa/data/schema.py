@@ -7,16 +7,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from clfa.targets.target import Target
+from clfa.targets.default_label import is_default_label
+from clfa.targets.target import Target, label_matrix, label_slices
 
 if TYPE_CHECKING:
     from datasets import Dataset, DatasetDict, Features
 
 SPLITS = ("train", "validation", "test")
-COLUMNS = ("id", "text", "image", "knowledge", "label")
+COLUMNS = ("id", "text", "image", "knowledge", "targets")
 
 
-def schema_features(label_names: list[str], targets: Sequence[Target] = ()) -> Features:
+def schema_features(targets: Sequence[Target]) -> Features:
     """Columns of one sample.
 
     - ``id``: unique within the corpus.
@@ -24,22 +25,22 @@ def schema_features(label_names: list[str], targets: Sequence[Target] = ()) -> F
     - ``image``: ``{"bytes": bytes | None, "path": str | None}``, still encoded; the path may be any fsspec
       address. ``None`` where the data set ships no pixels.
     - ``knowledge``: extra text about the image (OCR, caption, attribute words) or ``None``.
-    - ``label``: index into ``label_names``, or ``None`` for an unlabelled pair.
-    - ``targets``: only where there are other targets than the one label, which is ``None`` then: the flat vector that
-      :class:`clfa.targets.target.Target` describes, or ``None`` for an unlabelled pair.
+    - ``targets``: the flat vector that :class:`clfa.targets.target.Target` describes, for instance ``[1.0]`` for class
+      1 of the default label; ``None`` for an unlabelled pair.
+
+    Args:
+        targets: Of the corpus.
     """
     # Here, so that prediction need not wait for it.
-    from datasets import ClassLabel, Features, Image, List, Value
+    from datasets import Features, Image, List, Value
 
     features = {
         "id": Value("string"),
         "text": Value("string"),
         "image": Image(decode=False),
         "knowledge": Value("string"),
-        "label": ClassLabel(names=label_names),
+        "targets": List(Value("float64"), length=sum(target.width for target in targets)),
     }
-    if targets:
-        features["targets"] = List(Value("float64"), length=sum(target.width for target in targets))
     return Features(features)
 
 
@@ -69,20 +70,36 @@ class Corpus:
     Args:
         name: What to call it in reports.
         splits: Any of :data:`SPLITS`, each with :data:`COLUMNS` typed by :func:`schema_features`.
-        label_names: Class names in index order; empty where there are ``targets``.
+        targets: What its labels say; the default label of :mod:`clfa.targets.default_label` is one of them.
         unlabelled: Pairs without a label, fit for fitting a guide; never overlaps the splits.
         dropped: Every sample left out so far.
         facts: What the reader noticed, for reports; JSON-able (which split was used, text encodings).
-        targets: What to predict where it is not the one label; the splits then have a ``targets`` column.
     """
 
     name: str
     splits: DatasetDict
-    label_names: list[str]
+    targets: list[Target]
     unlabelled: Dataset | None = None
     dropped: list[Dropped] = field(default_factory=list)
     facts: dict[str, Any] = field(default_factory=dict)
-    targets: list[Target] = field(default_factory=list)
+
+    @property
+    def label_names(self) -> list[str]:
+        """Class names of the default label in index order; empty where it is not all there is."""
+        return list(self.targets[0].label_names) if is_default_label(self.targets) else []
+
+    def labels(self, split: str) -> list[Any]:
+        """Labels of a split in words.
+
+        Args:
+            split: Its name.
+
+        Returns:
+            For each sample the label of the one target, of several a mapping by name; ``None`` where missing.
+        """
+        matrix = label_matrix(self.splits[split])
+        named = [{t.name: t.describe(row[own]) for t, own in label_slices(self.targets)} for row in matrix]
+        return named if len(self.targets) > 1 else [label for row in named for label in row.values()]
 
     @property
     def has_images(self) -> bool:

@@ -115,7 +115,7 @@ def subset(corpus: Corpus, n: int, seed: int = 0) -> Corpus:
     if n < 1:
         raise DataError(f"a subset needs at least 1 sample per split, got {n}")
     splits = DatasetDict({name: _draw(split, n, seed, corpus.targets) for name, split in corpus.splits.items()})
-    unlabelled = corpus.unlabelled if corpus.unlabelled is None else _draw(corpus.unlabelled, n, seed, ())
+    unlabelled = corpus.unlabelled if corpus.unlabelled is None else _draw(corpus.unlabelled, n, seed, corpus.targets)
     facts = {**corpus.facts, "subset": {"n": n, "seed": seed}}
     return replace(corpus, splits=splits, unlabelled=unlabelled, facts=facts)
 

@@ -16,7 +16,7 @@ from datasets.utils import are_progress_bars_disabled, disable_progress_bars, en
 from clfa.data.image_check import MISSING, UNREADABLE, ImageChecker
 from clfa.data.schema import Corpus, Dropped
 from clfa.errors import DataError
-from clfa.targets.check import check_targets
+from clfa.targets.check import check_targets, label_faults
 
 logger = logging.getLogger(__name__)
 
@@ -70,12 +70,11 @@ def validate(
     with _progress(progress and with_images, sum(map(len, parts.values()))) as advance:
         for name, part in parts.items():
             problems: list[tuple[str, str] | None] = []
-            # Readers leave no sample in a split that has none of its corpus's targets.
-            classes = None if corpus.targets else len(corpus.label_names)
+            faults = {} if name == UNLABELLED else label_faults(part, corpus.targets)
             without_image: set[int] = set()
             has_text = [bool(text and text.strip()) for text in part["text"][:]] if allow_missing else []
             checking = checker if with_images else None
-            for problem in _problems(part, name, classes, seen, checking, allow_missing and with_images):
+            for problem in _problems(part, name, faults, seen, checking, allow_missing and with_images):
                 position = len(problems)
                 if allow_missing and with_images:
                     no_image = problem is not None and problem[0] in (MISSING, UNREADABLE)
@@ -110,21 +109,9 @@ def check_classes(corpus: Corpus) -> None:
     """Make sure every class can be learnt; classes absent from validation or test only get a warning.
 
     Raises:
-        DataError: A class without a training sample; the message names it.
+        DataError: As :func:`clfa.targets.check.check_targets`; the message says which class.
     """
-    if corpus.targets:
-        check_targets(corpus.name, corpus.splits, corpus.targets)
-        return
-    for name, split in corpus.splits.items():
-        present = Counter(split["label"][:])
-        absent = [label for index, label in enumerate(corpus.label_names) if not present[index]]
-        if absent and name == "train":
-            raise DataError(
-                f"{corpus.name}: no training sample of class {', '.join(map(repr, absent))}; "
-                "add some, or leave the class out of label_names"
-            )
-        if absent:
-            logger.warning("%s: no %s sample of class %s", corpus.name, name, ", ".join(map(repr, absent)))
+    check_targets(corpus.name, corpus.splits, corpus.targets)
 
 
 def _without_images(part: Dataset, positions: set[int]) -> Dataset:
@@ -145,17 +132,16 @@ def _without_images(part: Dataset, positions: set[int]) -> Dataset:
 def _problems(
     part: Dataset,
     name: str,
-    classes: int | None,
+    faults: Mapping[int, str],
     seen: _SeenIds,
     checker: ImageChecker | None,
     allow_empty_text: bool,
 ) -> Iterator[tuple[str, str] | None]:
     # Light columns first: a sample that is out anyway needs no decoding.
     quick: list[tuple[str, str] | None] = []
-    light = part.select_columns(["id", "text", "label"])
-    cells = zip(light["id"][:], light["text"][:], light["label"][:], strict=True)
-    for position, (id, text, label) in enumerate(cells):
-        problem = _quick_problem(id, text, label, name, classes, allow_empty_text)
+    light = part.select_columns(["id", "text"])
+    for position, (id, text) in enumerate(zip(light["id"][:], light["text"][:], strict=True)):
+        problem = _quick_problem(id, text, faults.get(position), allow_empty_text)
         if problem is None and (earlier := seen.find(id, name, position)) is not None:
             problem = "duplicate id", f"the first one, in {earlier}, is kept"
         quick.append(problem)
@@ -170,20 +156,13 @@ def _problems(
 
 
 def _quick_problem(
-    id: str | None,
-    text: str | None,
-    label: int | None,
-    name: str,
-    classes: int | None,
-    allow_empty_text: bool,
+    id: str | None, text: str | None, fault: str | None, allow_empty_text: bool
 ) -> tuple[str, str] | None:
     if not id:
         return "missing id", "the sample has no id"
     if not allow_empty_text and not (text and text.strip()):
         return EMPTY_TEXT, "the text is empty"
-    if name != UNLABELLED and classes is not None and (label is None or not 0 <= label < classes):
-        return "unknown label", f"label {label} is not one of {classes} classes"
-    return None
+    return None if fault is None else ("unknown label", fault)
 
 
 class _SeenIds:

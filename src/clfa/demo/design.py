@@ -90,7 +90,7 @@ class Shot:
 
 
 @dataclass(frozen=True)
-class Post:
+class DemoPost:
     """One sample: what is claimed, what is shown."""
 
     id: str
@@ -103,7 +103,7 @@ class Post:
         return SINCERE if self.claim.concept == self.shot.concept else SARCASTIC
 
 
-def plan_posts(*, seed: int, train: int, validation: int, test: int) -> dict[str, list[Post]]:
+def plan_posts(*, seed: int, train: int, validation: int, test: int) -> dict[str, list[DemoPost]]:
     """Lay out all posts of all splits, in a shuffled order that depends on nothing but the arguments.
 
     Args:
@@ -146,7 +146,7 @@ def _plan_split(
     templates: Sequence[list[int]],
     meetings: Sequence[Sequence[tuple[int, int]]],
     rng: random.Random,
-) -> list[Post]:
+) -> list[DemoPost]:
     """Posts of one split with ``repeats`` texts per wording and pictures per emoji; uses up ``templates``."""
     everything = range(len(CONCEPTS))
     claims = [
@@ -166,7 +166,7 @@ def _plan_split(
                 said, shown = zip(*(couples[concept].pop() for concept in pair), strict=True)
                 cells += [(claim, shot) for claim in said for shot in shown]
     rng.shuffle(cells)
-    return [Post(f"{split}-{number:05d}", claim, shot) for number, (claim, shot) in enumerate(cells)]
+    return [DemoPost(f"{split}-{number:05d}", claim, shot) for number, (claim, shot) in enumerate(cells)]
 
 
 def _couples(

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from clfa.demo.concepts import CONCEPTS
-from clfa.demo.design import Post, plan_posts
+from clfa.demo.design import DemoPost, plan_posts
 from clfa.demo.pictures import SIDE, Painter
 from clfa.errors import DataError
 from clfa.progress import track
@@ -123,7 +123,7 @@ def _already_there(target: Path, manifest: dict[str, object], overwrite: bool) -
     return False
 
 
-def _write_posts(file: Path, posts: Sequence[Post]) -> None:
+def _write_posts(file: Path, posts: Sequence[DemoPost]) -> None:
     with file.open("w", encoding="utf-8", newline="\n") as out:
         for post in posts:
             row = {
@@ -135,7 +135,7 @@ def _write_posts(file: Path, posts: Sequence[Post]) -> None:
             out.write(json.dumps(row, ensure_ascii=False) + "\n")
 
 
-def _write_design(file: Path, splits: dict[str, list[Post]]) -> None:
+def _write_design(file: Path, splits: dict[str, list[DemoPost]]) -> None:
     with file.open("w", encoding="utf-8", newline="") as out:
         writer = csv.writer(out, lineterminator="\n")
         writer.writerow(["id", "split", "label", "claimed", "wording", "template", "shown", "openmoji", "image"])

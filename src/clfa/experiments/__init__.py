@@ -2,13 +2,13 @@
 
 from clfa.experiments.plan import PlannedRun, plan_runs, select_rows
 from clfa.experiments.results import read_results, write_results
-from clfa.experiments.run import Summary, run_experiment
+from clfa.experiments.run import ExperimentSummary, run_experiment
 from clfa.experiments.schema import Experiment, experiment_dir, experiment_names, load_experiment
 
 __all__ = [
     "Experiment",
+    "ExperimentSummary",
     "PlannedRun",
-    "Summary",
     "experiment_dir",
     "experiment_names",
     "load_experiment",

@@ -27,7 +27,7 @@ logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Outcome:
+class RunOutcome:
     """What became of a run.
 
     Args:
@@ -82,7 +82,7 @@ def is_finished(directory: Path, run: PlannedRun) -> bool:
     return True
 
 
-def execute(run: PlannedRun, directory: Path, corpora: Corpora, *, wait: bool = False) -> Outcome:
+def execute(run: PlannedRun, directory: Path, corpora: Corpora, *, wait: bool = False) -> RunOutcome:
     """Carry out a run in ``directory/runs/SLUG`` unless it is finished or another process is at it.
 
     What an interrupted or failed try left is deleted first: seconds and memory are then those of one whole run.
@@ -101,14 +101,14 @@ def execute(run: PlannedRun, directory: Path, corpora: Corpora, *, wait: bool = 
     try:
         lock.acquire(timeout=-1 if wait else 0)
     except Timeout:
-        return Outcome("busy")
+        return RunOutcome("busy")
     try:
         folder = RunFolder(run_path(directory, run))
         started = time.perf_counter()
         try:
             if is_finished(directory, run):
                 prune(folder, run)
-                return Outcome("skipped")
+                return RunOutcome("skipped")
             shutil.rmtree(folder.path, ignore_errors=True)
             gc.collect()
             reset_peak_memory()
@@ -117,11 +117,11 @@ def execute(run: PlannedRun, directory: Path, corpora: Corpora, *, wait: bool = 
             result = train(run.recipe, folder.path, score_test=run.score_test, corpus=corpus)
             logger.info("%s: %.1f s of it loading data", run.label, loading)
             prune(folder, run)
-            return Outcome("finished", metrics=result.metrics)
+            return RunOutcome("finished", metrics=result.metrics)
         except Exception as error:
             line = str(error) if isinstance(error, CLFAError) else f"{type(error).__name__}: {error}"
             write_error(directory, run, line, traceback.format_exc())
-            return Outcome("failed", error=line)
+            return RunOutcome("failed", error=line)
     finally:
         lock.release()
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from clfa.errors import RecipeError
-from clfa.experiments.schema import Experiment, Matrix, Row, nearest
+from clfa.experiments.schema import Experiment, ExperimentRow, Matrix, nearest
 from clfa.recipe import Recipe, load_recipe, validate_recipe
 
 
@@ -74,7 +74,7 @@ def slugify(name: str) -> str:
     return re.sub(r"[^a-z0-9.]+", "-", name.lower()).strip("-.")[:80] or "row"
 
 
-def plan_rows(experiment: Experiment) -> list[Row]:
+def plan_rows(experiment: Experiment) -> list[ExperimentRow]:
     """Rows with the matrix multiplied out, each with a recipe and without a matrix.
 
     Raises:
@@ -172,10 +172,10 @@ def _data_overrides(experiment: Experiment) -> list[str]:
     ]
 
 
-def _expand(row: Row, experiment: Experiment) -> Iterator[Row]:
+def _expand(row: ExperimentRow, experiment: Experiment) -> Iterator[ExperimentRow]:
     matrix = experiment.matrix if row.matrix is None else row.matrix
     for cells in itertools.product(*(_axis(key, values) for key, values in _axes(matrix))):
-        yield Row(
+        yield ExperimentRow(
             name=", ".join([row.name, *(label for label, _ in cells)]),
             recipe=row.recipe or experiment.recipe,
             overrides=[*row.overrides, *(override for _, overrides in cells for override in overrides)],

@@ -15,7 +15,7 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
 from pathlib import Path
 
-from clfa.experiments.execute import Outcome, execute, write_error
+from clfa.experiments.execute import RunOutcome, execute, write_error
 from clfa.experiments.plan import PlannedRun
 
 _spawn = multiprocessing.get_context("spawn")
@@ -41,7 +41,7 @@ class _Worker:
 
 
 def run_all(
-    runs: Sequence[PlannedRun], directory: Path, jobs: int, report: Callable[[PlannedRun, Outcome], None]
+    runs: Sequence[PlannedRun], directory: Path, jobs: int, report: Callable[[PlannedRun, RunOutcome], None]
 ) -> None:
     """Carry out runs in ``jobs`` processes; one that dies is replaced, and its run recorded as failed.
 
@@ -76,7 +76,7 @@ def run_all(
                 done, worker.run = worker.run, None
                 assert done is not None
                 try:
-                    outcome: Outcome = worker.connection.recv()
+                    outcome: RunOutcome = worker.connection.recv()
                 except (EOFError, ConnectionResetError):
                     outcome = _died(worker, done, directory)
                     workers.remove(worker)
@@ -103,13 +103,13 @@ def _start(directory: Path, jobs: int) -> _Worker:
     return _Worker(process, ours)
 
 
-def _died(worker: _Worker, run: PlannedRun, directory: Path) -> Outcome:
+def _died(worker: _Worker, run: PlannedRun, directory: Path) -> RunOutcome:
     worker.process.join()
     code = worker.process.exitcode
     hint = " (killed: out of memory?)" if code == _KILLED else ""
     line = f"the worker process died with exit code {code}{hint}; see {log_path(directory, run)}"
     write_error(directory, run, line)
-    return Outcome("failed", error=line)
+    return RunOutcome("failed", error=line)
 
 
 def _work(connection: Connection, directory: Path, threads: int) -> None:

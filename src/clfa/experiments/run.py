@@ -9,7 +9,7 @@ from pathlib import Path
 from filelock import FileLock
 
 from clfa.errors import Argument, RecipeError
-from clfa.experiments.execute import Outcome
+from clfa.experiments.execute import RunOutcome
 from clfa.experiments.plan import PlannedRun, check_plan, plan_runs, select_rows
 from clfa.experiments.pool import run_all
 from clfa.experiments.results import Results
@@ -17,7 +17,7 @@ from clfa.experiments.schema import Experiment
 
 
 @dataclass
-class Summary:
+class ExperimentSummary:
     """What became of an experiment's runs.
 
     Args:
@@ -37,8 +37,8 @@ def run_experiment(
     *,
     jobs: int = 1,
     only: Sequence[str] = (),
-    report: Callable[[PlannedRun, Outcome], None] | None = None,
-) -> Summary:
+    report: Callable[[PlannedRun, RunOutcome], None] | None = None,
+) -> ExperimentSummary:
     """Carry out what is not yet done of an experiment.
 
     ``output`` then holds ``experiment.yaml``, one run folder each under ``runs/``, what they printed under ``logs/``,
@@ -61,9 +61,9 @@ def run_experiment(
     chosen = select_rows(runs, only)
     check_plan(chosen)
     _claim(directory, experiment)
-    results, summary = Results(directory, runs), Summary()
+    results, summary = Results(directory, runs), ExperimentSummary()
 
-    def note(run: PlannedRun, outcome: Outcome) -> None:
+    def note(run: PlannedRun, outcome: RunOutcome) -> None:
         if outcome.status == "failed":
             summary.failed.append((run, outcome.error))
         else:

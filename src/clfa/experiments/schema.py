@@ -14,6 +14,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 
 from clfa.errors import RecipeError
 from clfa.files import atomic_write
+from clfa.strict_model import StrictModel
 
 _RANGE = re.compile(r"(\d+)\.\.(\d+)")
 _MAX_NUMBERS = 10_000
@@ -46,11 +47,7 @@ Numbers = Annotated[list[Annotated[int, Field(ge=0)]], BeforeValidator(_numbers)
 Matrix = dict[str, list[Any] | dict[str, Any]]
 
 
-class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
-
-class DataPart(_Section):
+class DataPart(StrictModel):
     """Which samples; what is given here replaces what the rows' recipes say.
 
     Args:
@@ -68,7 +65,7 @@ class DataPart(_Section):
     options: dict[str, Any] = Field(default_factory=dict)
 
 
-class Row(_Section):
+class ExperimentRow(StrictModel):
     """One row of the table.
 
     Args:
@@ -86,7 +83,7 @@ class Row(_Section):
     matrix: Matrix | None = None
 
 
-class Published(BaseModel):
+class PublishedScores(BaseModel):
     """A published figure to stand beside ours; further numbers (``f1``, ``macro_f1``) are kept as columns.
 
     Args:
@@ -104,7 +101,7 @@ class Published(BaseModel):
     weighted_f1: float | None = None
 
 
-class Experiment(_Section):
+class Experiment(StrictModel):
     """Rows x folds x seeds.
 
     Args:
@@ -132,15 +129,15 @@ class Experiment(_Section):
     description: str = ""
     recipe: str | None = None
     data: DataPart = Field(default_factory=DataPart)
-    seeds: Numbers = [1]
-    rows: list[Row] = Field(min_length=1)
+    seeds: Numbers = Field(default=[1])
+    rows: list[ExperimentRow] = Field(min_length=1)
     matrix: Matrix = Field(default_factory=dict)
     overrides: list[str] = Field(default_factory=list)
     score_test: bool = False
     baseline_row: str | None = None
     compare: list[Annotated[list[str], Field(min_length=2, max_length=2)]] = Field(default_factory=list)
     metrics: list[str] = Field(default=["accuracy", "weighted_f1", "macro_f1"], min_length=1)
-    published: str | list[Published] = Field(default_factory=list)
+    published: str | list[PublishedScores] = Field(default_factory=list)
     keep: Literal["metrics", "model"] = "metrics"
     alignment: Literal["first", "all", "none"] = "first"
     strict: bool = False

@@ -1,4 +1,4 @@
-"""Frozen teachers. A new guide is one new file here and one line in :data:`GUIDES`."""
+"""Registry of guides (frozen teachers). A new guide is one new file here and one line in :data:`GUIDES`."""
 
 from clfa.guides.base import Guide, GuideContext
 from clfa.guides.retrieval import RetrievalReport, retrieval_report

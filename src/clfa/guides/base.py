@@ -1,4 +1,4 @@
-"""What every guide is: a frozen pair of embedding functions into one space."""
+"""The interface of guides: frozen embedding functions for texts and images into one space."""
 
 from __future__ import annotations
 
@@ -15,18 +15,19 @@ from clfa.cpu import busy
 from clfa.data.images import image_key
 from clfa.errors import RecipeError
 from clfa.modeling.frozen_encoder import FrozenEncoder
+from clfa.pretrained import cache_dir
 from clfa.store import ABSENT_KEY, FeatureStore, text_key
 
 
 @dataclass
 class Pairs:
-    """Image-text pairs by content.
+    """Image-text pairs with their content keys.
 
     Args:
-        texts: N texts.
-        images: N pictures in the schema's form; ``None``, or ``""`` for a text, where there is none.
-        text_keys: Content keys of the texts; computed when absent.
-        image_keys: Content keys of the pictures; computed when absent.
+        texts: N texts; ``""`` where a pair has no text.
+        images: N images in the schema's form; ``None`` where a pair has no image.
+        text_keys: Content keys of the texts; computed when not given.
+        image_keys: Content keys of the images; computed when not given.
     """
 
     texts: list[str]
@@ -44,7 +45,7 @@ class Pairs:
         return len(self.texts)
 
     def complete(self) -> Pairs:
-        """The pairs that have both sides."""
+        """Return the pairs that have both a text and an image."""
         positions = [i for i, keys in enumerate(zip(self.text_keys, self.image_keys, strict=True)) if all(keys)]
         if len(positions) == len(self):
             return self
@@ -66,16 +67,16 @@ class Pairs:
 
 @dataclass
 class GuideContext:
-    """What a guide may draw on when it is made for a run.
+    """What a run provides when it creates its guide.
 
     Args:
-        cache: Directory for everything that can be made again.
-        text_encoder: Directory or id of the student's text encoder as it was before training.
-        vision_encoder: The same of the vision encoder.
-        text_features: The student's text encoder, frozen as it was before training, with its feature cache.
-        image_features: The same of the vision encoder.
-        pairs: Pairs a guide may be fitted on: training and unlabelled ones, never validation or test.
-        seed: Of everything random.
+        cache: Cache directory.
+        text_encoder: Directory or id of the student's text encoder before training.
+        vision_encoder: Directory or id of the student's vision encoder before training.
+        text_features: The student's text encoder before training, frozen, with its feature cache.
+        image_features: The student's vision encoder before training, frozen, with its feature cache.
+        pairs: Pairs that a guide may be fitted on: training and unlabelled ones, never validation or test.
+        seed: Seed of all random numbers.
     """
 
     cache: Path
@@ -92,11 +93,11 @@ def check_options(guide: str, options: Mapping[str, Any], known: Sequence[str]) 
 
     Args:
         guide: Name of the guide.
-        options: As given.
-        known: Names it takes.
+        options: The options in the recipe.
+        known: Names of the options that the guide accepts.
 
     Raises:
-        RecipeError: Naming the unknown option and the nearest known one.
+        RecipeError: When an option is unknown; the message names it and the nearest known one.
     """
     for option in sorted(set(options) - set(known)):
         nearest = difflib.get_close_matches(option, known, n=1)
@@ -105,10 +106,10 @@ def check_options(guide: str, options: Mapping[str, Any], known: Sequence[str]) 
 
 
 class Guide(ABC):
-    """A frozen teacher: texts and pictures into one space of width ``dim``, no gradient.
+    """A frozen teacher: embeds texts and images in one space of width ``dim``, without gradients.
 
-    Subclasses provide :meth:`embed_texts`, :meth:`embed_images`, ``dim`` and ``fingerprint``. Embeddings asked for
-    through :meth:`embed_pairs` are computed once per content and kept on disk under the guide's fingerprint.
+    Subclasses provide :meth:`embed_texts`, :meth:`embed_images`, ``dim`` and ``fingerprint``. :meth:`embed_pairs`
+    computes each embedding once per content and caches it on disk under the guide's fingerprint.
     """
 
     name: ClassVar[str]
@@ -118,51 +119,55 @@ class Guide(ABC):
     @classmethod
     @abstractmethod
     def from_context(cls, context: GuideContext, **options: Any) -> Guide:
-        """Make the guide for a run: load it, or fit it on ``context.pairs``.
+        """Create the guide for a run: load it, or fit it on ``context.pairs``.
 
         Args:
-            context: What the run offers.
-            options: From the recipe.
+            context: What the run provides.
+            options: The guide's options in the recipe.
         """
 
     @abstractmethod
     def embed_texts(self, texts: Sequence[str]) -> np.ndarray:
-        """Texts -> (N, ``dim``) float32."""
+        """Embed N texts -> (N, ``dim``) float32."""
 
     @abstractmethod
     def embed_images(self, images: Sequence[Any]) -> np.ndarray:
-        """Pictures in the schema's form -> (N, ``dim``) float32."""
+        """Embed N images in the schema's form -> (N, ``dim``) float32."""
 
     def save(self, directory: Path) -> None:  # noqa: B027 - optional on purpose
-        """Write what is needed to reuse the guide; guides that are named by an id have nothing to write.
+        """Write what is needed to use the guide again. Does nothing for guides that are loaded by an id.
 
         Args:
-            directory: Made if absent.
+            directory: Directory to write to; created if it does not exist.
         """
 
-    def embed_pairs(self, pairs: Pairs, cache: Path) -> tuple[np.ndarray, np.ndarray]:
-        """Embeddings of both sides of the pairs, from the cache where they are known.
+    def embed_pairs(self, pairs: Pairs, cache: Path | None = None) -> tuple[np.ndarray, np.ndarray]:
+        """Embed the texts and images of pairs; cached embeddings are read, not computed again.
 
         Args:
             pairs: N pairs.
-            cache: Cache directory.
+            cache: Cache directory; :func:`clfa.pretrained.cache_dir` when not given.
 
         Returns:
-            Text embeddings and image embeddings, each (N, ``dim``) float32; zeros where a side is absent.
+            Text embeddings and image embeddings, each (N, ``dim``) float32; zeros where the text or image is missing.
         """
+        cache = cache or cache_dir()
         return (
             self.embed_cached("text", pairs.texts, pairs.text_keys, cache),
             self.embed_cached("image", pairs.images, pairs.image_keys, cache),
         )
 
     def embed_cached(self, side: str, contents: Sequence[Any], keys: Sequence[bytes], cache: Path) -> np.ndarray:
-        """Embeddings (N, ``dim``) of one side, from the cache where they are known.
+        """Embed texts or images; cached embeddings are read, not computed again.
 
         Args:
             side: ``"text"`` or ``"image"``.
-            contents: N texts or pictures.
+            contents: N texts or images.
             keys: Their content keys.
             cache: Cache directory.
+
+        Returns:
+            (N, ``dim``) float32; zeros where the content is missing.
         """
         embed = self.embed_texts if side == "text" else self.embed_images
         store = FeatureStore(cache / "guides" / f"{self.name}-{self.fingerprint}" / side, self.dim, "float32")

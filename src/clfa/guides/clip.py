@@ -29,7 +29,7 @@ class CLIPGuide(Guide):
         batch_size: Samples per forward pass.
 
     Raises:
-        ModelError: When there is no model there, or it has not both towers.
+        ModelError: When the model cannot be loaded, or it lacks one of the two towers.
     """
 
     name: ClassVar[str] = "clip"
@@ -39,7 +39,7 @@ class CLIPGuide(Guide):
         if not (hasattr(self.model, "get_text_features") and hasattr(self.model, "get_image_features")):
             raise ModelError(
                 f"{str(model)!r} is a {type(self.model).__name__}, not a CLIP-like model: it does not embed both "
-                "texts and images. Use guide.name=fitted when you have no such model."
+                "texts and images. Without a CLIP-like model, use guide.name=fitted."
             )
         speed_up(self.model, layers_only=True)
         self.tokenizer = pretrained(AutoTokenizer, model)
@@ -48,7 +48,7 @@ class CLIPGuide(Guide):
         self.model.to(best_device())
         text_config = getattr(self.model.config, "text_config", self.model.config)
         self.max_length = int(getattr(text_config, "max_position_embeddings", 77))
-        # SigLIP was trained on texts padded to full length without a mask and needs them so.
+        # SigLIP was trained on texts padded to the full length, without a mask, and needs the same input here.
         self.padding = "max_length" if "siglip" in self.model.config.model_type else True
         self.fingerprint = weights_fingerprint(
             self.model, self.image_processor.to_dict(), self.max_length, str(self.padding)
@@ -57,7 +57,7 @@ class CLIPGuide(Guide):
 
     @classmethod
     def from_context(cls, context: GuideContext, **options: Any) -> CLIPGuide:
-        """See :meth:`Guide.from_context`; options are the arguments of the class.
+        """See :meth:`Guide.from_context`. Options are the arguments of the class.
 
         Raises:
             RecipeError: When an option is unknown.
@@ -89,15 +89,13 @@ class CLIPGuide(Guide):
         """See :meth:`Guide.embed_images`.
 
         Raises:
-            ImageError: Naming a picture that cannot be read.
+            ImageError: When an image cannot be read; the message names it.
         """
         batches = [images[start : start + self.batch_size] for start in range(0, len(images), self.batch_size)]
 
         def prepare(batch: Sequence[Any]) -> torch.Tensor:
-            pixels: torch.Tensor = self.image_processor(
-                images=[load_image(image) for image in batch], return_tensors="pt"
-            )["pixel_values"]
-            return pixels
+            images = [load_image(image) for image in batch]
+            return self.image_processor(images=images, return_tensors="pt")["pixel_values"]
 
         rows = []
         with track(len(images), "guide: images") as advance:
@@ -108,7 +106,6 @@ class CLIPGuide(Guide):
 
 
 def _projected(output: Any) -> np.ndarray:
-    """Embeddings (B, D) of ``get_*_features``, which older releases return bare and newer ones in an output object."""
+    """Return the embeddings (B, D) of ``get_*_features``: a tensor in older releases, else in an output object."""
     tensor = output if isinstance(output, torch.Tensor) else output.pooler_output
-    array: np.ndarray = tensor.float().cpu().numpy()
-    return array
+    return tensor.float().cpu().numpy()

@@ -1,4 +1,4 @@
-"""A guide without any image-text pair: the image classifier's opinion, said in the text encoder's words."""
+"""A guide without image-text pairs: class probabilities of an image classifier, mapped to the text encoder's space."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from transformers import AutoImageProcessor, AutoModelForImageClassification
 from clfa.data.images import load_image
 from clfa.errors import ModelError, RecipeError
 from clfa.guides.base import Guide, GuideContext, check_options
-from clfa.modeling import efficientnet_lite as _efficientnet_lite  # noqa: F401 - registers its Auto classes
 from clfa.modeling.frozen_encoder import FrozenEncoder, weights_fingerprint
+from clfa.packages import efficientnet_lite as _efficientnet_lite  # noqa: F401 - registers its Auto classes
 from clfa.pretrained import pretrained, pretrained_model
 from clfa.progress import track
 
@@ -22,19 +22,19 @@ from clfa.progress import track
 class ConSEGuide(Guide):
     """Convex combination of semantic embeddings (Norouzi et al., 2014).
 
-    A picture becomes the sum over classes of posterior probability times the text encoder's embedding of
-    "a photo of a {class}"; a text becomes its own pooled embedding. Both lie in the text encoder's space.
+    An image is embedded as the sum over classes of the posterior probability times the text encoder's embedding of
+    "a photo of a {class}". A text is embedded as its pooled features. Both are in the text encoder's space.
 
     Args:
         text: The frozen text encoder.
         classifier: Directory, hub id or ``package:NAME`` of an image classifier whose configuration names its classes.
         prompt: Template with one ``{}``.
-        batch_size: Pictures per forward pass.
-        image: The student's frozen vision encoder; where it is the classifier's own backbone, its cached features are
-            classified instead of running the network again.
+        batch_size: Images per forward pass.
+        image: The student's frozen vision encoder. If it is the classifier's own backbone, its cached features are
+            classified, and the network is not run again.
 
     Raises:
-        ModelError: When the classifier cannot be loaded or does not name its classes.
+        ModelError: When the classifier cannot be loaded or has no class names.
         RecipeError: When the prompt has no ``{}``.
     """
 
@@ -49,7 +49,7 @@ class ConSEGuide(Guide):
         image: FrozenEncoder | None = None,
     ) -> None:
         if "{}" not in prompt:
-            raise RecipeError(f"guide.prompt is {prompt!r}; it needs a {{}} where the class name goes.")
+            raise RecipeError(f"guide.prompt is {prompt!r}; it needs a {{}} in the place of the class name.")
         self.text = text
         self.prompt = prompt
         self.batch_size = batch_size
@@ -57,7 +57,7 @@ class ConSEGuide(Guide):
         self.image_processor = pretrained(AutoImageProcessor, classifier)
         names = [self.classifier.config.id2label[i] for i in range(self.classifier.config.num_labels)]
         if all(name.startswith("LABEL_") for name in names):
-            raise ModelError(f"{classifier!r} does not name its classes (config.id2label); ConSE needs the names.")
+            raise ModelError(f"{classifier!r} has no class names (config.id2label); the conse guide needs them.")
         self.image = image if image is not None and self._is_backbone(image) else None
         self.dim = text.width
         self.class_names = names
@@ -67,15 +67,15 @@ class ConSEGuide(Guide):
 
     @cached_property
     def class_embeds(self) -> np.ndarray:
-        """Embeddings of the class prompts (classes, ``dim``); only needed for pictures that are in no cache yet."""
+        """Embeddings of the class prompts (classes, ``dim``); only needed for images that are not cached yet."""
         return self.embed_texts([self.prompt.replace("{}", name) for name in self.class_names])
 
     @classmethod
     def from_context(cls, context: GuideContext, classifier: str | None = None, **options: Any) -> ConSEGuide:
-        """See :meth:`Guide.from_context`; the classifier is the student's vision encoder unless named.
+        """See :meth:`Guide.from_context`. The default classifier is the student's vision encoder.
 
         Raises:
-            RecipeError: When an option is unknown, or the run has no text encoder or no classifier can be inferred.
+            RecipeError: When an option is unknown, or the run has no text encoder or no classifier.
         """
         check_options(cls.name, options, ("classifier", "prompt", "batch_size"))
         classifier = classifier or context.vision_encoder
@@ -84,27 +84,26 @@ class ConSEGuide(Guide):
         return cls(context.text_features, classifier, image=context.image_features, **options)
 
     def _is_backbone(self, image: FrozenEncoder) -> bool:
-        """Whether the classifier can be applied to the pooled features of ``image``."""
+        """Return whether the classifier can be applied to the pooled features of ``image``."""
         return hasattr(self.classifier, "classify_pooled") and weights_fingerprint(
             self.classifier.base_model, self.image_processor.to_dict()
         ) == weights_fingerprint(image.encoder, image.processor.image_processor.to_dict())
 
     @torch.inference_mode()
     def embed_texts(self, texts: Sequence[str]) -> np.ndarray:
-        """L2-normalised pooled text embeddings; see :meth:`Guide.embed_texts`."""
+        """Return L2-normalised pooled text features; see :meth:`Guide.embed_texts`."""
         pooled = np.empty((len(texts), self.dim), np.float32)
         for positions, arrays in self.text.encode_texts(texts, list(range(len(texts)))):
             for position, array in zip(positions, arrays, strict=True):
                 pooled[position] = array.mean(axis=0)
-        normalised: np.ndarray = pooled / np.maximum(np.linalg.norm(pooled, axis=1, keepdims=True), 1e-12)
-        return normalised
+        return pooled / np.maximum(np.linalg.norm(pooled, axis=1, keepdims=True), 1e-12)
 
     @torch.inference_mode()
     def embed_images(self, images: Sequence[Any]) -> np.ndarray:
-        """Posterior-weighted class embeddings; see :meth:`Guide.embed_images`.
+        """Return class embeddings weighted by the posterior; see :meth:`Guide.embed_images`.
 
         Raises:
-            ImageError: Naming a picture that cannot be read.
+            ImageError: When an image cannot be read; the message names it.
         """
         if self.image is not None:
             keys = [self.image.key(image) for image in images]
@@ -120,5 +119,4 @@ class ConSEGuide(Guide):
         return np.concatenate(rows)
 
     def _embed_logits(self, logits: torch.Tensor) -> np.ndarray:
-        embeds: np.ndarray = logits.float().softmax(dim=-1).numpy() @ self.class_embeds
-        return embeds.astype(np.float32)
+        return (logits.float().softmax(dim=-1).numpy() @ self.class_embeds).astype(np.float32)

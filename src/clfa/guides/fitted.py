@@ -1,4 +1,4 @@
-"""A guide fitted in seconds on unlabelled pairs, for when no CLIP is at hand or none knows the domain or language."""
+"""A guide fitted on unlabelled pairs in seconds, for use where no CLIP exists for the domain or language."""
 
 from __future__ import annotations
 
@@ -39,16 +39,16 @@ class FittedSettings:
 
     Args:
         dim: Width of the guide's space.
-        text_components: Principal components kept of pooled text features.
-        image_components: The same of pooled image features.
-        conse: Whether pictures also enter as ConSE vectors, when the vision encoder is a classifier with class names.
-        conse_components: Principal components kept of the ConSE vectors.
-        dropout: On the whitened inputs.
+        text_components: Number of principal components of the pooled text features.
+        image_components: Number of principal components of the pooled image features.
+        conse: Whether ConSE vectors are a further image input, if the vision encoder is a classifier with class names.
+        conse_components: Number of principal components of the ConSE vectors.
+        dropout: Dropout on the whitened inputs.
         epochs: Passes over the pairs.
         batch_size: Pairs per step; the other pairs of the batch are the negatives.
-        learning_rate: Of AdamW.
-        weight_decay: Of AdamW.
-        temperature: Of the contrastive loss.
+        learning_rate: AdamW's learning rate.
+        weight_decay: AdamW's weight decay.
+        temperature: Temperature of the contrastive loss.
     """
 
     dim: PositiveInt = 128
@@ -67,18 +67,19 @@ class FittedSettings:
 class FittedGuide(Guide):
     """One linear map per modality over PCA-whitened pooled features of the student's own frozen encoders.
 
-    The maps are fitted with InfoNCE on pairs alone; labels play no part. Pictures enter with their pooled features and,
-    where the vision encoder is a classifier that names its classes, with their ConSE vectors.
+    The maps are fitted on the pairs with InfoNCE; labels are not used. The image input is the pooled features and, if
+    the vision encoder is a classifier with class names, the ConSE vectors.
 
     Args:
         text: The frozen text encoder.
         image: The frozen vision encoder.
-        settings: How it was fitted.
-        text_whitening: Of pooled text features.
-        image_whitenings: Of pooled image features and, with ConSE, of ConSE vectors.
+        settings: Settings of the fit.
+        text_whitening: Whitening of the pooled text features.
+        image_whitenings: Whitening of the pooled image features and, with ConSE, of the ConSE vectors.
         text_map: (text components, ``dim``).
         image_map: (sum of image components, ``dim``).
-        conse: The ConSE embedder, when used.
+        conse: The ConSE guide, if used.
+        cache: Cache directory of the ConSE vectors; needed with ``conse``.
     """
 
     name: ClassVar[str] = "fitted"
@@ -109,11 +110,11 @@ class FittedGuide(Guide):
     def from_context(cls, context: GuideContext, path: str | None = None, **options: Any) -> FittedGuide:
         """Load the guide saved at ``path``, or fit one on ``context.pairs``; see :meth:`Guide.from_context`.
 
-        A fit is kept in the cache under the pairs, encoders, settings and seed it came from, and found again there.
+        A fitted guide is cached by its pairs, encoders, settings and seed, and loaded from the cache the next time.
 
         Raises:
             RecipeError: When the run lacks an encoder, or an option is unknown or out of range.
-            DataError: With fewer than 16 pairs to fit on, or pairs that are all alike.
+            DataError: When there are fewer than 16 pairs, or all texts or all images are equal.
         """
         text, image = context.text_features, context.image_features
         if text is None or image is None:
@@ -125,7 +126,7 @@ class FittedGuide(Guide):
         pairs = context.pairs
         if pairs is None or len(pairs) < MIN_PAIRS:
             found = 0 if pairs is None else len(pairs)
-            raise DataError(f"fitting a guide needs at least {MIN_PAIRS} image-text pairs; there are {found}.")
+            raise DataError(f"fitting a guide needs at least {MIN_PAIRS} image-text pairs; the data has {found}.")
         conse = _conse_for(context) if settings.conse else None
         digest = hashlib.blake2b(digest_size=16)
         sources = [text.fingerprint, image.fingerprint, conse.fingerprint if conse else ""]
@@ -160,9 +161,9 @@ class FittedGuide(Guide):
             components.append(settings.conse_components)
         text_whitening = Whitening.fit(text_features, settings.text_components)
         image_whitenings = [Whitening.fit(f, k) for f, k in zip(image_features, components, strict=True)]
-        for side, whitening in (("texts", text_whitening), ("pictures", image_whitenings[0])):
+        for side, whitening in (("texts", text_whitening), ("images", image_whitenings[0])):
             if not whitening.map.shape[1]:
-                raise DataError(f"a guide cannot be fitted: the {side} of all {len(pairs)} pairs are alike.")
+                raise DataError(f"a guide cannot be fitted: the {side} of all {len(pairs)} pairs are equal.")
         text_map, image_map = fit_linear_maps(
             text_whitening(text_features),
             np.concatenate([w(f) for w, f in zip(image_whitenings, image_features, strict=True)], axis=1),
@@ -175,14 +176,13 @@ class FittedGuide(Guide):
         """See :meth:`Guide.embed_texts`."""
         keys = [self.text.key(text) for text in texts]
         self.text.ensure_pooled(texts, keys)
-        embeds: np.ndarray = self.text_whitening(self.text.pooled_matrix(keys)) @ self.text_map
-        return embeds
+        return self.text_whitening(self.text.pooled_matrix(keys)) @ self.text_map
 
     def embed_images(self, images: Sequence[Any]) -> np.ndarray:
         """See :meth:`Guide.embed_images`.
 
         Raises:
-            ImageError: Naming a picture that cannot be read.
+            ImageError: When an image cannot be read; the message names it.
         """
         keys = [self.image.key(image) for image in images]
         self.image.ensure_pooled(images, keys)
@@ -191,8 +191,7 @@ class FittedGuide(Guide):
             assert self.cache is not None
             features.append(self.conse.embed_cached("image", images, keys, self.cache))
         whitened = [w(f) for w, f in zip(self.image_whitenings, features, strict=True)]
-        embeds: np.ndarray = np.concatenate(whitened, axis=1) @ self.image_map
-        return embeds
+        return np.concatenate(whitened, axis=1) @ self.image_map
 
     def _sources(self) -> list[str]:
         return [self.text.fingerprint, self.image.fingerprint, self.conse.fingerprint if self.conse else ""]
@@ -206,7 +205,7 @@ class FittedGuide(Guide):
         return arrays
 
     def save(self, directory: Path) -> None:
-        """Write the maps and what they were fitted from; see :meth:`load`."""
+        """Write the maps, the settings and the fingerprints of the encoders; :meth:`load` reads them."""
         directory.parent.mkdir(parents=True, exist_ok=True)
         temporary = Path(tempfile.mkdtemp(dir=directory.parent))
         save_file({k: np.ascontiguousarray(v) for k, v in self._arrays().items()}, temporary / _WEIGHTS_FILE)
@@ -218,14 +217,15 @@ class FittedGuide(Guide):
 
     @classmethod
     def load(cls, directory: Path, context: GuideContext) -> FittedGuide:
-        """Read a saved guide for use with the same encoders.
+        """Load a saved guide for use with the same encoders.
 
         Args:
-            directory: What :meth:`save` wrote.
-            context: Offers the encoders.
+            directory: Directory that :meth:`save` wrote.
+            context: Provides the encoders.
 
         Raises:
-            ModelError: When there is no guide, or it was fitted on other encoders.
+            ModelError: When the directory holds no guide, or the guide was fitted on other encoders.
+            RecipeError: When the run lacks an encoder.
         """
         if not (directory / _GUIDE_FILE).is_file():
             raise ModelError(f"{str(directory)!r} is not a fitted guide: {_GUIDE_FILE} is missing.")
@@ -245,7 +245,7 @@ class FittedGuide(Guide):
         if sources != description["sources"]:
             raise ModelError(
                 f"the guide in {str(directory)!r} was fitted on other encoders than this run's; "
-                "use the same text and vision encoder, or fit a new guide by leaving out guide.path."
+                "use the same text and vision encoder, or leave out guide.path to fit a new guide."
             )
         arrays = load_file(directory / _WEIGHTS_FILE)
 
@@ -280,7 +280,7 @@ def _settings(options: dict[str, Any]) -> FittedSettings:
 
 
 def _conse_for(context: GuideContext) -> ConSEGuide | None:
-    """ConSE over the student's own encoders, or ``None`` when the vision encoder is no classifier with class names."""
+    """Return the ConSE guide of the student's encoders, or ``None`` if the vision encoder has no class names."""
     try:
         return ConSEGuide.from_context(context)
     except (ModelError, RecipeError) as error:
@@ -295,9 +295,9 @@ def fit_linear_maps(
 
     Args:
         texts: Whitened text features (N, Kt).
-        images: Whitened image features (N, Ki), row i of the same pair.
-        settings: Optimisation.
-        seed: Of initialisation, order and dropout.
+        images: Whitened image features (N, Ki); row i belongs to the same pair as row i of ``texts``.
+        settings: Settings of the fit.
+        seed: Seed of initialisation, order and dropout.
 
     Returns:
         Text map (Kt, dim) and image map (Ki, dim).
@@ -320,7 +320,7 @@ def fit_linear_maps(
         for start in range(0, len(x) - size + 1, size):
             batch = order[start : start + size]
             student, teacher = dropped(x[batch]) @ maps[0], dropped(y[batch]) @ maps[1]
-            # The loss detaches its second side; swapping the sides trains both maps.
+            # The loss detaches its second argument; calling it both ways trains both maps.
             loss = loss_function(student, teacher) + loss_function(teacher, student)
             optimizer.zero_grad()
             loss.backward()

@@ -1,4 +1,4 @@
-"""How good a guide is: whether a text finds its own picture among others'."""
+"""Quality of a guide, measured by text-to-image retrieval."""
 
 from __future__ import annotations
 
@@ -6,19 +6,19 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 
-# Median rank, as a fraction of the candidates, above which a guide is called near chance (chance is 0.5).
+# A guide is reported as near chance if its median rank is above this fraction of the candidates (chance: 0.5).
 NEAR_CHANCE = 0.4
 
 
 def retrieval_ranks(text_embeds: np.ndarray, image_embeds: np.ndarray) -> np.ndarray:
-    """Rank of each text's own picture by cosine similarity, 1 the best.
+    """Return the rank of each text's own image by cosine similarity; 1 is the best.
 
     Args:
         text_embeds: (N, D).
-        image_embeds: (N, D), row i of the same sample.
+        image_embeds: (N, D); row i belongs to the same sample as row i of ``text_embeds``.
 
     Returns:
-        (N,) float; of equally similar pictures the mean rank, so that a collapsed guide ranks at chance.
+        (N,) float. Equally similar images share their mean rank, so that a collapsed guide ranks at chance.
     """
 
     def normalise(x: np.ndarray) -> np.ndarray:
@@ -42,9 +42,9 @@ class RetrievalReport:
 
     Args:
         candidates: N.
-        rank1: Fraction of texts whose own picture is first; chance is 1/N.
-        rank10: Fraction whose own picture is among the first ten.
-        median_rank: Chance is (N + 1) / 2.
+        rank1: Fraction of texts whose own image ranks first; chance is 1/N.
+        rank10: Fraction of texts whose own image is among the first ten.
+        median_rank: Median rank of the own image; chance is (N + 1) / 2.
     """
 
     candidates: int
@@ -54,11 +54,11 @@ class RetrievalReport:
 
     @property
     def near_chance(self) -> bool:
-        """Whether the guide barely knows which picture belongs to which text."""
+        """Whether the median rank is close to chance."""
         return self.median_rank > NEAR_CHANCE * self.candidates
 
     def to_dict(self) -> dict[str, float]:
-        """For JSON, with the chance level beside it."""
+        """Return the fields with the chance level, for JSON."""
         return {**asdict(self), "chance_median_rank": (self.candidates + 1) / 2, "near_chance": self.near_chance}
 
     def __str__(self) -> str:
@@ -77,7 +77,7 @@ def retrieval_report(text_embeds: np.ndarray, image_embeds: np.ndarray) -> Retri
         image_embeds: (N, D).
 
     Raises:
-        ValueError: Without any pair.
+        ValueError: When there is no pair.
     """
     if not len(text_embeds):
         raise ValueError("retrieval needs at least one held-out pair.")

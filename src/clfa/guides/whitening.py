@@ -1,4 +1,4 @@
-"""PCA whitening of features: without it the fitted guide collapses to chance."""
+"""PCA whitening of features; without it the fitted guide collapses to chance."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Whitening:
-    """Affine map to uncorrelated components of unit variance.
+    """An affine map to uncorrelated components of unit variance.
 
     Args:
-        mean: (D,).
-        map: (D, K), the K leading principal directions, each divided by its standard deviation.
+        mean: Mean of the features (D,).
+        map: The K leading principal directions, each divided by its standard deviation (D, K).
     """
 
     mean: np.ndarray
@@ -21,15 +21,16 @@ class Whitening:
 
     @classmethod
     def fit(cls, features: np.ndarray, components: int, epsilon: float = 1e-6) -> Whitening:
-        """Fit on features (N, D).
+        """Fit the map on features.
 
         Args:
             features: (N, D), N >= 2.
-            components: Most directions kept; at most N - 1 exist.
-            epsilon: Directions below this fraction of the largest variance are left out: whitening would blow up noise.
+            components: Largest number of directions to keep; at most N - 1 exist.
+            epsilon: Directions with less than this fraction of the largest variance are dropped, because whitening
+                would amplify noise.
 
         Raises:
-            ValueError: With fewer than two rows.
+            ValueError: When there are fewer than two rows.
         """
         if len(features) < 2:
             raise ValueError("whitening needs at least two samples.")
@@ -38,11 +39,10 @@ class Whitening:
         _, singular, directions = np.linalg.svd(x - mean, full_matrices=False)
         deviations = singular / np.sqrt(len(x) - 1)
         keep = min(components, len(x) - 1, int((deviations**2 > epsilon * deviations[0] ** 2).sum()))
-        # Contiguous as a loaded one is, so that both round alike.
+        # Contiguous, like a loaded map, so that both give the same rounding.
         scaled = np.ascontiguousarray((directions[:keep] / deviations[:keep, None]).T, np.float32)
         return cls(mean.astype(np.float32), scaled)
 
     def __call__(self, features: np.ndarray) -> np.ndarray:
-        """(N, D) -> (N, K)."""
-        whitened: np.ndarray = (features - self.mean) @ self.map
-        return whitened
+        """Whiten features (N, D) -> (N, K)."""
+        return (features - self.mean) @ self.map

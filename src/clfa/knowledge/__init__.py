@@ -1,12 +1,12 @@
 """Knowledge: extra text about a post, and word-pair graphs over it.
 
-A new source of knowledge text is one new file here and one line in :data:`SOURCES`; a new lexicon of word polarities
-one file and one line in :data:`LEXICONS`.
+A new source of knowledge text is one new file here and one line in :data:`KNOWLEDGE_SOURCES`; a new lexicon of word
+polarities one file and one line in :data:`LEXICONS`.
 """
 
 from clfa.registry import Registry
 
-SOURCES = Registry(
+KNOWLEDGE_SOURCES = Registry(
     "knowledge source",
     {
         "column": "clfa.knowledge.column:ColumnSource",
@@ -24,4 +24,4 @@ LEXICONS = Registry(
     },
 )
 
-__all__ = ["LEXICONS", "SOURCES"]
+__all__ = ["KNOWLEDGE_SOURCES", "LEXICONS"]

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
+
+from clfa.strict_model import StrictModel
 
 
-class KnowledgeRecipe(BaseModel):
+class KnowledgeRecipe(StrictModel):
     """Extra text about each post, and word-pair graphs over it; without ``model.use_knowledge`` it has no effect.
 
     Args:
@@ -20,8 +22,6 @@ class KnowledgeRecipe(BaseModel):
         lambda1: Weight of the affective graph in text-knowledge attention; 0: none.
         lambda2: Weight of the antonym graph in text-knowledge attention; 0: none.
     """
-
-    model_config = ConfigDict(extra="forbid")
 
     sources: list[str] = Field(default_factory=lambda: ["column"], min_length=1)
     caption_model: str | None = None

@@ -15,7 +15,7 @@ import numpy as np
 from clfa.data.images import image_key, image_name, load_image
 from clfa.data.readers.knowledge import SEPARATOR
 from clfa.errors import ImageError
-from clfa.knowledge import SOURCES
+from clfa.knowledge import KNOWLEDGE_SOURCES
 from clfa.knowledge.base import KnowledgeSource
 from clfa.knowledge.recipe import KnowledgeRecipe
 from clfa.progress import track
@@ -66,7 +66,9 @@ class KnowledgeTexts:
     """
 
     def __init__(self, recipe: KnowledgeRecipe, cache: Path, progress: bool = True) -> None:
-        self.sources: list[KnowledgeSource] = [SOURCES.get(name).from_recipe(recipe) for name in recipe.sources]
+        self.sources: list[KnowledgeSource] = [
+            KNOWLEDGE_SOURCES.get(name).from_recipe(recipe) for name in recipe.sources
+        ]
         self.cache, self.progress = cache, progress
         self.failures = {source.name: Failures() for source in self.sources}
 

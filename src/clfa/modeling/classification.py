@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 from torch import nn
-from transformers import PreTrainedModel
+from transformers import AutoModelForSequenceClassification, PreTrainedModel
 
 from clfa.modeling.alignment import ALIGNMENTS, AlignmentInputs, GuideBank
 from clfa.modeling.base import CLFAPreTrainedModel
@@ -191,3 +191,6 @@ class CLFAForClassification(CLFAPreTrainedModel):
         if alpha and alignment:
             total = total + alpha * torch.stack(list(alignment.values())).sum()
         return total if auxiliary is None else total + auxiliary
+
+
+AutoModelForSequenceClassification.register(CLFAConfig, CLFAForClassification)

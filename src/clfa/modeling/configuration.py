@@ -8,10 +8,10 @@ from transformers import AutoConfig, PreTrainedConfig
 from transformers.configuration_utils import SubConfigSpec
 
 from clfa.errors import DataError
+from clfa.modeling.pooling import POOLINGS
 from clfa.targets.default_label import default_label, is_default_label
 from clfa.targets.target import Target, from_dicts, output_names
 
-POOLINGS = ("mean", "cls", "max")
 NEGATIVES = ("batch", "bank")
 
 
@@ -41,7 +41,8 @@ class CLFAConfig(PreTrainedConfig):
         hidden_dropout_prob: Dropout on every sub-layer's output.
         attention_probs_dropout_prob: Dropout on attention weights.
         classifier_dropout: Dropout before the classifier.
-        pooling: ``mean`` (masked), ``cls`` ([CLS] through a tanh layer) or ``max`` (masked).
+        pooling: Name in :data:`clfa.modeling.pooling.POOLINGS`: ``mean`` (masked), ``cls`` ([CLS] through a tanh layer)
+            or ``max`` (masked).
         use_knowledge: Whether the optional knowledge stream exists. It shares the text encoder and text projection.
         allow_missing_modalities: Whether a sample may lack its text or its image; a learnt token then stands for it.
         modality_dropout: Probability that a complete training sample loses one of the two.
@@ -128,7 +129,7 @@ class CLFAConfig(PreTrainedConfig):
     def __post_init__(self, **kwargs: Any) -> None:
         super().__post_init__(**kwargs)
         if self.pooling not in POOLINGS:
-            raise ValueError(f"pooling is {self.pooling!r}; choose one of {', '.join(POOLINGS)}.")
+            raise ValueError(f"pooling is {self.pooling!r}; choose one of {', '.join(POOLINGS.names())}.")
         if self.hidden_size % self.num_attention_heads:
             raise ValueError(
                 f"hidden_size {self.hidden_size} is not a multiple of num_attention_heads {self.num_attention_heads}."

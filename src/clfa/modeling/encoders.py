@@ -15,8 +15,8 @@ from transformers.models.auto.modeling_auto import MODEL_MAPPING
 
 from clfa.cpu import speed_up
 from clfa.errors import ModelError
-from clfa.modeling import efficientnet_lite as _efficientnet_lite  # noqa: F401 - registers its Auto classes
 from clfa.modeling.static_embeddings import StaticEmbeddingsModel
+from clfa.packages import efficientnet_lite as _efficientnet_lite  # noqa: F401 - registers its Auto classes
 from clfa.pretrained import EMBEDDINGS_PREFIX, pretrained, pretrained_model
 
 # Where encoders keep the width of their token features, in order of preference.

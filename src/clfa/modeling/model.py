@@ -74,7 +74,7 @@ class CLFAModel(CLFAPreTrainedModel):
             if "image" in widths:
                 self.image_projection = self._projection(widths["image"], config.image_feature_dropout)
             self.fusion = FUSIONS.get(config.fusion)(config)
-        self.pooling = POOLINGS[config.pooling](config.hidden_size)
+        self.pooling = POOLINGS.get(config.pooling)(config.hidden_size)
         self.post_init()
         self.freeze_encoders()
 

@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from clfa.errors import ModelError
+from clfa.errors import Argument, ModelError
 from clfa.files import write_json
 from clfa.modeling import CLFAForClassification
 from clfa.prediction.engines.onnx_engine import MODEL_FILE, OUTPUTS, REPORT_FILE, OnnxEngine
@@ -100,7 +100,7 @@ def export_onnx(path: str | Path, output: str | Path) -> ExportReport:
         raise ModelError(f"the export needs {' and '.join(missing)}; pip install 'clfa[onnx]'.")
     output = Path(output)
     if output.exists() and not (output / REPORT_FILE).is_file():
-        raise ModelError(f"{output} exists and holds no export; give another --output.")
+        raise ModelError(f"{output} exists and holds no export; give another ", Argument("output"), ".")
     predictor = PostClassifier.load(path)
     model, processor = predictor.model.cpu(), predictor.processor
     check_exportable(model)
@@ -117,10 +117,8 @@ def export_onnx(path: str | Path, output: str | Path) -> ExportReport:
         difference = _difference(model, processor, OnnxEngine(temporary))
         report = ExportReport(difference, len(_SHAPES), round(size, 1), names, _versions())
         if not difference <= TOLERANCE:
-            raise ModelError(
-                f"the exported model's outputs differ from PyTorch's by {difference:.2g}, more than {TOLERANCE}; "
-                "this model cannot be exported. Predict with --engine torch."
-            )
+            problem = f"the exported model's outputs differ from PyTorch's by {difference:.2g}, more than {TOLERANCE}; "
+            raise ModelError(problem, "this model cannot be exported. Predict with ", Argument("engine", "torch"), ".")
         write_json(temporary / REPORT_FILE, asdict(report))
         if output.exists():
             shutil.rmtree(output)
@@ -136,11 +134,11 @@ def check_exportable(model: CLFAForClassification) -> None:
     Raises:
         ModelError: When it reads knowledge, or allows missing modalities.
     """
-    advice = "it cannot be exported to ONNX. Predict with --engine torch."
+    advice = "it cannot be exported to ONNX. Predict with ", Argument("engine", "torch"), "."
     if model.config.use_knowledge:
-        raise ModelError(f"this model reads knowledge texts, which not every post has; {advice}")
+        raise ModelError("this model reads knowledge texts, which not every post has; ", *advice)
     if model.config.allow_missing_modalities:
-        raise ModelError(f"this model allows missing modalities, so that its inputs vary from post to post; {advice}")
+        raise ModelError("this model allows missing modalities, so that its inputs vary from post to post; ", *advice)
 
 
 def _export(model: CLFAForClassification, processor: CLFAProcessor, path: Path) -> None:
@@ -165,9 +163,8 @@ def _export(model: CLFAForClassification, processor: CLFAProcessor, path: Path) 
     except Exception as error:  # The exporter's steps raise almost anything.
         kind = model.config.baseline or f"fusion {model.config.fusion}"
         reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
-        raise ModelError(
-            f"this model ({kind}) cannot be exported to ONNX: {reason}. Predict with --engine torch."
-        ) from error
+        problem = f"this model ({kind}) cannot be exported to ONNX: {reason}. Predict with "
+        raise ModelError(problem, Argument("engine", "torch"), ".") from error
 
 
 def _difference(model: CLFAForClassification, processor: CLFAProcessor, exported: OnnxEngine) -> float:

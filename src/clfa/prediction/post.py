@@ -36,7 +36,7 @@ class Prediction:
         embedding: Fused vector (``hidden_size``,), ``None`` on failure.
         error: Why there is no prediction, or ``None``.
         reason: The kind of failure in two words, as data checks name it: for counting.
-        targets: By target name, for models with other targets than the one label; ``None`` on failure.
+        targets: By target name; ``None`` on failure.
     """
 
     label: Any

@@ -30,7 +30,7 @@ from clfa.runs.run_folder import RunFolder, is_run_folder
 from clfa.runs.trained import load_trained
 from clfa.tables.encoding import clean_text
 from clfa.targets.prediction import predict_targets
-from clfa.targets.probabilities import softmax
+from clfa.targets.target import class_names
 from clfa.targets.target_prediction import TargetPrediction
 
 # Characters of a text that are looked at; far beyond any tokenizer limit, and a bound on memory.
@@ -93,8 +93,8 @@ class PostClassifier:
         self.processor = processor
         self.batch_size = batch_size
         self.readers = readers
-        self.label_names = self.config.label_names
         self.targets = self.config.target_list
+        self.label_names = class_names(self.targets)
         self.knowledge: KnowledgeTexts | None = None
         if self.config.use_knowledge and processor.knowledge is not None:
             self.knowledge = KnowledgeTexts(processor.knowledge, cache_dir(), progress=False)
@@ -243,14 +243,6 @@ class PostClassifier:
         return [result for result in results if result is not None]
 
     def _interpret(self, logits: np.ndarray) -> list[Prediction]:
-        if not self.targets:
-            return [
-                Prediction(
-                    self.label_names[int(row.argmax())],
-                    {name: float(p) for name, p in zip(self.label_names, row, strict=True)},
-                )
-                for row in softmax(logits)
-            ]
         predictions = []
         for found in predict_targets(self.targets, logits):
             only = next(iter(found.values())) if len(found) == 1 else TargetPrediction(None)

@@ -19,8 +19,7 @@ from clfa.prediction.post import Post, Prediction
 from clfa.prediction.post_classifier import PostClassifier
 from clfa.prediction.table import OUTPUT_SUFFIXES, check_output, table_columns, write_table
 from clfa.progress import track
-from clfa.recipe import load_recipe
-from clfa.runs.run_folder import RunFolder, is_run_folder
+from clfa.runs.run_folder import RunFolder
 from clfa.tables.cells import read_cells
 from clfa.tables.columns import Columns, find_columns, run_names
 from clfa.tables.formats import is_table, known_suffixes
@@ -39,9 +38,8 @@ def run_columns(path: str | Path) -> dict[str, str]:
     Args:
         path: Run folder; anything else gives the usual names.
     """
-    folder = RunFolder(path)
-    options = load_recipe(folder.recipe).data.options if is_run_folder(folder.path) else {}
-    return {name: str(options.get(name) or name) for name in ("text", "image", "id", "knowledge")}
+    columns = RunFolder(path).read_columns()
+    return {name: getattr(columns, name) or name for name in ("text", "image", "id", "knowledge")}
 
 
 def predict_file(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from clfa.experiments.schema import Published
+from clfa.experiments.schema import PublishedScores
 from clfa.report.samples import Change
 from clfa.report.study import Study
 from clfa.report.tables import AlignmentRow, ComparisonRow, HeadlineRow
@@ -32,7 +32,7 @@ class ReportContent:
     study: Study
     rows: list[HeadlineRow]
     compared: list[ComparisonRow]
-    published: list[Published]
+    published: list[PublishedScores]
     aligned: list[AlignmentRow]
     worth: list[WorthRow] = field(default_factory=list)
     intervals: dict[str, str] = field(default_factory=dict)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from clfa.errors import RecipeError
-from clfa.experiments.schema import Published, nearest
+from clfa.experiments.schema import PublishedScores, nearest
 
 _SARCASM = "public result tables of MMSD and MMSD2.0; F1 is that of the sarcastic class"
 _SENTIMENT = "public result tables of MVSA-Single"
@@ -35,21 +35,21 @@ _MVSA_SINGLE = {
 }
 
 
-def _sarcasm(method: str, accuracy: float | None, f1: float | None) -> Published:
-    return Published.model_validate({"method": method, "source": _SARCASM, "accuracy": accuracy, "binary_f1": f1})
+def _sarcasm(method: str, accuracy: float | None, f1: float | None) -> PublishedScores:
+    return PublishedScores.model_validate({"method": method, "source": _SARCASM, "accuracy": accuracy, "binary_f1": f1})
 
 
-TABLES: dict[str, list[Published]] = {
+TABLES: dict[str, list[PublishedScores]] = {
     "mmsd2": [_sarcasm(name, row[0], row[1]) for name, row in _MMSD.items() if row[0] is not None],
     "mmsd": [_sarcasm(name, row[2], row[3]) for name, row in _MMSD.items()],
     "mvsa-single": [
-        Published(method=name, source=_SENTIMENT, accuracy=row[0], weighted_f1=row[1])
+        PublishedScores(method=name, source=_SENTIMENT, accuracy=row[0], weighted_f1=row[1])
         for name, row in _MVSA_SINGLE.items()
     ],
 }
 
 
-def published_rows(wanted: str | list[Published]) -> list[Published]:
+def published_rows(wanted: str | list[PublishedScores]) -> list[PublishedScores]:
     """Rows given in an experiment, or those of a table that comes with the package.
 
     Raises:

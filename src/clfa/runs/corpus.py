@@ -11,7 +11,7 @@ from typing import Any
 from clfa.data import READERS, Corpus, read_corpus
 from clfa.data.splits import subset
 from clfa.data.validation import check_classes, validate
-from clfa.errors import DataError, RecipeError
+from clfa.errors import Argument, DataError, RecipeError
 from clfa.knowledge.fill import fill_knowledge
 from clfa.knowledge.texts import KnowledgeTexts
 from clfa.pretrained import cache_dir
@@ -45,7 +45,7 @@ def load_corpus(
     data = recipe.data
     place = source if source is not None else data.dir
     if place is None:
-        raise RecipeError("no data: give --data-dir (or data.dir in the recipe).")
+        raise RecipeError("no data: give data.dir in the recipe, or ", Argument("source"), ".")
     options = dict(data.options)
     if data.fold is not None:
         options["fold"] = data.fold

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from clfa.data import Corpus
-from clfa.errors import DataError, RecipeError
+from clfa.errors import Argument, DataError, RecipeError
 from clfa.files import write_json
 from clfa.modeling import CLFAForClassification
 from clfa.recipe import load_recipe
@@ -17,7 +17,6 @@ from clfa.runs.encoders import Encoders
 from clfa.runs.run_folder import RunFolder
 from clfa.runs.score import score_split
 from clfa.runs.trained import load_trained
-from clfa.targets.default_label import default_label
 from clfa.targets.target import Target, same_labels
 
 
@@ -63,7 +62,8 @@ def evaluate(
         )
     target = RunFolder(output if output is not None else folder.path / f"evaluation-{split}")
     if target.recipe.exists():
-        raise RecipeError(f"{target.path} holds a run, whose own metrics would be lost; give another --output.")
+        problem = f"{target.path} holds a run, whose own metrics would be lost; give another "
+        raise RecipeError(problem, Argument("output"), ".")
     model, processor = load_trained(folder)
     corpus = load_corpus(recipe, strict=strict, source=source, targets=model.config.target_list, cache=cache)
     if split not in corpus.splits or not len(corpus.splits[split]):
@@ -85,7 +85,7 @@ def check_label_names(model: CLFAForClassification, corpus: Corpus) -> None:
     Raises:
         DataError: When the class names, or the targets, differ.
     """
-    targets, found = model.config.target_list, corpus.targets or [default_label(corpus.label_names)]
+    targets, found = model.config.target_list, corpus.targets
     if not same_labels(targets, found):
         raise DataError(
             f"the model's targets are {_in_words(targets)}, the data's {_in_words(found)}; they must be the same."

@@ -4,28 +4,38 @@ from __future__ import annotations
 
 from clfa.data import READERS
 from clfa.guides import GUIDES
-from clfa.knowledge import LEXICONS, SOURCES
+from clfa.knowledge import KNOWLEDGE_SOURCES, LEXICONS
 from clfa.modeling.alignment import ALIGNMENTS
 from clfa.modeling.baselines import BASELINES
 from clfa.modeling.fusion import FUSIONS
+from clfa.modeling.pooling import POOLINGS
 from clfa.recipe import Recipe
+from clfa.targets import CLASS_WEIGHTS, METRICS
+from clfa.training.alpha_schedules import ALPHA_SCHEDULES
 
 
 def check_names(recipe: Recipe) -> None:
     """Check what the recipe calls by name, before any work is done.
 
     Raises:
-        RecipeError: When a reader, fusion, alignment, baseline, guide, knowledge source or lexicon of that name does
-            not exist.
+        RecipeError: When a reader, fusion, alignment, pooling, schedule, scheme of class weights, baseline, guide,
+            knowledge source or lexicon of that name does not exist.
     """
     READERS.get(recipe.data.reader)
     FUSIONS.get(recipe.model.fusion)
     ALIGNMENTS.get(recipe.model.alignment)
+    POOLINGS.get(recipe.model.pooling)
+    ALPHA_SCHEDULES.get(recipe.training.alpha_schedule)
+    if recipe.training.class_weights not in ("none", None) and isinstance(recipe.training.class_weights, str):
+        CLASS_WEIGHTS.get(recipe.training.class_weights)
     if recipe.model.baseline is not None:
         BASELINES.get(recipe.model.baseline)
     if recipe.guide.name != "none":
         GUIDES.get(recipe.guide.name)
     if recipe.model.use_knowledge:
         for name in recipe.knowledge.sources:
-            SOURCES.get(name)
+            KNOWLEDGE_SOURCES.get(name)
         LEXICONS.get(recipe.knowledge.lexicon)
+    # Of other packages; one that cannot be imported must not be found out after the training.
+    for name in METRICS.names():
+        METRICS.get(name)

@@ -7,9 +7,10 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from clfa.errors import ModelError, RecipeError
+from clfa.errors import Argument, ModelError, RecipeError
 from clfa.files import write_jsonl
 from clfa.recipe import Recipe, load_recipe
+from clfa.tables.columns import Columns
 
 if TYPE_CHECKING:
     from clfa.data import Corpus
@@ -18,11 +19,12 @@ if TYPE_CHECKING:
 class RunFolder:
     """Names of everything a run writes.
 
-    ``recipe.yaml`` (resolved), ``model/`` (safetensors, configuration, processor), ``metrics.json`` (written last: a
-    folder without it is an unfinished run), ``predictions-SPLIT.jsonl``, ``dropped.jsonl``, ``confusion-SPLIT.png``,
-    ``learning-curves.png``, ``history.json``, with other targets than the one label ``confusion-``, ``scatter-`` or
-    ``f1-SPLIT-TARGET.png`` for each, ``guide/`` (a fitted guide), ``checkpoints/`` (with TensorBoard's logs),
-    ``alignment.safetensors`` (where the recipe asks for it).
+    ``recipe.yaml`` (resolved), ``columns.json`` (which column of the training table held what), ``model/``
+    (safetensors, configuration, processor), ``metrics.json`` (written last: a folder without it is an unfinished run),
+    ``predictions-SPLIT.jsonl``, ``dropped.jsonl``, ``confusion-SPLIT.png``, ``learning-curves.png``, ``history.json``,
+    with other targets than the one label ``confusion-``, ``scatter-`` or ``f1-SPLIT-TARGET.png`` for each, ``guide/``
+    (a fitted guide), ``checkpoints/`` (with TensorBoard's logs), ``alignment.safetensors`` (where the recipe asks for
+    it).
 
     Args:
         path: The folder.
@@ -34,6 +36,7 @@ class RunFolder:
         self.model = self.path / "model"
         self.metrics = self.path / "metrics.json"
         self.history = self.path / "history.json"
+        self.columns = self.path / "columns.json"
         self.dropped = self.path / "dropped.jsonl"
         self.curves = self.path / "learning-curves.png"
         self.guide = self.path / "guide"
@@ -52,12 +55,16 @@ class RunFolder:
         """
         if self.recipe.exists():
             if not resume:
-                state = "a finished run" if self.metrics.exists() else "an unfinished run (--resume continues it)"
-                raise RecipeError(f"{self.path} already holds {state}; give another --output.")
+                state: list[str | Argument] = ["a finished run"]
+                if not self.metrics.exists():
+                    state = ["an unfinished run (", Argument("resume", True), " continues it)"]
+                raise RecipeError(f"{self.path} already holds ", *state, "; give another ", Argument("output"), ".")
             if load_recipe(self.recipe).model_dump() != recipe.model_dump():
-                raise RecipeError(f"{self.path} holds a run of another recipe; --resume needs the same one.")
+                problem = f"{self.path} holds a run of another recipe; "
+                raise RecipeError(problem, Argument("resume", True), " needs the same one.")
         elif self.path.exists() and any(self.path.iterdir()):
-            raise RecipeError(f"{self.path} is not empty and not a run folder; give another --output.")
+            problem = f"{self.path} is not empty and not a run folder; give another "
+            raise RecipeError(problem, Argument("output"), ".")
 
     def begin(self, recipe: Recipe) -> None:
         """Make the folder, with the resolved recipe in it."""
@@ -79,13 +86,26 @@ class RunFolder:
         if not self.recipe.is_file():
             raise ModelError(f"{self.path} is not a run folder: it has no recipe.yaml. Train one with `clfa train`.")
         if not self.metrics.is_file():
-            raise ModelError(f"the run in {self.path} did not finish; continue it with `clfa train ... --resume`.")
+            problem = f"the run in {self.path} did not finish; continue it by training with "
+            raise ModelError(problem, Argument("resume", True), ".")
         return self
 
     def read_metrics(self) -> dict[str, Any]:
         """Content of ``metrics.json``."""
         metrics: dict[str, Any] = json.loads(self.metrics.read_text(encoding="utf-8"))
         return metrics
+
+    def read_columns(self) -> Columns:
+        """Return the columns that the run was trained on.
+
+        Those of a run without ``columns.json`` are the ones its recipe names; where it names none, and in a folder that
+        holds no run, all are to be found by their usual names.
+        """
+        if self.columns.is_file():
+            return Columns.from_dict(json.loads(self.columns.read_text(encoding="utf-8")))
+        options = load_recipe(self.recipe).data.options if self.recipe.is_file() else {}
+        named = ("id", "text", "image", "knowledge", "label", "split", "image_root", "separator")
+        return Columns(**{name: options[name] for name in named if options.get(name) is not None})
 
     def write_dropped(self, corpus: Corpus) -> None:
         """List every sample left out, with its reason."""

@@ -11,6 +11,7 @@ from typing import Any
 from transformers import set_seed
 
 from clfa.data import Corpus
+from clfa.data.overview import overview
 from clfa.devices import best_device
 from clfa.evaluation.plots import plot_learning_curves
 from clfa.files import write_json
@@ -101,6 +102,9 @@ def train(
     with processes.main_process_first():
         corpus = corpus or load_corpus(recipe, strict=strict, source=source, cache=cache)
         require_splits(corpus)
+        if processes.is_main_process:
+            for line in overview(corpus):
+                logger.info(line)
         targets = training_targets(recipe, corpus)
         encoders = load_encoders(recipe, cache)
         cache_features(recipe, corpus, encoders)
@@ -114,6 +118,8 @@ def train(
     if processes.is_main_process:
         folder.begin(recipe)
         folder.write_dropped(corpus)
+        if "columns" in corpus.facts:
+            write_json(folder.columns, corpus.facts["columns"])
         if guide is not None:
             guide.save(folder.guide)
     prepared = time.perf_counter()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from clfa.data import Corpus
 from clfa.recipe import Recipe
-from clfa.targets.default_label import default_label
 from clfa.targets.fit import fit_targets
 from clfa.targets.target import Target, label_matrix
 
@@ -14,10 +13,9 @@ def training_targets(recipe: Recipe, corpus: Corpus) -> list[Target]:
 
     Args:
         recipe: ``training.class_weights`` of it.
-        corpus: Without targets of its own, it has the one default label.
+        corpus: Its targets and training split.
 
     Raises:
         RecipeError: When class weights name a class or target that does not exist.
     """
-    targets = corpus.targets or [default_label(corpus.label_names)]
-    return fit_targets(targets, label_matrix(corpus.splits["train"]), recipe.training.class_weights)
+    return fit_targets(corpus.targets, label_matrix(corpus.splits["train"]), recipe.training.class_weights)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 import pyarrow as pa
@@ -15,6 +16,9 @@ from clfa.tables.cells import as_text
 from clfa.tables.parquet import ParquetTable
 from clfa.tables.row import Row
 from clfa.tables.table import Table
+
+# Rows turned into columns at a time.
+_BLOCK_ROWS = 1000
 
 
 @dataclass(frozen=True)
@@ -45,16 +49,17 @@ def collect(table: Table) -> CollectedTable:
     columns: dict[str, list[Any]] = {name: [] for name in table.columns} if table.declares_columns else {}
     numbers: list[int] = []
     bad: list[Row] = []
-    for row in table.rows():
-        if row.error is not None:
-            bad.append(row)
-            continue
-        for name in row.values:
-            if name not in columns:
-                columns[name] = [None] * len(numbers)
-        for name, values in columns.items():
-            values.append(row.values.get(name))
-        numbers.append(row.number)
+    rows = table.rows()
+    while block := list(islice(rows, _BLOCK_ROWS)):
+        good = [row for row in block if row.error is None]
+        bad += [row for row in block if row.error is not None]
+        if not table.declares_columns:
+            for row in good:
+                if not columns.keys() >= row.values.keys():
+                    columns |= {name: [None] * len(numbers) for name in row.values if name not in columns}
+        for name, cells in columns.items():
+            cells += [row.values.get(name) for row in good]
+        numbers += [row.number for row in good]
     if not columns:
         raise DataError(f"{table.path}: no objects in it" + (f"; {bad[0].error}" if bad else ""))
     return CollectedTable(from_columns(columns), numbers, bad)

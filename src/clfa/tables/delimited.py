@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections import deque
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from itertools import islice
 
 from clfa.errors import Argument, DataError
@@ -26,15 +25,8 @@ _MOST_LIKE_ROWS = 0.8
 _DECLARED = re.compile(r"sep=(.)\s*")
 
 
-@dataclass(slots=True)
-class _Record:
-    """One row, or what takes its place, and the lines it takes."""
-
-    line: int
-    offset: int
-    lines: int
-    fields: list[str] | None
-    error: str | None = None
+# A row, and the byte at which it begins.
+_Placed = tuple[int, Row]
 
 
 class DelimitedTable(Table):
@@ -92,15 +84,8 @@ class DelimitedTable(Table):
         return RowProfile(rows, width, self.separator)
 
     def _rows(self, start: int) -> Iterator[Row]:
-        for number, record in enumerate(self._records(), start=1):
-            if number > start:
-                yield self._row(number, record)
-
-    def _row(self, number: int, record: _Record) -> Row:
-        if record.fields is None:
-            return Row(number, {}, record.error, record.line, record.lines)
-        values = {name: field or None for name, field in zip(self.columns, record.fields, strict=True)}
-        return Row(number, values, None, record.line, record.lines)
+        for _, row in islice(self._placed_rows(), start, None):
+            yield row
 
     def stretches(self, size: int) -> list[Stretch]:
         """See :meth:`clfa.tables.table.Table.stretches`; cut at bytes where the file has them."""
@@ -109,9 +94,9 @@ class DelimitedTable(Table):
         starts: list[int] = []
         count = 0
         with self.damage(lambda: count):
-            for record in self._records():
+            for offset, _ in self._placed_rows():
                 if count % size == 0:
-                    starts.append(record.offset)
+                    starts.append(offset)
                 count += 1
         return stretches_from(starts, count, size)
 
@@ -122,50 +107,63 @@ class DelimitedTable(Table):
             return
         number = stretch.first
         with self.damage(lambda: number):
-            for record in islice(self._records(stretch.start), stretch.rows):
-                number += 1
-                yield self._row(number, record)
+            for _, row in islice(self._placed_rows(stretch.start, stretch.first), stretch.rows):
+                number = row.number
+                # Which line that is, nobody knows here.
+                row.line = 0
+                yield row
 
-    def _records(self, offset: int | None = None) -> Iterator[_Record]:
-        """Records from the first row on, or from the one that begins at a byte."""
+    def _placed_rows(self, offset: int | None = None, number: int = 0) -> Iterator[_Placed]:
+        """Rows from the first one on, or from the one that begins at a byte.
+
+        Args:
+            offset: That byte.
+            number: Rows before it.
+        """
         feed = _Feed(self._file.lines() if offset is None else self._file.lines(offset))
         kept = blank = 0
         if offset is None:
             while kept < self._first_line - 1 and feed.next() is not None:
                 kept += 1
-        separator, width = self.separator, len(self.columns)
+        separator, columns, width = self.separator, self.columns, len(self.columns)
         while (item := feed.next()) is not None:
-            number, start, line = item
+            place, start, line = item
+            lines = 1
             if isinstance(line, UnreadableLine):
-                record = _Record(number, start, 1, None, f"not valid CSV: {line.reason}")
-            elif '"' not in line:
-                fields = line.rstrip("\r\n").split(separator)
-                if len(fields) != width and _is_blank(line, separator):
-                    blank += 1
-                    continue
-                record = self._checked(item, 1, fields)
+                row = Row(number + 1, {}, f"not valid CSV: {line.reason}", place)
             else:
                 text = line.rstrip("\r\n")
-                found = split_fields(text, separator)
-                record = self._quoted(item, feed) if found.open else self._checked(item, 1, self._best(text, found))
-            kept += record.lines
-            yield record
+                if '"' not in text:
+                    fields = text.split(separator)
+                    if len(fields) != width and _is_blank(line, separator):
+                        blank += 1
+                        continue
+                elif (found := split_fields(text, separator)).open:
+                    fields, lines = self._quoted(item, feed)
+                else:
+                    fields = found.values if len(found.values) == width else self._best(text, found)
+                if len(fields) == width:
+                    values = {name: field or None for name, field in zip(columns, fields, strict=True)}
+                    row = Row(number + 1, values, None, place, lines)
+                else:
+                    detail = f"{len(fields)} fields instead of {width}: {' | '.join(fields)[:80]}"
+                    row = Row(number + 1, {}, detail, place, lines)
+            number += 1
+            kept += lines
+            yield start, row
         assert kept + blank == feed.taken, f"{self.path}: {feed.taken} lines, of which {kept} + {blank} were read"
 
     def _best(self, text: str, found: Fields) -> list[str]:
-        """The reading of a line whose quotes are closed that has as many fields as there are columns."""
+        """Another reading of a line whose quotes are closed, if it has as many fields as there are columns."""
         width = len(self.columns)
-        if len(found.values) != width:
-            plain = text.split(self.separator)
-            if len(plain) == width:
-                return plain
-            spaced = split_fields(text, self.separator, skip_blanks=True)
-            if len(spaced.values) == width and not spaced.open:
-                return spaced.values
-        return found.values
+        plain = text.split(self.separator)
+        if len(plain) == width:
+            return plain
+        spaced = split_fields(text, self.separator, skip_blanks=True)
+        return spaced.values if len(spaced.values) == width and not spaced.open else found.values
 
-    def _quoted(self, item: Line, feed: _Feed) -> _Record:
-        """A record whose quote is open at the end of its first line."""
+    def _quoted(self, item: Line, feed: _Feed) -> tuple[list[str], int]:
+        """Fields of a row whose quote is open at the end of its first line, and its number of lines."""
         assert isinstance(item[2], str)
         parts, following = [item[2]], []
         size = len(item[2])
@@ -184,10 +182,10 @@ class DelimitedTable(Table):
             if found.open:
                 continue
             if found.proper and self._is_one_row(found, parts[1:]):
-                return self._checked(item, len(parts), found.values)
+                return found.values, len(parts)
             break
         feed.give_back(following)
-        return self._checked(item, 1, parts[0].rstrip("\r\n").split(self.separator))
+        return parts[0].rstrip("\r\n").split(self.separator), 1
 
     def _is_one_row(self, found: Fields, following: Sequence[str]) -> bool:
         """Whether lines between two quotes are the text of one row, and not rows that a stray quote swallowed."""
@@ -196,12 +194,6 @@ class DelimitedTable(Table):
         if len(found.values) != len(self.columns):
             return not rows
         return not rows or rows < _MOST_LIKE_ROWS * len(lines)
-
-    def _checked(self, item: Line, lines: int, fields: list[str]) -> _Record:
-        if len(fields) == len(self.columns):
-            return _Record(item[0], item[1], lines, fields)
-        detail = f"{len(fields)} fields instead of {len(self.columns)}: {' | '.join(fields)[:80]}"
-        return _Record(item[0], item[1], lines, None, detail)
 
 
 class _Feed:

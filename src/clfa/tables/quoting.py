@@ -37,6 +37,7 @@ def split_fields(text: str, separator: str, *, skip_blanks: bool = False) -> Fie
         skip_blanks: Whether a quote may follow blanks after a separator.
     """
     values: list[str] = []
+    opening = separator + '"'
     proper, position, size = True, 0, len(text)
     while True:
         start = position
@@ -57,11 +58,16 @@ def split_fields(text: str, separator: str, *, skip_blanks: bool = False) -> Fie
                 rest = size if rest < 0 else rest
                 proper = False
                 value, end = value + text[end:rest], rest
-        else:
+            values.append(value)
+        elif skip_blanks:
             end = text.find(separator, position)
             end = size if end < 0 else end
-            value = text[position:end]
-        values.append(value)
+            values.append(text[position:end])
+        else:
+            # Up to the next field that begins with a quote.
+            end = text.find(opening, position)
+            end = size if end < 0 else end
+            values += text[position:end].split(separator)
         if end >= size:
             return Fields(values, proper=proper)
         position = end + 1

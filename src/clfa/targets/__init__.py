@@ -8,7 +8,16 @@ PROBLEM_TYPES = Registry(
         "single_label_classification": "clfa.targets.single_label:SingleLabel",
         "multi_label_classification": "clfa.targets.multi_label:MultiLabel",
         "regression": "clfa.targets.regression:Regression",
+        "ordinal": "clfa.targets.ordinal:Ordinal",
     },
 )
 
-__all__ = ["PROBLEM_TYPES"]
+# Functions of a problem type (:class:`clfa.targets.problem_type.ProblemType`) and the training labels (N, width), none
+# missing, that return a weight per class.
+CLASS_WEIGHTS = Registry("class weighting", {"balanced": "clfa.targets.class_weights:balanced"})
+
+# Further figures beside those of the problem types: functions of a problem type, labels (N, width), none missing, and
+# logits (N, logit width) that return figures by name.
+METRICS = Registry("metric", {})
+
+__all__ = ["CLASS_WEIGHTS", "METRICS", "PROBLEM_TYPES"]

@@ -41,5 +41,22 @@ def _problem(target: Target, values: np.ndarray, split: str) -> str | None:
     values = values[~np.isnan(values).any(axis=1)]
     if not len(values):
         what = "training" if split == "train" else split
-        return f"no {what} sample has a label for target {target.name!r}"
+        for_target = "" if target.is_default else f" for target {target.name!r}"
+        return f"no {what} sample has a label{for_target}"
     return target.kind.obstacle(values, split)
+
+
+def label_faults(split: Any, targets: Sequence[Target]) -> dict[int, str]:
+    """Samples whose labels cannot be used, by position, and why.
+
+    Args:
+        split: Labelled samples in the schema.
+        targets: Of the corpus.
+    """
+    matrix = label_matrix(split)
+    faults = {int(row): "the sample has no label" for row in np.flatnonzero(np.isnan(matrix).all(axis=1))}
+    for target, own in label_slices(targets):
+        present = np.flatnonzero(~np.isnan(matrix[:, own]).any(axis=1))
+        found = target.kind.faults(matrix[present, own])
+        faults |= {int(present[position]): fault for position, fault in found.items()}
+    return faults

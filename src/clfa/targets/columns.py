@@ -24,10 +24,10 @@ class TargetColumns:
         specs: By target name.
         tables: Source (for messages) and rows of every table.
         usual: Column of the default ``label`` in each table, for a target of that name without a column.
+        default: Whether the default label is meant: a table may lack it, and messages need not say which target it is.
 
     Attributes:
         targets: In the order of ``specs``, their classes as given or as found in the tables.
-        label_names: Classes of the default label: none.
 
     Raises:
         DataError: A column that is absent (with those present), or a target without usable classes.
@@ -38,29 +38,37 @@ class TargetColumns:
         specs: Mapping[str, TargetSpec],
         tables: Sequence[tuple[str, Dataset]],
         usual: Sequence[str | None],
+        default: bool = False,
     ) -> None:
+        self._default = default
         self.specs = dict(specs)
         self._columns = [
-            {name: _find(name, spec, source, table, own) for name, spec in self.specs.items()}
+            {name: _find(name, spec, source, table, own, default) for name, spec in self.specs.items()}
             for (source, table), own in zip(tables, usual, strict=True)
         ]
         self._indices: dict[str, LabelIndex] = {}
-        self.label_names: list[str] = []
         self.targets: list[Target] = []
         for name, spec in self.specs.items():
             kind = PROBLEM_TYPES.get(spec.problem_type)
             if spec.columns is None and kind.has_classes:
-                columns = [(table, found[name][0]) for (_, table), found in zip(tables, self._columns, strict=True)]
+                places = [(table, found[name][0]) for (_, table), found in zip(tables, self._columns, strict=True)]
+                columns = [(table, column) for table, column in places if column is not None]
                 cells = (cell for table, column in columns for cell in table[column][:])
                 values = (item for cell in cells for item in kind.items(cell, spec))
                 declared = next((names for table, column in columns if (names := _declared(table, column))), None)
                 try:
                     self._indices[name] = LabelIndex(values, spec.label_names, declared)
                 except DataError as error:
-                    raise DataError(f"{', '.join(source for source, _ in tables)}: target {name!r}: {error}") from None
+                    which = "" if default else f"target {name!r}: "
+                    raise DataError(f"{', '.join(source for source, _ in tables)}: {which}", *error.args) from None
             classes = self._indices[name].names if name in self._indices else spec.classes or []
             self.targets.append(Target(name, spec.problem_type, tuple(classes), spec.weight))
         check_distinct(self.targets)
+
+    @property
+    def columns(self) -> dict[str, list[str]]:
+        """Columns of each target in the first table, by the target's name."""
+        return {target: [name for name in names if name is not None] for target, names in self._columns[0].items()}
 
     def rows(self, table: int, data: Dataset) -> list[tuple[Any, ...]]:
         """The target cells of every row of a table.
@@ -70,7 +78,8 @@ class TargetColumns:
             data: Its rows.
         """
         columns = [column for names in self._columns[table].values() for column in names]
-        return list(zip(*(data[column][:] for column in columns), strict=True))
+        absent = [None] * len(data)
+        return list(zip(*(absent if column is None else data[column][:] for column in columns), strict=True))
 
     def of(self, cells: Sequence[Any]) -> list[float] | None:
         """Vector of targets, ``None`` where all are missing.
@@ -89,11 +98,16 @@ class TargetColumns:
             try:
                 vector += target.kind.decode(own, spec, self._indices.get(target.name))
             except UnusableCell as problem:
-                raise UnusableCell(problem.reason, f"{target.name}: {problem.detail}") from None
+                which = "" if self._default else f"{target.name}: "
+                raise UnusableCell(problem.reason, f"{which}{problem.detail}") from None
         return None if all(map(math.isnan, vector)) else vector
 
 
-def _find(name: str, spec: TargetSpec, source: str, table: Dataset, usual: str | None) -> list[str]:
+def _find(
+    name: str, spec: TargetSpec, source: str, table: Dataset, usual: str | None, default: bool
+) -> list[str] | list[None]:
+    if default and usual is None:
+        return [None]
     columns = list(spec.columns.values()) if spec.columns is not None else [spec.column or name]
     if name == LABEL and spec.column is None and spec.columns is None and usual is not None:
         columns = [usual]

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from clfa.errors import DataError
+from clfa.errors import Argument, DataError
 
 _MOST_CLASSES = 1000
 
@@ -44,7 +44,9 @@ class LabelIndex:
         if len(self.names) > _MOST_CLASSES:
             raise DataError(
                 f"the label column has {len(self.names):,} different values, for instance {self.names[0]!r}; "
-                "is it the right column? Choose another with label=..., or give label_names"
+                "is it the right column? Choose another with ",
+                Argument("label", ...),
+                ", or give label_names",
             )
         self._index = {name: index for index, name in enumerate(self.names)}
         self._folded = {name.strip().casefold(): index for index, name in enumerate(self.names)}

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 import numpy as np
 
 from clfa.errors import DataError, RecipeError
+from clfa.targets import CLASS_WEIGHTS, METRICS
 from clfa.targets.cells import UnusableCell
 from clfa.targets.fields import TargetFields
 from clfa.targets.label_names import LabelIndex
@@ -131,13 +132,13 @@ class ProblemType(ABC):
             UnusableCell: A cell that is no label of this target.
         """
 
-    def fault(self, values: np.ndarray) -> str | None:
-        """What is wrong with a label that is not missing, or ``None``.
+    def faults(self, values: np.ndarray) -> dict[int, str]:
+        """Labels that cannot be, by position, and why.
 
         Args:
-            values: The label (``width``,).
+            values: Labels (N, ``width``), none missing.
         """
-        return None
+        return {}
 
     @abstractmethod
     def describe(self, values: np.ndarray) -> Any:
@@ -176,7 +177,7 @@ class ProblemType(ABC):
 
         Args:
             values: Labels of the training split (N, ``width``), none missing, N > 0.
-            class_weights: ``none``, ``balanced`` or a mapping of classes to weights.
+            class_weights: ``none``, a name in :data:`clfa.targets.CLASS_WEIGHTS` or a mapping of classes to weights.
 
         Raises:
             RecipeError: Class weights for a class that does not exist, or that are not positive numbers.
@@ -186,11 +187,13 @@ class ProblemType(ABC):
     def _class_weights(self, values: np.ndarray, wanted: Any) -> tuple[float, ...] | None:
         if wanted is None or wanted == "none":
             return None
-        if wanted == "balanced":
-            return self.balanced_weights(values)
+        if isinstance(wanted, str) and wanted in CLASS_WEIGHTS:
+            weights: tuple[float, ...] = CLASS_WEIGHTS.get(wanted)(self, values)
+            return weights
         where, names = f"training.class_weights{self.target.of_target}", self.target.label_names
         if not isinstance(wanted, Mapping):
-            raise RecipeError(f"{where}: {wanted!r} is not none, balanced or a mapping of classes to weights.")
+            schemes = ", ".join(CLASS_WEIGHTS.names())
+            raise RecipeError(f"{where}: {wanted!r} is not none, {schemes} or a mapping of classes to weights.")
         unknown = sorted(map(str, set(wanted) - set(names)))
         if unknown:
             raise RecipeError(f"{where}: there is no class {unknown[0]!r}; classes: {', '.join(names)}.")
@@ -284,12 +287,18 @@ class ProblemType(ABC):
             logits: (N, ``logit_width``).
 
         Returns:
-            ``problem_type``, ``samples`` and, where there is a sample, :meth:`metrics`.
+            ``problem_type``, ``samples`` and, where there is a sample, :meth:`metrics` and the figures of
+            :data:`clfa.targets.METRICS`.
         """
         present = ~np.isnan(labels).any(axis=1)
         labels, logits = labels[present], logits[present]
         report: dict[str, Any] = {"problem_type": self.name, "samples": len(labels)}
-        return report | self.metrics(labels, logits) if len(labels) else report
+        if len(labels):
+            report |= self.metrics(labels, logits)
+            for name in METRICS.names():
+                further = METRICS.get(name)(self, labels, logits)
+                report |= {key: value for key, value in further.items() if key not in report}
+        return report
 
     @abstractmethod
     def metrics(self, labels: np.ndarray, logits: np.ndarray) -> dict[str, Any]:

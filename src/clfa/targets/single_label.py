@@ -50,11 +50,11 @@ class SingleLabel(ProblemType):
         index = class_index(classes, cells[0])
         return [math.nan if index is None else float(index)]
 
-    def fault(self, values: np.ndarray) -> str | None:
-        """See :meth:`ProblemType.fault`."""
-        size = len(self.target.label_names)
-        known = 0 <= values[0] < size and float(values[0]).is_integer()
-        return None if known else f"label {values[0]:g} is not one of {size} classes"
+    def faults(self, values: np.ndarray) -> dict[int, str]:
+        """See :meth:`ProblemType.faults`: no index of a class."""
+        size, indices = len(self.target.label_names), values[:, 0]
+        unknown = np.flatnonzero(~((indices >= 0) & (indices < size) & (indices == np.floor(indices))))
+        return {int(row): f"label {indices[row]:g} is not one of {size} classes" for row in unknown}
 
     def describe(self, values: np.ndarray) -> str:
         """See :meth:`ProblemType.describe`."""

@@ -118,11 +118,18 @@ def output_names(targets: Sequence[Target]) -> list[str]:
     return [f"{target.name}: {name}" if name else target.name for target in targets for name in target.kind.logit_names]
 
 
+def class_names(targets: Sequence[Target]) -> list[str]:
+    """Names of all classes, of a number the target's; ``target: class`` with several targets."""
+    if len(targets) == 1:
+        return list(targets[0].label_names) or [targets[0].name]
+    return [f"{t.name}: {name}" if name else t.name for t in targets for name in (t.label_names or ("",))]
+
+
 def label_matrix(split: Any) -> np.ndarray:
-    """Labels of a split in the schema (N, sum of the targets' widths) float64, NaN where missing.
+    """Labels of a split (N, sum of the targets' widths) float64, NaN where missing.
 
     Args:
-        split: A ``datasets.Dataset`` with a ``targets`` column, else with a ``label`` column.
+        split: A ``datasets.Dataset`` in the schema; or any with a ``label`` column of class indices.
     """
     if "targets" not in split.column_names:
         labels = [np.nan if label is None else label for label in split[LABEL][:]]
@@ -133,16 +140,14 @@ def label_matrix(split: Any) -> np.ndarray:
 
 
 def strata(split: Any, targets: Sequence[Target]) -> list[Any]:
-    """What a draw keeps in proportion: the label, or with targets a group by the first of them.
+    """What a draw keeps in proportion: a group by the first target.
 
     The groups are :meth:`clfa.targets.problem_type.ProblemType.groups`; ``None`` where the first target is missing.
 
     Args:
         split: A ``datasets.Dataset`` in the schema.
-        targets: Those of the corpus; none for the default ``label``.
+        targets: Those of the corpus.
     """
-    if not targets:
-        return list(split[LABEL][:])
     first = targets[0]
     values = label_matrix(split)[:, : first.width]
     present = ~np.isnan(values).any(axis=1)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from transformers import TrainingArguments
 
-ALPHA_SCHEDULES = ("constant", "linear_decay")
+from clfa.training.alpha_schedules import ALPHA_SCHEDULES
 
 
 @dataclass
@@ -57,7 +57,9 @@ class CLFATrainingArguments(TrainingArguments):
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.alpha_schedule not in ALPHA_SCHEDULES:
-            raise ValueError(f"alpha_schedule is {self.alpha_schedule!r}; choose one of {', '.join(ALPHA_SCHEDULES)}.")
+            raise ValueError(
+                f"alpha_schedule is {self.alpha_schedule!r}; choose one of {', '.join(ALPHA_SCHEDULES.names())}."
+            )
         if not 0 <= self.ema_decay < 1:
             raise ValueError(f"ema_decay is {self.ema_decay}; it must be at least 0 and below 1.")
         if self.ema_decay and not self.load_best_model_at_end:

@@ -31,6 +31,7 @@ from clfa.processing.collator import CLFACollator
 from clfa.store import ABSENT_KEY
 from clfa.targets.default_label import logged_losses, logged_metrics
 from clfa.targets.target import Target
+from clfa.training.alpha_schedules import ALPHA_SCHEDULES
 from clfa.training.arguments import CLFATrainingArguments
 from clfa.training.averaging import WeightAverage
 from clfa.training.length_groups import LengthGroupedSampler
@@ -45,16 +46,6 @@ _NOT_EVALUATED = [
     field.name for field in dataclasses.fields(CLFAClassifierOutput) if field.name not in ("loss", "logits")
 ]
 _LOSS_PARTS = ("loss_classification", "loss_text_alignment", "loss_image_alignment", "loss_auxiliary")
-
-
-def alpha_factor(schedule: str, progress: float) -> float:
-    """What ``alpha`` is multiplied by.
-
-    Args:
-        schedule: One of :data:`clfa.training.arguments.ALPHA_SCHEDULES`.
-        progress: Fraction of the training done, 0 to 1.
-    """
-    return 1.0 if schedule == "constant" else max(0.0, 1.0 - progress)
 
 
 class CLFATrainer(Trainer):
@@ -153,7 +144,7 @@ class CLFATrainer(Trainer):
                 if outputs.get(f"loss_{name}_alignment") is not None
             }
             progress = self.state.global_step / max(self.state.max_steps, 1)
-            alpha = module.config.alpha * alpha_factor(self.args.alpha_schedule, progress)
+            alpha = module.config.alpha * ALPHA_SCHEDULES.get(self.args.alpha_schedule)(progress)
             loss = module.total_loss(outputs.loss_classification, alignment, alpha, outputs.get("loss_auxiliary"))
             if self.args.world_size > 1:
                 # DistributedDataParallel waits for a gradient from everything that the outputs were made with.

@@ -44,7 +44,7 @@ def test_local_folder_in_hub_layout(hub_dir: Path, tmp_path: Path) -> None:
     assert {name: len(split) for name, split in corpus.splits.items()} == {"train": 6, "validation": 2, "test": 2}
     assert corpus.label_names == names
     sample = corpus.splits["validation"][0]
-    assert (sample["id"], sample["text"], sample["label"], sample["knowledge"]) == ("6", "post 6", 0, None)
+    assert (sample["id"], sample["text"], sample["targets"][0], sample["knowledge"]) == ("6", "post 6", 0, None)
     assert sample["image"]["bytes"] == encoded(6)
     assert load_image(sample["image"]).getpixel((0, 0)) == (6, 0, 0)
     assert validate(corpus).dropped == []

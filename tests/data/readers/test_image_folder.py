@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from class_indices import class_indices
 from clfa.data import read_corpus, validate
 from clfa.errors import DataError
 
@@ -27,7 +28,7 @@ def test_class_folders_with_texts(tmp_path: Path) -> None:
     assert corpus.label_names == ["bad", "good"]
     assert {name: len(split) for name, split in corpus.splits.items()} == {"train": 16, "validation": 2, "test": 2}
     sample = next(row for split in corpus.splits.values() for row in split if row["id"] == "good/3")
-    assert (sample["text"], sample["label"]) == ("good 3", 1)
+    assert (sample["text"], sample["targets"][0]) == ("good 3", 1)
     assert sample["image"] == {"bytes": None, "path": str(tmp_path / "good" / "3.png")}
     assert validate(corpus).dropped == []
 
@@ -45,7 +46,7 @@ def test_split_folders_any_encoding_and_missing_texts(tmp_path: Path) -> None:
         "validation": ["val/a/1"],
         "test": ["test/b/1"],
     }
-    assert corpus.splits["train"]["label"][:] == [1]
+    assert class_indices(corpus.splits["train"]) == [1]
     assert [(d.id, d.split, d.reason, d.source) for d in corpus.dropped] == [
         ("train/b/2", "train", "missing text", "train/b/2.txt"),
         ("train/b/3", "train", "undecodable text", "train/b/3.txt"),
@@ -62,7 +63,7 @@ def test_metadata_file(tmp_path: Path) -> None:
         "text": "test post",
         "image": {"bytes": None, "path": str(tmp_path / "test" / "1.png")},
         "knowledge": None,
-        "label": 0,
+        "targets": [0],
     }
     assert validate(corpus).dropped == []
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from class_indices import class_indices
 from clfa.data import read_corpus
 from clfa.data.readers.mmsd import CUE_WORDS
 from clfa.errors import DataError
@@ -13,7 +14,9 @@ from clfa.errors import DataError
 def test_last_item_is_the_label_and_cue_words_are_filtered(mmsd_dir: Path) -> None:
     corpus = read_corpus("mmsd", mmsd_dir)
     assert corpus.label_names == ["not_sarcastic", "sarcastic"]
-    rows = {name: [(row["id"], row["text"], row["label"]) for row in split] for name, split in corpus.splits.items()}
+    rows = {
+        name: [(row["id"], row["text"], row["targets"][0]) for row in split] for name, split in corpus.splits.items()
+    }
     assert rows == {
         "train": [("1", "what a day", 1), ("3", "it 's fine", 0)],
         "validation": [("4", "so good", 0)],
@@ -90,7 +93,7 @@ def test_images_folder(mmsd_dir: Path, tmp_path: Path) -> None:
 
 def test_mmsd2(mmsd_dir: Path) -> None:
     corpus = read_corpus("mmsd2", mmsd_dir)
-    assert [(row["id"], row["text"], row["label"]) for row in corpus.splits["train"]] == [
+    assert [(row["id"], row["text"], row["targets"][0]) for row in corpus.splits["train"]] == [
         ("1", "what a day", 1),
         ("3", "fine", 0),
     ]
@@ -135,7 +138,7 @@ def test_wrong_layout(mmsd_dir: Path) -> None:
 def test_real_mmsd_counts(real_data_dir: Path) -> None:
     corpus = read_corpus("mmsd", real_data_dir / "mmsd", knowledge=["attributes", "ocr"])
     assert corpus.facts["lines"] == {"train": 29040, "validation": 2410, "test": 2409}
-    assert {name: Counter(split["label"]) for name, split in corpus.splits.items()} == {
+    assert {name: Counter(class_indices(split)) for name, split in corpus.splits.items()} == {
         "train": {0: 11174, 1: 8642},
         "validation": {0: 1451, 1: 959},
         "test": {0: 1450, 1: 959},
@@ -148,7 +151,7 @@ def test_real_mmsd_counts(real_data_dir: Path) -> None:
 @pytest.mark.real_data
 def test_real_mmsd2_counts(real_data_dir: Path) -> None:
     corpus = read_corpus("mmsd2", real_data_dir / "mmsd")
-    assert {name: Counter(split["label"]) for name, split in corpus.splits.items()} == {
+    assert {name: Counter(class_indices(split)) for name, split in corpus.splits.items()} == {
         "train": {0: 10240, 1: 9576},
         "validation": {0: 1368, 1: 1042},
         "test": {0: 1372, 1: 1037},

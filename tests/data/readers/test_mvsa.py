@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from class_indices import class_indices
 from clfa.data import read_corpus
 from clfa.data.validation import validate
 from clfa.errors import DataError
@@ -28,13 +29,13 @@ def test_labels_texts_and_images_of_mvsa_single(make_mvsa: Callable[..., Path]) 
     root = make_mvsa(SINGLE, unlabelled=("7",), folds={1: {"train": "1 2 3", "val": "5", "test": "6"}})
     corpus = read_corpus("mvsa-single", root)
     assert corpus.label_names == ["negative", "neutral", "positive"]
-    assert [(row["id"], row["label"]) for row in corpus.splits["train"]] == [("1", 2), ("2", 2), ("3", 0)]
+    assert [(row["id"], row["targets"][0]) for row in corpus.splits["train"]] == [("1", 2), ("2", 2), ("3", 0)]
     assert corpus.splits["validation"][0] == {
         "id": "5",
         "text": "post 5…",
         "image": {"bytes": None, "path": str(root / "data" / "5.jpg")},
         "knowledge": None,
-        "label": 1,
+        "targets": [1],
     }
     assert corpus.has_images
     assert corpus.facts == {
@@ -48,7 +49,7 @@ def test_pairs_without_a_usable_label_are_unlabelled(make_mvsa: Callable[..., Pa
     corpus = read_corpus("mvsa-single", make_mvsa(SINGLE, unlabelled=("7",)))
     assert corpus.unlabelled is not None
     assert corpus.unlabelled["id"][:] == ["4", "7"]
-    assert corpus.unlabelled["label"][:] == [None, None]
+    assert class_indices(corpus.unlabelled) == [None, None]
     assert [(d.id, d.reason, d.source) for d in corpus.dropped] == [
         ("4", "contradictory labels", "labelResultAll.txt:5")
     ]
@@ -73,7 +74,7 @@ def test_without_fold_files_a_seeded_stratified_split_is_drawn(make_mvsa: Callab
     votes = {str(n): ["positive,positive" if n % 2 else "negative,negative"] for n in range(40)}
     root = make_mvsa(votes)
     corpus = read_corpus("mvsa-single", root)
-    assert {name: Counter(split["label"]) for name, split in corpus.splits.items()} == {
+    assert {name: Counter(class_indices(split)) for name, split in corpus.splits.items()} == {
         "train": {0: 16, 2: 16},
         "validation": {0: 2, 2: 2},
         "test": {0: 2, 2: 2},
@@ -140,7 +141,7 @@ MULTIPLE = {
 
 def test_mvsa_multiple_takes_the_majority_first(make_mvsa: Callable[..., Path]) -> None:
     corpus = read_corpus("mvsa-multiple", make_mvsa(MULTIPLE, folds={1: {"train": "1 3", "val": "", "test": ""}}))
-    assert [(row["id"], row["label"]) for row in corpus.splits["train"]] == [("1", 2), ("3", 0)]
+    assert [(row["id"], row["targets"][0]) for row in corpus.splits["train"]] == [("1", 2), ("3", 0)]
     assert [(d.id, d.reason) for d in corpus.dropped] == [("2", "contradictory labels"), ("4", "contradictory labels")]
     assert corpus.unlabelled is not None
     assert corpus.unlabelled["id"][:] == ["2", "4"]
@@ -168,7 +169,7 @@ def test_wrong_layout_says_what_was_expected_and_what_fits(tmp_path: Path, mmsd_
 def test_real_folds(real_data_dir: Path, fold: int, sizes: tuple[int, int, int]) -> None:
     corpus = read_corpus("mvsa-single", real_data_dir / "mvsa-single", fold=fold)
     assert tuple(map(len, corpus.splits.values())) == sizes
-    labels = sum((Counter(split["label"]) for split in corpus.splits.values()), Counter())
+    labels = sum((Counter(class_indices(split)) for split in corpus.splits.values()), Counter())
     assert labels == {0: 1193, 1: 419, 2: 2388}
     assert corpus.unlabelled is not None
     assert len(corpus.unlabelled) == 358

@@ -14,6 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from class_indices import class_indices
 from clfa.data import read_corpus
 from clfa.errors import DataError
 
@@ -50,16 +51,22 @@ def test_every_format_gives_the_same_corpus(tmp_path: Path, suffix: str) -> None
     corpus = read_corpus("table", write(frame(), tmp_path / f"posts{suffix}"))
     assert corpus.name == "posts"
     assert corpus.label_names == ["odd", "plain"]
-    assert {name: Counter(split["label"]) for name, split in corpus.splits.items()} == {
+    assert {name: Counter(class_indices(split)) for name, split in corpus.splits.items()} == {
         "train": {0: 8, 1: 8},
         "validation": {0: 1, 1: 1},
         "test": {0: 1, 1: 1},
     }
     sample = rows(corpus)["p3"]
     assert sample["text"] == "post 3"
-    assert sample["label"] == 0
+    assert sample["targets"] == [0]
     assert sample["image"] == {"bytes": None, "path": str(tmp_path / "img" / "3.jpg")}
-    assert corpus.facts == {"split": "stratified 0.8:0.1:0.1, seed 0", "lines": {"all": 20}}
+    assert (corpus.facts["split"], corpus.facts["lines"]) == ("stratified 0.8:0.1:0.1, seed 0", {"all": 20})
+    columns = corpus.facts["columns"]
+    separator = {".csv": ",", ".tsv": "\t"}.get(suffix)
+    assert {name: value for name, value in columns.items() if value} == {
+        **{name: name for name in ("id", "text", "image", "label")},
+        **({"separator": separator} if separator else {}),
+    }
 
 
 def test_frames_and_datasets_are_taken_as_they_are() -> None:
@@ -111,7 +118,7 @@ def test_ids_are_row_numbers_where_missing(tmp_path: Path) -> None:
 def test_label_names_integers_and_unknown_labels() -> None:
     data = frame(4).assign(label=[1, 0, 7, 1])
     corpus = read_corpus("table", data, label_names=["plain", "odd"], as_split="train")
-    assert corpus.splits["train"]["label"][:] == [1, 0, 1]
+    assert class_indices(corpus.splits["train"]) == [1, 0, 1]
     assert [(d.id, d.split, d.source, d.reason, d.detail) for d in corpus.dropped] == [
         ("p2", "train", "<data frame>:row 3", "unknown label", "'7' is none of plain, odd")
     ]
@@ -131,6 +138,31 @@ def test_rows_without_label_are_unlabelled_pairs() -> None:
         read_corpus("table", frame(3).drop(columns="label"))
 
 
+def test_a_guessed_id_that_is_not_unique_is_not_used(caplog: pytest.LogCaptureFixture) -> None:
+    data = frame(6).rename(columns={"id": "image_id"})
+    corpus = read_corpus("table", data.assign(image_id=list("aabbcc")), as_split="test")
+    assert corpus.splits["test"]["id"][:] == ["1", "2", "3", "4", "5", "6"]
+    assert (corpus.facts["columns"]["id"], corpus.facts["columns"]["unused"]) == (None, ["image_id"])
+    (record,) = caplog.records
+    assert record.getMessage().startswith(
+        "<data frame>: column 'image_id' is not used as the id: different samples have the same one, for instance 'a'."
+    )
+    # Whoever names it means it.
+    named = read_corpus("table", data.assign(image_id=list("aabbcc")), id="image_id", as_split="test")
+    assert named.splits["test"]["id"][:] == list("aabbcc")
+    # The same sample twice is no reason, nor are empty cells, nor splits that each count from 1.
+    twice = pd.concat([data, data[:1]]).assign(image_id=["1", "2", "3", None, None, "6", "1"])
+    assert read_corpus("table", twice, as_split="test").splits["test"]["id"][:] == ["1", "2", "3", "4", "5", "6", "1"]
+    split = data.assign(image_id=[1, 2, 3, 1, 2, 3], split=["train"] * 3 + ["test"] * 3)
+    assert read_corpus("table", split).splits["test"]["id"][:] == ["1", "2", "3"]
+
+
+def test_one_part_without_unique_ids_decides_for_all() -> None:
+    parts = {"train": frame(4), "test": frame(4).assign(id=["x", "x", "y", "z"])}
+    corpus = read_corpus("table", parts)
+    assert [split["id"][:] for split in corpus.splits.values()] == [["1", "2", "3", "4"]] * 2
+
+
 def test_split_column_is_honoured() -> None:
     data = frame(6).assign(split=["train", "dev", "test", "unlabelled", "holdout", None])
     corpus = read_corpus("table", data)
@@ -141,7 +173,7 @@ def test_split_column_is_honoured() -> None:
     }
     assert corpus.unlabelled is not None
     assert corpus.unlabelled[0]["id"] == "p3"
-    assert corpus.unlabelled[0]["label"] is None
+    assert corpus.unlabelled[0]["targets"] is None
     assert [(d.id, d.reason, d.detail) for d in corpus.dropped] == [
         ("p4", "unknown split", "'holdout' is no name of a split"),
         ("p5", "unknown split", "'' is no name of a split"),
@@ -237,7 +269,7 @@ def test_bad_lines_are_dropped_with_their_number(tmp_path: Path) -> None:
     path = tmp_path / "y.jsonl"
     path.write_text('{"text": "a", "label": 0}\n{broken\n[1]\n\n{"text": "b", "label": "1"}\n')
     corpus = read_corpus("table", path, as_split="test")
-    assert corpus.splits["test"]["label"][:] == [0, 1]
+    assert class_indices(corpus.splits["test"]) == [0, 1]
     assert [(d.source, d.reason) for d in corpus.dropped] == [(f"{path}:2", "bad line"), (f"{path}:3", "bad line")]
 
 

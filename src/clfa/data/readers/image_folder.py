@@ -9,7 +9,7 @@ from pathlib import Path
 from clfa.data.assemble import image_at
 from clfa.data.columns import ColumnMap, Part, to_corpus
 from clfa.data.layout import IMAGE_SUFFIXES, layout_error
-from clfa.data.readers.table import read_part
+from clfa.data.read_part import read_part
 from clfa.data.schema import Corpus, Dropped
 from clfa.data.splits import RATIOS, split_name
 from clfa.errors import DataError

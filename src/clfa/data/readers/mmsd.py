@@ -10,12 +10,13 @@ import ast
 from collections.abc import Sequence
 from pathlib import Path
 
-from clfa.data.assemble import Row, to_splits
+from clfa.data.assemble import SampleFields, to_splits
 from clfa.data.layout import layout_error
 from clfa.data.readers.knowledge import read_knowledge
 from clfa.data.readers.mmsd_folders import LABELS, find_images, find_texts, image_of
 from clfa.data.schema import Corpus, Dropped
 from clfa.tables.encoding import clean_text
+from clfa.targets.default_label import default_label
 
 CUE_WORDS = frozenset(
     "sarcasm sarcastic reposting <url> joke humour humor jokes irony ironic exgag".split()  # noqa: SIM905
@@ -52,7 +53,7 @@ def read(
     images = find_images(root, images_dir, require_images)
     dropped: list[Dropped] = []
     extra = read_knowledge(root, knowledge, dropped)
-    rows: dict[str, list[Row]] = {}
+    rows: dict[str, list[SampleFields]] = {}
     lines: dict[str, int] = {}
     for split, name in _FILES.items():
         rows[split], lines[split] = [], 0
@@ -80,7 +81,7 @@ def read(
                     }
                 )
     facts = {"split": "published files", "cue words filtered": filter_cues, "lines": lines}
-    return Corpus("mmsd", to_splits(rows, LABELS), list(LABELS), None, dropped, facts)
+    return Corpus("mmsd", to_splits(rows, LABELS), [default_label(LABELS)], None, dropped, facts)
 
 
 def _parse(line: str) -> tuple[str, str, int]:

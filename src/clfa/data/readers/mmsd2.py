@@ -7,13 +7,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from clfa.data.assemble import Row, to_splits
+from clfa.data.assemble import SampleFields, to_splits
 from clfa.data.layout import layout_error
 from clfa.data.readers.knowledge import read_knowledge
 from clfa.data.readers.mmsd_folders import LABELS, find_images, find_texts, image_of
 from clfa.data.schema import Corpus, Dropped
 from clfa.errors import DataError
 from clfa.tables.encoding import clean_text
+from clfa.targets.default_label import default_label
 
 _FILES = {"train": "train.json", "validation": "valid.json", "test": "test.json"}
 
@@ -43,7 +44,7 @@ def read(
     images = find_images(root, images_dir, require_images)
     dropped: list[Dropped] = []
     extra = read_knowledge(root, knowledge, dropped)
-    rows: dict[str, list[Row]] = {}
+    rows: dict[str, list[SampleFields]] = {}
     lines: dict[str, int] = {}
     for split, name in _FILES.items():
         rows[split] = []
@@ -65,7 +66,7 @@ def read(
                 }
             )
     facts = {"split": "published files", "lines": lines}
-    return Corpus("mmsd2", to_splits(rows, LABELS), list(LABELS), None, dropped, facts)
+    return Corpus("mmsd2", to_splits(rows, LABELS), [default_label(LABELS)], None, dropped, facts)
 
 
 def _load(path: Path) -> list[Any]:

@@ -10,13 +10,14 @@ from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 
-from clfa.data.assemble import Row, image_at, to_dataset, to_splits
+from clfa.data.assemble import SampleFields, image_at, to_dataset, to_splits
 from clfa.data.labels import MVSA_LABELS, merge_annotators
 from clfa.data.layout import layout_error
 from clfa.data.schema import Corpus, Dropped
 from clfa.data.splits import fold_numbers, read_fold, stratified_split
 from clfa.errors import DataError
 from clfa.tables.encoding import clean_text, decode_bytes, decode_text, usual_encoding
+from clfa.targets.default_label import default_label
 
 LABEL_FILE = "labelResultAll.txt"
 
@@ -63,7 +64,7 @@ def _read(name: str, annotators: int, data_dir: str, fold: int | str, split_seed
     texts, encodings = _read_texts(files, dropped)
 
     split_of, how = _assign_splits(root, labels, fold, split_seed, dropped)
-    rows: dict[str, list[Row]] = {"train": [], "validation": [], "test": []}
+    rows: dict[str, list[SampleFields]] = {"train": [], "validation": [], "test": []}
     for id, label in labels.items():
         if id not in split_of:
             dropped.append(Dropped(id, "", LABEL_FILE, "not in fold files", "labelled, but in no part of the fold"))
@@ -75,14 +76,14 @@ def _read(name: str, annotators: int, data_dir: str, fold: int | str, split_seed
     return Corpus(
         name=name,
         splits=to_splits(rows, MVSA_LABELS),
-        label_names=list(MVSA_LABELS),
+        targets=[default_label(MVSA_LABELS)],
         unlabelled=to_dataset(unlabelled, MVSA_LABELS) if unlabelled else None,
         dropped=dropped,
         facts={"split": how, "lines": {"all": lines}, "text encodings": dict(encodings.most_common())},
     )
 
 
-def _row(root: Path, id: str, text: str, label: int | None) -> Row:
+def _row(root: Path, id: str, text: str, label: int | None) -> SampleFields:
     image = image_at(str(root / "data" / f"{id}.jpg"))
     return {"id": id, "text": text, "image": image, "knowledge": None, "label": label}
 

@@ -12,14 +12,13 @@ from datasets import Dataset
 
 from clfa.data.columns import ColumnMap, Part, to_corpus
 from clfa.data.layout import layout_error
+from clfa.data.read_part import read_part
 from clfa.data.schema import SPLITS, Corpus, Dropped
 from clfa.data.splits import RATIOS, split_name
 from clfa.errors import DataError
-from clfa.tables.collect import collect
 from clfa.tables.formats import is_table, known_suffixes
 from clfa.tables.paths import is_address
 from clfa.tables.row import TableOptions
-from clfa.tables.rows import open_rows
 from clfa.targets.spec import parse_specs
 
 
@@ -83,7 +82,7 @@ def read(
     corpus = to_corpus(
         name or _name(data_dir),
         parts,
-        ColumnMap(names),
+        ColumnMap(names, image_root),
         label_names=list(label_names) if label_names is not None else None,
         ratios=ratios,
         split_seed=split_seed,
@@ -143,21 +142,6 @@ def _files(folder: Path) -> list[tuple[Path, str | None]]:
         return [(tables[0], None)]
     expected = "a table file, or files named train, validation and test"
     raise layout_error("table", folder, f"{expected} ({', '.join(known_suffixes())})")
-
-
-def read_part(path: str, split: str | None, options: TableOptions, dropped: list[Dropped]) -> Part:
-    """Read a table file.
-
-    Args:
-        path: File or address.
-        split: Split that it is known to be.
-        options: How to read it.
-        dropped: Gets the lines that cannot be read.
-    """
-    table = open_rows(path, options)
-    collected = collect(table)
-    dropped += [Dropped("", split or "", table.place(row), "bad line", row.error or "") for row in collected.bad]
-    return Part(split, path, collected.data, table.folder, collected.numbers)
 
 
 def _name(source: Any) -> str:

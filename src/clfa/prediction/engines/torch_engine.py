@@ -46,10 +46,11 @@ class TorchEngine:
         model: The model.
         precision: ``fp32``, ``bf16`` for matrix products in bfloat16, or ``auto``; see
             :func:`clfa.devices.resolve_precision`.
+        device: Where to compute, for instance ``cuda:1``; :func:`clfa.devices.best_device` when not given.
     """
 
-    def __init__(self, model: CLFAForClassification, precision: Precision = "fp32") -> None:
-        self.device = best_device()
+    def __init__(self, model: CLFAForClassification, precision: Precision = "fp32", device: str | None = None) -> None:
+        self.device: str = device or best_device()
         self.model: Any = model.eval().to(self.device)
         self.config: CLFAConfig = self.model.config
         self.precision = resolve_precision(precision)
@@ -71,8 +72,8 @@ class TorchEngine:
     @torch.inference_mode()
     def __call__(self, inputs: Mapping[str, torch.Tensor]) -> tuple[np.ndarray, np.ndarray]:
         """See :class:`Engine`."""
-        lower = torch.autocast(self.device, torch.bfloat16) if self.precision == "bf16" else nullcontext()
-        with lower:
+        kind = torch.device(self.device).type
+        with torch.autocast(kind, torch.bfloat16) if self.precision == "bf16" else nullcontext():
             output = self.model(**{name: tensor.to(self.device) for name, tensor in inputs.items()})
         return output.logits.float().cpu().numpy(), output.pooler_output.float().cpu().numpy()
 

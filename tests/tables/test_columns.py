@@ -1,0 +1,56 @@
+from __future__ import annotations
+
+import pytest
+
+from clfa.errors import DataError
+from clfa.tables.columns import Columns, find_columns, run_names
+
+HEADER = ("Tweet", " ID", "photo", "text", "mood")
+
+
+def test_by_usual_names() -> None:
+    assert find_columns(HEADER, "t") == Columns(id=" ID", text="text", image="photo")
+    assert find_columns(("TWEET ", "Labels", "Fold"), "t") == Columns(text="TWEET ", label="Labels", split="Fold")
+    # The first of the usual names, wherever its column stands; the first of equal columns.
+    assert find_columns(("title", "caption", "Caption"), "t").text == "caption"
+
+
+def test_given_columns() -> None:
+    assert find_columns(HEADER, "t", given={"text": "tweet", "label": "mood"}) == Columns(
+        id=" ID", text="Tweet", image="photo", label="mood"
+    )
+    with pytest.raises(
+        DataError, match=r"t: no column 'post' \(given as text=\.\.\.\); columns there: Tweet,  ID, photo"
+    ):
+        find_columns(HEADER, "t", given={"text": "post"})
+    # JSON lines declare no columns: any of the rows to come may have it.
+    assert find_columns(("a",), "t", given={"text": "post"}, declared=False).text == "post"
+
+
+def test_columns_of_a_run() -> None:
+    run = Columns(id=None, text="Tweet", image="absent", label="mood", image_root="/pictures", unused=("id",))
+    found = find_columns(HEADER, "t", run=run)
+    # Its own first, the usual ones where a table has them under other names, and none that was of no use.
+    assert found == Columns(text="Tweet", image="photo", label="mood", image_root="/pictures", unused=("id",))
+    assert find_columns(HEADER, "t", run=run, given={"id": " ID", "text": "text"}).id == " ID"
+
+
+def test_required_columns() -> None:
+    with pytest.raises(DataError, match=r"t: no text column; name it with text=\.\.\.; columns there: a, b"):
+        find_columns(("a", "b"), "t")
+    with pytest.raises(DataError, match=r"t: no image column; name it with image=\.\.\.; columns there: text"):
+        find_columns(("text",), "t", required=("text", "image"))
+    assert find_columns(("a", "b"), "t", required=()) == Columns()
+
+
+def test_usual_names_may_be_absent_and_others_must_not() -> None:
+    given, run = run_names({"text": "text", "image": "file", "id": None})
+    assert given == {"image": "file"}
+    assert run == Columns(text="text")
+
+
+def test_columns_are_kept_as_json() -> None:
+    columns = Columns(text="a", separator=";", targets={"t": ["x", "y"]}, unused=("id",))
+    content = columns.to_dict()
+    assert content["targets"] == {"t": ["x", "y"]}
+    assert Columns.from_dict({**content, "of a later version": 1}).to_dict() == content
