@@ -84,9 +84,7 @@ def train(
     In several processes: `torchrun --nproc-per-node 4 -m clfa.cli.main train ...`; `training.batch_size` stays the
     batch of all of them together.
     """
-    from clfa.processes import leave
     from clfa.recipe import load_recipe
-    from clfa.runs.train import train as run
 
     changes = list(overrides or [])
     # Quoted, so that a folder named 2024 stays a name.
@@ -94,6 +92,10 @@ def train(
     changes += [f"data.fold={fold}"] if fold is not None else []
     changes += [f"seed={seed}"] if seed is not None else []
     settings = load_recipe(recipe, changes)
+    # Here, so that a recipe's mistakes are told at once.
+    from clfa.processes import leave
+    from clfa.runs.train import train as run
+
     target = output or Path("runs") / settings.name
     result = run(settings, target, resume=resume, strict=strict, score_test=not no_test)
     if process_number() == 0:
@@ -175,22 +177,27 @@ def predict(
 
         clfa predict runs/mine --image a.jpg --text "best monday ever"
     """
-    from clfa.prediction.post import Post
-    from clfa.prediction.post_classifier import PostClassifier
-    from clfa.prediction.predict import predict_file, predict_folder, run_columns
-    from clfa.prediction.table import check_output
-
     if source is None and text is None and image is None:
         raise typer.BadParameter("give an INPUT file, or one post with --image and --text.")
     if source is not None and (text is not None or image is not None):
         raise typer.BadParameter("give either an INPUT file or one post with --image and --text, not both.")
     _one_of("--precision", precision, ("auto", "fp32", "bf16"))
     _one_of("--engine", engine, ("torch", "onnx", "ray"))
+    computing: dict[str, Any] = {"engine": engine, "precision": precision}
+    if source is None:
+        from clfa.cli.one_post import predict_one
+
+        if engine == "ray":
+            raise typer.BadParameter("--engine ray needs an INPUT.")
+        predict_one(run, text, image, **computing)
+        return
+    from clfa.prediction.post_classifier import PostClassifier
+    from clfa.prediction.predict import predict_file, predict_folder, run_columns
+    from clfa.prediction.table import check_output
+
     if engine == "ray":
         from clfa.cli.scaling import predict_on_ray
 
-        if source is None:
-            raise typer.BadParameter("--engine ray needs an INPUT.")
         predict_on_ray(
             run,
             source,
@@ -204,19 +211,6 @@ def predict(
             worker_gpus=worker_gpus,
             shard_rows=shard_rows,
         )
-        return
-    computing: dict[str, Any] = {"engine": engine, "precision": precision}
-    if source is None:
-        predictor = PostClassifier.load(run, batch_size, **computing)
-        prediction = predictor([Post(text, image)])[0]
-        if prediction.error is not None:
-            raise CLFAError(f"cannot predict on this post: {prediction.error}")
-        for name, found in (prediction.targets or {}).items():
-            if len(predictor.targets) > 1:
-                typer.echo(f"{name}:")
-            _show_prediction(found.value, found.probabilities or {})
-        if prediction.targets is None:
-            _show_prediction(prediction.label, prediction.probabilities)
         return
     suffix = ".predictions" if source.is_dir() else ".predictions.jsonl"
     target = output or source.with_name(f"{source.name if source.is_dir() else source.stem}{suffix}")
@@ -362,15 +356,6 @@ def _show_summary(summary: PredictionSummary, target: Path, listed: Path | None)
             typer.echo(f"  {count:,} x {reason}")
         for example in summary.examples:
             typer.echo(f"    {example}")
-
-
-def _show_prediction(label: Any, probabilities: dict[str, float]) -> None:
-    if isinstance(label, list):
-        typer.echo(", ".join(label) or "(none)")
-    else:
-        typer.echo(f"{label:.4g}" if isinstance(label, float) else label)
-    for name, probability in sorted(probabilities.items(), key=lambda item: -item[1]):
-        typer.echo(f"  {probability:6.1%}  {name}")
 
 
 def main() -> None:
