@@ -15,7 +15,7 @@ help:  ## What there is to make
 $(BIN)/.installed: pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(if $(TORCH),$(BIN)/python -m pip install --quiet $(TORCH))
-	$(BIN)/python -m pip install --quiet -e '.[offline,demo,ocr,knowledge,onnx,ray,dev]'
+	$(BIN)/python -m pip install --quiet -e '.[offline,demo,ocr,knowledge,excel,onnx,ray,dev]'
 	touch $@
 
 install: $(BIN)/.installed  ## Environment in .venv, with everything

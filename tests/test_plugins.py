@@ -2,57 +2,19 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-# A package of somebody else: one fusion, one reader, no line of ours.
-PYPROJECT = """
-[build-system]
-requires = ["setuptools"]
-build-backend = "setuptools.build_meta"
+import clfa as public
+from clfa.registry import Registry
 
-[project]
-name = "clfa-extras"
-version = "1.0"
-
-[project.entry-points."clfa.fusions"]
-first_token = "clfa_extras:FirstTokenFusion"
-
-[project.entry-points."clfa.readers"]
-lines = "clfa_extras:read_lines"
-
-[tool.setuptools]
-py-modules = ["clfa_extras"]
-"""
-MODULE = '''
-import json
-from pathlib import Path
-
-from clfa import Corpus, Fusion, Target
-from clfa.data.assemble import image_at, to_splits
-from clfa.modeling.fusion import Stream
-
-
-class FirstTokenFusion(Fusion):
-    """The first token of each stream, added."""
-
-    def forward(self, streams):
-        return Stream(sum(stream.hidden[:, :1] for stream in streams.values()))
-
-
-def read_lines(data_dir, *, labels="bad,good"):
-    """JSON lines with file, words, kind and part."""
-    names = labels.split(",")
-    splits = {}
-    for number, line in enumerate(Path(data_dir).read_text().splitlines()):
-        post = json.loads(line)
-        row = {"id": str(number), "text": post["words"], "image": image_at(post["file"]), "knowledge": None}
-        splits.setdefault(post["part"], []).append({**row, "label": names.index(post["kind"])})
-    return Corpus("lines", to_splits(splits, names), [Target("label", label_names=tuple(names))])
-'''
+PAGE = (Path(__file__).resolve().parents[1] / "docs" / "plugins.md").read_text(encoding="utf-8")
+# The page's package: one fusion, one reader, no line of ours.
+PYPROJECT, MODULE, REGISTERED = re.findall(r"^```(?:toml|python)\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
 
 
 @pytest.fixture(scope="module")
@@ -102,3 +64,17 @@ def test_its_fusion_and_reader_train_and_predict(
     assert json.loads((run / "model" / "config.json").read_text(encoding="utf-8"))["fusion"] == "first_token"
     said = clfa(environment, "predict", str(run), "--text", "what a great day", "--image", lines[0]["file"])
     assert said.splitlines()[0] in ("bad", "good")
+
+
+def test_the_page_lists_every_registry_with_its_group() -> None:
+    rows = re.findall(r"^\| `(clfa\.\w+)` \| `clfa\.(\w+)` \|", PAGE, re.MULTILINE)
+    registries = {name: getattr(public, name) for name in public.__all__ if name.isupper()}
+    assert all(isinstance(registry, Registry) for registry in registries.values())
+    assert dict(rows) == {registry.group: name for name, registry in registries.items()}
+
+
+def test_what_the_page_registers(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(public.ALPHA_SCHEDULES, "_entries", dict(public.ALPHA_SCHEDULES._entries))
+    exec(compile(REGISTERED, "plugins.md", "exec"), {})
+    cosine = public.ALPHA_SCHEDULES.get("cosine")
+    assert [cosine(progress) for progress in (0, 0.5, 1)] == pytest.approx([1, 0.5, 0])

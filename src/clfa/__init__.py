@@ -26,9 +26,11 @@ if TYPE_CHECKING:
     from clfa.modeling.baselines import BASELINES
     from clfa.modeling.baselines.base import Baseline
     from clfa.modeling.fusion import FUSIONS, Fusion
+    from clfa.modeling.pooling import POOLINGS
     from clfa.prediction.pipeline import register_pipeline
     from clfa.prediction.post import Post, Prediction
     from clfa.predictor import CLFAPredictor
+    from clfa.pretrained import PACKAGES
     from clfa.processing.collator import CLFACollator
     from clfa.processing.dataset import EncodedDataset
     from clfa.processing.processor import CLFAProcessor
@@ -36,14 +38,19 @@ if TYPE_CHECKING:
     from clfa.registry import Registry
     from clfa.runs.evaluate import evaluate
     from clfa.runs.train import train
+    from clfa.tables.formats import TABLE_FORMATS
+    from clfa.targets import CLASS_WEIGHTS, METRICS, PROBLEM_TYPES
     from clfa.targets.target import Target
     from clfa.training import CLFATrainer, CLFATrainingArguments
+    from clfa.training.alpha_schedules import ALPHA_SCHEDULES
 
 _HOMES = {
     "ALIGNMENTS": "clfa.modeling.alignment",
+    "ALPHA_SCHEDULES": "clfa.training.alpha_schedules",
     "Alignment": "clfa.modeling.alignment",
     "BASELINES": "clfa.modeling.baselines",
     "Baseline": "clfa.modeling.baselines.base",
+    "CLASS_WEIGHTS": "clfa.targets",
     "CLFACollator": "clfa.processing.collator",
     "CLFAConfig": "clfa.modeling",
     "CLFAError": "clfa.errors",
@@ -67,7 +74,11 @@ _HOMES = {
     "ImageError": "clfa.errors",
     "KNOWLEDGE_SOURCES": "clfa.knowledge",
     "LEXICONS": "clfa.knowledge",
+    "METRICS": "clfa.targets",
     "ModelError": "clfa.errors",
+    "PACKAGES": "clfa.pretrained",
+    "POOLINGS": "clfa.modeling.pooling",
+    "PROBLEM_TYPES": "clfa.targets",
     "Pairs": "clfa.guides.base",
     "Post": "clfa.prediction.post",
     "Prediction": "clfa.prediction.post",
@@ -75,6 +86,7 @@ _HOMES = {
     "Recipe": "clfa.recipe",
     "RecipeError": "clfa.errors",
     "Registry": "clfa.registry",
+    "TABLE_FORMATS": "clfa.tables.formats",
     "Target": "clfa.targets.target",
     "evaluate": "clfa.runs.evaluate",
     "load_recipe": "clfa.recipe",
@@ -85,12 +97,19 @@ _HOMES = {
 
 __all__ = [
     "ALIGNMENTS",
+    "ALPHA_SCHEDULES",
     "BASELINES",
+    "CLASS_WEIGHTS",
     "FUSIONS",
     "GUIDES",
     "KNOWLEDGE_SOURCES",
     "LEXICONS",
+    "METRICS",
+    "PACKAGES",
+    "POOLINGS",
+    "PROBLEM_TYPES",
     "READERS",
+    "TABLE_FORMATS",
     "Alignment",
     "Baseline",
     "CLFACollator",

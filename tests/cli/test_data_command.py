@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from importlib.metadata import EntryPoint
 from pathlib import Path
 
 import pandas as pd
@@ -10,7 +11,7 @@ import pytest
 from typer.testing import CliRunner
 
 from clfa.cli.data import app
-from clfa.data import read_corpus
+from clfa.data import READERS, read_corpus
 from clfa.errors import RecipeError
 
 runner = CliRunner()
@@ -62,7 +63,7 @@ def test_help_imports_nothing_heavy() -> None:
 def test_reading_data_imports_no_torch(posts: Path) -> None:
     code = f"""
 import sys
-from clfa.data import read_corpus, validate
+from clfa.data import READERS, read_corpus, validate
 validate(read_corpus("table", {str(posts)!r}))
 sys.exit(bool({{"torch", "transformers"}} & set(sys.modules)))
 """
@@ -94,3 +95,12 @@ def test_unknown_knowledge_source(posts: Path, tmp_path: Path) -> None:
     assert isinstance(result.exception, RecipeError)
     assert "--sources: knowledge.sources: List should have at least 1 item" in str(result.exception)
     assert not (tmp_path / "texts.parquet").exists()
+
+
+def test_a_reader_that_cannot_be_imported_does_not_hide_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    broken = EntryPoint("broken", "no_such_module:read", READERS.group)
+    monkeypatch.setattr(READERS, "_found", {"broken": broken})
+    lines = runner.invoke(app, ["readers"]).output.splitlines()
+    assert any(line.startswith("table ") for line in lines)
+    (line,) = [line for line in lines if line.startswith("broken")]
+    assert line.split(maxsplit=1)[1].startswith("the reader 'broken' of no_such_module:read cannot be imported: Module")

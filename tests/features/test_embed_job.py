@@ -123,10 +123,10 @@ def test_only_what_the_recipe_needs(recipe: Recipe, posts_csv: Path, tmp_path: P
     names = pq.read_table(tmp_path / "guide").column_names
     assert names == ["source", "row", "id", "text_key", "image_key", "guide_text", "guide_image", "error"]
     nothing = load_recipe("offline", [*tiny_overrides, *thawed, "guide.name=none"])
-    with pytest.raises(RecipeError, match=r"'offline' has nothing to compute beforehand: no guide, and no encoder"):
+    with pytest.raises(RecipeError, match=r"'offline' has nothing to compute beforehand: it has no guide"):
         run_job(EmbedJob(nothing.model_dump()), posts_csv, tmp_path / "none", engine="torch")
     fitted = load_recipe("offline", [*tiny_overrides, "guide={name: fitted}"])
-    with pytest.raises(RecipeError, match=r"the fitted guide is fitted on a training run's pairs: train on a part"):
+    with pytest.raises(RecipeError, match=r"the fitted guide needs the pairs of a training run: train on a part"):
         run_job(EmbedJob(fitted.model_dump()), posts_csv, tmp_path / "none", engine="torch")
     with pytest.raises(DataError, match=r"has no column 'image'"):
         run_job(EmbedJob(recipe.model_dump()), tmp_path / "a.jsonl", tmp_path / "none", engine="torch")
@@ -149,14 +149,14 @@ def test_imports_that_are_refused(embedded: Path, tmp_path: Path) -> None:
 
     with pytest.raises(DataError, match=r"'guide_text' would be written to .*, outside the cache"):
         import_features(changed("outside", {STORE: b"../../elsewhere"}), tmp_path / "cache")
-    with pytest.raises(DataError, match=r"'guide_text' holds 'object'; float16 and float32 are known"):
+    with pytest.raises(DataError, match=r"'guide_text' holds 'object'; it must hold float16 or float32"):
         import_features(changed("dtype", {b"clfa.dtype": b"object"}), tmp_path / "cache")
     mixed = changed("mixed", {})
     manifest = OutputFolder(mixed).manifest()
     other = changed("other", {STORE: b"guides/other/text"}) / "part-000000.parquet"
     other.rename(mixed / "part-000001.parquet")
     write_json(mixed / MANIFEST, {**manifest, "parts": [*manifest["parts"], {"file": "part-000001.parquet"}]})
-    with pytest.raises(DataError, match=r"part-000001.parquet comes from another model than the first part"):
+    with pytest.raises(DataError, match=r"part-000001.parquet was computed by another model than the first part"):
         import_features(mixed, tmp_path / "cache")
     (mixed / "part-000000.parquet").write_text("no parquet")
     with pytest.raises(DataError, match=r"mixed is damaged"):

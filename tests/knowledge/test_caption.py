@@ -94,5 +94,5 @@ def test_no_such_model(tmp_path: Path, tiny_vit_dir: Path) -> None:
 def test_a_model_of_another_mind(captioner: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     source = CaptionSource.from_recipe(KnowledgeRecipe(caption_model=str(captioner)))
     monkeypatch.setattr(source.model, "generate", lambda **kwargs: torch.zeros(1, 2, dtype=torch.long))
-    with pytest.raises(ModelError, match="gave 1 captions for 3 pictures"):
+    with pytest.raises(ModelError, match="returned 1 captions for 3 images"):
         source.describe(pictures())

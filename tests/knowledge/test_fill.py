@@ -46,5 +46,5 @@ def test_the_column_alone_leaves_a_corpus_as_it_is(tmp_path: Path, make_corpus: 
 
 
 def test_a_corpus_without_pictures(tmp_path: Path, make_corpus: Callable[..., Corpus]) -> None:
-    with pytest.raises(DataError, match="synthetic has no images, which the knowledge source ocr looks at"):
+    with pytest.raises(DataError, match="synthetic has no images, but the knowledge source ocr reads images"):
         filled_by(tmp_path, make_corpus(images=False), "hashtags", "ocr")

@@ -67,7 +67,7 @@ def test_what_fails_is_counted_and_not_remembered(tmp_path: Path, caplog: pytest
     assert "<image bytes>: not an image in any format Pillow reads" in failures.examples
     with caplog.at_level(logging.WARNING):
         texts.warn()
-    assert "knowledge source ocr: 3 pictures gave no text because they failed" in caplog.text
+    assert "knowledge source ocr failed for 3 images, which have no text" in caplog.text
     assert make(tmp_path, "ocr")({"image": [png(13)]}) == [None]
 
 

@@ -179,7 +179,7 @@ def test_no_pictures_for_a_source_that_looks_at_them(
     table = tmp_path / "texts.csv"
     table.write_text("text,label\n" + "".join(f"so {n},{'ab'[n % 2]}\n" for n in range(40)))
     recipe = tiny_recipe(table, *overrides, "model.vision_encoder=null")
-    with pytest.raises(DataError, match="has no images, which the knowledge source ocr looks at"):
+    with pytest.raises(DataError, match="has no images, but the knowledge source ocr reads images"):
         load_corpus(recipe, cache=tmp_path)
 
 

@@ -1,1 +1,1 @@
-"""Features of frozen encoders and guides for large tables."""
+"""Features of frozen encoders and embeddings of guides for large tables."""

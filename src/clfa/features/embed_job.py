@@ -1,4 +1,4 @@
-"""Guide embeddings and features of frozen encoders for tables larger than one machine, as Parquet shards."""
+"""A job that computes guide embeddings and features of frozen encoders for large tables, as Parquet shards."""
 
 from __future__ import annotations
 
@@ -21,21 +21,21 @@ from clfa.store import ABSENT_KEY, KEY_BYTES, FeatureStore, text_key
 from clfa.tables.cells import read_image, read_text
 from clfa.tables.rows import Row
 
-# Field metadata: where in a cache directory the column's rows belong, and what they are.
+# Field metadata: the column's place in a cache directory, the width and dtype of its rows, and its key column.
 STORE, WIDTH, DTYPE, KEY = b"clfa.store", b"clfa.width", b"clfa.dtype", b"clfa.key"
 
 
 @dataclass(frozen=True)
 class EmbedJob(Job):
-    """Embed every row as a training run by the same recipe would.
+    """Embed every row as a training run with the same recipe would.
 
     Args:
-        recipe: ``Recipe.model_dump()``: its guide, if it has one, and its wholly frozen encoders are what is computed.
-            Paths in it have to be ones that all machines see.
-        batch_size: Rows taken at a time; their pictures are in memory together.
+        recipe: ``Recipe.model_dump()``. The embeddings of its guide, if any, and the features of its completely frozen
+            encoders are computed. All machines must be able to read the paths in it.
+        batch_size: Rows per batch; the images of a batch are in memory together.
         text: Text column.
-        image: Image column: paths (relative ones start from the table's folder), fsspec addresses, or encoded bytes.
-        identifier: Id column; the row number where it is absent.
+        image: Image column: paths (relative to the table's folder), fsspec addresses, or encoded bytes.
+        identifier: Id column; the row number is the id if the column does not exist.
     """
 
     recipe: dict[str, Any]
@@ -50,7 +50,7 @@ class EmbedJob(Job):
         """See :meth:`clfa.jobs.job.Job.open`.
 
         Raises:
-            RecipeError: When the recipe has nothing to compute, or its guide is yet to be fitted.
+            RecipeError: When the recipe has nothing to compute, or its guide is not fitted yet.
             ModelError: When an encoder or the guide cannot be loaded.
         """
         return EmbedWorker(self)
@@ -58,7 +58,7 @@ class EmbedJob(Job):
 
 @dataclass(frozen=True)
 class _Column:
-    """One kind of array: its name, side, place in a cache, and how it is stored there."""
+    """A column of arrays: name, side, place in the cache, and storage format."""
 
     name: str
     side: str
@@ -79,18 +79,18 @@ class _Column:
 
 
 class EmbedWorker(Worker):
-    """Encoders and guide at work on rows.
+    """Computes the arrays of rows with a recipe's encoders and guide.
 
-    The arrays come from the very code that fills a training run's caches, on a cache of its own that is emptied after
-    every batch: what a run finds after :func:`clfa.features.import_features.import_features` is what it would have
+    It uses the code that fills a training run's caches, with a temporary cache that is emptied after every batch.
+    Therefore a run reads, after :func:`clfa.features.import_features.import_features`, the values that it would have
     computed.
 
     Args:
-        job: Which recipe, which columns.
+        job: The recipe and the columns.
     """
 
     def __init__(self, job: EmbedJob) -> None:
-        # Here and not above: a worker's environment has to be set first.
+        # Imported here because a worker's environment variables must be set first.
         from clfa.guides import GUIDES, GuideContext
         from clfa.recipe import validate_recipe
         from clfa.runs.encoders import load_encoders
@@ -120,7 +120,7 @@ class EmbedWorker(Worker):
         if recipe.guided:
             if recipe.guide.name == "fitted" and "path" not in recipe.guide.options:
                 raise RecipeError(
-                    "the fitted guide is fitted on a training run's pairs: train on a part of the data first, then "
+                    "the fitted guide needs the pairs of a training run: train on a part of the data first, then "
                     "give guide.path=RUN/guide here and in the recipe of the large run."
                 )
             context = GuideContext(self._cache, model.text_encoder, model.vision_encoder, encoders.text, encoders.image)
@@ -130,8 +130,8 @@ class EmbedWorker(Worker):
                 columns.append(_Column(f"guide_{side}", side, place, self._guide.dim, "float32", False))
         if not columns:
             raise RecipeError(
-                f"recipe {recipe.name!r} has nothing to compute beforehand: no guide, and no encoder that is wholly "
-                "frozen (model.freeze_text_encoder=true, model.freeze_vision_encoder=true)."
+                f"recipe {recipe.name!r} has nothing to compute beforehand: it has no guide and no completely frozen "
+                "encoder (model.freeze_text_encoder=true, model.freeze_vision_encoder=true)."
             )
         self._columns = columns
         sides = {column.side for column in columns}
@@ -161,7 +161,7 @@ class EmbedWorker(Worker):
             try:
                 self._read_image(row, folder, position, images, keys["image"])
             except ImageError as error:
-                # The text is of use all the same.
+                # The text is embedded nevertheless.
                 outcome.error = str(error)
                 outcome.reason = MISSING if isinstance(error, MissingImageError) else UNREADABLE
             if outcome.error is None and not any(keys[side][position] for side in self._sides):

@@ -1,4 +1,4 @@
-"""From Parquet shards of embeddings to the caches that a training run reads."""
+"""Import of embeddings from Parquet shards into the caches that a training run reads."""
 
 from __future__ import annotations
 
@@ -16,24 +16,24 @@ from clfa.jobs.output import OutputFolder
 from clfa.progress import track
 from clfa.store import FeatureStore
 
-# Rows read at a time; with 49 tokens of width 768 in half precision they take 5 MB.
+# Rows per read; with 49 tokens of width 768 in half precision they take 5 MB.
 _ROWS = 64
 
 
 def import_features(source: str | Path, cache: Path) -> dict[str, int]:
-    """Put embeddings and features into a cache directory, where runs by the same recipe find them.
+    """Copy embeddings and features into a cache directory, where runs with the same recipe find them.
 
-    What is there already is left as it is, so that it may be repeated, or gone on with after an interruption.
+    Existing entries are kept, so that the import can be repeated or continued after an interruption.
 
     Args:
         source: Finished output folder of :class:`clfa.features.embed_job.EmbedJob`.
         cache: Cache directory.
 
     Returns:
-        Contents added by column.
+        Number of entries added, by column.
 
     Raises:
-        DataError: When the folder is not finished or holds something else, or a part or a cache is damaged.
+        DataError: When the folder is not finished or holds other results, or a part or a cache is damaged.
     """
     folder = OutputFolder(source)
     manifest = folder.manifest()
@@ -61,12 +61,12 @@ def import_features(source: str | Path, cache: Path) -> dict[str, int]:
 def _place(field: pa.Field, cache: Path) -> tuple[Path, int, str]:
     place = field.metadata[STORE].decode()
     target = (cache / place).resolve()
-    # The parts may come from anywhere; they write nowhere but here.
+    # The parts may come from an untrusted source and must not write outside the cache.
     if not target.is_relative_to(cache.resolve()):
         raise DataError(f"column {field.name!r} would be written to {target}, outside the cache {cache}.")
     dtype = field.metadata[DTYPE].decode()
     if dtype not in ("float16", "float32"):
-        raise DataError(f"column {field.name!r} holds {dtype!r}; float16 and float32 are known.")
+        raise DataError(f"column {field.name!r} holds {dtype!r}; it must hold float16 or float32.")
     return target, int(field.metadata[WIDTH]), dtype
 
 
@@ -74,12 +74,12 @@ def _batches(part: Path, field: pa.Field) -> Iterator[pa.RecordBatch]:
     key = field.metadata[KEY].decode()
     with pq.ParquetFile(part) as file:
         if file.schema_arrow.field(field.name).metadata.get(STORE) != field.metadata[STORE]:
-            raise DataError(f"{part} comes from another model than the first part.")
+            raise DataError(f"{part} was computed by another model than the first part.")
         yield from file.iter_batches(batch_size=_ROWS, columns=[key, field.name])
 
 
 def _arrays(batch: pa.RecordBatch, field: pa.Field, store: FeatureStore) -> Iterator[tuple[bytes, np.ndarray]]:
-    """Keys and arrays (n, width) of a batch's rows, those without one left out."""
+    """Yield keys and arrays (n, width) of a batch's rows; skip rows without an array and entries that exist."""
     for key, value in zip(batch.column(0).to_pylist(), _values(batch.column(1), store), strict=True):
         if key is not None and value is not None and key not in store:
             yield key, value

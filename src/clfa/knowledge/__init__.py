@@ -1,7 +1,7 @@
-"""Knowledge: extra text about a post, and word-pair graphs over it.
+"""Registries of knowledge: sources of extra text about a post, and lexicons for word-pair graphs.
 
-A new source of knowledge text is one new file here and one line in :data:`KNOWLEDGE_SOURCES`; a new lexicon of word
-polarities one file and one line in :data:`LEXICONS`.
+A new source is one new file here and one line in :data:`KNOWLEDGE_SOURCES`. A new lexicon of word polarities is one new
+file here and one line in :data:`LEXICONS`.
 """
 
 from clfa.registry import Registry

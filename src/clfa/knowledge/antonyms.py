@@ -14,31 +14,31 @@ _FILES = ("data.noun", "data.verb", "data.adj", "data.adv")
 
 
 class Antonyms:
-    """How close each of two words is to the other's antonym.
+    """Similarity of each of two words to the other's antonym.
 
     Args:
         wordnet: NLTK's reader of a WordNet.
-        fingerprint: Of that WordNet.
+        fingerprint: Digest of that WordNet's files.
     """
 
     def __init__(self, wordnet: Any, fingerprint: str) -> None:
         self.wordnet = wordnet
         self.fingerprint = fingerprint
-        # Of an instance's own, so that readers of several WordNets do not share answers.
+        # One cache per instance, so that readers of different WordNets do not share results.
         self._senses = lru_cache(maxsize=None)(self._find)
         self._pairs = lru_cache(maxsize=1_000_000)(self._compare)
 
     @classmethod
     def load(cls, path: str | None = None) -> Antonyms:
-        """WordNet from a folder or from NLTK's data.
+        """Load WordNet from a folder or from NLTK's data.
 
         Args:
-            path: Folder holding WordNet's ``data.noun``, ``index.noun``, ... (``dict`` of Princeton's archive, or
-                ``corpora/wordnet`` of NLTK's data). When not given, NLTK looks in its own places.
+            path: Folder with WordNet's ``data.noun``, ``index.noun``, ... (``dict`` of Princeton's archive, or
+                ``corpora/wordnet`` of NLTK's data). When not given, NLTK searches its data folders.
 
         Raises:
             RecipeError: When NLTK is not installed.
-            DataError: When there is no WordNet.
+            DataError: When WordNet is not found or cannot be read.
         """
         try:
             from nltk.corpus.reader.wordnet import WordNetCorpusReader
@@ -58,7 +58,7 @@ class Antonyms:
 
         class English(WordNetCorpusReader):
             def map_wn(self, version: str = "wordnet") -> dict[str, str]:
-                # For other languages only, and it needs a second WordNet.
+                # Only needed for other languages, and it requires a second WordNet.
                 return {}
 
         digest = hashlib.blake2b(digest_size=16)
@@ -66,36 +66,36 @@ class Antonyms:
             for name in _FILES:
                 digest.update((root / name).read_bytes())
             if path is not None and str(root) not in allowed:
-                # NLTK reads nothing outside the folders that it is told of.
+                # NLTK only reads files below the folders in this list.
                 allowed.append(str(root))
             with warnings.catch_warnings():
-                # About languages other than English.
+                # The warnings are about languages other than English.
                 warnings.simplefilter("ignore")
                 return cls(English(str(root), None), digest.hexdigest())
         except (OSError, LookupError, ValueError) as error:
             raise DataError(
-                f"{root} holds no WordNet that NLTK can read ({str(error).strip()}); it needs the unpacked files of "
-                "WordNet's dict folder."
+                f"{root} holds no WordNet that NLTK can read ({str(error).strip()}); give a folder with the unpacked "
+                "files of WordNet's dict folder."
             ) from error
 
     def __call__(self, first: str, second: str) -> float:
-        """Mean of two path similarities: each word's first synset to the antonym of the other word's.
+        """Return the mean of two path similarities: of each word's first synset to the antonym of the other word.
 
-        The antonym is the first one of the first lemma that has any, in the word's first synset over all parts of
-        speech, as in the authors' code.
+        A word's antonym is the first antonym of the first lemma that has one, in the word's first synset over all parts
+        of speech, as in the authors' code.
 
         Args:
             first: A word, in any case or inflection.
-            second: Another.
+            second: Another word.
 
         Returns:
-            From 0 to 1, where 1 means that each is the other's antonym; 0 where either has none.
+            From 0 to 1; 1 means that each word is the other's antonym, 0 that one of them has no antonym.
         """
         a, b = sorted((first.lower(), second.lower()))
         return self._pairs(a, b)
 
     def has_antonym(self, word: str) -> bool:
-        """Whether a word's first synset has an antonym: all others are 0 with every word."""
+        """Return whether a word's first synset has an antonym; without one the similarity to every word is 0."""
         return self._senses(word.lower()) is not None
 
     def _find(self, word: str) -> tuple[Any, Any] | None:
@@ -109,5 +109,5 @@ class Antonyms:
         a, b = self._senses(first), self._senses(second)
         if a is None or b is None:
             return 0.0
-        # None where no path joins two synsets.
+        # path_similarity gives None if no path connects the synsets.
         return ((a[0].path_similarity(b[1]) or 0.0) + (b[0].path_similarity(a[1]) or 0.0)) / 2

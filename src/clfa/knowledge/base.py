@@ -1,4 +1,4 @@
-"""The interface every source of knowledge text shares."""
+"""The interface of knowledge sources."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from clfa.knowledge.recipe import KnowledgeRecipe
 
 
 class KnowledgeSource(ABC):
-    """What a post is told about itself: one text per sample, empty where there is nothing to tell.
+    """A source of extra text about posts: one text per sample, empty if there is none.
 
     Attributes:
-        name: As in recipes.
-        reads: The schema's column that the text is made from.
-        fingerprint: Identifies everything but the content that the text depends on; caches are named after it. ``None``
-            for sources so cheap that keeping their texts costs more than making them.
+        name: Name in recipes.
+        reads: The schema's column that the text is computed from.
+        fingerprint: Identifies everything that the text depends on besides the content; names the cache folder.
+            ``None`` for sources whose texts are faster to compute than to cache.
         batch_size: Samples per call of :meth:`describe`.
     """
 
@@ -28,7 +28,7 @@ class KnowledgeSource(ABC):
     @classmethod
     @abstractmethod
     def from_recipe(cls, recipe: KnowledgeRecipe) -> KnowledgeSource:
-        """The source as a recipe asks for it.
+        """Create the source for a recipe.
 
         Raises:
             RecipeError: When an option is missing or an optional package is not installed.
@@ -37,10 +37,10 @@ class KnowledgeSource(ABC):
 
     @abstractmethod
     def describe(self, contents: Sequence[Any]) -> list[str]:
-        """Texts of B contents.
+        """Compute the texts of B contents.
 
         Args:
-            contents: Values of the column that the source reads; pictures are loaded, upright and RGB.
+            contents: Values of the column that the source reads; images are loaded, upright and RGB.
 
         Returns:
             B texts.

@@ -1,4 +1,4 @@
-"""A sentence about the picture, from any captioning model of Transformers."""
+"""Captions of images by a Transformers captioning model."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from clfa.tables.encoding import clean_text
 
 
 class CaptionSource(KnowledgeSource):
-    """Captions by greedy decoding, so that a picture has one caption for good.
+    """Captions by greedy decoding, so that an image always gets the same caption.
 
     Args:
         model: A model of ``AutoModelForImageTextToText`` (BLIP, GIT, vision encoder-decoders).
-        image_processor: Its image processor.
-        tokenizer: Its tokenizer.
-        max_tokens: Most tokens generated.
+        image_processor: The model's image processor.
+        tokenizer: The model's tokenizer.
+        max_tokens: Largest number of generated tokens.
     """
 
     name = "caption"
@@ -48,12 +48,12 @@ class CaptionSource(KnowledgeSource):
         place = recipe.caption_model
         if place is None:
             raise RecipeError(
-                "the knowledge source caption needs knowledge.caption_model: a captioning model's directory or hub id, "
-                "for instance Salesforce/blip-image-captioning-base."
+                "the knowledge source caption needs knowledge.caption_model: the directory or hub id of a captioning "
+                "model, for instance Salesforce/blip-image-captioning-base."
             )
         model = pretrained(AutoModelForImageTextToText, place)
         processor = pretrained(AutoProcessor, place)
-        # A vision encoder-decoder has no processor class; AutoProcessor gives one of its two parts.
+        # A vision encoder-decoder has no processor class; AutoProcessor returns its image processor or tokenizer.
         image_processor = getattr(processor, "image_processor", None) or pretrained(AutoImageProcessor, place)
         tokenizer = getattr(processor, "tokenizer", None) or pretrained(AutoTokenizer, place)
         return cls(model, image_processor, tokenizer, recipe.caption_max_tokens)
@@ -65,5 +65,5 @@ class CaptionSource(KnowledgeSource):
         pixels = inputs["pixel_values"].to(self.model.device, self.model.dtype)
         tokens = self.model.generate(pixel_values=pixels, max_new_tokens=self.max_tokens, do_sample=False, num_beams=1)
         if len(tokens) != len(contents):
-            raise ModelError(f"the captioning model gave {len(tokens)} captions for {len(contents)} pictures.")
+            raise ModelError(f"the captioning model returned {len(tokens)} captions for {len(contents)} images.")
         return [clean_text(text) for text in self.tokenizer.batch_decode(tokens, skip_special_tokens=True)]

@@ -1,4 +1,4 @@
-"""The knowledge text that the data set itself brings."""
+"""Knowledge text from a column of the data set."""
 
 from __future__ import annotations
 
@@ -21,5 +21,5 @@ class ColumnSource(KnowledgeSource):
         return cls()
 
     def describe(self, contents: Sequence[Any]) -> list[str]:
-        """The texts as they are."""
+        """Return the texts unchanged, ``""`` for ``None``."""
         return [content or "" for content in contents]

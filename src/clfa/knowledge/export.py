@@ -1,4 +1,4 @@
-"""Knowledge texts as a table, to look at and to share."""
+"""Export of knowledge texts to a Parquet file."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ def write_knowledge(corpus: Corpus, path: str | os.PathLike[str]) -> dict[str, t
     """Write id, split and knowledge text of every sample to a Parquet file.
 
     Args:
-        corpus: With its knowledge column filled.
-        path: File to write; it appears only when complete.
+        corpus: A corpus with filled knowledge column.
+        path: File to write, atomically.
 
     Returns:
-        For each split the number of samples with a knowledge text, and of all samples.
+        For each split the number of samples with a knowledge text, and the number of all samples.
     """
     target = Path(path)
     target.parent.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""The knowledge column of a corpus, made by the sources that a recipe names."""
+"""Computation of a corpus's knowledge column by the sources of a recipe."""
 
 from __future__ import annotations
 
@@ -22,21 +22,21 @@ from clfa.knowledge.texts import KnowledgeTexts
 
 
 def fill_knowledge(corpus: Corpus, texts: KnowledgeTexts) -> Corpus:
-    """Return the corpus with its knowledge column made by the sources; unlabelled pairs keep theirs.
+    """Return the corpus with a knowledge column from the sources. Unlabelled pairs do not change.
 
     Args:
-        corpus: Posts, with the knowledge that the reader found.
+        corpus: A corpus with the knowledge texts of its reader.
         texts: The sources.
 
     Raises:
-        DataError: When a source looks at pictures and the corpus has none.
+        DataError: When a source reads images and the corpus has none.
     """
     if [source.name for source in texts.sources] == ["column"]:
         return corpus
     if texts.reads_images and not corpus.has_images:
         names = ", ".join(source.name for source in texts.sources if source.reads == "image")
         raise DataError(
-            f"{corpus.name} has no images, which the knowledge source {names} looks at; "
+            f"{corpus.name} has no images, but the knowledge source {names} reads images; "
             "leave it out of knowledge.sources, or give data with images."
         )
     splits = {name: _filled(split, texts) for name, split in corpus.splits.items()}
@@ -45,7 +45,7 @@ def fill_knowledge(corpus: Corpus, texts: KnowledgeTexts) -> Corpus:
 
 
 def _filled(split: Dataset, texts: KnowledgeTexts) -> Dataset:
-    # Columns, not lists of their values: encoded pictures are read one at a time.
+    # Columns instead of lists, so that encoded images are read one at a time.
     found = texts({source.reads: split[source.reads] for source in texts.sources})
     features = Features({"knowledge": split.features["knowledge"]})
     column = Dataset.from_dict({"knowledge": found}, features=features)
@@ -56,7 +56,7 @@ def _filled(split: Dataset, texts: KnowledgeTexts) -> Dataset:
 
 @contextmanager
 def _without_bars() -> Iterator[None]:
-    """Without the bars of Datasets about its inner workings."""
+    """Disable the progress bars of Datasets."""
     shown = not are_progress_bars_disabled()
     disable_progress_bars()
     try:

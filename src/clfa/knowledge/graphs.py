@@ -1,12 +1,14 @@
-"""Word-pair graphs: which words of a post, or of a post and its knowledge, are at odds.
+"""Word-pair graphs: contrast between the words of a post, or between a post and its knowledge text.
 
-Source: CLFA (arXiv:2403.06355) compares itself with models enriched by such graphs; the definitions are those of the
-authors' public code (``generate_graph.py``, ``utils.py``). There the affective graph is added to text self-attention
-with weight gamma, and to text-knowledge attention the affective graph with lambda1 (their default mode), the antonym
-graph with lambda2, or both; all three weights are 1 by default, and their run without graphs sets gamma = lambda1 = 0.
-Differences here: no graph is the default; words are found with punctuation apart, not by blanks alone; a polarity of
-exactly -1 counts (theirs is the mark of unknown words); [SEP] gets its 1 where it stands (theirs at the end of the
-padding), and this 1 and that of [CLS] are weighted by gamma as is the graph (theirs are added after weighting).
+Source: CLFA (arXiv:2403.06355) compares itself with models that use such graphs; the definitions follow the authors'
+public code (``generate_graph.py``, ``utils.py``). There the affective graph is added to text self-attention with weight
+gamma. To text-knowledge attention the code adds the affective graph with weight lambda1 (the default mode), the antonym
+graph with weight lambda2, or both. All three weights are 1 by default; the run without graphs sets gamma = lambda1 = 0.
+
+Differences here: the default is no graph. Punctuation is separated from words; the authors split at blanks only. A
+polarity of exactly -1 counts; in the authors' code it marks unknown words. The diagonal 1 of [SEP] is at the position
+of [SEP]; in the authors' code it is at the end of the padding. The diagonal 1s of [CLS] and [SEP] are weighted by gamma
+like the graph; the authors add them after weighting.
 """
 
 from __future__ import annotations
@@ -24,12 +26,12 @@ from clfa.knowledge.words import Pieces
 
 
 def affective_graph(first: Sequence[float | None], second: Sequence[float | None]) -> np.ndarray:
-    """``A_ij = |s_i - s_j| * exp(-s_i * s_j)`` for words whose polarities are both known, else 0.
+    """Return ``A_ij = |s_i - s_j| * exp(-s_i * s_j)`` where both polarities are known, else 0.
 
-    Large where two words disagree in sentiment. A word and itself get 0 by the formula.
+    The value is large where two words differ in sentiment. For a word and itself the formula gives 0.
 
     Args:
-        first: N polarities from -1 to 1, ``None`` where unknown.
+        first: N polarities from -1 to 1, ``None`` if unknown.
         second: M polarities.
 
     Returns:
@@ -45,7 +47,7 @@ def affective_graph(first: Sequence[float | None], second: Sequence[float | None
 
 
 def antonym_graph(first: Sequence[str], second: Sequence[str], antonyms: Antonyms) -> np.ndarray:
-    """Antonymy (:class:`Antonyms`) of each word of one text and each of another.
+    """Return the antonymy (:class:`Antonyms`) of each word of one text and each word of another.
 
     Args:
         first: N words.
@@ -64,17 +66,17 @@ def antonym_graph(first: Sequence[str], second: Sequence[str], antonyms: Antonym
 
 
 def spread(graph: np.ndarray, first: Pieces, second: Pieces) -> np.ndarray:
-    """A graph over words spread over all pieces of the words: (T, M) pairs that are not 0.
+    """Expand a graph over words to the word pieces (T, K); return the pairs that are not 0.
 
     Args:
-        graph: Over words (N, M).
+        graph: Graph over words (N, M).
         first: N words in T pieces.
         second: M words in K pieces.
 
     Returns:
         Triples row, column, value (pairs, 3) in float32.
     """
-    # Pieces of no word, numbered -1, take the zeros of a last row and column.
+    # Pieces of no word have number -1; they get the zeros of an extra last row and column.
     dense = np.pad(graph, ((0, 1), (0, 1)))[np.ix_(first.word_of, second.word_of)]
     return _triples(dense)
 
@@ -85,12 +87,12 @@ def _triples(dense: np.ndarray) -> np.ndarray:
 
 
 class WordGraphs:
-    """The graphs that a recipe gives a weight.
+    """The graphs that have a weight in a recipe.
 
     Args:
-        recipe: Its weights.
-        lexicon: For the affective graphs; not needed without gamma and lambda1.
-        antonyms: For the antonym graph; not needed without lambda2.
+        recipe: The recipe's ``knowledge`` section with the weights.
+        lexicon: Lexicon of the affective graphs; not needed without gamma and lambda1.
+        antonyms: WordNet of the antonym graph; not needed without lambda2.
     """
 
     def __init__(self, recipe: KnowledgeRecipe, lexicon: Lexicon | None, antonyms: Antonyms | None) -> None:
@@ -99,7 +101,7 @@ class WordGraphs:
 
     @classmethod
     def from_recipe(cls, recipe: KnowledgeRecipe) -> WordGraphs:
-        """Load what the weighted graphs need.
+        """Load the lexicon and WordNet that the graphs need.
 
         Raises:
             RecipeError: When a lexicon is unknown, or an optional package or path is missing.
@@ -115,21 +117,21 @@ class WordGraphs:
 
     @property
     def fingerprint(self) -> str:
-        """Of the lexicon and the WordNet, as far as they are loaded."""
+        """Fingerprint of the loaded lexicon and WordNet."""
         return "-".join(part.fingerprint for part in (self.lexicon, self.antonyms) if part is not None)
 
     def affective(self, first: Pieces, second: Pieces) -> np.ndarray:
-        """Triples of the affective graph between two texts (pairs, 3)."""
+        """Return the affective graph between two texts as triples (pairs, 3)."""
         assert self.lexicon is not None
         return spread(affective_graph(self.lexicon(first.words), self.lexicon(second.words)), first, second)
 
     def affective_self(self, text: Pieces) -> np.ndarray:
-        """The same within a text, with 1 on the diagonal of special tokens ([CLS], [SEP])."""
+        """Return the affective graph within a text as triples, with diagonal 1 for special tokens ([CLS], [SEP])."""
         marks = np.flatnonzero(text.special).astype(np.float32)
         diagonal = np.stack([marks, marks, np.ones_like(marks)], axis=1)
         return np.concatenate([self.affective(text, text), diagonal])
 
     def antonym(self, first: Pieces, second: Pieces) -> np.ndarray:
-        """Triples of the antonym graph between two texts (pairs, 3)."""
+        """Return the antonym graph between two texts as triples (pairs, 3)."""
         assert self.antonyms is not None
         return spread(antonym_graph(first.words, second.words, self.antonyms), first, second)

@@ -1,4 +1,4 @@
-"""Words hidden in hashtags: ``#SoSunny_today`` -> ``So Sunny today``."""
+"""Words of hashtags: ``#SoSunny_today`` -> ``So Sunny today``."""
 
 from __future__ import annotations
 
@@ -10,21 +10,21 @@ from clfa.knowledge.base import KnowledgeSource
 from clfa.knowledge.recipe import KnowledgeRecipe
 
 _HASHTAG = re.compile(r"[#＃](\w+)")
-# Between a small letter and a capital, before the last capital of a run that a small letter follows (USAToday), and
-# between letters and digits.
+# Word borders: between a lower-case and an upper-case letter; before the last capital of a run that is followed by a
+# lower-case letter (USAToday); between letters and digits.
 _BORDER = re.compile(
     r"(?<=[^\W\d_A-Z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][^\W\d_A-Z])|(?<=\d)(?=[^\W\d_])|(?<=[^\W\d_])(?=\d)"
 )
 
 
 def hashtag_words(text: str) -> str:
-    """The words of all hashtags of a text, in order.
+    """Return the words of all hashtags of a text, in order.
 
     Args:
-        text: A post.
+        text: Text of a post.
 
     Returns:
-        Words with blanks between; empty where there is no hashtag.
+        Words separated by blanks; empty if there is no hashtag.
 
     Example:
         >>> hashtag_words("rain again #BestDayEver #so_sunny #USAToday2014")
@@ -35,7 +35,7 @@ def hashtag_words(text: str) -> str:
 
 
 class HashtagSource(KnowledgeSource):
-    """The post's hashtags, split at capitals, digits and underscores; a tag in one case stays one word."""
+    """Words of the post's hashtags, split at capitals, digits and underscores; a lower-case tag stays one word."""
 
     name = "hashtags"
     reads = "text"

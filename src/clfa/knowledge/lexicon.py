@@ -1,4 +1,4 @@
-"""Polarities of words and concepts."""
+"""A lexicon of polarities of words and concepts."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from collections.abc import Mapping, Sequence
 
 
 class Lexicon:
-    """How good or bad words are.
+    """Polarities of words and concepts, from -1 (negative) to 1 (positive).
 
     Args:
-        name: Of the lexicon, for messages.
-        polarities: By lower-case concept, its words separated by blanks; from -1 (bad) to 1 (good).
+        name: Name of the lexicon, for messages.
+        polarities: Polarity by concept; concepts are lower-case words separated by blanks.
 
     Attributes:
-        fingerprint: Of the content; caches are named after it.
+        fingerprint: Digest of the content; names the cache folder.
 
     Example:
         >>> Lexicon("tiny", {"good": 0.8, "a lot": 0.1})(["A", "lot", "of", "good"])
@@ -24,7 +24,7 @@ class Lexicon:
     def __init__(self, name: str, polarities: Mapping[str, float]) -> None:
         self.name = name
         self._polarities = dict(polarities)
-        # Longest concept by its first word: no longer run of words need be tried.
+        # Number of words of the longest concept by first word; longer sequences need not be looked up.
         self._longest: dict[str, int] = {}
         digest = hashlib.blake2b(digest_size=16)
         for concept in sorted(self._polarities):
@@ -37,14 +37,15 @@ class Lexicon:
         return len(self._polarities)
 
     def __call__(self, words: Sequence[str]) -> list[float | None]:
-        """Polarity of each word of a text.
+        """Return the polarity of each word of a text.
+
+        At each position the longest matching concept is used; all its words get its polarity.
 
         Args:
-            words: N words in order, in any case. Of the concepts that begin at a word the longest wins, and gives its
-                polarity to all its words.
+            words: N words in order, in any case.
 
         Returns:
-            N polarities, ``None`` where unknown.
+            N polarities, ``None`` if unknown.
         """
         lowered = [word.lower().replace("’", "'") for word in words]
         found: list[float | None] = [None] * len(lowered)

@@ -1,4 +1,4 @@
-"""Words written in the picture, read by RapidOCR."""
+"""Text in images, read by RapidOCR."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ from clfa.knowledge.base import KnowledgeSource
 from clfa.knowledge.recipe import KnowledgeRecipe
 from clfa.tables.encoding import clean_text
 
-# Larger pictures are shrunk to this longer side in pixels: text of a post is legible there, and time stays bounded.
+# Longer side in pixels to which larger images are reduced: text of posts is still legible, and the time is bounded.
 MAX_SIDE = 1280
 _PACKAGE = "rapidocr-onnxruntime"
 
 
 class OCRSource(KnowledgeSource):
-    """RapidOCR (PP-OCRv4 models in ONNX, English and Chinese), lines in reading order with blanks between.
+    """RapidOCR (PP-OCRv4 models in ONNX, English and Chinese): lines in reading order, joined by blanks.
 
-    Detection works on pictures enlarged to a shorter side of 736 pixels, the engine's default: without it small letters
-    in thumbnails are missed. Lines that the engine is less than half sure of are left out, again its default.
+    Two defaults of the engine are kept. For detection, images are enlarged to a shorter side of 736 pixels, because
+    otherwise small letters in thumbnails are missed. Lines with a score below 0.5 are dropped.
 
     Args:
-        engine: Called with a BGR array (H, W, 3), returns lines ``[box, text, score]`` or ``None``, and timings.
-        fingerprint: Of the engine and its settings.
+        engine: Function of a BGR array (H, W, 3) that returns lines ``[box, text, score]`` or ``None``, and timings.
+        fingerprint: Identifies the engine and its settings.
     """
 
     name = "ocr"
@@ -39,7 +39,7 @@ class OCRSource(KnowledgeSource):
 
     @classmethod
     def from_recipe(cls, recipe: KnowledgeRecipe) -> OCRSource:
-        """See :meth:`KnowledgeSource.from_recipe`; as many threads as PyTorch uses (``OMP_NUM_THREADS``)."""
+        """See :meth:`KnowledgeSource.from_recipe`. Uses as many threads as PyTorch (``OMP_NUM_THREADS``)."""
         try:
             from rapidocr_onnxruntime import RapidOCR
         except ImportError as error:

@@ -1,4 +1,4 @@
-"""The ``knowledge`` section of a recipe, which a processor keeps."""
+"""The ``knowledge`` section of a recipe; a saved processor keeps it."""
 
 from __future__ import annotations
 
@@ -8,19 +8,18 @@ from clfa.strict_model import StrictModel
 
 
 class KnowledgeRecipe(StrictModel):
-    """Extra text about each post, and word-pair graphs over it; without ``model.use_knowledge`` it has no effect.
+    """Extra text about each post, and word-pair graphs over it. It has no effect without ``model.use_knowledge``.
 
     Args:
-        sources: Where the text comes from, in the order in which it is joined: ``column``, ``ocr``, ``caption``,
-            ``hashtags``.
+        sources: Sources of the text, joined in this order: ``column``, ``ocr``, ``caption``, ``hashtags``.
         caption_model: Captioning model of the source ``caption``: directory or hub id.
-        caption_max_tokens: Most tokens of a caption.
+        caption_max_tokens: Largest number of tokens of a caption.
         lexicon: Word polarities of the affective graphs: ``vader`` or ``senticnet``.
-        lexicon_path: The lexicon's file, where it does not come with a package.
+        lexicon_path: The lexicon's file, if no package contains it.
         wordnet_path: WordNet's ``dict`` folder, for the antonym graph; NLTK's data when not given.
-        gamma: Weight of the affective graph in text self-attention; 0: none.
-        lambda1: Weight of the affective graph in text-knowledge attention; 0: none.
-        lambda2: Weight of the antonym graph in text-knowledge attention; 0: none.
+        gamma: Weight of the affective graph in text self-attention; 0 for no graph.
+        lambda1: Weight of the affective graph in text-knowledge attention; 0 for no graph.
+        lambda2: Weight of the antonym graph in text-knowledge attention; 0 for no graph.
     """
 
     sources: list[str] = Field(default_factory=lambda: ["column"], min_length=1)

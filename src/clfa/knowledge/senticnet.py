@@ -1,4 +1,4 @@
-"""SenticNet's concept polarities (Cambria et al.), from the file that its users download themselves."""
+"""Reader of SenticNet's concept polarities (Cambria et al.); users download the file themselves."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ _FRAME = re.compile(r"^\s*(?:#.*|senticnet\s*=\s*(?:\{\s*\}?|dict\(\s*\))\s*|\}\
 
 
 def read_senticnet(path: Path | None = None) -> Lexicon:
-    """Polarity intensities from SenticNet's Python file or a tab-separated table.
+    """Read polarity intensities from SenticNet's Python file or a tab-separated table.
 
     The Python file has a line ``senticnet['concept'] = [..., 'positive', '0.5', ...]`` (or ``'concept': [...]``) for
-    each concept; it is parsed line by line and never run. The table has ``concept<TAB>polarity_label<TAB>
-    polarity_intensity``, with or without a header. Underscores in concepts stand for blanks.
+    each concept; it is parsed line by line and never executed. The table has ``concept<TAB>polarity_label<TAB>
+    polarity_intensity``, with or without a header. Underscores in concepts mean blanks.
 
     Args:
         path: The file.
 
     Raises:
         RecipeError: When no file is given.
-        DataError: When the file cannot be read, or naming the line that is of neither form.
+        DataError: When the file cannot be read or a line has neither form; the message names the line.
     """
     if path is None:
         raise RecipeError(
@@ -60,14 +60,14 @@ def _entry(line: str, number: int, path: Path) -> tuple[str, float] | None:
     if found is not None:
         try:
             concept, values = ast.literal_eval(found["concept"]), ast.literal_eval(found["values"])
-            # The label stands before the intensity in every release, at differing places.
+            # The label is directly before the intensity in every release, but its position differs.
             label = next(position for position, value in enumerate(values) if value in _LABELS)
             return str(concept), _polarity(values[label + 1], where)
         except (ValueError, SyntaxError, TypeError, IndexError, StopIteration):
             raise DataError(f"{where}: expected [..., polarity label, intensity, ...], got {line[:80]!r}.") from None
     columns = line.split("\t")
     if len(columns) >= 3:
-        # A header has no label where the others have one.
+        # A header has no polarity label in the second column.
         return None if number == 1 and columns[1] not in _LABELS else (columns[0], _polarity(columns[2], where))
     if _FRAME.match(line):
         return None

@@ -1,4 +1,4 @@
-"""Knowledge texts of samples: every source asked once per content, its answers kept on disk."""
+"""Knowledge texts of samples, computed once per content and cached on disk."""
 
 from __future__ import annotations
 
@@ -23,42 +23,42 @@ from clfa.store import ABSENT_KEY, FeatureStore, text_key
 
 logger = logging.getLogger(__name__)
 
-# Contents between two writes: what a kill can cost, or two processes at the same contents.
+# Contents between two writes: the largest loss when the process is killed or when two processes do the same contents.
 _CHUNK = 16
-# Failures that a warning quotes.
+# Number of failures that a warning quotes.
 _MAX_EXAMPLES = 3
 
 
 @dataclass
 class Failures:
-    """Contents that a source could make nothing of.
+    """Contents for which a source failed.
 
     Args:
-        count: How many.
-        examples: The first of them: what, and why.
+        count: Number of failures.
+        examples: Messages of the first failures.
     """
 
     count: int = 0
     examples: list[str] = field(default_factory=list)
 
     def add(self, what: str) -> None:
-        """Count one."""
+        """Count a failure; keep its message if it is one of the first."""
         self.count += 1
         if len(self.examples) < _MAX_EXAMPLES:
             self.examples.append(what)
 
 
 class KnowledgeTexts:
-    """The knowledge texts that a recipe asks for.
+    """The knowledge texts of a recipe's sources.
 
     Args:
         recipe: The recipe's ``knowledge`` section.
-        cache: Cache directory. Texts lie in ``knowledge/SOURCE-FINGERPRINT`` by content key, so that neither another
-            run nor another data set with the same pictures computes them again.
+        cache: Cache directory. Texts are stored in ``knowledge/SOURCE-FINGERPRINT`` by content key; other runs and
+            other data sets with the same images use them again.
         progress: Whether to show progress bars.
 
     Attributes:
-        failures: Of each source, so far.
+        failures: Failures so far, by source.
 
     Raises:
         RecipeError: When a source is unknown, lacks an option or its package.
@@ -74,28 +74,29 @@ class KnowledgeTexts:
 
     @property
     def reads_images(self) -> bool:
-        """Whether any source looks at pictures."""
+        """Whether any source reads images."""
         return any(source.reads == "image" for source in self.sources)
 
     def __call__(self, columns: Mapping[str, Sequence[Any]]) -> list[str | None]:
-        """Texts of N samples.
+        """Compute the texts of N samples.
 
         Args:
-            columns: ``text``, ``image`` and ``knowledge`` of the samples, each of length N, as far as the sources read
-                them; a picture or text may be ``None``.
+            columns: Those of ``text``, ``image`` and ``knowledge`` that the sources read, each of length N; values may
+                be ``None``.
 
         Returns:
-            N texts, those of several sources joined by ``" ; "`` in the recipe's order; ``None`` where there is none.
+            N texts; the texts of several sources are joined by ``" ; "`` in the recipe's order. ``None`` if no source
+            gives a text.
         """
         parts = [self._texts(source, columns[source.reads]) for source in self.sources]
         return [SEPARATOR.join(filter(None, texts)) or None for texts in zip(*parts, strict=True)]
 
     def warn(self) -> None:
-        """Say what failed so far, if anything did."""
+        """Log a warning about the failures so far, if there are any."""
         for name, failures in self.failures.items():
             if failures.count:
                 logger.warning(
-                    "knowledge source %s: %d pictures gave no text because they failed, for instance %s",
+                    "knowledge source %s failed for %d images, which have no text; for instance %s",
                     name,
                     failures.count,
                     "; ".join(failures.examples),
@@ -110,7 +111,7 @@ class KnowledgeTexts:
         absent = store.missing(keys)
         with track(len(absent), f"knowledge: {source.name}") if self.progress else nullcontext(_silent) as advance:
             chunks = [absent[start : start + _CHUNK] for start in range(0, len(absent), _CHUNK)]
-            # In an order of its own, each process meets little that another one is at.
+            # Each process uses its own order, so that two processes seldom work on the same contents.
             Random().shuffle(chunks)
             for chunk in chunks:
                 store.refresh()
@@ -123,7 +124,7 @@ class KnowledgeTexts:
         return [_stored(store, key) for key in keys]
 
     def _key(self, source: KnowledgeSource, content: Any, failures: Failures) -> bytes:
-        """Content key, also of what is absent or cannot be read."""
+        """Return the content key; ``ABSENT_KEY`` for missing and unreadable contents."""
         if content is None or content == "":
             return ABSENT_KEY
         if source.reads != "image":
@@ -135,7 +136,7 @@ class KnowledgeTexts:
             return ABSENT_KEY
 
     def _describe(self, source: KnowledgeSource, contents: Sequence[Any], batch: list[int]) -> list[tuple[int, str]]:
-        """Texts of the contents that the source can read; the others are counted."""
+        """Return position and text of the contents that the source can process; count the others as failures."""
         failures = self.failures[source.name]
         loaded: dict[int, Any] = {}
         for position in batch:
@@ -146,7 +147,7 @@ class KnowledgeTexts:
                 failures.add(str(error))
         try:
             return list(zip(loaded, source.describe(list(loaded.values())) if loaded else [], strict=True))
-        except Exception as error:  # Engines raise anything on odd pictures.
+        except Exception as error:  # Engines raise errors of any kind on unusual images.
             if len(loaded) == 1:
                 failures.add(f"{image_name(contents[next(iter(loaded))])}: {type(error).__name__}: {error}")
                 return []

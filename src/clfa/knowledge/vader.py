@@ -1,4 +1,4 @@
-"""VADER's lexicon: open, and tuned to social media (Hutto and Gilbert, ICWSM 2014)."""
+"""Reader of VADER's lexicon, an open lexicon for social media (Hutto and Gilbert, ICWSM 2014)."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ _SCALE = 4.0
 
 
 def read_vader(path: Path | None = None) -> Lexicon:
-    """The lexicon of the package vaderSentiment, scaled from [-4, 4] to [-1, 1].
+    """Read the lexicon of the package vaderSentiment, scaled from [-4, 4] to [-1, 1].
 
     Args:
-        path: Another file of the same form: ``word<TAB>valence``, further columns being ignored.
+        path: Another file of the same format: ``word<TAB>valence``; further columns are ignored.
 
     Raises:
         RecipeError: When the package is not installed and no file is given.
-        DataError: When the file cannot be read or is not of that form.
+        DataError: When the file cannot be read or has another format.
     """
     if path is None:
         package = find_spec("vaderSentiment")

@@ -1,4 +1,4 @@
-"""Words of a text, and which of them each word piece belongs to."""
+"""Words of a text, and the assignment of word pieces to words."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-# Letters and digits with inner apostrophes and hyphens, or a run of signs: lexicons know emoticons.
+# Letters and digits with inner apostrophes and hyphens; or a run of other characters, because lexicons have emoticons.
 _WORD = re.compile(r"[^\W_]+(?:['’-][^\W_]+)*|[^\w\s]+|_+")
 
 
@@ -17,8 +17,8 @@ class Pieces:
     """A tokenised text.
 
     Args:
-        words: Its W words, as far as any piece belongs to them.
-        word_of: Word of each of T pieces, -1 for special tokens and whatever else belongs to none (T,).
+        words: The W words of the tokenised part of the text.
+        word_of: Index of each piece's word, -1 for special tokens and other pieces without a word (T,).
         special: Whether a piece is a special token of the tokenizer (T,).
     """
 
@@ -28,15 +28,15 @@ class Pieces:
 
 
 def align(text: str, offsets: Sequence[tuple[int, int]], special: Sequence[int]) -> Pieces:
-    """Find the word that each piece is cut from.
+    """Find the word of each piece.
 
     Args:
         text: The text that was tokenised.
-        offsets: First character and the one after the last of each piece (T), as a fast tokenizer gives them.
+        offsets: Start and end (exclusive) of each piece in characters (T), as given by a fast tokenizer.
         special: 1 for special tokens (T).
 
     Returns:
-        Pieces; one that spans several words belongs to the first.
+        Pieces; a piece that spans several words belongs to the first of them.
 
     Example:
         >>> pieces = align("so rainy!", [(0, 0), (0, 2), (3, 7), (7, 8), (8, 9), (0, 0)], [1, 0, 0, 0, 0, 1])

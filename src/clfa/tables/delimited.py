@@ -20,8 +20,6 @@ from clfa.tables.table import Stretch, Table, stretches_from
 # Lines that one quoted text may run over.
 MAX_QUOTED_LINES = 10_000
 _MAX_HEADER_LINES = 100
-# Of the lines between two quotes, the share that looks like rows from which on they are rows.
-_MOST_LIKE_ROWS = 0.8
 _DECLARED = re.compile(r"sep=(.)\s*")
 
 
@@ -59,7 +57,7 @@ class DelimitedTable(Table):
         header, self._header_lines = self._read_header([line for _, _, line in head], declared is not None)
         self._first_line = head[0][0] + self._header_lines
         self.columns = column_names(header, path, f"line {head[0][0]}")
-        self._profile = self._learn(texts[1:])
+        self._profile = RowProfile(texts[0], texts[1:], len(self.columns), self.separator)
 
     def _read_header(self, lines: Sequence[str | UnreadableLine], declared: bool) -> tuple[list[str], int]:
         skipped = int(declared)
@@ -69,19 +67,13 @@ class DelimitedTable(Table):
         assert isinstance(first, str)
         text = first
         for count, line in enumerate([*lines[skipped + 1 :][:_MAX_HEADER_LINES], None], start=1):
-            fields = split_fields(text.rstrip("\r\n"), self.separator)
+            fields = split_fields(text.rstrip("\r\n"), self.separator, skip_blanks=True)
             if not fields.open:
                 return fields.values, skipped + count
             if not isinstance(line, str):
                 break
             text += line
         return first.rstrip("\r\n").split(self.separator), skipped + 1
-
-    def _learn(self, texts: Sequence[str]) -> RowProfile:
-        width = len(self.columns)
-        found = [split_fields(text, self.separator) for text in texts]
-        rows = [fields.values for fields in found if not fields.open and len(fields.values) == width]
-        return RowProfile(rows, width, self.separator)
 
     def _rows(self, start: int) -> Iterator[Row]:
         for _, row in islice(self._placed_rows(), start, None):
@@ -139,7 +131,7 @@ class DelimitedTable(Table):
                         blank += 1
                         continue
                 elif (found := split_fields(text, separator)).open:
-                    fields, lines = self._quoted(item, feed)
+                    fields, lines = self._quoted(item, feed, len(found.values) - 1)
                 else:
                     fields = found.values if len(found.values) == width else self._best(text, found)
                 if len(fields) == width:
@@ -162,9 +154,10 @@ class DelimitedTable(Table):
         spaced = split_fields(text, self.separator, skip_blanks=True)
         return spaced.values if len(spaced.values) == width and not spaced.open else found.values
 
-    def _quoted(self, item: Line, feed: _Feed) -> tuple[list[str], int]:
+    def _quoted(self, item: Line, feed: _Feed, place: int) -> tuple[list[str], int]:
         """Fields of a row whose quote is open at the end of its first line, and its number of lines."""
         assert isinstance(item[2], str)
+        text = item[2].rstrip("\r\n")
         parts, following = [item[2]], []
         size = len(item[2])
         while len(parts) < MAX_QUOTED_LINES and size < MAX_LINE:
@@ -181,19 +174,11 @@ class DelimitedTable(Table):
             found = split_fields("".join(parts).rstrip("\r\n"), self.separator)
             if found.open:
                 continue
-            if found.proper and self._is_one_row(found, parts[1:]):
+            if found.proper and not self._profile.swallowed(text, place, [part.rstrip("\r\n") for part in parts[1:]]):
                 return found.values, len(parts)
             break
         feed.give_back(following)
-        return parts[0].rstrip("\r\n").split(self.separator), 1
-
-    def _is_one_row(self, found: Fields, following: Sequence[str]) -> bool:
-        """Whether lines between two quotes are the text of one row, and not rows that a stray quote swallowed."""
-        lines = [line.rstrip("\r\n") for line in following if line.strip()]
-        rows = sum(map(self._profile.resembles_row, lines))
-        if len(found.values) != len(self.columns):
-            return not rows
-        return not rows or rows < _MOST_LIKE_ROWS * len(lines)
+        return text.split(self.separator), 1
 
 
 class _Feed:

@@ -244,8 +244,8 @@ def wide_encoding(head: bytes) -> str | None:
         return "utf-16-le"
     if len(head) >= 4 and head[0] == head[2] == 0 and head[1] and head[3] and odd <= 0.01 * pairs:
         return "utf-16-be"
-    if odd > 0.05 * pairs and not even:
+    if odd > max(4, 0.2 * pairs) and not even:
         return "utf-16-le"
-    if even > 0.05 * pairs and not odd:
+    if even > max(4, 0.2 * pairs) and not odd:
         return "utf-16-be"
     return None

@@ -34,9 +34,10 @@ def open_json(path: str, options: TableOptions) -> Table:
 
 def _refuse_one_object(path: str, texts: list[str]) -> None:
     value = _parsed(texts[0])
-    if value is None and not any(text.startswith("{") and _parsed(text) is not None for text in texts[1:]):
+    if value is None and len(texts) > 1:
+        # All of it, or as much as was looked at.
         whole = _parsed("\n".join(texts))
-        if isinstance(whole, dict) or (len(texts) > 1 and texts[0] == "{"):
+        if isinstance(whole, dict) or texts[0] == "{":
             inside = _list_inside(whole) if isinstance(whole, dict) else None
             raise DataError(f"{path} is one JSON object, not a list of objects. {_how(inside)}")
     if isinstance(value, dict) and len(texts) == 1 and (inside := _list_inside(value)) is not None:

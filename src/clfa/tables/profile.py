@@ -5,22 +5,29 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from clfa.tables.quoting import split_fields
+
 _DIGITS, _LETTERS = re.compile(r"\d+"), re.compile(r"[^\W\d_]+")
 # From so many rows on a column has a shape, and a column of so few different values is one of classes.
 _FEWEST_ROWS, _MOST_SHAPES, _MOST_VALUES = 5, 3, 20
+# Of the lines between two quotes, the share that looks like rows from which on they are rows.
+_MOST_LIKE_ROWS = 0.8
 
 
 class RowProfile:
-    """Learns from a table's first rows what its columns look like.
+    """Learns from a table's first lines what its columns look like.
 
     Args:
-        rows: Fields of rows that stand on one line each.
+        header: The line with column names.
+        lines: The lines after it; those that are no rows by themselves are left aside.
         width: Number of columns.
         separator: Between fields.
     """
 
-    def __init__(self, rows: Sequence[Sequence[str]], width: int, separator: str) -> None:
+    def __init__(self, header: str, lines: Sequence[str], width: int, separator: str) -> None:
         self._width, self._separator = width, separator
+        found = [split_fields(line, separator) for line in lines]
+        rows = [fields.values for fields in found if not fields.open and len(fields.values) == width]
         self._values: dict[int, set[str]] = {}
         self._shapes: dict[int, set[str]] = {}
         if len(rows) >= _FEWEST_ROWS:
@@ -31,20 +38,50 @@ class RowProfile:
                     self._values[column] = values
                 if len(shapes) <= _MOST_SHAPES:
                     self._shapes[column] = shapes
+        plain = [cells for line in (header, *lines) if len(cells := line.split(separator)) == width]
+        # Programs that put every text in quotes leave none open.
+        self._quoted = {
+            column for column in range(width) if plain and all(cells[column].startswith('"') for cells in plain)
+        }
 
-    def resembles_row(self, line: str) -> bool:
-        """Return whether ``line`` by itself looks like a row of this table."""
+    def swallowed(self, first: str, place: int, following: Sequence[str]) -> bool:
+        """Return whether lines between two quotes are rows that a stray quote swallowed, not the text of one row.
+
+        Args:
+            first: The line in which a quote is opened.
+            place: Column whose field it opens.
+            following: The lines after it, to the one in which the quote is closed.
+        """
+        cells = first.split(self._separator)
+        after = self._width - place - 1
+        # Is the first line a row by itself? Its text may hold separators.
+        if len(cells) < self._width or not self._fit(cells[:place], 0):
+            return False
+        if after and not self._fit(cells[-after:], place + 1):
+            return False
+        lines = [line for line in following if line.strip()]
+        rows = sum(map(self._resembles_row, lines))
+        return rows > 0 and rows >= _MOST_LIKE_ROWS * len(lines)
+
+    def _resembles_row(self, line: str) -> bool:
         cells = line.split(self._separator)
-        if len(cells) != self._width or self._width < 2:
-            return False
-        if any(cells[column] not in values for column, values in self._values.items()):
-            return False
-        if any(_shape(cells[column]) not in shapes for column, shapes in self._shapes.items()):
+        if len(cells) != self._width or self._width < 2 or not self._fit(cells, 0):
             return False
         if self._values or self._shapes or self._separator == "\t":
             return True
         # Nothing is known of the columns. In a sentence a blank follows the comma.
         return not any(cell.startswith(" ") for cell in cells) and self._width > 2
+
+    def _fit(self, cells: Sequence[str], start: int) -> bool:
+        """Whether cells look like those of the columns from ``start`` on."""
+        for column, cell in enumerate(cells, start):
+            if column in self._quoted and not cell.startswith('"'):
+                return False
+            if column in self._values and cell.strip('"') not in self._values[column]:
+                return False
+            if column in self._shapes and _shape(cell.strip('"')) not in self._shapes[column]:
+                return False
+        return True
 
 
 def _shape(cell: str) -> str:

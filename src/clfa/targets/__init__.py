@@ -14,7 +14,12 @@ PROBLEM_TYPES = Registry(
 
 # Functions of a problem type (:class:`clfa.targets.problem_type.ProblemType`) and the training labels (N, width), none
 # missing, that return a weight per class.
-CLASS_WEIGHTS = Registry("class weighting", {"balanced": "clfa.targets.class_weights:balanced"})
+CLASS_WEIGHTS = Registry(
+    "class weighting",
+    {
+        "balanced": "clfa.targets.class_weights:balanced",
+    },
+)
 
 # Further figures beside those of the problem types: functions of a problem type, labels (N, width), none missing, and
 # logits (N, logit width) that return figures by name.
