@@ -80,7 +80,8 @@ def parser() -> argparse.ArgumentParser:
 
 
 def _run(options: argparse.Namespace) -> int:
-    from benchmarks.measure import Bench, Settings
+    from benchmarks.measure import Bench
+    from benchmarks.recorder import Settings
 
     settings = Settings(
         work=options.work.resolve(),

@@ -29,8 +29,9 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from clfa.files import atomic_write, write_json
-from clfa.prediction.predict import located
+from clfa.jobs.plan import PLAN
 from clfa.runs.resources import versions
+from clfa.tables.cells import read_image
 from clfa.tables.rows import iter_rows
 
 GB = 1e9
@@ -42,7 +43,7 @@ def read_posts(table: Path, columns: dict[str, str], images: bool) -> list[dict[
     for row in iter_rows(table):
         post = {"text": row.values.get(columns["text"])}
         if images:
-            image = located(row.values.get(columns["image"]), table.parent.resolve())
+            image = read_image(row.values.get(columns["image"]), str(table.parent.resolve()))
             path = image.get("path") if isinstance(image, dict) else image
             if not isinstance(path, str):
                 sys.exit(f"{table} row {row.number}: no path of a picture; give a table of paths, or --no-images.")
@@ -199,13 +200,13 @@ def main() -> None:
     command = [sys.executable, "-m", "clfa.cli.main", "predict", options.run, str(source), "--output", str(output)]
     command += ["--failures", str(failures), "--text-column", "text", "--image-column", "image", "--id-column", "id"]
     command += ["--batch-size", str(options.batch_size), "--engine", options.engine, "--precision", options.precision]
-    watch = Watch(command, folder / "predictions.jsonl.progress.json", folder / "log.txt", options.interval)
+    watch = Watch(command, folder / "predictions.jsonl.partial" / PLAN, folder / "log.txt", options.interval)
     seconds = {}
     if options.kill_at:
         print(f"predicting; SIGKILL after {options.kill_at:.0%} of the rows")
         seconds["until killed"] = watch.run("until killed", kill_at=int(options.kill_at * options.rows))
         print("killed; resuming")
-        seconds["resumed"] = watch.run("resumed", ("--resume",))
+        seconds["resumed"] = watch.run("resumed")
     else:
         print("predicting")
         seconds["whole"] = watch.run("whole")

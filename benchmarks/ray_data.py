@@ -26,7 +26,11 @@ from typing import Any, ClassVar
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from clfa.jobs.job import Cluster, Job, Outcome, Worker, run_job
+from clfa.jobs.cluster import RayCluster
+from clfa.jobs.run import run_job
+from clfa.jobs.wanted import WantedColumns
+from clfa.jobs.worker import Job, Outcome, ResultShape, Worker
+from clfa.tables.cells import Cells
 
 ENGINES = ("ray data", "clfa")
 EVENTS = ("nothing", "a node is killed", "a row kills its worker")
@@ -61,13 +65,16 @@ class SleepWorker(Worker):
     def __init__(self, job: SleepJob) -> None:
         self.job = job
         self.identity = {"poison": job.poison}
-        self.schema = pa.schema([pa.field("done", pa.int64())])
-        self.columns, self.required, self.identifier, self.batch_size = ("id",), {"id": "--id-column"}, "id", BATCH
+        self.shape = ResultShape(pa.schema([pa.field("done", pa.int64())]))
+        self.columns, self.window_size = WantedColumns(), BATCH
 
-    def __call__(self, rows: Sequence[Any], folder: Path) -> list[Outcome]:
-        ids = [int(row.values["id"]) for row in rows]
+    def __call__(self, rows: Sequence[Cells]) -> list[Outcome]:
+        ids = [int(row.id) for row in rows]
         work(ids, self.job.notes, self.job.poison)
         return [Outcome({"done": number}) for number in ids]
+
+    def close(self) -> None:
+        """Nothing is left."""
 
 
 class Sleeper:
@@ -112,7 +119,8 @@ def trial(engine: str, event: str, folder: Path) -> dict[str, Any]:
     start, problem = time.monotonic(), ""
     try:
         if engine == "clfa":
-            run_job(SleepJob(str(notes), poison), source, output, cluster=Cluster(cluster.address), rows_per_shard=ROWS)
+            executor = RayCluster(cluster.address)
+            run_job(SleepJob(str(notes), poison), source, output, executor=executor, shard_rows=ROWS)
         else:
             ray.init(address=cluster.address, log_to_driver=False)
             pool = ray.data.ActorPoolStrategy(min_size=1, max_size=2)

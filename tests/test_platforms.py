@@ -42,11 +42,10 @@ def python(code: str, *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True, encoding="utf-8", env=environment)
 
 
-@pytest.mark.xfail(reason="clfa.prediction.journal imports fcntl")
 def test_every_module_is_imported_without_fcntl_and_resource() -> None:
     done = python(IMPORT)
     assert done.returncode == 0, done.stderr
-    assert {"clfa.runs.resources", "clfa.prediction.predictor", "clfa.cli.main"} <= set(done.stdout.split())
+    assert {"clfa.runs.resources", "clfa.prediction.post_classifier", "clfa.cli.main"} <= set(done.stdout.split())
 
 
 @pytest.mark.slow
@@ -62,7 +61,6 @@ def test_a_run_is_trained_without_fcntl_and_resource(
 
 
 @pytest.mark.slow
-@pytest.mark.xfail(reason="clfa.prediction.journal imports fcntl")
 def test_a_file_is_predicted_without_fcntl_and_resource(tmp_path: Path, tiny_run: Path, posts_csv: Path) -> None:
     output = tmp_path / "predictions.jsonl"
     predicted = python(COMMAND_LINE, "predict", str(tiny_run), str(posts_csv), "--output", str(output))

@@ -144,7 +144,7 @@ def test_save_and_load(loaded: CLFAPredictor, tiny_run: Path, frame: pd.DataFram
 
 
 def test_loading_what_is_no_run(tmp_path: Path) -> None:
-    with pytest.raises(ModelError, match="is not a run folder"):
+    with pytest.raises(ModelError, match="is not a model directory"):
         CLFAPredictor.load(tmp_path)
 
 
@@ -160,3 +160,28 @@ def test_a_temporary_run_goes_with_its_object(tiny_overrides: list[str]) -> None
     del predictor
     gc.collect()
     assert not folder.exists()
+
+
+def test_a_file_is_predicted_as_the_command_line_does(loaded: CLFAPredictor, tiny_run: Path, tmp_path: Path) -> None:
+    rows = make_posts(tmp_path, 6, with_split=False)
+    rows[2]["text"] = ""
+    source = write_csv(tmp_path / "posts.csv", rows)
+    summary = loaded.predict_file(source, tmp_path / "out.jsonl", failures=tmp_path / "failures.jsonl")
+    assert (summary.rows, summary.failures) == (6, {"empty text": 1})
+    found = read_jsonl(tmp_path / "out.jsonl")
+    assert [row["id"] for row in found] == [row["id"] for row in rows]
+    assert [row["prediction"] for row in found] == loaded.predict(source)
+    assert [row["row"] for row in read_jsonl(tmp_path / "failures.jsonl")] == [3]
+    with pytest.raises(ModelError, match=r"^address is not for engine 'torch', which works in this process\.$"):
+        loaded.predict_file(source, tmp_path / "other.jsonl", address="auto")
+
+
+def test_loading_a_model_directory(loaded: CLFAPredictor, tiny_run: Path, frame: pd.DataFrame) -> None:
+    plain = CLFAPredictor.load(tiny_run / "model", precision="fp32", batch_size=3)
+    assert plain.predict(frame) == loaded.predict(frame)
+    with pytest.raises(ModelError, match="is a model without a recipe; make a new CLFAPredictor to train"):
+        plain.fit(frame)
+    with pytest.raises(ModelError, match="is not a run folder"):
+        plain.evaluate(frame)
+    with pytest.raises(ModelError, match=r"engine 'onnx'; it takes auto, fp32"):
+        CLFAPredictor.load(tiny_run, engine="onnx", precision="bf16")

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from benchmarks.memory import MMSD_IMAGES, MMSD_TRAIN
 from benchmarks.probe import once
-
-if TYPE_CHECKING:
-    from benchmarks.measure import Bench
+from benchmarks.recorder import Recorder
 
 # Ours over theirs: what is aimed at.
 TRAINING, TRAINING_BF16, EVALUATION, MEMORY = 3.2, 5, 8, 10
 
 
-def compare_times(bench: Bench) -> None:
+def compare_times(bench: Recorder) -> None:
     """Measure the training and evaluation loops of both, and keep the ratios."""
     encoders = bench.encoders("paper")
     for data_set in bench.settings.reference_data:
@@ -52,7 +50,7 @@ def compare_times(bench: Bench) -> None:
                 )
 
 
-def compare_memory(bench: Bench, peak: float, count: int) -> None:
+def compare_memory(bench: Recorder, peak: float, count: int) -> None:
     """Measure the authors' peak memory at sizes that fit, and keep what it extrapolates to.
 
     Args:
@@ -82,7 +80,7 @@ def compare_memory(bench: Bench, peak: float, count: int) -> None:
     )
 
 
-def _options(bench: Bench, posts: Path) -> dict[str, str]:
+def _options(bench: Recorder, posts: Path) -> dict[str, str]:
     """Return what tasks of the authors' code take."""
     return {
         "directory": str(bench.settings.reference),

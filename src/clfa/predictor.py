@@ -3,24 +3,28 @@
 from __future__ import annotations
 
 import shutil
+import sys
 import tempfile
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
-from datasets import Dataset, Image
 
 from clfa.errors import Argument, DataError, ModelError
+from clfa.prediction.engines.base import Precision
 from clfa.prediction.post import Post, Prediction
 from clfa.prediction.post_classifier import PostClassifier
-from clfa.recipe import load_recipe, validate_recipe
-from clfa.runs.evaluate import evaluate
-from clfa.runs.run_folder import RunFolder
-from clfa.runs.train import train
+from clfa.recipe import Recipe, load_recipe, validate_recipe
+from clfa.runs.run_folder import RunFolder, is_run_folder
 from clfa.tables.cells import read_image, read_text
 from clfa.tables.rows import iter_rows
+
+if TYPE_CHECKING:
+    import pandas
+
+    from clfa.jobs.summary import Summary
 
 
 class CLFAPredictor:
@@ -56,33 +60,47 @@ class CLFAPredictor:
         image_root: str | Path | None = None,
         overrides: Sequence[str] = (),
     ) -> None:
-        self.recipe = load_recipe(recipe, overrides)
+        self.recipe: Recipe | None = load_recipe(recipe, overrides)
         self._temporary = None if path is not None else tempfile.mkdtemp(prefix="clfa-")
         self.path = Path(path) if path is not None else Path(str(self._temporary)) / "run"
         self.columns = {"text": text, "image": image, "label": label}
         self.image_root = image_root
-        self._predictor: PostClassifier | None = None
+        self._classifier: PostClassifier | None = None
+        self._loaded_with: dict[str, Any] = {}
 
     def __del__(self) -> None:
         if getattr(self, "_temporary", None) is not None:
             shutil.rmtree(str(self._temporary), ignore_errors=True)
 
     @classmethod
-    def load(cls, path: str | Path) -> CLFAPredictor:
-        """A predictor over a finished run folder.
+    def load(
+        cls,
+        path: str | Path,
+        *,
+        engine: str = "torch",
+        precision: Precision = "fp32",
+        batch_size: int = 32,
+    ) -> CLFAPredictor:
+        """Return a predictor over a trained model.
+
+        Args:
+            path: Finished run folder, model directory, or hub id; for ``onnx`` also an export.
+            engine: Name in :data:`clfa.prediction.engines.ENGINES`.
+            precision: ``auto``, ``fp32`` or ``bf16``.
+            batch_size: Posts per forward pass.
 
         Raises:
-            ModelError: When ``path`` is not one.
+            ModelError: When there is no trained model, or the engine cannot run it.
         """
-        folder = RunFolder(path).finished()
         predictor = cls.__new__(cls)
-        predictor.recipe = load_recipe(folder.recipe)
         predictor._temporary = None
-        predictor.path = folder.path
-        options = predictor.recipe.data.options
+        predictor._loaded_with = {"engine": engine, "precision": precision, "batch_size": batch_size}
+        predictor._classifier = PostClassifier.load(path, batch_size, engine=engine, precision=precision)
+        predictor.path = Path(path)
+        predictor.recipe = load_recipe(RunFolder(path).recipe) if is_run_folder(Path(path)) else None
+        options = {} if predictor.recipe is None else predictor.recipe.data.options
         predictor.columns = {name: options.get(name, name) for name in ("text", "image", "label")}
         predictor.image_root = options.get("image_root")
-        predictor._predictor = PostClassifier.load(path)
         return predictor
 
     def fit(
@@ -108,6 +126,10 @@ class CLFAPredictor:
         Raises:
             CLFAError: Naming what is wrong with the table or recipe.
         """
+        from clfa.runs.train import train
+
+        if self.recipe is None:
+            raise ModelError(f"{self.path} is a model without a recipe; make a new CLFAPredictor to train.")
         source: Any = table
         if validation is not None or test is not None:
             source = {"train": table, "validation": validation, "test": test}
@@ -122,7 +144,8 @@ class CLFAPredictor:
         recipe = self.recipe.model_dump()
         recipe["data"].update(changes)
         train(validate_recipe(recipe), self.path, source=source)
-        self._predictor = PostClassifier.load(self.path)
+        self._classifier = PostClassifier.load(self.path)
+        self._loaded_with = {}
         return self
 
     @property
@@ -144,9 +167,11 @@ class CLFAPredictor:
             target.name: [None if p.targets is None else p.targets[target.name].value for p in found]
             for target in targets
         }
+        import pandas as pd
+
         return pd.DataFrame(values, dtype=object)
 
-    def predict_proba(self, table: Any) -> pd.DataFrame:
+    def predict_proba(self, table: Any) -> pandas.DataFrame:
         """Class probabilities, one row per post; missing values where a post cannot be read.
 
         With several targets the columns have two levels, target and class; regressions have none.
@@ -154,6 +179,8 @@ class CLFAPredictor:
         Raises:
             ModelError: When all targets are regressions.
         """
+        import pandas as pd
+
         targets = self._trained().targets
         classified = [target for target in targets if target.label_names]
         if targets and not classified:
@@ -176,7 +203,69 @@ class CLFAPredictor:
 
     def evaluate(self, table: Any) -> dict[str, Any]:
         """Metrics on labelled posts, as a run's own test split is scored; with targets, by target."""
+        from clfa.runs.evaluate import evaluate
+
         return evaluate(self.path, "test", source={"test": table})
+
+    def predict_file(
+        self,
+        source: str | Path,
+        output: str | Path,
+        *,
+        identifier: str | None = None,
+        engine: str | None = None,
+        strict: bool = False,
+        failures: str | Path | None = None,
+        restart: bool = False,
+        shard_rows: int | None = None,
+        **cluster: Any,
+    ) -> Summary:
+        """Predict on tables of any size, from files to a file or folder, as ``clfa predict`` does.
+
+        Work that was interrupted stays, and the same call goes on from there.
+
+        Args:
+            source: File, folder or glob pattern of tables.
+            output: ``.jsonl``, ``.csv`` or ``.parquet`` file, or folder of Parquet files; see
+                :func:`clfa.prediction.predict.predict_file`.
+            identifier: Id column; the row number where it is absent.
+            engine: That of :meth:`load` when not given; ``ray`` computes on the machines of a cluster.
+            strict: Make the first failing row an error.
+            failures: JSONL file for the rows that failed.
+            restart: Discard unfinished work.
+            shard_rows: Rows of a shard, in folders and on a cluster.
+            cluster: ``address``, ``workers``, ``worker_cpus``, ``worker_gpus``: see
+                :class:`clfa.jobs.cluster_options.ClusterOptions`.
+
+        Returns:
+            Counts.
+
+        Raises:
+            DataError: When input or output cannot be used, or unfinished work is of other input, model or columns.
+            ModelError: When an option is not for this engine.
+        """
+        from clfa.jobs.cluster_options import ClusterOptions
+        from clfa.prediction.predict import predict_file
+
+        model: str | Path | PostClassifier = self._trained()
+        loading: dict[str, Any] = {}
+        if engine is not None and engine != self._loaded_with.get("engine", "torch"):
+            # Loaded anew, by that engine and where it computes.
+            model, loading = self.path, {**self._loaded_with, "engine": engine}
+        return predict_file(
+            model,
+            source,
+            output,
+            identifier=identifier,
+            run=replace(RunFolder(self.path).read_columns(), text=self.columns["text"], image=self.columns["image"]),
+            image_root=self.image_root,
+            strict=strict,
+            failures=failures,
+            restart=restart,
+            shard_rows=shard_rows,
+            cluster=ClusterOptions(**cluster),
+            **loading,
+        )
 
     def predictions(self, table: Any) -> list[Prediction]:
         """Full predictions, with the reason where a post cannot be read."""
@@ -189,6 +278,7 @@ class CLFAPredictor:
             DataError: When ``path`` exists.
         """
         self._trained()
+        RunFolder(self.path).finished()
         target = Path(path)
         if target.exists():
             raise DataError(f"{target} exists already; give another path.")
@@ -198,9 +288,9 @@ class CLFAPredictor:
         return target
 
     def _trained(self) -> PostClassifier:
-        if self._predictor is None:
+        if self._classifier is None:
             raise ModelError("this predictor is not trained yet; call fit() first.")
-        return self._predictor
+        return self._classifier
 
     def _require_columns(self, rows: list[dict[str, Any]]) -> None:
         present = {name for row in rows for name in row}
@@ -217,9 +307,11 @@ class CLFAPredictor:
         if isinstance(table, str | Path):
             folder = Path(self.image_root or Path(table).parent)
             rows: list[dict[str, Any]] = [row.values for row in iter_rows(table)]
-        elif isinstance(table, pd.DataFrame):
+        elif _is_a("pandas", "DataFrame", table):
             rows = [{str(name): value for name, value in row.items()} for row in table.to_dict("records")]
-        elif isinstance(table, Dataset):
+        elif _is_a("datasets", "Dataset", table):
+            from datasets import Image
+
             # A picture that cannot be decoded must fail alone, where it is read.
             for name, feature in table.features.items():
                 if isinstance(feature, Image):
@@ -237,6 +329,12 @@ class CLFAPredictor:
             )
             for row in rows
         ]
+
+
+def _is_a(module: str, name: str, table: Any) -> bool:
+    """Whether a table is of a class of a package, which is imported by then if it is."""
+    package = sys.modules.get(module)
+    return package is not None and isinstance(table, getattr(package, name))
 
 
 def _probability(prediction: Prediction, target: str, label: str) -> float:

@@ -16,6 +16,7 @@ from clfa.errors import RecipeError
 from clfa.files import atomic_write
 from clfa.knowledge.recipe import KnowledgeRecipe
 from clfa.strict_model import StrictModel
+from clfa.targets import CLASS_WEIGHTS
 from clfa.targets.fields import LABEL, SINGLE_LABEL
 from clfa.targets.spec import ProblemTypeName, TargetSpec, problem_types_with
 
@@ -29,8 +30,8 @@ class DataRecipe(StrictModel):
         fold: Number of a published fold, where the data set has folds.
         limit: At most this many samples per split, stratified; for trying things out.
         options: Further options of the reader, such as column names.
-        problem_type: Of the one label: a name in :data:`clfa.targets.PROBLEM_TYPES`.
-        targets: Several targets, or one under a name of its own, instead of the one label: where each stands in the
+        problem_type: Of the default label: a name in :data:`clfa.targets.PROBLEM_TYPES`.
+        targets: Several targets, or one under a name of its own, instead of the default label: where each stands in the
             table (:class:`clfa.targets.spec.TargetSpec`), by name.
     """
 
@@ -45,14 +46,14 @@ class DataRecipe(StrictModel):
     @model_validator(mode="after")
     def _one_way(self) -> DataRecipe:
         if self.targets and self.problem_type != SINGLE_LABEL:
-            raise ValueError("problem_type is that of the one label; with targets, give each its own problem_type")
+            raise ValueError("problem_type is that of the default label; with targets, give each its own problem_type")
         if "targets" in self.options:
             raise ValueError("targets stand under data.targets, not under data.options")
         return self
 
     @property
     def target_specs(self) -> dict[str, TargetSpec]:
-        """The targets, the one label of another ``problem_type`` among them; empty for the default task."""
+        """The targets, the default label of another ``problem_type`` among them; empty for the default task."""
         if self.targets or self.problem_type == SINGLE_LABEL:
             return self.targets
         column, classes = self.options.get("label"), self.options.get("label_names")
@@ -181,6 +182,13 @@ class TrainingRecipe(StrictModel):
         if isinstance(value, dict):
             return {str(name): cls._class_names(weight) for name, weight in value.items()}
         return "none" if value is None else value
+
+    @field_validator("class_weights")
+    @classmethod
+    def _known_scheme(cls, value: str | dict[str, Any]) -> str | dict[str, Any]:
+        if isinstance(value, str) and value != "none" and value not in CLASS_WEIGHTS:
+            raise ValueError(f"choose none, {', '.join(CLASS_WEIGHTS.names())} or a mapping of classes to weights")
+        return value
 
 
 class Recipe(StrictModel):

@@ -4,7 +4,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from benchmarks.measure import Bench, Settings
+from benchmarks.measure import Bench
+from benchmarks.recorder import Settings
 
 from benchmarks import machine
 from clfa.errors import DataError

@@ -164,23 +164,23 @@ def test_column_options(tiny_run: Path, tmp_path: Path) -> None:
 def test_predict_resumes_lists_failures_and_writes_tables(
     tiny_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from clfa.prediction.engines.torch_engine import TorchEngine
+    from clfa.prediction.engines.torch_engine import TorchRuntime
 
     rows = [{k: row[k] for k in ("id", "text", "image")} for row in make_posts(tmp_path, 20)]
     rows[5]["text"] = ""
     source, output = write_csv(tmp_path / "posts.csv", rows), tmp_path / "out.parquet"
     options = ["--output", output, "--failures", tmp_path / "failed.jsonl", "--batch-size", "1", "--precision", "fp32"]
-    forward = TorchEngine.__call__
+    forward = TorchRuntime.__call__
     calls = []
 
-    def interrupted(self: TorchEngine, inputs: Any) -> Any:
+    def interrupted(self: TorchRuntime, inputs: Any) -> Any:
         calls.append(1)
         if len(calls) == 12:
             raise KeyboardInterrupt
         return forward(self, inputs)
 
-    monkeypatch.setattr(TorchEngine, "__call__", interrupted)
-    monkeypatch.setattr("clfa.prediction.predict.COMMIT_SECONDS", 0)
+    monkeypatch.setattr(TorchRuntime, "__call__", interrupted)
+    monkeypatch.setattr("clfa.jobs.process.COMMIT_SECONDS", 0)
     stopped = runner.invoke(app, [str(a) for a in ("predict", tiny_run, source, *options)])
     assert stopped.exit_code != 0
     assert not output.exists()
@@ -200,8 +200,9 @@ def test_predict_on_a_folder(tiny_run: Path, tmp_path: Path) -> None:
         write_jsonl(folder / f"{number}.jsonl", rows[2 * number : 2 * number + 2])
     assert "4 rows -> " in invoke("predict", tiny_run, folder)
     output = tmp_path / "shards.predictions"
-    assert sorted(path.name for path in output.iterdir()) == ["0.jsonl", "1.jsonl", "finished.json"]
-    assert [row["id"] for row in read_jsonl(output / "1.jsonl")] == ["p2", "p3"]
+    assert sorted(path.name for path in output.glob("part-*")) == ["part-000000.parquet", "part-000001.parquet"]
+    assert pq.read_table(output)["source"].to_pylist() == ["0.jsonl", "0.jsonl", "1.jsonl", "1.jsonl"]
+    assert pq.read_table(output)["id"].to_pylist() == [row["id"] for row in rows]
 
 
 def test_recipes() -> None:
@@ -227,7 +228,11 @@ def test_errors_are_one_line_and_exit_code_1(fails: Any, tmp_path: Path, posts_c
     )
 
     code, message = fails("predict", tiny_run, tmp_path / "absent.jsonl")
-    assert (code, message) == (1, f"Error: input file {tmp_path / 'absent.jsonl'} does not exist.\n")
+    assert (code, message) == (
+        1,
+        f"Error: input {tmp_path / 'absent.jsonl'} does not exist; give a file, a folder or a pattern such as "
+        "'posts/*.parquet'.\n",
+    )
 
     code, message = fails("predict", tiny_run, posts_csv, "--output", "out.xlsx")
     assert (code, message.startswith("Error: out.xlsx: unknown suffix '.xlsx'")) == (1, True)
@@ -252,6 +257,10 @@ def test_strict_reaches_the_file(fails: Any, tmp_path: Path, tiny_run: Path) -> 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
+        (["predict", "run", "--text", "so", "--failures", "f.jsonl"], "--failures needs an INPUT."),
+        (["predict", "run", "--text", "so", "--engine", "ray"], "--engine ray needs an INPUT."),
+        (["predict", "run", "a.jsonl", "--resume", "--restart"], "give either --resume or --restart, not both."),
+        (["predict", "run", "*.jsonl"], "with a pattern as INPUT, give --output."),
         (["predict", "run"], "give an INPUT file, or one post with --image and --text"),
         (["predict", "run", "a.jsonl", "--text", "so"], "give either an INPUT file or one post"),
         (["predict", "run", "a.jsonl", "--engine", "tf"], "--engine is 'tf'; choose one of torch, onnx, ray."),

@@ -11,12 +11,14 @@ from typer.testing import CliRunner
 
 from clfa.cli.main import app
 from clfa.data.images import image_key
-from clfa.errors import DataError, RecipeError
+from clfa.errors import DataError, ModelError, RecipeError
+from clfa.features.embed import embed_table
 from clfa.features.embed_job import STORE, EmbedJob
 from clfa.features.import_features import import_features
 from clfa.files import write_json
-from clfa.jobs.job import run_job
-from clfa.jobs.output import MANIFEST, OutputFolder
+from clfa.jobs.cluster_options import ClusterOptions
+from clfa.jobs.outputs.folder import MANIFEST, read_manifest
+from clfa.jobs.run import run_job
 from clfa.recipe import Recipe, load_recipe
 from clfa.runs.corpus import load_corpus
 from clfa.runs.encoded_splits import cache_features
@@ -37,7 +39,7 @@ def recipe(tiny_overrides: list[str], posts_csv: Path) -> Recipe:
 def embedded(recipe: Recipe, posts_csv: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Embeddings of the 64 posts in four parts."""
     output = tmp_path_factory.mktemp("embedded") / "out"
-    run_job(EmbedJob(recipe.model_dump(), batch_size=5), posts_csv, output, engine="torch", rows_per_shard=16)
+    run_job(EmbedJob(recipe.model_dump(), batch_size=5), posts_csv, output, shard_rows=16)
     return output
 
 
@@ -98,7 +100,7 @@ def test_rows_that_lack_a_side(recipe: Recipe, shard_folder: Path, tmp_path: Pat
         f'{{"text": "so sunny", "image": ""}}\n{{"text": "", "image": "{image}"}}\n{{"text": null, "image": null}}\n'
         f'{{"text": "half \\ud83d", "image": "{shard_folder / "images" / "33.jpg"}"}}\n'
     )
-    result = run_job(EmbedJob(recipe.model_dump()), extra, tmp_path / "out", engine="torch")
+    result = run_job(EmbedJob(recipe.model_dump()), extra, tmp_path / "out")
     rows = pq.read_table(tmp_path / "out").to_pylist()
     assert rows[0]["text_key"] == rows[1]["text_key"] == text_key("so sunny")
     assert rows[0]["guide_text"] == rows[1]["guide_text"]
@@ -108,28 +110,35 @@ def test_rows_that_lack_a_side(recipe: Recipe, shard_folder: Path, tmp_path: Pat
     assert rows[1]["error"].endswith("absent.jpg: image file not found")
     assert [row["error"] for row in (rows[0], *rows[2:5])] == [None, None, None, "neither text nor image"]
     assert rows[5]["error"].endswith("33.jpg: not an image in any format Pillow reads")
-    assert result.total.failures == {"missing image": 1, "unreadable image": 1, "neither text nor image": 1}
+    assert result.failures == {"missing image": 1, "unreadable image": 1, "neither text nor image": 1}
 
 
 def test_only_what_the_recipe_needs(recipe: Recipe, posts_csv: Path, tmp_path: Path, tiny_overrides: Any) -> None:
     text_only = load_recipe("offline", [*tiny_overrides, *FROZEN, "model.vision_encoder=null"])
     (tmp_path / "a.jsonl").write_text('{"text": "so sunny"}\n')
-    run_job(EmbedJob(text_only.model_dump()), tmp_path / "a.jsonl", tmp_path / "out", engine="torch")
+    run_job(EmbedJob(text_only.model_dump()), tmp_path / "a.jsonl", tmp_path / "out")
     names = pq.read_table(tmp_path / "out").column_names
-    assert names == ["source", "row", "id", "text_key", "text_tokens", "text_pooled", "error"]
+    assert names == ["source", "row", "id", "text_key", "text_tokens", "text_pooled", "error", "reason"]
     thawed = ["model.freeze_text_encoder=false", "model.freeze_vision_encoder=false"]
     guide_only = load_recipe("offline", [*tiny_overrides, *thawed])
-    run_job(EmbedJob(guide_only.model_dump()), posts_csv, tmp_path / "guide", engine="torch")
+    run_job(EmbedJob(guide_only.model_dump()), posts_csv, tmp_path / "guide")
     names = pq.read_table(tmp_path / "guide").column_names
-    assert names == ["source", "row", "id", "text_key", "image_key", "guide_text", "guide_image", "error"]
+    assert names == ["source", "row", "id", "text_key", "image_key", "guide_text", "guide_image", "error", "reason"]
     nothing = load_recipe("offline", [*tiny_overrides, *thawed, "guide.name=none"])
     with pytest.raises(RecipeError, match=r"'offline' has nothing to compute beforehand: it has no guide"):
-        run_job(EmbedJob(nothing.model_dump()), posts_csv, tmp_path / "none", engine="torch")
+        run_job(EmbedJob(nothing.model_dump()), posts_csv, tmp_path / "none")
     fitted = load_recipe("offline", [*tiny_overrides, "guide={name: fitted}"])
     with pytest.raises(RecipeError, match=r"the fitted guide needs the pairs of a training run: train on a part"):
-        run_job(EmbedJob(fitted.model_dump()), posts_csv, tmp_path / "none", engine="torch")
-    with pytest.raises(DataError, match=r"has no column 'image'"):
-        run_job(EmbedJob(recipe.model_dump()), tmp_path / "a.jsonl", tmp_path / "none", engine="torch")
+        run_job(EmbedJob(fitted.model_dump()), posts_csv, tmp_path / "none")
+    (tmp_path / "b.csv").write_text("text\nso sunny\n")
+    with pytest.raises(DataError, match=r"b.csv: no image column; name it with image=..."):
+        run_job(EmbedJob(recipe.model_dump()), tmp_path / "b.csv", tmp_path / "none")
+
+
+def test_options_that_are_refused(recipe: Recipe, posts_csv: Path, tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match=r"^workers is not for engine 'torch', which works in this process\.$"):
+        embed_table(recipe, posts_csv, tmp_path / "out", cluster=ClusterOptions(workers=2))
+    assert not (tmp_path / "out").exists()
 
 
 def test_imports_that_are_refused(embedded: Path, tmp_path: Path) -> None:
@@ -139,7 +148,7 @@ def test_imports_that_are_refused(embedded: Path, tmp_path: Path) -> None:
 
     def changed(name: str, metadata: dict[bytes, bytes]) -> Path:
         folder = tmp_path / name
-        manifest = OutputFolder(embedded).manifest()
+        manifest = read_manifest(embedded)
         part = manifest["parts"][0]
         write_json(folder / MANIFEST, {**manifest, "parts": [part]})
         table = pq.read_table(embedded / part["file"], columns=["text_key", "guide_text"])
@@ -152,7 +161,7 @@ def test_imports_that_are_refused(embedded: Path, tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"'guide_text' holds 'object'; it must hold float16 or float32"):
         import_features(changed("dtype", {b"clfa.dtype": b"object"}), tmp_path / "cache")
     mixed = changed("mixed", {})
-    manifest = OutputFolder(mixed).manifest()
+    manifest = read_manifest(mixed)
     other = changed("other", {STORE: b"guides/other/text"}) / "part-000000.parquet"
     other.rename(mixed / "part-000001.parquet")
     write_json(mixed / MANIFEST, {**manifest, "parts": [*manifest["parts"], {"file": "part-000001.parquet"}]})
@@ -176,7 +185,7 @@ def test_the_commands(tiny_overrides: list[str], posts_csv: Path, tmp_path: Path
     ]
     result = runner.invoke(app, arguments, catch_exceptions=False)
     assert result.exit_code == 0, result.output
-    assert "64 rows in 1 shards" in result.output
+    assert "64 rows -> " in result.output
     result = runner.invoke(app, ["data", "import-features", str(tmp_path / "out"), "--cache", str(tmp_path / "cache")])
     assert "guide_image: 64 new" in result.output
     (store,) = (tmp_path / "cache" / "guides").glob("clip-*/image")

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from clfa.prediction.post import Post, Prediction
 from clfa.prediction.post_classifier import PostClassifier
+from clfa.prediction.predict_job import PredictJob
 
 
 class DeadlyPredictor(PostClassifier):
@@ -16,10 +17,11 @@ class DeadlyPredictor(PostClassifier):
 
     text: str
 
-    def __call__(self, posts: Sequence[Post]) -> list[Prediction]:
-        if any(post.text == self.text for post in posts):
-            os._exit(1)
-        return super().__call__(posts)
+    def stream(self, windows: Iterable[Sequence[Post]]) -> Iterator[list[Prediction]]:
+        for posts in windows:
+            if any(post.text == self.text for post in posts):
+                os._exit(1)
+            yield from super().stream([posts])
 
 
 @dataclass(frozen=True)
@@ -28,8 +30,8 @@ class DeadlyLoad:
 
     text: str
 
-    def __call__(self, run: str, batch_size: int) -> Any:
-        predictor = DeadlyPredictor.load(run, batch_size)
+    def __call__(self, job: PredictJob) -> Any:
+        predictor = DeadlyPredictor.load(job.model, job.batch_size)
         assert isinstance(predictor, DeadlyPredictor)
         predictor.text = self.text
         return predictor

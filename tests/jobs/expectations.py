@@ -10,6 +10,7 @@ import pytest
 
 from clfa.prediction.post import Post
 from clfa.prediction.post_classifier import PostClassifier
+from posts import LABELS
 
 
 def all_rows(folder: Path) -> list[dict[str, Any]]:
@@ -29,5 +30,7 @@ def assert_equal_to_one_process(output: Path, run: Path, source: Path) -> None:
     posts = [Post(row["text"], row["image"] and str(source / row["image"])) for _, _, row in expected]
     for row, alone in zip(found, PostClassifier.load(run)(posts), strict=True):
         assert (row["prediction"], row["error"]) == (alone.label, alone.error)
-        assert (row["probabilities"] or {}) == pytest.approx(alone.probabilities, abs=1e-5)
+        found_probabilities = {name: row[f"probability_{name}"] for name in alone.probabilities or LABELS}
+        assert found_probabilities == pytest.approx(alone.probabilities or dict.fromkeys(LABELS), abs=1e-5)
+        assert (row["reason"] is None) == (row["error"] is None)
     assert [row["id"] for row in found if row["error"]] == ["p3", "p18", "p33"]

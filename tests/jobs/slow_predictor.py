@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from clfa.prediction.post import Post, Prediction
 from clfa.prediction.post_classifier import PostClassifier
+from clfa.prediction.predict_job import PredictJob
 
 
 class SlowPredictor(PostClassifier):
@@ -19,16 +20,17 @@ class SlowPredictor(PostClassifier):
     seconds: float
     patience_s = 300.0
 
-    def __call__(self, posts: Sequence[Post]) -> list[Prediction]:
+    def stream(self, windows: Iterable[Sequence[Post]]) -> Iterator[list[Prediction]]:
         import ray
 
-        (self.notes / ray.get_runtime_context().get_node_id()).touch()
-        end = time.monotonic() + self.patience_s
-        # Machines that start slowly must not leave all work to the first one.
-        while len(list(self.notes.iterdir())) < 2 and time.monotonic() < end:
-            time.sleep(0.05)
-        time.sleep(self.seconds)
-        return super().__call__(posts)
+        for posts in windows:
+            (self.notes / ray.get_runtime_context().get_node_id()).touch()
+            end = time.monotonic() + self.patience_s
+            # Machines that start slowly must not leave all work to the first one.
+            while len(list(self.notes.iterdir())) < 2 and time.monotonic() < end:
+                time.sleep(0.05)
+            time.sleep(self.seconds)
+            yield from super().stream([posts])
 
 
 @dataclass(frozen=True)
@@ -38,8 +40,8 @@ class SlowLoad:
     notes: str
     seconds: float
 
-    def __call__(self, run: str, batch_size: int) -> Any:
-        predictor = SlowPredictor.load(run, batch_size)
+    def __call__(self, job: PredictJob) -> Any:
+        predictor = SlowPredictor.load(job.model, job.batch_size)
         assert isinstance(predictor, SlowPredictor)
         predictor.notes, predictor.seconds = Path(self.notes), self.seconds
         return predictor

@@ -17,9 +17,12 @@ import pytest
 from clfa.errors import DataError
 from clfa.features.embed_job import EmbedJob
 from clfa.jobs import cluster as cluster_module
-from clfa.jobs.cluster import ClusterError
-from clfa.jobs.job import Cluster, run_job
-from clfa.jobs.output import MANIFEST
+from clfa.jobs.cluster import RayCluster
+from clfa.jobs.cluster_options import ClusterOptions
+from clfa.jobs.outputs.folder import MANIFEST
+from clfa.jobs.run import run_job
+from clfa.jobs.trouble import ClusterError
+from clfa.prediction.predict import predict_file
 from clfa.prediction.predict_job import PredictJob
 from clfa.recipe import load_recipe
 from jobs import deadly_predictor, slow_predictor
@@ -80,10 +83,11 @@ def test_two_nodes_share_the_work(cluster: Any, tiny_run: Path, shard_folder: Pa
     notes = tmp_path / "notes"
     notes.mkdir()
     job = PredictJob(str(tiny_run), 4, load=SlowLoad(str(notes), 0.5))
-    result = run_job(job, shard_folder, tmp_path / "out", cluster=Cluster(cluster.address), rows_per_shard=8)
-    assert (result.shards, result.lost, result.total.rows) == (5, 0, 40)
+    result = run_job(job, shard_folder, tmp_path / "out", executor=RayCluster(cluster.address), shard_rows=8)
+    assert (result.lost, result.rows) == (0, 40)
+    assert len(parts(tmp_path / "out")) == 5
     assert len(list(notes.iterdir())) == 2
-    assert result.total.failures == {"empty text": 1, "missing image": 1, "unreadable image": 1}
+    assert result.failures == {"empty text": 1, "missing image": 1, "unreadable image": 1}
     assert_equal_to_one_process(tmp_path / "out", tiny_run, shard_folder)
 
 
@@ -103,13 +107,13 @@ def test_a_node_killed_at_work(cluster: Any, tiny_run: Path, shard_folder: Path,
     killer = threading.Thread(target=kill)
     killer.start()
     try:
-        result = run_job(job, shard_folder, output, cluster=Cluster(cluster.address), rows_per_shard=8)
+        result = run_job(job, shard_folder, output, executor=RayCluster(cluster.address), shard_rows=8)
     finally:
         killer.join(PATIENCE_S)
         cluster.add_node(num_cpus=1, object_store_memory=100_000_000)
     assert seen == [0]
     assert result.lost >= 1
-    assert (result.shards, result.total.rows) == (5, 40)
+    assert result.rows == 40
     assert_equal_to_one_process(output, tiny_run, shard_folder)
     # Nothing half-written stays.
     names = {path.name for path in output.iterdir()}
@@ -127,17 +131,18 @@ def test_a_row_that_kills_its_worker(
     assert texts.count(poison) == 1
     job = PredictJob(str(tiny_run), 4, load=DeadlyLoad(poison))
     with pytest.raises(DataError) as caught:
-        run_job(job, shard_folder, output, cluster=Cluster(cluster.address), rows_per_shard=8)
+        run_job(job, shard_folder, output, executor=RayCluster(cluster.address), shard_rows=8)
     assert str(caught.value) == (
-        f"1 of 5 shards failed; the others are done and kept in {output}. The same command tries the failed ones "
-        f"again.\n  shard 3: {shard_folder / '1.parquet'}: given up after 2 attempts; the last: its worker was lost"
+        f"1 of 5 shards failed; the others are done.\n  shard 3: {shard_folder / '1.parquet'}: given up after 2 "
+        "attempts; the last: its worker was lost\n 32 finished rows are kept; once it is mended, the same call goes on "
+        "from there."
     )
     assert {path.name for path in parts(output)} == {f"part-{number:06d}.parquet" for number in (0, 1, 2, 4)}
     # Once the row does no harm, what is missing is done.
     result = run_job(
-        PredictJob(str(tiny_run), 4), shard_folder, output, cluster=Cluster(cluster.address), rows_per_shard=8
+        PredictJob(str(tiny_run), 4), shard_folder, output, executor=RayCluster(cluster.address), shard_rows=8
     )
-    assert (result.skipped, result.lost, result.total.rows) == (4, 0, 40)
+    assert (result.resumed, result.lost, result.rows) == (32, 0, 40)
     assert_equal_to_one_process(output, tiny_run, shard_folder)
 
 
@@ -148,8 +153,8 @@ def test_workers_that_all_die_end_the_run(
     monkeypatch.setattr(cluster_module, "MOST_LOST_PER_WORKER", 0)
     poison = pq.read_table(shard_folder / "1.parquet")["text"][9].as_py()
     job = PredictJob(str(tiny_run), 4, load=DeadlyLoad(poison))
-    with pytest.raises(ClusterError, match=r"^more than 0 shards were lost with their workers; the last: .* goes on"):
-        run_job(job, shard_folder, tmp_path / "out", cluster=Cluster(cluster.address), rows_per_shard=8)
+    with pytest.raises(ClusterError, match=r"^more than 0 shards were lost with their workers; the last: "):
+        run_job(job, shard_folder, tmp_path / "out", executor=RayCluster(cluster.address), shard_rows=8)
 
 
 def test_a_killed_drivers_work_is_gone_on_with(
@@ -158,10 +163,11 @@ def test_a_killed_drivers_work_is_gone_on_with(
     output = tmp_path / "out"
     program = (
         "import sys\n"
-        "from clfa.jobs.job import Cluster, run_job\n"
+        "from clfa.jobs.cluster import RayCluster\n"
+        "from clfa.jobs.run import run_job\n"
         "from clfa.prediction.predict_job import PredictJob\n"
         "run, source, output, address = sys.argv[1:]\n"
-        "run_job(PredictJob(run, 4), source, output, cluster=Cluster(address, workers=1), rows_per_shard=8)\n"
+        "run_job(PredictJob(run, 4), source, output, executor=RayCluster(address, workers=1), shard_rows=8)\n"
     )
     arguments = [str(tiny_run), str(shard_folder), str(output), cluster.address]
     driver = subprocess.Popen([sys.executable, "-c", program, *arguments], stdout=subprocess.DEVNULL)
@@ -175,11 +181,29 @@ def test_a_killed_drivers_work_is_gone_on_with(
         path.unlink()
     (output / MANIFEST).unlink(missing_ok=True)
     result = run_job(
-        PredictJob(str(tiny_run), 4), shard_folder, output, cluster=Cluster(cluster.address), rows_per_shard=8
+        PredictJob(str(tiny_run), 4), shard_folder, output, executor=RayCluster(cluster.address), shard_rows=8
     )
-    assert result.skipped >= 1
-    assert result.total.rows == 40
+    assert result.resumed >= 8
+    assert result.rows == 40
     assert_equal_to_one_process(output, tiny_run, shard_folder)
+
+
+@pytest.mark.parametrize("kind", ["jsonl", "csv", "parquet"])
+def test_one_file_is_that_of_one_process(
+    cluster: Any, tiny_run: Path, shard_folder: Path, tmp_path: Path, kind: str
+) -> None:
+    alone, output = tmp_path / f"alone.{kind}", tmp_path / f"out.{kind}"
+    options: dict[str, Any] = {"batch_size": 1, "precision": "fp32"}
+    lists = tmp_path / "alone.failures", tmp_path / "failures"
+    predict_file(tiny_run, shard_folder, alone, failures=lists[0], **options)
+    reached = ClusterOptions(address=cluster.address)
+    summary = predict_file(
+        tiny_run, shard_folder, output, engine="ray", shard_rows=8, failures=lists[1], cluster=reached, **options
+    )
+    assert (summary.rows, sum(summary.failures.values())) == (40, 3)
+    assert output.read_bytes() == alone.read_bytes()
+    assert lists[1].read_bytes() == lists[0].read_bytes()
+    assert not output.with_name(f"{output.name}.partial").exists()
 
 
 def test_embeddings_are_those_of_one_process(
@@ -187,26 +211,29 @@ def test_embeddings_are_those_of_one_process(
 ) -> None:
     frozen = ["model.freeze_text_encoder=true", "model.freeze_vision_encoder=true"]
     job = EmbedJob(load_recipe("offline", [*tiny_overrides, *frozen]).model_dump(), 8)
-    run_job(job, posts_csv, tmp_path / "ray", cluster=Cluster(cluster.address), rows_per_shard=24)
-    run_job(job, posts_csv, tmp_path / "alone", engine="torch", rows_per_shard=24)
+    run_job(job, posts_csv, tmp_path / "ray", executor=RayCluster(cluster.address), shard_rows=24)
+    run_job(job, posts_csv, tmp_path / "alone", shard_rows=24)
     assert pq.read_table(tmp_path / "ray").num_rows == 64
     assert pq.read_table(tmp_path / "ray").equals(pq.read_table(tmp_path / "alone"))
 
 
 def test_a_machine_without_the_model(cluster: Any, tiny_run: Path, shard_folder: Path, tmp_path: Path) -> None:
-    def absent(run: str, batch_size: int) -> Any:
+    def absent(job: PredictJob) -> Any:
         from clfa.errors import ModelError
         from clfa.prediction.post_classifier import PostClassifier
 
         if "CLFA_TEST_DRIVER" in os.environ:
-            return PostClassifier.load(run, batch_size)
+            return PostClassifier.load(job.model, job.batch_size)
         raise ModelError("no such folder on this machine")
 
     os.environ["CLFA_TEST_DRIVER"] = "1"
     try:
         with pytest.raises(ClusterError, match=r"a worker cannot load the model: no such folder on this machine"):
             run_job(
-                PredictJob(str(tiny_run), load=absent), shard_folder, tmp_path / "out", cluster=Cluster(cluster.address)
+                PredictJob(str(tiny_run), load=absent),
+                shard_folder,
+                tmp_path / "out",
+                executor=RayCluster(cluster.address),
             )
     finally:
         del os.environ["CLFA_TEST_DRIVER"]

@@ -4,42 +4,46 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict
+from contextlib import nullcontext
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 
-from clfa.errors import DataError
+from clfa.errors import DataError, ModelError
 from clfa.jobs import cluster as module
-from clfa.jobs.cluster import MAX_ATTEMPTS, ClusterError, Report, ShardWorker, _fitting, _wait_for_room, connected
+from clfa.jobs.cluster import MAX_ATTEMPTS, PieceWorker, RayCluster, WorkerReport, _fitting, _wait_for_room, connected
 from clfa.jobs.cluster import in_rounds as run_in_rounds
-from clfa.jobs.output import OutputFolder, Summary
-from clfa.tables.shards import Shard
+from clfa.jobs.cluster_options import ClusterOptions
+from clfa.jobs.parts import LineForm, Parts
+from clfa.jobs.pieces import Piece
+from clfa.jobs.summary import Summary
+from clfa.jobs.trouble import ClusterError
 
-SHARDS = [Shard(number, f"/in/{number}.csv", f"{number}.csv", 0, 1, 0, 9) for number in range(5)]
+PIECES = [Piece(number, f"/in/{number}.csv", f"{number}.csv", False) for number in range(5)]
 
 
-def done(number: int, rows: int = 1) -> Report:
-    return Report(number, "done", json.dumps(Summary(rows).to_dict()))
+def done(number: int, rows: int = 1) -> WorkerReport:
+    return WorkerReport(number, "done", json.dumps(Summary(rows).to_dict()))
 
 
-def in_rounds(answer: Callable[[int, int], Report | None]) -> tuple[dict[int, Any], int, list[list[int]]]:
+def in_rounds(answer: Callable[[int, int], WorkerReport | None]) -> tuple[dict[int, Any], int, list[list[int]]]:
     """Results by shard, losses, and each round's shards; ``answer(shard, round)`` is ``None`` where one is lost."""
     results: dict[int, Any] = {}
     rounds: list[list[int]] = []
 
-    def attempt(missing: Sequence[Shard]) -> Iterator[Report]:
-        rounds.append([shard.number for shard in missing])
-        answers = (answer(shard.number, len(rounds)) for shard in reversed(missing))
+    def attempt(missing: Sequence[Piece]) -> Iterator[WorkerReport]:
+        rounds.append([piece.number for piece in missing])
+        answers = (answer(piece.number, len(rounds)) for piece in reversed(missing))
         return (report for report in answers if report is not None)
 
-    def finish(shard: Shard, result: Any) -> None:
-        assert shard.number not in results
-        results[shard.number] = result
+    def finish(piece: Piece, result: Any) -> None:
+        assert piece.number not in results
+        results[piece.number] = result
 
-    return results, run_in_rounds(SHARDS, attempt, finish), rounds
+    return results, run_in_rounds(PIECES, attempt, finish), rounds
 
 
 def test_every_shard_is_finished_once() -> None:
@@ -62,11 +66,11 @@ def test_a_shard_that_kills_its_workers_is_given_up() -> None:
 
 
 def test_bad_data_is_not_tried_again_and_other_errors_are() -> None:
-    def answer(shard: int, turn: int) -> Report | None:
+    def answer(shard: int, turn: int) -> WorkerReport | None:
         if shard == 1:
-            return Report(shard, "failed", "1.csv is damaged")
+            return WorkerReport(shard, "failed", "1.csv is damaged")
         if shard == 4 or (shard == 3 and turn < MAX_ATTEMPTS):
-            return Report(shard, "troubled", "OSError: storage is away")
+            return WorkerReport(shard, "troubled", "OSError: storage is away")
         return done(shard)
 
     results, lost, rounds = in_rounds(answer)
@@ -78,7 +82,7 @@ def test_bad_data_is_not_tried_again_and_other_errors_are() -> None:
 
 def test_workers_that_cannot_load_the_model() -> None:
     with pytest.raises(ClusterError, match=r"^a worker cannot load the model: no such model$"):
-        in_rounds(lambda shard, turn: Report(shard, "helpless", "no such model"))
+        in_rounds(lambda shard, turn: WorkerReport(shard, "helpless", "no such model"))
 
 
 class PaperJob:
@@ -90,26 +94,27 @@ class PaperJob:
     def open(self) -> Any:
         if self.error is not None:
             raise self.error
-        return SimpleNamespace(identity=self.identity)
+        return SimpleNamespace(identity=self.identity, busy=nullcontext)
 
 
-def reports(monkeypatch: pytest.MonkeyPatch, job: PaperJob, *outcomes: Any) -> list[Report]:
+def reports(monkeypatch: pytest.MonkeyPatch, job: PaperJob, *outcomes: Any) -> list[WorkerReport]:
     """Of one worker, for shards 0, 1, ..., with what doing each comes to."""
     cloudpickle = pytest.importorskip("ray").cloudpickle
 
-    def process(worker: Any, shard: Shard, folder: Any, strict: bool) -> Summary:
-        outcome = outcomes[shard.number]
+    def process(worker: Any, piece: Piece, record: Any, **options: Any) -> Summary:
+        outcome = outcomes[piece.number]
         if isinstance(outcome, Exception):
             raise outcome
         return Summary(outcome)
 
-    monkeypatch.setattr(module, "process_shard", process)
-    worker = ShardWorker(cloudpickle.dumps(job), {"model": 1}, OutputFolder("/out"), False, {}, "/nowhere")
+    monkeypatch.setattr(module, "process_piece", process)
+    record = Parts(Path("/out"), Path("/out"), LineForm())
+    worker = PieceWorker(cloudpickle.dumps(job), {"model": 1}, record, None, False, {}, "/nowhere")
     answers = []
-    for shard in SHARDS[: max(len(outcomes), 1)]:
+    for piece in PIECES[: max(len(outcomes), 1)]:
         # As Ray Data hands a row over: columns, of NumPy's types.
-        batch = {name: np.array([value]) for name, value in asdict(shard).items()}
-        answers.append(Report(**{name: column[0] for name, column in worker(batch).items()}))
+        batch = {"piece": np.array([piece.to_json()])}
+        answers.append(WorkerReport(**{name: column[0] for name, column in worker(batch).items()}))
     return answers
 
 
@@ -117,14 +122,14 @@ def test_a_workers_reports(monkeypatch: pytest.MonkeyPatch) -> None:
     found = reports(monkeypatch, PaperJob(), 3, DataError("1.csv is damaged"), OSError("away"), 4)
     assert found == [
         done(0, 3),
-        Report(1, "failed", "1.csv is damaged"),
-        Report(2, "troubled", "OSError: away"),
+        WorkerReport(1, "failed", "1.csv is damaged"),
+        WorkerReport(2, "troubled", "OSError: away"),
         done(3, 4),
     ]
 
 
 def test_a_worker_that_cannot_open(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert reports(monkeypatch, PaperJob(ValueError("no such model"))) == [Report(0, "helpless", "no such model")]
+    assert reports(monkeypatch, PaperJob(ValueError("no such model"))) == [WorkerReport(0, "helpless", "no such model")]
     (other,) = reports(monkeypatch, PaperJob(identity={"model": 2}))
     assert other.state == "helpless"
     assert other.content == (
@@ -159,7 +164,10 @@ def test_no_cluster(monkeypatch: pytest.MonkeyPatch) -> None:
     ray = SimpleNamespace(is_initialized=lambda: False, init=init)
     monkeypatch.setattr(module, "require_ray", lambda: ray)
     with (
-        pytest.raises(ClusterError, match=r"no Ray cluster at 'auto': Could not find .* `ray start --head`"),
+        pytest.raises(
+            ClusterError,
+            match=r"no Ray cluster at 'auto': Could not find .* `ray start --head`, .* leave out address",
+        ),
         connected("auto"),
     ):
         pass
@@ -170,3 +178,10 @@ def test_a_connection_that_is_there_is_used_and_kept(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(module, "require_ray", lambda: ray)
     with connected("auto") as found:
         assert found is ray
+
+
+def test_options_of_a_cluster() -> None:
+    assert RayCluster.of(ClusterOptions()) == RayCluster("local", None, 1.0, None)
+    assert RayCluster.of(ClusterOptions("auto", 3, 2.0, 0.5)) == RayCluster("auto", 3, 2.0, 0.5)
+    with pytest.raises(ModelError, match=r"^workers is not for engine 'torch', which works in this process\.$"):
+        ClusterOptions(workers=3).refuse("torch")

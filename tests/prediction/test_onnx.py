@@ -13,7 +13,7 @@ from clfa.cli.main import app
 from clfa.errors import ModelError
 from clfa.modeling import CLFAForClassification
 from clfa.prediction import onnx_export
-from clfa.prediction.engines.onnx_engine import OnnxEngine
+from clfa.prediction.engines.onnx_engine import OnnxRuntime
 from clfa.prediction.onnx_export import ExportReport, check_exportable, export_onnx
 from clfa.prediction.post import Post
 from clfa.prediction.post_classifier import PostClassifier
@@ -55,7 +55,7 @@ def posts(tmp_path: Path) -> list[dict[str, Any]]:
 
 
 def test_what_is_written(run: Path) -> None:
-    report = OnnxEngine(run / "onnx").report
+    report = OnnxRuntime(run / "onnx").report
     assert report["inputs"] == ["input_ids", "attention_mask", "pixel_values"]
     assert report["batches"] == 5
     assert 0 <= report["max_difference"] < 1e-4
@@ -171,7 +171,7 @@ def test_places_that_are_no_export(run: Path, tiny_vit_dir: Path, tmp_path: Path
         PostClassifier.load(tiny_vit_dir, engine="onnx")
     with pytest.raises(ModelError, match="exists and holds no export"):
         export_onnx(run, tmp_path)
-    with pytest.raises(ModelError, match="computes in fp32"):
+    with pytest.raises(ModelError, match=r"precision=.bf16. is not for engine .onnx.; it takes auto, fp32"):
         PostClassifier.load(run, engine="onnx", precision="bf16")
     broken = tmp_path / "broken"
     shutil.copytree(run / "onnx", broken)

@@ -17,13 +17,14 @@ from clfa.cpu import memory, packed
 from clfa.cpu.linear import Linear
 from clfa.data.images import load_image
 from clfa.errors import DataError, ModelError
+from clfa.jobs import process
+from clfa.jobs.plan import PLAN, RECORDS
 from clfa.modeling import CLFAForClassification
-from clfa.prediction.engines.torch_engine import TorchEngine
+from clfa.prediction.engines.torch_engine import TorchRuntime
 from clfa.prediction.post import Post, Prediction
 from clfa.prediction.post_classifier import PostClassifier
-from clfa.prediction.predict import predict_file, run_columns
+from clfa.prediction.predict import predict_file
 from clfa.processing.processor import CLFAProcessor
-from clfa.tables.json_lines import JsonLinesTable
 from posts import LABELS, make_posts, read_jsonl, write_csv, write_jsonl
 
 
@@ -137,13 +138,13 @@ def test_texts_of_like_length_share_a_batch(
     predictor: PostClassifier, tmp_path: Path, posts: Any, monkeypatch: Any
 ) -> None:
     lengths = []
-    forward = TorchEngine.__call__
+    forward = TorchRuntime.__call__
 
-    def watch(self: TorchEngine, inputs: Any) -> Any:
+    def watch(self: TorchRuntime, inputs: Any) -> Any:
         lengths.append(inputs["attention_mask"].sum(dim=1).tolist())
         return forward(self, inputs)
 
-    monkeypatch.setattr(TorchEngine, "__call__", watch)
+    monkeypatch.setattr(TorchRuntime, "__call__", watch)
     image = str(tmp_path / posts[0]["image"])
     predictor([Post("great " * (1 + 5 * n % 8), image) for n in range(16)])
     assert lengths == [[3, 3, 4, 4], [5, 5, 6, 6], [7, 7, 8, 8], [9, 9, 10, 10]]
@@ -162,12 +163,12 @@ def test_pictures_are_decoded_a_bounded_way_ahead(
         decoded.append(image)
         return pixels(self, image)
 
-    def watch(self: TorchEngine, inputs: Any) -> Any:
+    def watch(self: TorchRuntime, inputs: Any) -> Any:
         ahead.append(len(decoded) - 4 * len(ahead))
         return np.zeros((len(inputs["input_ids"]), 2)), np.zeros((len(inputs["input_ids"]), 16))
 
     monkeypatch.setattr(PostClassifier, "_pixels", counted)
-    monkeypatch.setattr(TorchEngine, "__call__", watch)
+    monkeypatch.setattr(TorchRuntime, "__call__", watch)
     found = predictor([Post("so", images[n % 10]) for n in range(80)])
     assert len(found) == 80
     assert len(decoded) == 80
@@ -198,7 +199,7 @@ def test_precision(tiny_run: Path, predictor: PostClassifier, posts: Any, tmp_pa
     differences = [abs(a.probabilities["good"] - b.probabilities["good"]) for a, b in zip(exact, lower, strict=True)]
     assert 0 < max(differences) < 0.05
     if not torch.cuda.is_available():
-        assert PostClassifier.load(tiny_run, precision="auto").engine.precision == "fp32"  # type: ignore[attr-defined]
+        assert PostClassifier.load(tiny_run, precision="auto").runtime.precision == "fp32"  # type: ignore[attr-defined]
 
 
 @pytest.mark.skipif(not packed.packing_pays(), reason="no products in bfloat16 here")
@@ -296,25 +297,25 @@ def test_output_appears_only_when_it_is_whole(
     output = tmp_path / "out.jsonl"
     output.write_text("an earlier result\n")
     sizes = []
-    forward = TorchEngine.__call__
+    forward = TorchRuntime.__call__
 
-    def fails_late(self: TorchEngine, inputs: Any) -> Any:
+    def fails_late(self: TorchRuntime, inputs: Any) -> Any:
         sizes.append(len(inputs["input_ids"]))
         if len(sizes) == 10:
             raise RuntimeError("out of memory")
         return forward(self, inputs)
 
-    monkeypatch.setattr(TorchEngine, "__call__", fails_late)
+    monkeypatch.setattr(TorchRuntime, "__call__", fails_late)
     with pytest.raises(RuntimeError, match="out of memory"):
         predict_file(predictor, source, output, commit_rows=1)
     assert sizes == [4] * 10
     assert output.read_text() == "an earlier result\n"
     assert not list(tmp_path.glob(".*"))
-    # The first window of eight batches stays for --resume.
-    assert json.loads((tmp_path / "out.jsonl.progress.json").read_text())["summary"]["rows"] == 32
-    assert len(read_jsonl(tmp_path / "out.jsonl.partial")) == 32
+    # The first window of eight batches stays for the same call.
+    assert json.loads((tmp_path / "out.jsonl.partial" / PLAN).read_text())["summary"]["rows"] == 32
+    assert len(read_jsonl(tmp_path / "out.jsonl.partial" / RECORDS)) == 32
     sizes.clear()
-    assert predict_file(predictor, source, output, resume=True).resumed == 32
+    assert predict_file(predictor, source, output).resumed == 32
     assert sizes == [4] * 4 + [2]
     assert [row["id"] for row in read_jsonl(output)] == [row["id"] for row in posts] * 5
     assert sorted(path.name for path in tmp_path.iterdir()) == ["images", "out.jsonl", "posts.jsonl"]
@@ -325,19 +326,19 @@ def test_memory_does_not_grow_with_the_file(
 ) -> None:
     source = write_jsonl(tmp_path / "posts.jsonl", posts * 9)
     read, predicted = [0], []
-    rows_of = JsonLinesTable.rows
+    rows_of = process.piece_rows
 
-    def counted(table: JsonLinesTable, start: int) -> Any:
-        for row in rows_of(table, start):
+    def counted(*arguments: Any) -> Any:
+        for row in rows_of(*arguments):
             read[0] += 1
             yield row
 
-    def watch(self: TorchEngine, inputs: Any) -> Any:
+    def watch(self: TorchRuntime, inputs: Any) -> Any:
         predicted.append((len(inputs["input_ids"]), read[0]))
         return np.zeros((len(inputs["input_ids"]), 2)), np.zeros((len(inputs["input_ids"]), 16))
 
-    monkeypatch.setattr(JsonLinesTable, "rows", counted)
-    monkeypatch.setattr(TorchEngine, "__call__", watch)
+    monkeypatch.setattr(process, "piece_rows", counted)
+    monkeypatch.setattr(TorchRuntime, "__call__", watch)
     predict_file(predictor, source, tmp_path / "out.jsonl")
     # Of the 32 rows of a window, the next one is read when two batches are left to compute.
     windows = [32] * 6 + [64] * 8 + [90] * 9
@@ -398,10 +399,3 @@ def test_a_file_that_cannot_be_opened(predictor: PostClassifier, tmp_path: Path)
     with pytest.raises(DataError, match="does not exist"):
         predict_file(predictor, tmp_path / "absent.parquet", tmp_path / "out.jsonl")
     assert not (tmp_path / "out.jsonl").exists()
-
-
-def test_columns_are_those_of_the_training_table(tiny_run: Path, tmp_path: Path) -> None:
-    assert run_columns(tiny_run) == {"text": "text", "image": "image", "id": "id", "knowledge": "knowledge"}
-    assert run_columns(tmp_path) == run_columns(tiny_run)
-    (tmp_path / "recipe.yaml").write_text("name: x\ndata: {options: {text: tweet, image: photo}}\n", encoding="utf-8")
-    assert run_columns(tmp_path) == {"text": "tweet", "image": "photo", "id": "id", "knowledge": "knowledge"}

@@ -3,24 +3,21 @@ from __future__ import annotations
 import builtins
 import os
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from typer.testing import CliRunner
 
-from clfa.cli.main import app
 from clfa.errors import DataError, ModelError
-from clfa.jobs.cluster import ClusterError, require_ray
-from clfa.jobs.job import Outcome, run_job
-from clfa.jobs.output import OutputFolder
-from clfa.prediction.post import Prediction
+from clfa.jobs.cluster import RayCluster, require_ray
+from clfa.jobs.outputs.folder import read_manifest
+from clfa.jobs.run import run_job
+from clfa.jobs.trouble import ClusterError
 from clfa.prediction.post_classifier import PostClassifier
-from clfa.prediction.predict_job import PredictJob, _outcome, prediction_schema
-from clfa.targets.target import Target
-from clfa.targets.target_prediction import TargetPrediction
+from clfa.prediction.predict_job import PredictJob
 from jobs.expectations import all_rows, assert_equal_to_one_process
 from posts import LABELS, write_csv
 
@@ -33,14 +30,14 @@ def job(tiny_run: Path) -> PredictJob:
 
 
 def test_rows_errors_and_counts(job: PredictJob, tiny_run: Path, shard_folder: Path, tmp_path: Path) -> None:
-    result = run_job(job, shard_folder, tmp_path / "out", engine="torch", rows_per_shard=8)
+    result = run_job(job, shard_folder, tmp_path / "out", shard_rows=8)
     assert_equal_to_one_process(tmp_path / "out", tiny_run, shard_folder)
-    assert (result.shards, result.skipped, result.lost, result.total.rows) == (5, 0, 0, 40)
-    assert result.total.failures == {"empty text": 1, "missing image": 1, "unreadable image": 1}
-    assert result.total.examples[0] == "0.parquet row 4 (id p3): empty text"
-    assert set(result.total.labels) <= set(LABELS)
-    assert sum(result.total.labels.values()) == 37
-    manifest = OutputFolder(tmp_path / "out").manifest()
+    assert (result.resumed, result.lost, result.rows) == (0, 0, 40)
+    assert result.failures == {"empty text": 1, "missing image": 1, "unreadable image": 1}
+    assert result.examples[0] == "0.parquet row 4 (id p3): empty text"
+    assert set(result.labels) <= set(LABELS)
+    assert sum(result.labels.values()) == 37
+    manifest = read_manifest(tmp_path / "out")
     assert [part["rows"] for part in manifest["parts"]] == [8, 8, 8, 8, 8]
     assert [part["failed"] for part in manifest["parts"]] == [1, 0, 1, 0, 1]
     # The order of a shard is that of its file.
@@ -49,12 +46,13 @@ def test_rows_errors_and_counts(job: PredictJob, tiny_run: Path, shard_folder: P
 
 
 def test_what_is_done_is_not_done_again(job: PredictJob, tiny_run: Path, shard_folder: Path, tmp_path: Path) -> None:
-    first = run_job(job, shard_folder, tmp_path / "out", engine="torch", rows_per_shard=8)
+    first = run_job(job, shard_folder, tmp_path / "out", shard_rows=8)
     part = tmp_path / "out" / "part-000002.parquet"
     times = {path.name: path.stat().st_mtime_ns for path in (tmp_path / "out").glob("part*")}
     part.unlink()
-    again = run_job(job, shard_folder, tmp_path / "out", engine="torch", rows_per_shard=8)
-    assert (again.skipped, again.total) == (4, first.total)
+    again = run_job(job, shard_folder, tmp_path / "out", shard_rows=8)
+    assert again.resumed == 32
+    assert again.to_dict() == first.to_dict()
     changed = {path.name for path in (tmp_path / "out").glob("part*") if path.stat().st_mtime_ns != times[path.name]}
     assert changed == {part.name}
     assert_equal_to_one_process(tmp_path / "out", tiny_run, shard_folder)
@@ -71,52 +69,54 @@ def test_a_broken_shard_does_not_keep_the_others_back(
     broken.write_bytes(content[:4] + b"\xff" * 200 + content[204:])
     os.utime(broken, ns=(state.st_atime_ns, state.st_mtime_ns))
     with pytest.raises(DataError, match=r"1 of 5 shards failed; the others are done(.|\n)*1.parquet is damaged"):
-        run_job(job, source, tmp_path / "out", engine="torch", rows_per_shard=8)
+        run_job(job, source, tmp_path / "out", shard_rows=8)
     with pytest.raises(DataError, match=r"is unfinished"):
-        OutputFolder(tmp_path / "out").manifest()
+        read_manifest(tmp_path / "out")
     broken.write_bytes(content)
     os.utime(broken, ns=(state.st_atime_ns, state.st_mtime_ns))
-    assert run_job(job, source, tmp_path / "out", engine="torch", rows_per_shard=8).skipped == 4
+    assert run_job(job, source, tmp_path / "out", shard_rows=8).resumed == 32
     assert_equal_to_one_process(tmp_path / "out", tiny_run, source)
 
 
 def test_strict(job: PredictJob, shard_folder: Path, tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"0.parquet row 4 \(id p3\): empty text"):
-        run_job(job, shard_folder, tmp_path / "out", engine="torch", rows_per_shard=8, strict=True)
+        run_job(job, shard_folder, tmp_path / "out", shard_rows=8, strict=True)
     assert not list((tmp_path / "out").glob("*part-*"))
 
 
 def test_other_work_in_the_output(
     job: PredictJob, tiny_run: Path, shard_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    run_job(job, shard_folder, tmp_path / "out", engine="torch")
-    with pytest.raises(DataError, match=r"holds results of other work: --shard-rows differ"):
-        run_job(job, shard_folder, tmp_path / "out", engine="torch", rows_per_shard=7)
-    with pytest.raises(DataError, match=r"holds results of other work: the input files differ"):
-        run_job(job, shard_folder / "0.parquet", tmp_path / "out", engine="torch")
+    run_job(job, shard_folder, tmp_path / "out")
+    with pytest.raises(DataError, match=r"holds finished results of other work \(the division into shards differ"):
+        run_job(job, shard_folder, tmp_path / "out", shard_rows=7)
+    with pytest.raises(DataError, match=r"results of other work \(the input differ\), which are not replaced"):
+        run_job(job, shard_folder / "0.parquet", tmp_path / "out")
 
-    def other_model(run: str, size: int) -> PostClassifier:
-        predictor = PostClassifier.load(run, size)
+    def other_model(job: PredictJob) -> PostClassifier:
+        predictor = PostClassifier.load(job.model, job.batch_size)
         next(predictor.model.parameters()).data += 1
         return predictor
 
-    other = PredictJob(job.run, job.batch_size, load=other_model)
-    with pytest.raises(DataError, match=r"holds results of other work: model differ"):
-        run_job(other, shard_folder, tmp_path / "out", engine="torch")
+    other = PredictJob(job.model, job.batch_size, load=other_model)
+    with pytest.raises(DataError, match=r"results of other work \(the model differ\)"):
+        run_job(other, shard_folder, tmp_path / "out")
     with pytest.raises(DataError, match=r"lies in the input folder and would be read as input"):
-        run_job(job, shard_folder, shard_folder / "out", engine="torch")
+        run_job(job, shard_folder, shard_folder / "out")
     with pytest.raises(ModelError):
-        run_job(PredictJob(str(tmp_path)), shard_folder, tmp_path / "new", engine="torch")
+        run_job(PredictJob(str(tmp_path)), shard_folder, tmp_path / "new")
     assert not (tmp_path / "new").exists()
 
 
-def test_absent_columns(job: PredictJob, tmp_path: Path, tiny_run: Path) -> None:
+def test_absent_columns(job: PredictJob, tmp_path: Path) -> None:
     path = write_csv(tmp_path / "posts.csv", [{"tweet": "so", "file": "a.jpg"}])
-    with pytest.raises(DataError, match=r"posts.csv has no column 'text'; it has file, tweet. Name it with --text-col"):
-        run_job(job, path, tmp_path / "out", engine="torch")
-    named = PredictJob(str(tiny_run), text="tweet")
-    with pytest.raises(DataError, match=r"has no column 'image'; .* Name it with --image-column"):
-        run_job(named, path, tmp_path / "out", engine="torch")
+    with pytest.raises(
+        DataError, match=r"posts.csv: no image column; name it with image=...; columns there: tweet, fil"
+    ):
+        run_job(job, path, tmp_path / "out")
+    named = replace(job, given={"text": "words"})
+    with pytest.raises(DataError, match=r"posts.csv: no column 'words' \(given as text=...\)"):
+        run_job(named, path, tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
 
@@ -129,61 +129,13 @@ def test_unreadable_rows_and_odd_ids(job: PredictJob, tmp_path: Path, shard_fold
         '{"text": "so sunny", "image": "%s"}' % image,  # noqa: UP031
     ]
     (tmp_path / "posts.jsonl").write_bytes("\n".join(lines).encode("utf-8", "surrogateescape"))
-    result = run_job(job, tmp_path / "posts.jsonl", tmp_path / "out", engine="torch", rows_per_shard=3)
+    result = run_job(job, tmp_path / "posts.jsonl", tmp_path / "out", shard_rows=3)
     rows = all_rows(tmp_path / "out")
     assert [row["id"] for row in rows] == ["half", "2", "7", "4"]
     assert [row["error"] is None for row in rows] == [True, False, True, True]
     assert rows[1]["error"].startswith("not valid JSON")
-    assert result.total.failures == {"unreadable row": 1}
+    assert result.failures == {"unreadable row": 1}
     assert rows[0]["prediction"] == rows[3]["prediction"] in LABELS
-
-
-# Schemas of other targets.
-
-TARGETS = [
-    Target("label", label_names=("bad", "good")),
-    Target("topics", "multi_label_classification", label_names=("a", "b")),
-    Target("score", "regression"),
-]
-
-
-def test_schemas() -> None:
-    probabilities = pa.struct([("a", pa.float32()), ("b", pa.float32())])
-    assert prediction_schema(["a", "b"], []) == pa.schema(
-        [("prediction", pa.string()), ("probabilities", probabilities)]
-    )
-    assert prediction_schema([], TARGETS[1:2]) == pa.schema(
-        [("prediction", pa.list_(pa.string())), ("probabilities", probabilities)]
-    )
-    assert prediction_schema([], TARGETS[2:]) == pa.schema([("prediction", pa.float64())])
-    several = prediction_schema([], TARGETS).field("targets").type
-    assert [field.name for field in several] == ["label", "topics", "score"]
-
-
-def test_several_targets_fit_their_schema() -> None:
-    found = {
-        "label": TargetPrediction("good", {"bad": 0.25, "good": 0.75}),
-        "topics": TargetPrediction(["a", "b"], {"a": 0.5, "b": 0.75}),
-        "score": TargetPrediction(2.5),
-    }
-    outcome = _outcome(Prediction(None, {}, targets=found))
-    assert outcome.labels == ["label: good", "topics: a", "topics: b"]
-    table = pa.Table.from_pylist([outcome.values, {"targets": None}], prediction_schema([], TARGETS))
-    assert table.to_pylist() == [
-        {
-            "targets": {
-                "label": {"prediction": "good", "probabilities": {"bad": 0.25, "good": 0.75}},
-                "topics": {"prediction": ["a", "b"], "probabilities": {"a": 0.5, "b": 0.75}},
-                "score": {"prediction": 2.5},
-            }
-        },
-        {"targets": None},
-    ]
-    only = _outcome(Prediction(2.5, {}, targets={"score": found["score"]}))
-    assert only == Outcome({"prediction": 2.5, "probabilities": None}, labels=[])
-    topics = _outcome(Prediction(["a", "b"], {}, targets={"topics": found["topics"]}))
-    assert topics.labels == ["a", "b"]
-    assert topics.values == {"prediction": ["a", "b"], "probabilities": {"a": 0.5, "b": 0.75}}
 
 
 # Without Ray.
@@ -198,17 +150,8 @@ def test_without_ray(job: PredictJob, shard_folder: Path, tmp_path: Path, monkey
         return real(name, *arguments, **options)
 
     monkeypatch.setattr(builtins, "__import__", no_ray)
-    with pytest.raises(ClusterError, match=r"--engine ray needs Ray, on every machine: pip install 'clfa\[ray\]'"):
+    with pytest.raises(ClusterError, match=r"engine='ray' needs Ray, on every machine: pip install 'clfa\[ray\]'"):
         require_ray()
     with pytest.raises(ClusterError, match=r"pip install"):
-        run_job(job, shard_folder, tmp_path / "out")
+        run_job(job, shard_folder, tmp_path / "out", executor=RayCluster())
     assert not (tmp_path / "out").exists()
-
-
-def test_options_of_the_command(tiny_run: Path) -> None:
-    result = runner.invoke(app, ["predict", str(tiny_run), "--text", "so", "--engine", "ray"])
-    assert result.exit_code == 2
-    assert "--engine ray needs an INPUT" in result.output
-    result = runner.invoke(app, ["predict", str(tiny_run), "x.csv", "--engine", "spark"])
-    assert result.exit_code == 2
-    assert "--engine is 'spark'; choose one of torch, onnx, ray." in result.output

@@ -7,7 +7,7 @@ import json
 import logging
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
@@ -15,14 +15,10 @@ from clfa.cli.data import app as data_app
 from clfa.cli.experiment import experiment, report
 from clfa.cli.export import app as export_app
 from clfa.cli.flags import flags
-from clfa.cli.scaling import Address, ShardRows, WorkerCpus, WorkerGpus, Workers
-from clfa.devices import AUTO_PRECISION
+from clfa.cli.predict import predict
 from clfa.errors import CLFAError
 from clfa.processes import process_number
 from clfa.version import __version__
-
-if TYPE_CHECKING:
-    from clfa.prediction.journal import PredictionSummary
 
 app = typer.Typer(
     name="clfa",
@@ -47,6 +43,7 @@ A first run, with your own table of posts (columns text, image, label):
 )
 app.add_typer(data_app, name="data", help="Look at data sets: counts, dropped samples, duplicates.")
 app.add_typer(export_app, name="export", help="Write a trained model in another format: ONNX.")
+app.command()(predict)
 app.command()(experiment)
 app.command()(report)
 
@@ -122,120 +119,6 @@ def evaluate(
 
 
 @app.command()
-def predict(
-    run: Annotated[str, typer.Argument(help="Run folder, model directory or hub id; with --engine onnx an export.")],
-    source: Annotated[
-        Path | None,
-        typer.Argument(
-            metavar="INPUT",
-            help="JSONL, CSV, TSV or Parquet file of posts, or a folder of such files; with --engine ray also a "
-            "pattern in quotes.",
-        ),
-    ] = None,
-    output: Annotated[
-        Path | None,
-        typer.Option(
-            help="File to write: .jsonl, .csv or .parquet. Default: INPUT.predictions.jsonl. For a folder, and with "
-            "--engine ray, a folder.",
-            show_default=False,
-        ),
-    ] = None,
-    text: Annotated[str | None, typer.Option(help="One post's text, instead of a file.")] = None,
-    image: Annotated[str | None, typer.Option(help="One post's picture: a path or fsspec address.")] = None,
-    text_column: Annotated[str | None, typer.Option(help="Text column; the training table's when not given.")] = None,
-    image_column: Annotated[str | None, typer.Option(help="Image column; the training table's when not given.")] = None,
-    id_column: Annotated[str | None, typer.Option(help="Id column; row numbers where there is none.")] = None,
-    resume: Annotated[
-        bool, typer.Option("--resume", help="Go on where a killed or interrupted run of the same command stopped.")
-    ] = False,
-    failures: Annotated[
-        Path | None,
-        typer.Option(help="JSONL file for the rows that failed: row, id, reason, message.", show_default=False),
-    ] = None,
-    batch_size: Annotated[int, typer.Option(help="Posts per forward pass.", min=1)] = 32,
-    precision: Annotated[str, typer.Option(help=f"auto, fp32 or bf16. {AUTO_PRECISION}")] = "auto",
-    engine: Annotated[
-        str, typer.Option(help="torch, onnx (see `clfa export onnx --help`), or ray for a cluster of machines.")
-    ] = "torch",
-    address: Address = "local",
-    workers: Workers = None,
-    worker_cpus: WorkerCpus = 1.0,
-    worker_gpus: WorkerGpus = None,
-    shard_rows: ShardRows = 10_000,
-    strict: Strict = False,
-) -> None:
-    """Predict on a file of posts, in constant memory, or on one post given with --image and --text.
-
-    A row that cannot be read keeps its place in the output, with the reason under "error". The output appears when it
-    is whole; until then the work is in OUTPUT.partial and OUTPUT.progress.json, and --resume continues it.
-
-    Examples:
-
-        clfa predict runs/mine posts.parquet --output predictions.parquet --failures failures.jsonl
-
-        clfa predict runs/mine posts.parquet --output predictions.parquet --failures failures.jsonl --resume
-
-        clfa predict runs/mine --image a.jpg --text "best monday ever"
-    """
-    if source is None and text is None and image is None:
-        raise typer.BadParameter("give an INPUT file, or one post with --image and --text.")
-    if source is not None and (text is not None or image is not None):
-        raise typer.BadParameter("give either an INPUT file or one post with --image and --text, not both.")
-    _one_of("--precision", precision, ("auto", "fp32", "bf16"))
-    _one_of("--engine", engine, ("torch", "onnx", "ray"))
-    computing: dict[str, Any] = {"engine": engine, "precision": precision}
-    if source is None:
-        from clfa.cli.one_post import predict_one
-
-        if engine == "ray":
-            raise typer.BadParameter("--engine ray needs an INPUT.")
-        predict_one(run, text, image, **computing)
-        return
-    from clfa.prediction.post_classifier import PostClassifier
-    from clfa.prediction.predict import predict_file, predict_folder, run_columns
-    from clfa.prediction.table import check_output
-
-    if engine == "ray":
-        from clfa.cli.scaling import predict_on_ray
-
-        predict_on_ray(
-            run,
-            source,
-            output,
-            columns={**run_columns(run), **_given(text=text_column, image=image_column, id=id_column)},
-            batch_size=batch_size,
-            strict=strict,
-            address=address,
-            workers=workers,
-            worker_cpus=worker_cpus,
-            worker_gpus=worker_gpus,
-            shard_rows=shard_rows,
-        )
-        return
-    suffix = ".predictions" if source.is_dir() else ".predictions.jsonl"
-    target = output or source.with_name(f"{source.name if source.is_dir() else source.stem}{suffix}")
-    if not source.is_dir():
-        # Before the model is loaded.
-        check_output(target)
-    predictor = PostClassifier.load(run, batch_size, **computing)
-    columns = run_columns(run)
-    work: Any = predict_folder if source.is_dir() else predict_file
-    summary = work(
-        predictor,
-        source,
-        target,
-        text=text_column or columns["text"],
-        image=image_column or columns["image"],
-        identifier=id_column or columns["id"],
-        knowledge=columns["knowledge"],
-        strict=strict,
-        failures=failures,
-        resume=resume,
-    )
-    _show_summary(summary, target, failures)
-
-
-@app.command()
 def recipes(
     name: Annotated[str | None, typer.Argument(help="Print this recipe, by name or file, instead of the list.")] = None,
 ) -> None:
@@ -265,10 +148,6 @@ def _options(
         typer.echo(f"clfa {__version__}")
         raise typer.Exit
     del context
-
-
-def _given(**columns: str | None) -> dict[str, str]:
-    return {name: column for name, column in columns.items() if column is not None}
 
 
 def _show_run(metrics: dict[str, Any], target: Path) -> None:
@@ -333,29 +212,6 @@ def _show_targets(scores: dict[str, dict[str, Any]]) -> None:
             table.add_row("", f"  without {modality}", "", f"{withheld['score']:.3f}")
         table.add_section()
     Console().print(table)
-
-
-def _one_of(option: str, value: str, known: tuple[str, ...]) -> None:
-    if value not in known:
-        raise typer.BadParameter(f"{option} is {value!r}; choose one of {', '.join(known)}.")
-
-
-def _show_summary(summary: PredictionSummary, target: Path, listed: Path | None) -> None:
-    from clfa.runs.resources import peak_memory_mb
-
-    counts = ", ".join(f"{label} {count:,}" for label, count in summary.labels.most_common())
-    typer.echo(f"{summary.rows:,} rows -> {target}" + (f": {counts}" if counts else ""))
-    before = f" ({summary.resumed:,} of the rows were finished before)" if summary.resumed else ""
-    peak = peak_memory_mb()
-    memory = "" if peak is None else f"; peak memory {peak / 1000:.2f} GB"
-    typer.echo(f"{summary.rows_per_second:,.1f} rows/s in {summary.seconds:,.1f} s{before}{memory}")
-    failed = sum(summary.failures.values())
-    if failed:
-        typer.echo(f"{failed:,} rows failed and carry an error" + (f"; all are listed in {listed}:" if listed else ":"))
-        for reason, count in summary.failures.most_common():
-            typer.echo(f"  {count:,} x {reason}")
-        for example in summary.examples:
-            typer.echo(f"    {example}")
 
 
 def main() -> None:

@@ -10,25 +10,30 @@ import typer
 from clfa.errors import CLFAError
 
 
-def predict_one(run: str, text: str | None, image: str | None, **computing: Any) -> None:
+def predict_one(run: str, text: str | None, image: str | None, engine: str = "torch", **computing: Any) -> None:
     """Predict on one post and print what the model makes of it.
 
     Args:
-        run: Run folder, model directory or hub id.
+        run: Run folder, model directory or hub id; for ``onnx`` also an export.
         text: The post's text.
         image: Its picture: a path or fsspec address.
-        computing: ``engine`` and ``precision``.
+        engine: A name in :data:`clfa.prediction.engines.ENGINES`.
+        computing: ``batch_size`` and ``precision``.
 
     Raises:
+        BadParameter: When the engine is for many posts.
         CLFAError: When there is no model, or the post cannot be read.
     """
     from clfa.cli.lean_start import lean_transformers
 
     with lean_transformers():
+        from clfa.prediction.engines import ENGINES
         from clfa.prediction.post import Post
         from clfa.prediction.post_classifier import PostClassifier
 
-        classifier = PostClassifier.load(run, **computing)
+        if ENGINES.get(engine).distributed:
+            raise typer.BadParameter(f"--engine {engine} needs an INPUT.")
+        classifier = PostClassifier.load(run, engine=engine, **computing)
     prediction = classifier([Post(text, image)])[0]
     if prediction.error is not None:
         raise CLFAError(f"cannot predict on this post: {prediction.error}")
@@ -36,8 +41,6 @@ def predict_one(run: str, text: str | None, image: str | None, **computing: Any)
         if len(classifier.targets) > 1:
             typer.echo(f"{name}:")
         _show(found.value, found.probabilities or {})
-    if prediction.targets is None:
-        _show(prediction.label, prediction.probabilities)
 
 
 def _show(label: Any, probabilities: Mapping[str, float]) -> None:

@@ -1,31 +1,42 @@
-"""``--engine ray`` of ``clfa predict``, ``clfa data embed`` and ``clfa data import-features``."""
+"""Options of clusters, ``clfa data embed`` and ``clfa data import-features``."""
 
 from __future__ import annotations
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from clfa.cli.summary import show_summary
+
+if TYPE_CHECKING:
+    from clfa.jobs.cluster_options import ClusterOptions
+
 Address = Annotated[
-    str,
+    str | None,
     typer.Option(
         help="With --engine ray: `local` starts Ray on this machine, `auto` uses the cluster that it belongs to; or "
-        "HOST:PORT of a head node."
+        "HOST:PORT of a head node.",
+        show_default="local",
     ),
 ]
 Workers = Annotated[
     int | None,
     typer.Option(help="With --engine ray: workers, each with the model.", min=1, show_default="as many as fit"),
 ]
-WorkerCpus = Annotated[float, typer.Option(help="With --engine ray: processors of a worker.", min=0.01)]
+WorkerCpus = Annotated[
+    float | None, typer.Option(help="With --engine ray: processors of a worker.", min=0.01, show_default="1")
+]
 WorkerGpus = Annotated[
     float | None,
     typer.Option(help="With --engine ray: GPUs of a worker, also 0.5.", min=0, show_default="1 if there are any"),
 ]
 ShardRows = Annotated[
-    int, typer.Option(help="With --engine ray: rows per shard, which is what a lost worker costs.", min=1)
+    int | None,
+    typer.Option(
+        help="Rows of a shard, in folders and with --engine ray: what a lost worker costs.", min=1, show_default="10000"
+    ),
 ]
 
 
@@ -36,32 +47,13 @@ class EmbedEngine(StrEnum):
     ray = "ray"
 
 
-def predict_on_ray(
-    run: str,
-    source: Path,
-    output: Path | None,
-    *,
-    columns: dict[str, str],
-    batch_size: int,
-    strict: bool,
-    address: str,
-    workers: int | None,
-    worker_cpus: float,
-    worker_gpus: float | None,
-    shard_rows: int,
-) -> None:
-    """``clfa predict --engine ray``: see :class:`clfa.prediction.predict_job.PredictJob`."""
-    from clfa.jobs.job import Cluster, run_job
-    from clfa.prediction.predict_job import PredictJob
+def cluster_options(
+    address: str | None, workers: int | None, worker_cpus: float | None, worker_gpus: float | None
+) -> ClusterOptions:
+    """Return the options of a cluster as they were given."""
+    from clfa.jobs.cluster_options import ClusterOptions
 
-    # Workers start elsewhere; a hub id stays one.
-    place = str(Path(run).absolute()) if Path(run).exists() else run
-    job = PredictJob(place, batch_size, columns["text"], columns["image"], columns["id"], columns["knowledge"])
-    if output is None and not source.exists():
-        raise typer.BadParameter("with a pattern as INPUT, give --output.")
-    target = output or source.absolute().with_name(f"{source.absolute().stem}.predictions")
-    cluster = Cluster(address, workers, worker_cpus, worker_gpus)
-    show(run_job(job, source, target, cluster=cluster, rows_per_shard=shard_rows, strict=strict), target)
+    return ClusterOptions(address, workers, worker_cpus, worker_gpus)
 
 
 def embed(
@@ -76,11 +68,17 @@ def embed(
     image_column: Annotated[str | None, typer.Option(help="Image column; the recipe's when not given.")] = None,
     id_column: Annotated[str | None, typer.Option(help="Id column; row numbers where there is none.")] = None,
     batch_size: Annotated[int, typer.Option(help="Rows, and their pictures, in memory at a time.", min=1)] = 64,
-    address: Address = "local",
+    failures: Annotated[
+        Path | None, typer.Option(help="JSONL file for the rows that failed.", show_default=False)
+    ] = None,
+    restart: Annotated[
+        bool, typer.Option("--restart", help="Discard the unfinished work of an earlier command, and begin anew.")
+    ] = False,
+    address: Address = None,
     workers: Workers = None,
-    worker_cpus: WorkerCpus = 1.0,
+    worker_cpus: WorkerCpus = None,
     worker_gpus: WorkerGpus = None,
-    shard_rows: ShardRows = 10_000,
+    shard_rows: ShardRows = None,
     strict: Annotated[bool, typer.Option("--strict", help="Stop at the first bad row.")] = False,
 ) -> None:
     """Compute guide embeddings and features of frozen encoders for a table of any size, into Parquet shards.
@@ -94,24 +92,25 @@ def embed(
 
         clfa data import-features features
     """
-    from clfa.features.embed_job import EmbedJob
-    from clfa.jobs.job import Cluster, run_job
+    from clfa.features.embed import embed_table
     from clfa.recipe import load_recipe
 
-    settings = load_recipe(recipe, overrides or [])
-    options = settings.data.options
-    job = EmbedJob(
-        settings.model_dump(),
-        batch_size,
-        text_column or str(options.get("text") or "text"),
-        image_column or str(options.get("image") or "image"),
-        id_column or str(options.get("id") or "id"),
+    summary = embed_table(
+        load_recipe(recipe, overrides or []),
+        source,
+        output,
+        text=text_column,
+        image=image_column,
+        identifier=id_column,
+        engine=engine.value,
+        batch_size=batch_size,
+        strict=strict,
+        failures=failures,
+        restart=restart,
+        shard_rows=shard_rows,
+        cluster=cluster_options(address, workers, worker_cpus, worker_gpus),
     )
-    cluster = Cluster(address, workers, worker_cpus, worker_gpus)
-    result = run_job(
-        job, source, output, engine=engine.value, cluster=cluster, rows_per_shard=shard_rows, strict=strict
-    )
-    show(result, output)
+    show_summary(summary, output, failures)
 
 
 def import_features(
@@ -124,27 +123,3 @@ def import_features(
 
     for column, count in run(source, cache or cache_dir()).items():
         typer.echo(f"{column}: {count:,} new")
-
-
-def show(result: Any, target: Path) -> None:
-    """Say what came out of a job.
-
-    Args:
-        result: A :class:`clfa.jobs.job.JobResult`.
-        target: The output folder.
-    """
-    total = result.total
-    counts = ", ".join(f"{label} {count:,}" for label, count in total.labels.most_common())
-    typer.echo(f"{total.rows:,} rows in {result.shards:,} shards -> {target}" + (f": {counts}" if counts else ""))
-    typer.echo(f"  {result.seconds:.1f} s of work, the start of workers included")
-    if result.skipped:
-        typer.echo(f"  {result.skipped:,} shards were done before")
-    if result.lost:
-        typer.echo(f"  {result.lost:,} x a shard was lost with its worker, and done by another")
-    failed = sum(total.failures.values())
-    if failed:
-        typer.echo(f"{failed:,} rows failed and carry an error:")
-        for reason, count in total.failures.most_common():
-            typer.echo(f"  {count:,} x {reason}")
-        for example in total.examples:
-            typer.echo(f"    {example}")

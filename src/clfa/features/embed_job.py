@@ -15,11 +15,12 @@ import pyarrow as pa
 from clfa.data.image_check import MISSING, UNREADABLE
 from clfa.data.images import MissingImageError, image_key, image_name, load_image, read_image_bytes
 from clfa.errors import ImageError, RecipeError
-from clfa.jobs.job import Job, Outcome, Worker
+from clfa.jobs.wanted import WantedColumns
+from clfa.jobs.worker import Job, Outcome, ResultShape, Worker
 from clfa.progress import silenced
 from clfa.store import ABSENT_KEY, KEY_BYTES, FeatureStore, text_key
-from clfa.tables.cells import read_image, read_text
-from clfa.tables.rows import Row
+from clfa.tables.cells import Cells
+from clfa.tables.columns import run_names
 
 # Field metadata: the column's place in a cache directory, the width and dtype of its rows, and its key column.
 STORE, WIDTH, DTYPE, KEY = b"clfa.store", b"clfa.width", b"clfa.dtype", b"clfa.key"
@@ -45,9 +46,10 @@ class EmbedJob(Job):
     identifier: str = "id"
 
     kind: ClassVar[str] = "embed"
+    doing: ClassVar[str] = "embedding"
 
     def open(self) -> Worker:
-        """See :meth:`clfa.jobs.job.Job.open`.
+        """See :meth:`clfa.jobs.worker.Job.open`.
 
         Raises:
             RecipeError: When the recipe has nothing to compute, or its guide is not fitted yet.
@@ -98,7 +100,6 @@ class EmbedWorker(Worker):
 
         recipe = validate_recipe(job.recipe)
         check_names(recipe)
-        self._job = job
         self._folder = tempfile.TemporaryDirectory(prefix="clfa-embed-")
         self._cache = Path(self._folder.name)
         encoders = load_encoders(recipe, self._cache)
@@ -137,29 +138,26 @@ class EmbedWorker(Worker):
         sides = {column.side for column in columns}
         keys = [pa.field(f"{side}_key", pa.binary(KEY_BYTES)) for side in ("text", "image") if side in sides]
         self._sides = sides
-        self.schema = pa.schema([*keys, *(column.field() for column in columns)])
-        self.columns = (job.text, job.image, job.identifier)
-        self.identifier = job.identifier
-        self.batch_size = job.batch_size
-        self.required = {
-            name: f"--{side}-column" for side, name in (("text", job.text), ("image", job.image)) if side in sides
-        }
+        self.shape = ResultShape(pa.schema([*keys, *(column.field() for column in columns)]), json=False)
+        given, run = run_names({"id": job.identifier, "text": job.text, "image": job.image})
+        self.columns = WantedColumns(given, run, tuple(side for side in ("text", "image") if side in sides))
+        self.window_size = job.batch_size
         self.identity = {
-            "stores": {column.name: column.place for column in columns},
-            "columns": {"text": job.text, "image": job.image, "id": job.identifier},
+            "the encoders or the guide": {column.name: column.place for column in columns},
+            "the columns": self.columns.to_dict(),
         }
 
-    def __call__(self, rows: Sequence[Row], folder: Path) -> list[Outcome]:
-        """See :meth:`clfa.jobs.job.Worker.__call__`."""
+    def __call__(self, rows: Sequence[Cells]) -> list[Outcome]:
+        """See :meth:`clfa.jobs.worker.Worker.__call__`."""
         from clfa.guides.base import Pairs
 
         outcomes = [Outcome() for _ in rows]
-        texts = [read_text(row.values.get(self._job.text)) or "" for row in rows]
+        texts = [row.text or "" for row in rows]
         images: list[Any] = [None] * len(rows)
         keys = {"text": [text_key(text) if text else ABSENT_KEY for text in texts], "image": [ABSENT_KEY] * len(rows)}
         for position, (row, outcome) in enumerate(zip(rows, outcomes, strict=True)):
             try:
-                self._read_image(row, folder, position, images, keys["image"])
+                self._read_image(row, position, images, keys["image"])
             except ImageError as error:
                 # The text is embedded nevertheless.
                 outcome.error = str(error)
@@ -182,8 +180,12 @@ class EmbedWorker(Worker):
         self._forget()
         return outcomes
 
-    def _read_image(self, row: Row, folder: Path, position: int, images: list[Any], keys: list[bytes]) -> None:
-        image = read_image(row.values.get(self._job.image), str(folder))
+    def close(self) -> None:
+        """See :class:`clfa.jobs.worker.Worker`."""
+        self._folder.cleanup()
+
+    def _read_image(self, row: Cells, position: int, images: list[Any], keys: list[bytes]) -> None:
+        image = row.image
         if "image" not in self._sides or image is None:
             return
         content = read_image_bytes(image)

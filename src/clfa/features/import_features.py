@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 
 from clfa.errors import DataError
 from clfa.features.embed_job import DTYPE, KEY, STORE, WIDTH, EmbedJob
-from clfa.jobs.output import OutputFolder
+from clfa.jobs.outputs.folder import read_manifest
 from clfa.progress import track
 from clfa.store import FeatureStore
 
@@ -35,11 +35,11 @@ def import_features(source: str | Path, cache: Path) -> dict[str, int]:
     Raises:
         DataError: When the folder is not finished or holds other results, or a part or a cache is damaged.
     """
-    folder = OutputFolder(source)
-    manifest = folder.manifest()
+    folder = Path(source)
+    manifest = read_manifest(folder)
     if manifest["kind"] != EmbedJob.kind:
-        raise DataError(f"{folder.path} holds results of {manifest['kind']!r}, not embeddings of `clfa data embed`.")
-    parts = [folder.path / part["file"] for part in manifest["parts"]]
+        raise DataError(f"{folder} holds results of {manifest['kind']!r}, not embeddings of `clfa data embed`.")
+    parts = [folder / part["file"] for part in manifest["parts"]]
     try:
         fields = [field for field in pq.read_schema(parts[0]) if STORE in (field.metadata or {})]
         added = {}
@@ -54,7 +54,7 @@ def import_features(source: str | Path, cache: Path) -> dict[str, int]:
                         advance(batch.num_rows)
             added[field.name] = len(store) - before
     except (pa.ArrowException, OSError, KeyError) as error:
-        raise DataError(f"{folder.path} is damaged: {error}") from error
+        raise DataError(f"{folder} is damaged: {error}") from error
     return added
 
 

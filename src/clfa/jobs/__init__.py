@@ -1,1 +1,1 @@
-"""Long work cut into pieces, done once each, on one machine or many."""
+"""Long work on tables: done once for every row, interruptible, on one machine or many."""

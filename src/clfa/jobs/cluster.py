@@ -2,7 +2,7 @@
 
 Why exactly once: where machines may be lost, a scheduler can run a task *at least* once and no better. Here a task is
 one shard, its result a file under a name that only the shard decides, renamed into place when whole
-(:class:`clfa.jobs.output.OutputFolder`). Doing a shard twice therefore gives what doing it once gives, and at least
+(:class:`clfa.jobs.parts.Parts`). Doing a shard twice therefore gives what doing it once gives, and at least
 once becomes exactly once. Nothing but names of shards and counts passes through Ray: its object store stays empty, and
 no lineage has to be kept for a run of days.
 
@@ -20,16 +20,20 @@ import logging
 import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from clfa.errors import CLFAError, DataError, ModelError
-from clfa.jobs.job import Cluster, Finish, Job, Worker, process_shard
-from clfa.jobs.output import OutputFolder, Summary
-from clfa.tables.shards import Shard
+from clfa.errors import Argument, DataError, ModelError
+from clfa.jobs.cluster_options import ClusterOptions
+from clfa.jobs.executor import Executor, Finish, Task
+from clfa.jobs.parts import Parts
+from clfa.jobs.pieces import Piece
+from clfa.jobs.process import process_piece
+from clfa.jobs.summary import Summary
+from clfa.jobs.trouble import ClusterError
+from clfa.jobs.worker import Job, Worker
 
 logger = logging.getLogger(__name__)
 
@@ -48,10 +52,6 @@ _LARGEST_RESULT_BYTES = 1_000_000
 _ENVIRONMENT = ("HF_HUB_OFFLINE", "HF_DATASETS_OFFLINE", "TRANSFORMERS_OFFLINE")
 
 
-class ClusterError(CLFAError):
-    """A Ray cluster that is absent, too small, or lost."""
-
-
 def require_ray() -> Any:
     """The ``ray`` module.
 
@@ -64,8 +64,10 @@ def require_ray() -> Any:
         import ray
     except ImportError as error:
         raise ClusterError(
-            "--engine ray needs Ray, on every machine: pip install 'clfa[ray]'. Without it, --engine torch does the "
-            "same in one process."
+            Argument("engine", "ray"),
+            " needs Ray, on every machine: pip install 'clfa[ray]'. Without it, ",
+            Argument("engine", "torch"),
+            " does the same in one process.",
         ) from error
     return ray
 
@@ -75,7 +77,7 @@ def connected(address: str) -> Iterator[Any]:
     """The ``ray`` module connected to a cluster; what was started or connected here is left at the end.
 
     Args:
-        address: See :class:`clfa.jobs.job.Cluster`.
+        address: See :class:`RayCluster`.
 
     Raises:
         ClusterError: When there is no such cluster.
@@ -92,7 +94,9 @@ def connected(address: str) -> Iterator[Any]:
     except (ConnectionError, ValueError, RuntimeError, TimeoutError) as error:
         raise ClusterError(
             f"no Ray cluster at {address!r}: {str(error).strip()} Start one with `ray start --head`, join other "
-            "machines with `ray start --address=HEAD:6379`, or leave --address out to use this machine alone."
+            "machines with `ray start --address=HEAD:6379`, or leave out ",
+            Argument("address"),
+            " to use this machine alone.",
         ) from error
     try:
         yield ray
@@ -101,11 +105,11 @@ def connected(address: str) -> Iterator[Any]:
 
 
 @dataclass(frozen=True)
-class Report:
-    """What a worker says of a shard.
+class WorkerReport:
+    """What a worker says of a piece.
 
     Args:
-        number: The shard's.
+        number: The piece's.
         state: ``done``; ``failed`` for good, as its data is at fault; ``troubled``, which another attempt may mend;
             ``helpless``, as the worker could not load the model.
         content: The counts as JSON, or why not.
@@ -116,13 +120,14 @@ class Report:
     content: str
 
 
-class ShardWorker:
-    """What Ray Data keeps alive: a worker opened once, then one shard after the other.
+class PieceWorker:
+    """What Ray Data keeps alive: a worker opened once, then one piece after the other.
 
     Args:
         job: Pickled with Ray's pickler, so that ``environment`` is set before its modules are imported.
         identity: Of the model as the driver sees it.
-        folder: Where parts go.
+        record: Where parts go.
+        image_root: What relative image paths are relative to; the folder of each table when not given.
         strict: Make the first failing row an error.
         environment: Variables to set.
         directory: The driver's working directory, where relative paths start if this machine has it.
@@ -132,7 +137,8 @@ class ShardWorker:
         self,
         job: bytes,
         identity: dict[str, Any],
-        folder: OutputFolder,
+        record: Parts,
+        image_root: Path | None,
         strict: bool,
         environment: dict[str, str],
         directory: str,
@@ -140,40 +146,44 @@ class ShardWorker:
         os.environ.update(environment)
         if os.path.isdir(directory):
             os.chdir(directory)
-        self._job, self._identity, self._folder, self._strict = job, identity, folder, strict
+        self._job, self._identity, self._record = job, identity, record
+        self._image_root, self._strict = image_root, strict
         self._worker: Worker | None = None
+        self._busy = ExitStack()
 
     def __call__(self, batch: dict[str, Any]) -> dict[str, Any]:
-        """Do one shard.
+        """Do one piece.
 
         Args:
-            batch: Columns of one row, the fields of a :class:`clfa.tables.shards.Shard`.
+            batch: A column ``piece`` of one row: a :class:`clfa.jobs.pieces.Piece` as JSON.
 
         Returns:
-            Columns of one row, the fields of a :class:`Report`.
+            Columns of one row, the fields of a :class:`WorkerReport`.
         """
-        fields = {name: values[0] for name, values in batch.items()}
-        # NumPy's numbers are no JSON.
-        fields = {name: value.item() if isinstance(value, np.generic) else value for name, value in fields.items()}
-        report = self.report(Shard(**fields))
+        report = self.report(Piece.from_json(batch["piece"][0]))
         return {name: [value] for name, value in dataclasses.asdict(report).items()}
 
-    def report(self, shard: Shard) -> Report:
-        """Do a shard; see :func:`clfa.jobs.job.process_shard`. No error leaves, as Ray Data would pass over it."""
+    def report(self, piece: Piece) -> WorkerReport:
+        """Do a piece, unless it is done. No error leaves, as Ray Data would pass over it."""
         try:
             if self._worker is None:
                 self._worker = self._open()
         except Exception as error:
-            return Report(shard.number, "helpless", str(error))
+            return WorkerReport(piece.number, "helpless", str(error))
         try:
-            summary = process_shard(self._worker, shard, self._folder, self._strict)
+            summary = self._record.summary(piece)
+            if summary is None:
+                summary = process_piece(
+                    self._worker, piece, self._record, image_root=self._image_root, strict=self._strict
+                )
         except DataError as error:
-            return Report(shard.number, "failed", str(error))
+            return WorkerReport(piece.number, "failed", str(error))
         except Exception as error:
-            # Whatever state it is in, the next shard finds a fresh one.
+            # Whatever state it is in, the next piece finds a fresh one.
             self._worker = None
-            return Report(shard.number, "troubled", f"{type(error).__name__}: {error}")
-        return Report(shard.number, "done", json.dumps(summary.to_dict()))
+            self._busy.close()
+            return WorkerReport(piece.number, "troubled", f"{type(error).__name__}: {error}")
+        return WorkerReport(piece.number, "done", json.dumps(summary.to_dict()))
 
     def _open(self) -> Worker:
         from ray import cloudpickle
@@ -185,67 +195,88 @@ class ShardWorker:
                 "a worker's machine has another model, or other packages, than the driver's: "
                 f"{worker.identity} instead of {self._identity}."
             )
+        self._busy.enter_context(worker.busy())
         return worker
 
 
-def run_on_cluster(
-    job: Job,
-    identity: dict[str, Any],
-    shards: Sequence[Shard],
-    folder: OutputFolder,
-    finish: Finish,
-    cluster: Cluster,
-    strict: bool = False,
-) -> int:
-    """Do shards on a Ray cluster.
+@dataclass(frozen=True)
+class RayCluster(Executor):
+    """Carries out pieces on a Ray cluster.
 
     Args:
-        job: What to do.
-        identity: Of the worker as the driver sees it.
-        shards: Which.
-        folder: Where parts go.
-        finish: Called with every shard and its counts, or why it failed.
-        cluster: Where.
-        strict: Make the first failing row an error.
-
-    Returns:
-        How often a shard was lost with its worker.
-
-    Raises:
-        ClusterError: When no node has room for a worker, a worker could not load the model, or too many were lost.
+        address: ``local`` (a cluster on this machine for this run), ``auto`` (the one this machine belongs to), or
+            ``host:port`` of a head node.
+        workers: Workers; as many as fit when not given.
+        cpus: Processors a worker takes.
+        gpus: GPUs a worker takes, parts included; one where the cluster has any when not given.
     """
-    with connected(cluster.address) as ray:
-        gpus = cluster.gpus
-        if gpus is None:
-            gpus = 1.0 if ray.cluster_resources().get("GPU", 0) >= 1 else 0.0
-        if cluster.address == "local" and not _fitting(ray, cluster.cpus, gpus):
-            raise ClusterError(f"this machine has no room for a worker with {cluster.cpus:g} CPUs and {gpus:g} GPUs.")
-        environment = {name: os.environ[name] for name in _ENVIRONMENT if name in os.environ}
-        arguments = (ray.cloudpickle.dumps(job), identity, folder, strict, environment, os.getcwd())
 
-        def attempt(missing: Sequence[Shard]) -> Iterator[Report]:
-            fitting = _wait_for_room(lambda: _fitting(ray, cluster.cpus, gpus))
-            workers = min(cluster.workers or fitting, len(missing))
-            return _round(ray, missing, arguments, workers, {"num_cpus": cluster.cpus, "num_gpus": gpus})
+    address: str = "local"
+    workers: int | None = None
+    cpus: float = 1.0
+    gpus: float | None = None
+    here = False
 
-        return in_rounds(shards, attempt, finish)
+    @classmethod
+    def of(cls, options: ClusterOptions) -> RayCluster:
+        """Return the cluster that options describe."""
+        cpus = cls.cpus if options.worker_cpus is None else options.worker_cpus
+        return cls(options.address or cls.address, options.workers, cpus, options.worker_gpus)
+
+    def check(self) -> None:
+        """See :class:`clfa.jobs.executor.Executor`.
+
+        Raises:
+            ClusterError: When Ray is not installed.
+        """
+        require_ray()
+
+    def run(self, task: Task, workers: Sequence[Worker]) -> None:
+        """See :class:`clfa.jobs.executor.Executor`.
+
+        Raises:
+            ClusterError: When no node has room for a worker, a worker could not load the model, or too many were lost.
+        """
+        del workers
+        with connected(self.address) as ray:
+            gpus = self.gpus
+            if gpus is None:
+                gpus = 1.0 if ray.cluster_resources().get("GPU", 0) >= 1 else 0.0
+            if self.address == "local" and not _fitting(ray, self.cpus, gpus):
+                raise ClusterError(f"this machine has no room for a worker with {self.cpus:g} CPUs and {gpus:g} GPUs.")
+            environment = {name: os.environ[name] for name in _ENVIRONMENT if name in os.environ}
+            job = ray.cloudpickle.dumps(task.job)
+            arguments = (job, task.identity, task.record, task.image_root, task.strict, environment, os.getcwd())
+            resources = {"num_cpus": self.cpus, "num_gpus": gpus}
+
+            def attempt(missing: Sequence[Piece]) -> Iterator[WorkerReport]:
+                fitting = _wait_for_room(lambda: _fitting(ray, self.cpus, gpus))
+                return _round(ray, missing, arguments, min(self.workers or fitting, len(missing)), resources)
+
+            def finish(piece: Piece, result: Summary | str) -> None:
+                task.finish(piece, result)
+                task.advance(piece.rows or 0)
+
+            task.lost = in_rounds(task.pieces, attempt, finish)
 
 
-def in_rounds(shards: Sequence[Shard], attempt: Callable[[Sequence[Shard]], Iterable[Report]], finish: Finish) -> int:
-    """Attempt shards until each is done, has failed, or is given up.
+def in_rounds(
+    pieces: Sequence[Piece], attempt: Callable[[Sequence[Piece]], Iterable[WorkerReport]], finish: Finish
+) -> int:
+    """Attempt pieces until each is done, has failed, or is given up.
 
     Args:
-        shards: Which.
-        attempt: Does shards; of those that were lost with their worker there is no report.
-        finish: See :func:`run_on_cluster`.
+        pieces: Which.
+        attempt: Does pieces; of those that were lost with their worker there is no report.
+        finish: Called with each piece and its counts, or why it failed.
 
     Returns:
-        How often a shard was lost with its worker.
+        How often a piece was lost with its worker.
 
     Raises:
         ClusterError: When a worker could not load the model.
     """
-    missing = {shard.number: shard for shard in shards}
+    missing = {piece.number: piece for piece in pieces}
     lost = 0
     for _ in range(MAX_ATTEMPTS):
         troubles: dict[int, str] = {}
@@ -255,21 +286,21 @@ def in_rounds(shards: Sequence[Shard], attempt: Callable[[Sequence[Shard]], Iter
             if report.state == "troubled":
                 troubles[report.number] = report.content
                 continue
-            shard = missing.pop(report.number)
-            finish(shard, Summary.from_dict(json.loads(report.content)) if report.state == "done" else report.content)
+            piece = missing.pop(report.number)
+            finish(piece, Summary.from_dict(json.loads(report.content)) if report.state == "done" else report.content)
         if not missing:
             break
         lost += len(missing) - len(troubles)
         logger.warning("%d shards were lost with their worker or failed.", len(missing))
-    for number, shard in missing.items():
+    for number, piece in missing.items():
         why = troubles.get(number, "its worker was lost")
-        finish(shard, f"{shard.path}: given up after {MAX_ATTEMPTS} attempts; the last: {why}")
+        finish(piece, f"{piece.path}: given up after {MAX_ATTEMPTS} attempts; the last: {why}")
     return lost
 
 
 def _round(
-    ray: Any, shards: Sequence[Shard], arguments: tuple[Any, ...], workers: int, resources: dict[str, Any]
-) -> Iterator[Report]:
+    ray: Any, pieces: Sequence[Piece], arguments: tuple[Any, ...], workers: int, resources: dict[str, Any]
+) -> Iterator[WorkerReport]:
     """Reports of the shards that were not lost, as they come.
 
     Raises:
@@ -283,9 +314,10 @@ def _round(
     context.target_max_block_size = _LARGEST_RESULT_BYTES
     logging.getLogger("ray.data").setLevel(logging.CRITICAL)
     with ray_data.DataContext.current(context):
-        data = ray_data.from_items([dataclasses.asdict(shard) for shard in shards], override_num_blocks=len(shards))
+        items = [{"piece": piece.to_json()} for piece in pieces]
+        data = ray_data.from_items(items, override_num_blocks=len(items))
         done = data.map_batches(
-            ShardWorker,
+            PieceWorker,
             fn_constructor_args=arguments,
             batch_size=1,
             # One shard with each worker: what else waited there would be lost with it.
@@ -296,11 +328,11 @@ def _round(
         )
         try:
             for row in done.iter_rows():
-                yield Report(**row)
+                yield WorkerReport(**row)
         except ray.exceptions.RayError as error:
             raise ClusterError(
                 f"more than {context.max_errored_blocks} shards were lost with their workers; the last: "
-                f"{str(error).strip().partition(chr(10))[0]} What is done is kept; the same command goes on from there."
+                f"{str(error).strip().partition(chr(10))[0]}"
             ) from error
 
 
@@ -314,8 +346,7 @@ def _wait_for_room(fitting: Callable[[], int]) -> int:
     while not (count := fitting()):
         if time.monotonic() > end:
             raise ClusterError(
-                f"no worker could be started for {PATIENCE_S:.0f} s: the cluster has no node with room for one. "
-                "What is done is kept; the same command goes on from there."
+                f"no worker could be started for {PATIENCE_S:.0f} s: the cluster has no node with room for one."
             )
         time.sleep(1.0)
     return count

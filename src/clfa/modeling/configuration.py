@@ -56,7 +56,7 @@ class CLFAConfig(PreTrainedConfig):
         label_smoothing: Label smoothing of the classification loss (none in the paper).
         focal_gamma: Focus of the loss of single- and multi-label targets on what is not yet classified well (Lin et al.
             2017; 2 there); 0, as in the paper, for none.
-        class_weights: Weight of each class in the loss, where there is the one default label.
+        class_weights: Weight of each class in the loss, where there is the default label.
         targets: What the model predicts, as :meth:`clfa.targets.target.Target.to_dict` has it; ``None`` for the one
             default label, whose classes are in ``id2label``. Given, they decide on ``id2label`` and ``problem_type``.
         freeze_text_encoder: ``False``, ``True`` (wholly) or the number of lower layers to freeze with the embeddings.
@@ -153,7 +153,7 @@ class CLFAConfig(PreTrainedConfig):
         except DataError as error:
             raise ValueError(str(error)) from error
         if not targets:
-            raise ValueError("targets is empty; leave it out for the one default label.")
+            raise ValueError("targets is empty; leave it out for the default label.")
         if is_default_label(targets):
             self.targets = None
             weights = targets[0].class_weights

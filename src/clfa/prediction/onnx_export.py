@@ -19,8 +19,8 @@ from torch import nn
 from clfa.errors import Argument, ModelError
 from clfa.files import write_json
 from clfa.modeling import CLFAForClassification
-from clfa.prediction.engines.onnx_engine import MODEL_FILE, OUTPUTS, REPORT_FILE, OnnxEngine
-from clfa.prediction.engines.torch_engine import TorchEngine
+from clfa.prediction.engines.onnx_engine import MODEL_FILE, OUTPUTS, REPORT_FILE, OnnxRuntime
+from clfa.prediction.engines.torch_engine import TorchRuntime
 from clfa.prediction.post_classifier import PostClassifier
 from clfa.processing.processor import CLFAProcessor
 from clfa.runs.resources import versions
@@ -114,7 +114,7 @@ def export_onnx(path: str | Path, output: str | Path) -> ExportReport:
         size = (temporary / MODEL_FILE).stat().st_size / 1e6
         names = list(_batch(model, processor, *_SHAPES[0]))
         write_json(temporary / REPORT_FILE, {"inputs": names})
-        difference = _difference(model, processor, OnnxEngine(temporary))
+        difference = _difference(model, processor, OnnxRuntime(temporary))
         report = ExportReport(difference, len(_SHAPES), round(size, 1), names, _versions())
         if not difference <= TOLERANCE:
             problem = f"the exported model's outputs differ from PyTorch's by {difference:.2g}, more than {TOLERANCE}; "
@@ -167,8 +167,8 @@ def _export(model: CLFAForClassification, processor: CLFAProcessor, path: Path) 
         raise ModelError(problem, Argument("engine", "torch"), ".") from error
 
 
-def _difference(model: CLFAForClassification, processor: CLFAProcessor, exported: OnnxEngine) -> float:
-    reference = TorchEngine(model)
+def _difference(model: CLFAForClassification, processor: CLFAProcessor, exported: OnnxRuntime) -> float:
+    reference = TorchRuntime(model)
     reference.model, reference.device = model.cpu(), "cpu"
     largest = 0.0
     for shape in _SHAPES:

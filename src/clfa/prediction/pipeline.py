@@ -11,7 +11,7 @@ from transformers.pipelines import PIPELINE_REGISTRY
 
 from clfa.errors import DataError
 from clfa.modeling import CLFAForClassification
-from clfa.prediction.engines.torch_engine import TorchEngine
+from clfa.prediction.engines.torch_engine import TorchRuntime
 from clfa.prediction.post import Post, Prediction
 from clfa.prediction.post_classifier import PostClassifier
 
@@ -42,7 +42,7 @@ class ImageTextClassificationPipeline(Pipeline):
         super().__init__(*args, **kwargs)
         model: Any = self.model
         processor: Any = self.processor
-        self._classifier = PostClassifier(TorchEngine(model, device=str(self.device)), processor)
+        self._classifier = PostClassifier(TorchRuntime(model, device=str(self.device)), processor)
 
     def _sanitize_parameters(
         self, top_k: int | None = None, **unknown: Any

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
+if TYPE_CHECKING:
+    import numpy as np
 
-from clfa.targets.target_prediction import TargetPrediction
+    from clfa.targets.target_prediction import TargetPrediction
 
 
 @dataclass(frozen=True)

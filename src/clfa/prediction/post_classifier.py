@@ -12,7 +12,7 @@ from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -20,18 +20,20 @@ import torch
 from clfa.data.image_check import MISSING, UNREADABLE
 from clfa.data.images import MissingImageError, image_name, load_image
 from clfa.errors import DataError, ImageError
-from clfa.knowledge.texts import KnowledgeTexts
 from clfa.modeling import CLFAForClassification
-from clfa.prediction.engines.torch_engine import Engine, Precision, TorchEngine
+from clfa.prediction.engines import ENGINES
+from clfa.prediction.engines.base import Precision, Runtime
+from clfa.prediction.engines.torch_engine import TorchRuntime
 from clfa.prediction.post import Post, Prediction
-from clfa.pretrained import cache_dir, pretrained_model
+from clfa.pretrained import cache_dir
 from clfa.processing.processor import CLFAProcessor, tokenizer_digest
-from clfa.runs.run_folder import RunFolder, is_run_folder
-from clfa.runs.trained import load_trained
 from clfa.tables.encoding import clean_text
 from clfa.targets.prediction import predict_targets
 from clfa.targets.target import class_names
 from clfa.targets.target_prediction import TargetPrediction
+
+if TYPE_CHECKING:
+    from clfa.knowledge.texts import KnowledgeTexts
 
 # Characters of a text that are looked at; far beyond any tokenizer limit, and a bound on memory.
 MAX_CHARACTERS = 100_000
@@ -67,7 +69,7 @@ class PostClassifier:
         processor: Its processor.
         batch_size: Posts per forward pass.
         precision: ``auto``, ``fp32`` or ``bf16``, for a model in PyTorch; see
-            :class:`clfa.prediction.engines.torch_engine.TorchEngine`.
+            :class:`clfa.prediction.engines.torch_engine.TorchRuntime`.
         readers: Threads that decode pictures ahead of the model.
 
     Raises:
@@ -82,14 +84,14 @@ class PostClassifier:
 
     def __init__(
         self,
-        model: CLFAForClassification | Engine,
+        model: CLFAForClassification | Runtime,
         processor: CLFAProcessor,
         batch_size: int = 32,
         precision: Precision = "fp32",
         readers: int = READERS,
     ) -> None:
-        self.engine: Engine = TorchEngine(model, precision) if isinstance(model, CLFAForClassification) else model
-        self.config = self.engine.config
+        self.runtime: Runtime = TorchRuntime(model, precision) if isinstance(model, CLFAForClassification) else model
+        self.config = self.runtime.config
         self.processor = processor
         self.batch_size = batch_size
         self.readers = readers
@@ -97,6 +99,8 @@ class PostClassifier:
         self.label_names = class_names(self.targets)
         self.knowledge: KnowledgeTexts | None = None
         if self.config.use_knowledge and processor.knowledge is not None:
+            from clfa.knowledge.texts import KnowledgeTexts
+
             self.knowledge = KnowledgeTexts(processor.knowledge, cache_dir(), progress=False)
             # Loaded now, so that a missing lexicon is an error before the first post.
             _ = processor.word_graphs
@@ -107,7 +111,7 @@ class PostClassifier:
         path: str | Path,
         batch_size: int = 32,
         *,
-        engine: Literal["torch", "onnx"] = "torch",
+        engine: str = "torch",
         precision: Precision = "fp32",
     ) -> PostClassifier:
         """Load from a run folder, a model directory or a hub id.
@@ -115,42 +119,33 @@ class PostClassifier:
         Args:
             path: The place; for ``onnx`` a folder that ``clfa export onnx`` made, or a run with one in it.
             batch_size: Posts per forward pass.
-            engine: ``torch``, or ``onnx`` for ONNX Runtime.
+            engine: Name in :data:`clfa.prediction.engines.ENGINES`.
             precision: See the class; ONNX Runtime computes in fp32.
 
         Raises:
             ModelError: When there is no trained model, or no exported one.
         """
-        if engine == "onnx":
-            from clfa.prediction.engines.onnx_engine import OnnxEngine
-
-            exported = OnnxEngine.load(path, precision)
-            return cls(exported, CLFAProcessor.from_pretrained(exported.directory), batch_size)
-        if is_run_folder(Path(path)):
-            model, processor = load_trained(RunFolder(path).finished())
-        else:
-            model = pretrained_model(CLFAForClassification, path)
-            processor = CLFAProcessor.from_pretrained(path)
-        return cls(model, processor, batch_size, precision)
+        runtime, processor = ENGINES.get(engine)().load(str(path), precision)
+        return cls(runtime, processor, batch_size)
 
     @property
     def model(self) -> Any:
         """The model in PyTorch.
 
         Raises:
-            AttributeError: When another engine runs it.
+            AttributeError: When another runtime runs it.
         """
-        return self.engine.model  # type: ignore[attr-defined]
+        return self.runtime.model  # type: ignore[attr-defined]
 
     @cached_property
     def fingerprint(self) -> str:
-        """Hexadecimal digest of all that decides a prediction: engine, tokenizer, picture preparation, lengths.
+        """Hexadecimal digest of all that decides a prediction: runtime, tokenizer, picture preparation, lengths.
 
         Computed once, when first asked for.
         """
         p = self.processor
         parts = [
-            self.engine.fingerprint,
+            self.runtime.fingerprint,
             None if p.tokenizer is None else tokenizer_digest(p.tokenizer),
             None if p.image_processor is None else p.image_processor.to_json_string(),
             [p.max_length, p.knowledge_max_length],
@@ -172,7 +167,7 @@ class PostClassifier:
     @contextmanager
     def busy(self) -> Iterator[None]:
         """Within, many batches follow each other: memory and weights are held ready for the next one."""
-        with self.engine.busy():
+        with self.runtime.busy():
             yield
 
     def stream(self, windows: Iterable[Sequence[Post]]) -> Iterator[list[Prediction]]:
@@ -237,7 +232,7 @@ class PostClassifier:
             inputs = dict(self.processor(text=texts, knowledge=knowledge if self.config.use_knowledge else None))
             if self.processor.image_processor is not None:
                 inputs.update(self.processor.image_inputs([found.pixels for _, found in kept]))
-            logits, embeddings = self.engine(inputs)
+            logits, embeddings = self.runtime(inputs)
             for (position, _), found, embedding in zip(kept, self._interpret(logits), embeddings, strict=True):
                 results[position] = replace(found, embedding=embedding)
         return [result for result in results if result is not None]

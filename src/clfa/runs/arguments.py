@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import fields
 
 from clfa.devices import best_device, resolve_precision
 from clfa.errors import RecipeError
@@ -16,29 +17,24 @@ from clfa.training import CLFATrainingArguments
 
 
 def training_arguments(recipe: Recipe, folder: RunFolder, model: CLFAForClassification) -> CLFATrainingArguments:
-    """Arguments for training ``model`` by ``recipe``, with checkpoints in ``folder``."""
+    """Return arguments for training ``model`` by ``recipe``, with checkpoints in ``folder``.
+
+    Keys of the training section that are arguments of the Trainer by name are passed on; the others are named here.
+    """
     t = recipe.training
     encoders = (model.clfa.text_encoder, model.clfa.vision_encoder)
     trains_encoder = any(encoder is not None and not is_frozen(encoder) for encoder in encoders)
     precision = resolve_precision(t.precision, trains_encoder=trains_encoder)
+    known = {field.name for field in fields(CLFATrainingArguments)}
     return CLFATrainingArguments(
+        **{name: value for name, value in t if name in known},
         output_dir=str(folder.checkpoints),
         run_name=recipe.name,
         seed=recipe.seed,
         num_train_epochs=t.epochs,
         per_device_train_batch_size=share_of(t.batch_size, process_count()),
         per_device_eval_batch_size=t.eval_batch_size,
-        gradient_accumulation_steps=t.gradient_accumulation_steps,
-        learning_rate=t.learning_rate,
-        encoder_learning_rate=t.encoder_learning_rate,
-        weight_decay=t.weight_decay,
         warmup_steps=t.warmup_ratio,
-        lr_scheduler_type=t.lr_scheduler_type,
-        max_grad_norm=t.max_grad_norm,
-        alpha_schedule=t.alpha_schedule,
-        group_by_length=t.group_by_length,
-        early_stopping_patience=t.early_stopping_patience,
-        ema_decay=t.ema_decay,
         metric_for_best_model=selection_metric(model.config.target_list),
         use_cpu=best_device() == "cpu",
         bf16=precision == "bf16",

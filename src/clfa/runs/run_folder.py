@@ -22,9 +22,9 @@ class RunFolder:
     ``recipe.yaml`` (resolved), ``columns.json`` (which column of the training table held what), ``model/``
     (safetensors, configuration, processor), ``metrics.json`` (written last: a folder without it is an unfinished run),
     ``predictions-SPLIT.jsonl``, ``dropped.jsonl``, ``confusion-SPLIT.png``, ``learning-curves.png``, ``history.json``,
-    with other targets than the one label ``confusion-``, ``scatter-`` or ``f1-SPLIT-TARGET.png`` for each, ``guide/``
-    (a fitted guide), ``checkpoints/`` (with TensorBoard's logs), ``alignment.safetensors`` (where the recipe asks for
-    it).
+    with other targets than the default label ``confusion-``, ``scatter-`` or ``f1-SPLIT-TARGET.png`` for each,
+    ``guide/`` (a fitted guide), ``checkpoints/`` (with TensorBoard's logs), ``alignment.safetensors`` (where the recipe
+    asks for it).
 
     Args:
         path: The folder.

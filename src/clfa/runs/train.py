@@ -66,7 +66,7 @@ def train(
 ) -> RunResult:
     """Carry out a recipe.
 
-    The best epoch is chosen on the validation split, by macro-F1 or, with other targets than the one label, by the
+    The best epoch is chosen on the validation split, by macro-F1 or, with other targets than the default label, by the
     score of :func:`clfa.targets.scores.score`; the test split, where there is one, is scored once, at
     the end.
 

@@ -1,6 +1,22 @@
-"""Training: arguments, trainer and the run that a recipe describes."""
+"""Training: arguments, Trainer and what it is made of. The public names are imported on first use."""
 
-from clfa.training.arguments import CLFATrainingArguments
-from clfa.training.trainer import CLFATrainer
+from __future__ import annotations
 
-__all__ = ["CLFATrainer", "CLFATrainingArguments"]
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from clfa.training.arguments import CLFATrainingArguments as CLFATrainingArguments
+    from clfa.training.trainer import CLFATrainer as CLFATrainer
+
+_HOME = {"CLFATrainer": "trainer", "CLFATrainingArguments": "arguments"}
+
+__all__ = list(_HOME)
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(importlib.import_module(f"{__name__}.{_HOME[name]}"), name)
+    globals()[name] = value
+    return value

@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 from benchmarks.floors import Floor
-from benchmarks.measure import Bench, Settings
+from benchmarks.measure import Bench
+from benchmarks.recorder import Settings
 
 from benchmarks import machine
 from benchmarks.reference import compare

@@ -51,7 +51,7 @@ def read(
         ratios: Shares of splits that the data set does not have.
         split_seed: Of their draw.
         cache_dir: Where ``datasets`` keeps its files.
-        targets: What to predict instead of the one label: a mapping of target names to the fields of
+        targets: What to predict instead of the default label: a mapping of target names to the fields of
             :class:`clfa.targets.spec.TargetSpec`.
 
     Raises:

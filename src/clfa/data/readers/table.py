@@ -65,7 +65,7 @@ def read(
         split_seed: Of the draw.
         as_split: Put every row into this split, for instance ``"test"``.
         name: What to call the corpus; by default the file's name.
-        targets: What to predict instead of the one label: a mapping of target names to the fields of
+        targets: What to predict instead of the default label: a mapping of target names to the fields of
             :class:`clfa.targets.spec.TargetSpec`.
 
     Raises:

@@ -1,1 +1,14 @@
-"""What computes a batch's predictions."""
+"""What computes predictions, and where, by name. A new engine is one module here and one line below."""
+
+from __future__ import annotations
+
+from clfa.registry import Registry
+
+ENGINES = Registry(
+    "engine",
+    {
+        "torch": "clfa.prediction.engines.torch_engine:TorchEngine",
+        "onnx": "clfa.prediction.engines.onnx_engine:OnnxEngine",
+        "ray": "clfa.prediction.engines.ray_engine:RayEngine",
+    },
+)

@@ -15,15 +15,16 @@ import torch
 from clfa.cpu import busy
 from clfa.errors import ModelError
 from clfa.modeling import CLFAConfig
-from clfa.prediction.engines.torch_engine import Precision
+from clfa.prediction.engines.base import Engine, Precision
 from clfa.pretrained import pretrained
+from clfa.processing.processor import CLFAProcessor
 
 MODEL_FILE, REPORT_FILE, SUBFOLDER = "model.onnx", "export.json", "onnx"
 OUTPUTS = ("logits", "pooler_output")
 _BLOCK = 1 << 20
 
 
-class OnnxEngine:
+class OnnxRuntime:
     """A model that ``clfa export onnx`` wrote, run by ONNX Runtime in fp32.
 
     Args:
@@ -51,18 +52,6 @@ class OnnxEngine:
             raise ModelError(f"{path} cannot be loaded by ONNX Runtime: {error}") from error
         self.inputs = [node.name for node in self.session.get_inputs()]
 
-    @classmethod
-    def load(cls, path: str | Path, precision: Precision = "fp32") -> OnnxEngine:
-        """The export at ``path``, or that of the run at ``path``.
-
-        Raises:
-            ModelError: See the class; also when bf16 is asked for.
-        """
-        if precision == "bf16":
-            raise ModelError("an exported model computes in fp32; leave out --precision bf16, or use --engine torch.")
-        inside = Path(path) / SUBFOLDER
-        return cls(inside if (inside / MODEL_FILE).is_file() else path)
-
     @property
     def fingerprint(self) -> str:
         """Digest of the exported file and the configuration."""
@@ -74,11 +63,11 @@ class OnnxEngine:
         return digest.hexdigest()
 
     def busy(self) -> AbstractContextManager[None]:
-        """See :class:`clfa.prediction.engines.torch_engine.Engine`; the export did the rest beforehand."""
+        """See :class:`clfa.prediction.engines.base.Runtime`; the export did the rest beforehand."""
         return busy()
 
     def __call__(self, inputs: Mapping[str, torch.Tensor]) -> tuple[np.ndarray, np.ndarray]:
-        """See :class:`clfa.prediction.engines.torch_engine.Engine`."""
+        """See :class:`clfa.prediction.engines.base.Runtime`."""
         feeds = {name: inputs[name].numpy() for name in self.inputs}
         logits, pooled = self.session.run(list(OUTPUTS), feeds)
         return logits, pooled
@@ -88,6 +77,29 @@ class OnnxEngine:
         """What the export said about itself: versions and the largest difference from PyTorch."""
         content: dict[str, Any] = json.loads((self.directory / REPORT_FILE).read_text(encoding="utf-8"))
         return content
+
+
+class OnnxEngine(Engine):
+    """ONNX Runtime in this process, on what ``clfa export onnx`` wrote. It computes in fp32."""
+
+    name = "onnx"
+    precisions = ("auto", "fp32")
+
+    def load(self, path: str, precision: Precision) -> tuple[OnnxRuntime, CLFAProcessor]:
+        """Load the export at ``path``, or that of the run at ``path``; see :meth:`Engine.load`.
+
+        Raises:
+            ModelError: See the class; also when bf16 is asked for.
+        """
+        self.check(path, precision)
+        inside = Path(path) / SUBFOLDER
+        runtime = OnnxRuntime(inside if (inside / MODEL_FILE).is_file() else path)
+        return runtime, CLFAProcessor.from_pretrained(runtime.directory)
+
+
+def is_export(path: str | Path) -> bool:
+    """Return whether ``path`` is an exported model and nothing else."""
+    return (Path(path) / MODEL_FILE).is_file()
 
 
 def _runtime() -> Any:

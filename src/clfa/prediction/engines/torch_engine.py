@@ -1,4 +1,4 @@
-"""What computes a batch's predictions: PyTorch here, or another runtime with the same two lines of interface."""
+"""PyTorch in this process."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ import hashlib
 import json
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
-from typing import Any, Literal, Protocol
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -14,32 +15,14 @@ import torch
 from clfa.cpu import busy
 from clfa.devices import best_device, resolve_precision
 from clfa.modeling import CLFAConfig, CLFAForClassification
-
-Precision = Literal["auto", "fp32", "bf16"]
-
-
-class Engine(Protocol):
-    """Runs a model on prepared batches.
-
-    Attributes:
-        config: Shape and labels of the model.
-        fingerprint: Hexadecimal digest of all that decides its outputs: weights, configuration, precision.
-    """
-
-    config: CLFAConfig
-
-    @property
-    def fingerprint(self) -> str:
-        """See the class."""
-
-    def busy(self) -> AbstractContextManager[None]:
-        """Within, many batches follow each other, and what takes time once and makes each quicker pays."""
-
-    def __call__(self, inputs: Mapping[str, torch.Tensor]) -> tuple[np.ndarray, np.ndarray]:
-        """Logits (B, L) and fused vectors (B, ``hidden_size``), float32, of a batch as the processor makes it."""
+from clfa.prediction.engines.base import Engine, Precision
+from clfa.pretrained import pretrained_model
+from clfa.processing.processor import CLFAProcessor
+from clfa.runs.run_folder import RunFolder, is_run_folder
+from clfa.runs.trained import load_trained
 
 
-class TorchEngine:
+class TorchRuntime:
     """The model in PyTorch, on the GPU when there is one.
 
     Args:
@@ -65,17 +48,32 @@ class TorchEngine:
         return digest.hexdigest()
 
     def busy(self) -> AbstractContextManager[None]:
-        """See :class:`Engine`."""
+        """See :class:`clfa.prediction.engines.base.Runtime`."""
         lower = self.precision == "bf16" and self.device == "cpu"
         return busy(self.model if lower else None)
 
     @torch.inference_mode()
     def __call__(self, inputs: Mapping[str, torch.Tensor]) -> tuple[np.ndarray, np.ndarray]:
-        """See :class:`Engine`."""
+        """See :class:`clfa.prediction.engines.base.Runtime`."""
         kind = torch.device(self.device).type
         with torch.autocast(kind, torch.bfloat16) if self.precision == "bf16" else nullcontext():
             output = self.model(**{name: tensor.to(self.device) for name, tensor in inputs.items()})
         return output.logits.float().cpu().numpy(), output.pooler_output.float().cpu().numpy()
+
+
+class TorchEngine(Engine):
+    """PyTorch in this process."""
+
+    name = "torch"
+
+    def load(self, path: str, precision: Precision) -> tuple[TorchRuntime, CLFAProcessor]:
+        """See :class:`clfa.prediction.engines.base.Engine`."""
+        if is_run_folder(Path(path)):
+            model, processor = load_trained(RunFolder(path).finished())
+        else:
+            model = pretrained_model(CLFAForClassification, path)
+            processor = CLFAProcessor.from_pretrained(path)
+        return TorchRuntime(model, precision), processor
 
 
 def config_text(config: CLFAConfig) -> str:

@@ -1,0 +1,182 @@
+"""The record of work done by one process, row after row."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO
+
+from clfa.errors import Argument, DataError
+from clfa.jobs.identity import Identity
+from clfa.jobs.lines import failure_line, record_line
+from clfa.jobs.lock import OutputLock
+from clfa.jobs.pieces import Piece
+from clfa.jobs.plan import FAILURES, LOCK, RECORDS, remove_work, take_over, write_plan
+from clfa.jobs.record import Part, Record, Result
+from clfa.jobs.summary import Summary
+from clfa.jobs.trouble import storage
+
+
+class Journal(Record):
+    """Lines written so far to ``records.jsonl`` and ``failures.jsonl``, and in ``_plan.json`` how many of them count.
+
+    Lines are appended first and the plan is replaced atomically afterwards. Whenever the process is killed, what the
+    plan does not count is cut off by the next run, so that every row is written exactly once, in order.
+
+    Args:
+        folder: For these files; made if absent.
+        output: What is being written, for messages.
+    """
+
+    any_order = False
+
+    def __init__(self, folder: Path, output: Path) -> None:
+        self.folder, self.output = folder, output
+        self._finished = False
+        self._committed = 0
+        self._identity: Identity = {}
+        self._lock: OutputLock | None = None
+        self._files: dict[str, IO[bytes]] = {}
+        self._sizes: dict[str, int] = {RECORDS: 0, FAILURES: 0}
+        # The piece at work, and the rows of it that were written.
+        self._piece = self._rows = 0
+        self._summary = Summary()
+
+    @property
+    def lines(self) -> Path:
+        """The results so far, as JSON lines."""
+        return self.folder / RECORDS
+
+    @property
+    def total(self) -> Summary:
+        """See :class:`Record`."""
+        return self._summary
+
+    @property
+    def finished(self) -> bool:
+        """See :class:`Record`."""
+        return self._finished
+
+    @property
+    def committed(self) -> int:
+        """See :class:`Record`."""
+        return self._committed
+
+    def complete(self) -> None:
+        """See :class:`Record`."""
+        self.commit(finished=True)
+
+    def begin(self, identity: Identity, restart: bool) -> None:
+        """See :class:`Record`."""
+        self._lock = OutputLock(self.folder / LOCK, self.output)
+        try:
+            plan = take_over(self.folder, identity, self.output, restart)
+            self._identity = identity
+            if plan is not None:
+                self._sizes, self._finished = plan["bytes"], plan["finished"]
+                self._piece, self._rows = plan["piece"], plan["rows"]
+                self._summary = Summary.from_dict(plan["summary"])
+                self._summary.resumed = self._committed = self._summary.rows
+            for name, size in self._sizes.items():
+                self._open(name, size)
+        except BaseException:
+            self.close()
+            raise
+
+    def _open(self, name: str, size: int) -> None:
+        path = self.folder / name
+        if self._finished:
+            # Complete, and perhaps moved to its place already.
+            return
+        if (path.stat().st_size if path.exists() else 0) < size:
+            raise DataError(
+                f"cannot go on with {self.output}: {path} is shorter than the plan beside it says. To discard that "
+                "work and begin anew, give ",
+                Argument("restart", True),
+                ".",
+            )
+        file = self._files[name] = open(path, "ab")  # noqa: SIM115 - closed by close()
+        file.truncate(size)
+        file.seek(0, os.SEEK_END)
+
+    def todo(self, pieces: Sequence[Piece]) -> list[Piece]:
+        """See :class:`Record`."""
+        return [] if self._finished else list(pieces[self._piece :])
+
+    @contextmanager
+    def part(self, piece: Piece) -> Iterator[Part]:
+        """See :class:`Record`."""
+        if piece.number != self._piece:
+            self._piece, self._rows = piece.number, 0
+        yield _JournalPart(self._rows, self._summary, self)
+        self._piece, self._rows = piece.number + 1, 0
+
+    def note(self, piece: Piece, summary: Summary) -> None:
+        """See :class:`Record`; the journal saw it itself."""
+
+    def append(self, results: Sequence[Result]) -> None:
+        """Write results of the piece at work."""
+        with storage(self.folder):
+            for result in results:
+                self._files[RECORDS].write(record_line(result).encode())
+                if result.outcome.error is not None:
+                    self._files[FAILURES].write(failure_line(result).encode())
+        self._rows += len(results)
+
+    def commit(self, finished: bool = False) -> None:
+        """Make everything so far count.
+
+        Args:
+            finished: No more rows come.
+        """
+        if self._finished:
+            return
+        with storage(self.folder):
+            for file in self._files.values():
+                file.flush()
+                os.fsync(file.fileno())
+            sizes = {name: file.tell() for name, file in self._files.items()}
+            position = {"piece": self._piece, "rows": self._rows}
+            state = {"finished": finished, **position, "bytes": sizes, "summary": self._summary.to_dict()}
+            write_plan(self.folder, self._identity, state)
+        self._sizes, self._finished, self._committed = sizes, finished, self._summary.rows
+
+    def failures(self, pieces: Sequence[Piece]) -> Iterator[str]:
+        """See :class:`Record`."""
+        del pieces
+        with open(self.folder / FAILURES, encoding="utf-8") as file:
+            yield from file
+
+    def close(self) -> None:
+        """See :class:`Record`."""
+        for file in self._files.values():
+            # A full disk fails again here; what is committed was flushed before.
+            with contextlib.suppress(OSError):
+                file.close()
+        self._files = {}
+        if self._lock is not None:
+            self._lock.release()
+            self._lock = None
+
+    def discard(self) -> None:
+        """See :class:`Record`."""
+        remove_work(self.folder)
+        (self.folder / LOCK).unlink(missing_ok=True)
+        self.close()
+        with contextlib.suppress(OSError):
+            self.folder.rmdir()
+
+
+class _JournalPart(Part):
+    def __init__(self, rows: int, summary: Summary, journal: Journal) -> None:
+        super().__init__(rows, summary)
+        self._journal = journal
+
+    def write(self, results: Sequence[Result]) -> None:
+        self._journal.append(results)
+
+    def commit(self) -> None:
+        self._journal.commit()

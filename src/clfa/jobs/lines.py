@@ -1,0 +1,45 @@
+"""Results and failures as lines of JSON."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from clfa.jobs.record import Result
+
+
+def record_line(result: Result) -> str:
+    """Return the JSON record of a row: ``id``, the result, and ``error`` where it failed."""
+    record = {"id": result.id, **result.outcome.values}
+    if result.outcome.error is not None:
+        record["error"] = result.outcome.error
+    return json_line(record)
+
+
+def failure_line(result: Result) -> str:
+    """Return a line of the list of failures: ``row``, ``id``, ``reason``, ``message``; of several files ``source``."""
+    where = {} if result.alone else {"source": result.source}
+    outcome = result.outcome
+    return json_line({**where, "row": result.row, "id": result.id, "reason": outcome.reason, "message": outcome.error})
+
+
+def json_line(record: dict[str, Any]) -> str:
+    """Return a record as a line that UTF-8 can hold."""
+    line = json.dumps(record, ensure_ascii=False, default=str)
+    try:
+        line.encode()
+    except UnicodeEncodeError:
+        # Half an emoji in an id has a JSON escape and no UTF-8 form.
+        line = json.dumps(record, default=str)
+    return line + "\n"
+
+
+def id_text(row_id: Any) -> str | None:
+    """Return an id as text, for tables."""
+    text = row_id if isinstance(row_id, str) or row_id is None else json.dumps(row_id, ensure_ascii=False, default=str)
+    return plain(text)
+
+
+def plain(text: str | None) -> str | None:
+    """Return a text without what UTF-8 cannot hold: half an emoji."""
+    return None if text is None else text.encode("utf-8", "replace").decode("utf-8")

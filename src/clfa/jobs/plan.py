@@ -1,0 +1,103 @@
+"""The file that says what work a folder holds, and what may be removed from it."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from clfa.errors import Argument, DataError
+from clfa.files import write_json
+from clfa.jobs.identity import Identity, require_same
+
+PLAN, LOCK = "_plan.json", "_lock"
+RECORDS, FAILURES = "records.jsonl", "failures.jsonl"
+PART = re.compile(r"part-\d+\.parquet")
+_TEMPORARY = re.compile(r"\.(part-\d+\.parquet|_plan\.json|_manifest\.json)\..+\.tmp")
+VERSION = 2
+
+
+def read_plan(folder: Path, output: Path) -> dict[str, Any] | None:
+    """Return the plan in a folder, or ``None`` where there is none.
+
+    Raises:
+        DataError: When it is damaged.
+    """
+    try:
+        plan: dict[str, Any] = json.loads((folder / PLAN).read_text(encoding="utf-8"))
+        if plan["version"] == VERSION and isinstance(plan["identity"], dict):
+            return plan
+        problem = "of another version of clfa"
+    except FileNotFoundError:
+        return None
+    except (ValueError, KeyError, TypeError) as error:
+        problem = f"damaged ({error!r})"
+    raise DataError(
+        f"{folder / PLAN}, the record of unfinished work, is {problem}. To discard that work and begin anew, give ",
+        Argument("restart", True),
+        f"; to keep it, give another {output.name} as ",
+        Argument("output"),
+        ".",
+    )
+
+
+def write_plan(folder: Path, identity: Identity, progress: Mapping[str, Any]) -> None:
+    """Write the plan, atomically.
+
+    Args:
+        folder: Where.
+        identity: What the work depends on.
+        progress: What else to keep.
+    """
+    write_json(folder / PLAN, {"version": VERSION, **progress, "identity": identity})
+
+
+def take_over(folder: Path, identity: Identity, output: Path, restart: bool) -> dict[str, Any] | None:
+    """Return the plan of unfinished work in a folder; ``None`` where there is none, and then nothing else of it.
+
+    Args:
+        folder: Where.
+        identity: What the work to be done depends on.
+        output: What is being written.
+        restart: Discard what is there.
+
+    Raises:
+        DataError: When the work there is damaged or of another identity.
+    """
+    plan = None if restart else read_plan(folder, output)
+    # A plan of which nothing was carried out binds nobody.
+    if plan is None or not ("bytes" in plan or any(PART.fullmatch(name) for name in os.listdir(folder))):
+        remove_work(folder)
+        return None
+    require_same(plan["identity"], identity, output)
+    return plan
+
+
+def remove_work(folder: Path) -> None:
+    """Remove all work from a folder, so that a kill in between leaves less work and nothing wrong."""
+    if not folder.is_dir():
+        return
+    remove_temporary_parts(folder)
+    for path in list(folder.iterdir()):
+        if PART.fullmatch(path.name):
+            path.unlink(missing_ok=True)
+    # The plan counts the lines: it goes before them, and after the parts, which it explains.
+    for name in (PLAN, RECORDS, FAILURES):
+        (folder / name).unlink(missing_ok=True)
+
+
+def remove_temporary_parts(folder: Path) -> None:
+    """Remove what killed processes left half-written in a folder."""
+    for path in list(folder.iterdir()):
+        if _TEMPORARY.fullmatch(path.name):
+            path.unlink(missing_ok=True)
+
+
+def foreign_names(folder: Path) -> list[str]:
+    """Return the names in a folder that are none of a job's."""
+    known = {PLAN, LOCK, RECORDS, FAILURES}
+    names = sorted(path.name for path in folder.iterdir())
+    return [name for name in names if name not in known and not PART.fullmatch(name) and not _TEMPORARY.fullmatch(name)]

@@ -1,0 +1,106 @@
+"""The one loop that takes rows to results, on this machine or on many."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from clfa.errors import DataError
+from clfa.jobs.pieces import Piece, piece_rows
+from clfa.jobs.record import Part, Record, Result
+from clfa.jobs.summary import Summary
+from clfa.jobs.trouble import storage
+from clfa.jobs.worker import Outcome, Worker
+from clfa.tables.cells import Cells, read_cells
+from clfa.tables.row import Row
+from clfa.tables.rows import open_rows
+
+# What a kill can cost: so many rows, or so many seconds of slower work, and the window in which they end.
+COMMIT_ROWS, COMMIT_SECONDS = 1000, 10.0
+
+
+def process_piece(
+    worker: Worker,
+    piece: Piece,
+    record: Record,
+    *,
+    image_root: Path | None = None,
+    strict: bool = False,
+    commit_rows: int = COMMIT_ROWS,
+    advance: Callable[[int], None] | None = None,
+) -> Summary:
+    """Carry out what is left of a piece.
+
+    Args:
+        worker: The model.
+        piece: Which rows.
+        record: Where their results go.
+        image_root: What relative image paths are relative to; the run's, or the folder of each table, when not given.
+        strict: Make the first failing row an error.
+        commit_rows: Rows after which results are committed, where the record can.
+        advance: Called with the number of rows just finished.
+
+    Returns:
+        Counts, of the piece or, where the record counts in order, of everything so far.
+
+    Raises:
+        DataError: When the file cannot be read or, when strict, a row failed.
+        StorageError: When reading or writing fails for other reasons than the content.
+    """
+    with storage(piece.path, "read"):
+        table = open_rows(piece.path, worker.columns.options)
+    columns = worker.columns.find(table)
+    root = columns.image_root or table.folder if image_root is None else str(image_root)
+    needed = [name for name in (columns.id, columns.text, columns.image, columns.knowledge) if name is not None]
+    with record.part(piece) as part:
+        waiting: deque[list[tuple[Row, Cells]]] = deque()
+        summary = part.summary
+
+        def windows() -> Iterator[list[Cells]]:
+            rows = _reading(piece, piece_rows(piece, table, part.rows, needed))
+            while window := [(row, read_cells(row, columns, root)) for row in islice(rows, worker.window_size)]:
+                waiting.append(window)
+                yield [cells for row, cells in window if row.error is None]
+
+        committed, since = summary.rows, time.monotonic()
+        for outcomes in worker.stream(windows()):
+            rows = waiting.popleft()
+            _write(part, piece, rows, outcomes, worker.unreadable, strict)
+            summary.rows += len(rows)
+            if summary.rows - committed >= commit_rows or time.monotonic() - since >= COMMIT_SECONDS:
+                part.commit()
+                committed, since = summary.rows, time.monotonic()
+            if advance is not None:
+                advance(len(rows))
+    return summary
+
+
+def _reading(piece: Piece, rows: Iterable[Row]) -> Iterator[Row]:
+    with storage(piece.path, "read"):
+        yield from rows
+
+
+def _write(
+    part: Part,
+    piece: Piece,
+    rows: Sequence[tuple[Row, Cells]],
+    outcomes: Sequence[Outcome],
+    unreadable: Mapping[str, Any],
+    strict: bool,
+) -> None:
+    remaining = iter(outcomes)
+    results = []
+    for row, cells in rows:
+        outcome = next(remaining) if row.error is None else Outcome(dict(unreadable), row.error, "unreadable row")
+        if outcome.error is not None:
+            if strict:
+                name = piece.path if piece.alone else piece.source
+                raise DataError(f"{name} row {row.number} (id {cells.id}): {outcome.error}")
+            part.summary.fail(str(outcome.reason), f"{piece.at(row.number)} (id {cells.id}): {outcome.error}")
+        part.summary.labels.update(outcome.labels)
+        results.append(Result(piece.source, row.number, cells.id, outcome, piece.alone))
+    part.write(results)

@@ -1,0 +1,139 @@
+"""A job on a table: from the check of its arguments to the finished output."""
+
+from __future__ import annotations
+
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+from clfa.errors import DataError
+from clfa.jobs.executor import Executor, Task, ThisProcess
+from clfa.jobs.identity import SHARDS, file_facts, make_identity
+from clfa.jobs.outputs import open_output
+from clfa.jobs.outputs.base import require_writable, write_failures
+from clfa.jobs.pieces import ROWS_PER_SHARD, Piece, input_files, piece_length, shards, whole_files
+from clfa.jobs.summary import MAX_EXAMPLES, Summary
+from clfa.jobs.trouble import ClusterError, StorageError
+from clfa.jobs.worker import Job, Worker
+from clfa.progress import track
+from clfa.tables.rows import open_rows
+from clfa.version import __version__
+
+
+def run_job(
+    job: Job,
+    source: str | Path,
+    output: str | Path,
+    *,
+    executor: Executor | None = None,
+    output_kind: str | None = None,
+    shard_rows: int = ROWS_PER_SHARD,
+    image_root: str | Path | None = None,
+    failures: str | Path | None = None,
+    strict: bool = False,
+    restart: bool = False,
+) -> Summary:
+    """Carry a job out on every row of a table that is not done yet.
+
+    Each row is in the output exactly once however often the work was interrupted and whatever machine was lost. Work
+    that was killed, interrupted, or stopped by an error stays, and the same call goes on from there. The output appears
+    when it is whole.
+
+    Args:
+        job: What to do.
+        source: File, folder or glob pattern.
+        output: File or folder to write; see :data:`clfa.jobs.outputs.OUTPUTS`.
+        executor: Where it is done; in this process when not given.
+        output_kind: Name of an output format, whatever the output's suffix.
+        shard_rows: Rows of a shard, where there are shards: in folders, and on a cluster.
+        image_root: What relative image paths are relative to; the folder of each table when not given.
+        failures: JSONL file for the rows that failed: ``row``, ``id``, ``reason`` and ``message``; ``source`` as well
+            where there are several files, and for folders.
+        strict: Make the first failing row an error.
+        restart: Discard unfinished work.
+
+    Returns:
+        Counts over all rows.
+
+    Raises:
+        DataError: When the input or output cannot be used, unfinished work is of other input, model or columns, or
+            pieces failed.
+        StorageError: When reading or writing fails in the midst of work.
+        ModelError: When the model cannot be loaded.
+        ClusterError: When a cluster cannot do it.
+    """
+    executor = executor or ThisProcess()
+    target = open_output(output, output_kind)
+    files = input_files(source, target.path)
+    target.check()
+    if failures is not None:
+        require_writable(Path(failures))
+    executor.check()
+    worker = job.open()
+    in_order = executor.here and not target.of_parts
+    pieces = whole_files(files) if in_order else shards(files, shard_rows, worker.columns.options)
+    # What is found missing now needs no beginning.
+    worker.columns.find(open_rows(files[0], worker.columns.options))
+    root = None if image_root is None else Path(image_root).absolute()
+    identity = make_identity(
+        **{
+            "the kind of work": job.kind,
+            "the input": file_facts(files),
+            **worker.identity,
+            "the image root": None if root is None else str(root),
+            SHARDS: None if in_order else shard_rows,
+        }
+    )
+    target.refuse_finished(identity, restart)
+    record = target.record(worker.shape, in_order)
+    record.begin(identity, restart)
+    start = time.monotonic()
+    try:
+        todo = record.todo(pieces)
+        task = Task(job, worker.identity, todo, record, root, strict)
+        # On a cluster this process only hands out work from here on.
+        held = [worker] if executor.here else []
+        del worker
+        if not record.finished:
+            _carry_out(task, executor, held, len(pieces))
+            record.complete()
+        if failures is not None:
+            write_failures(record, pieces, Path(failures))
+        summary = replace(record.total, lost=task.lost, seconds=time.monotonic() - start)
+        target.finish(record, pieces, {"clfa": __version__, "kind": job.kind})
+        for each in held:
+            each.close()
+    except BaseException as error:
+        if record.empty:
+            record.discard()
+        elif record.committed and isinstance(error, DataError | StorageError | ClusterError):
+            kept = f" {record.committed:,} finished rows are kept; once it is mended, the same call goes on from there."
+            raise type(error)(*error.args, kept) from error
+        raise
+    finally:
+        record.close()
+    return summary
+
+
+def _carry_out(task: Task, executor: Executor, held: list[Worker], pieces: int) -> None:
+    failed: dict[int, str] = {}
+    lengths = [piece_length(piece) for piece in task.pieces] if sys.stderr.isatty() else [None]
+    done = task.record.total.rows
+    total = None if None in lengths else done + sum(length or 0 for length in lengths)
+    with track(total, task.job.doing, unit="rows", done=done) as advance:
+
+        def finish(piece: Piece, result: Summary | str) -> None:
+            if isinstance(result, str):
+                if task.strict:
+                    raise DataError(result)
+                failed[piece.number] = result
+            else:
+                task.record.note(piece, result)
+
+        task.finish, task.advance = finish, advance
+        if task.pieces:
+            executor.run(task, held)
+    if failed:
+        listed = "".join(f"\n  shard {number}: {why}" for number, why in sorted(failed.items())[:MAX_EXAMPLES])
+        raise DataError(f"{len(failed)} of {pieces} shards failed; the others are done.{listed}\n")

@@ -1,0 +1,46 @@
+"""The shape of predictions in files: the JSON record of a row, and its flat columns for tables."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pyarrow as pa
+
+from clfa.jobs.worker import Outcome, ResultShape
+from clfa.prediction.post import Prediction
+from clfa.targets.prediction import predicted_classes, prediction_columns, prediction_record
+from clfa.targets.target import Target
+
+_TYPES = {"text": pa.string(), "texts": pa.list_(pa.string()), "number": pa.float64()}
+# Of a row without a prediction.
+NO_PREDICTION = {"prediction": None}
+
+
+def prediction_shape(targets: Sequence[Target]) -> ResultShape:
+    """Return the flat columns of a model's predictions, and how records become rows of them.
+
+    ``prediction`` and a ``probability_CLASS`` for each class; with several targets their names and a dot stand before.
+
+    Args:
+        targets: Of the model.
+    """
+    columns = prediction_columns(targets)
+    return ResultShape(pa.schema([pa.field(name, _TYPES[kind]) for name, kind in columns.items()]), flat_prediction)
+
+
+def flat_prediction(record: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a record's values by the columns of :func:`prediction_shape`."""
+    flat: dict[str, Any] = {}
+    parts = {f"{name}.": part for name, part in record.get("targets", {}).items()} or {"": record}
+    for prefix, part in parts.items():
+        flat[f"{prefix}prediction"] = part.get("prediction")
+        flat |= {f"{prefix}probability_{name}": p for name, p in part.get("probabilities", {}).items()}
+    return flat
+
+
+def prediction_outcome(prediction: Prediction) -> Outcome:
+    """Return what a prediction comes to in a file: ``prediction`` and ``probabilities``, or these by target."""
+    if prediction.targets is None:
+        return Outcome(dict(NO_PREDICTION), prediction.error, prediction.reason)
+    return Outcome(prediction_record(prediction.targets), labels=predicted_classes(prediction.targets))
