@@ -18,7 +18,7 @@ def check_names(recipe: Recipe) -> None:
     """Check what the recipe calls by name, before any work is done.
 
     Raises:
-        RecipeError: When a reader, fusion, alignment, pooling, schedule, scheme of class weights, baseline, guide,
+        RecipeError: When a reader, fusion, alignment, pooling, schedule, baseline, guide,
             knowledge source or lexicon of that name does not exist.
     """
     READERS.get(recipe.data.reader)
