@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import torch
 from torch import nn
 from transformers.activations import ACT2FN
 
@@ -14,7 +13,7 @@ from clfa.modeling.fusion.means import stream_means
 class ConcatFusion(Fusion):
     """``h = act(W [mean(H_text); mean(H_image); mean(H_knowledge)] + b)``; zeros for missing knowledge.
 
-    Early fusion by concatenation, the usual baseline of image-text papers. It reads the projected, aligned features, while
+    Early fusion by concatenation, the usual baseline of image-text papers. It reads the projected, aligned features;
     the baseline ``pooled_concat`` reads encoder features. The only dropout is that of the classifier after it.
 
     Args:
