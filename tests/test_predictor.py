@@ -93,8 +93,10 @@ def test_columns_of_other_names(frame: pd.DataFrame, tiny_overrides: list[str], 
     assert None not in expected
     again = CLFAPredictor.load(tmp_path / "run")
     assert again.predict(renamed) == expected
-    with pytest.raises(DataError, match=r"the table has no column 'words'; it has file, text. Name it with text="):
-        predictor.predict(renamed.rename(columns={"words": "text"})[["text", "file"]])
+    # A usual name does as well.
+    assert predictor.predict(renamed.rename(columns={"words": "Tweet"})) == expected
+    with pytest.raises(DataError, match=r"<data frame>: no text column; name it with text=...; columns there: said, f"):
+        predictor.predict(renamed.rename(columns={"words": "said"})[["said", "file"]])
 
 
 def test_posts_that_cannot_be_read(loaded: CLFAPredictor, frame: pd.DataFrame, tmp_path: Path) -> None:
@@ -127,7 +129,7 @@ def test_no_posts(loaded: CLFAPredictor, frame: pd.DataFrame) -> None:
 
 @pytest.mark.parametrize("table", [[{"text": "so"}], 3], ids=["list", "number"])
 def test_what_is_no_table(loaded: CLFAPredictor, table: Any) -> None:
-    with pytest.raises(DataError, match=r"a table is a pandas DataFrame, a datasets.Dataset or the path of a"):
+    with pytest.raises(DataError, match=r"a table is the path of a table file, a pandas DataFrame or a datas"):
         loaded.predict(table)
 
 

@@ -3,23 +3,20 @@
 from __future__ import annotations
 
 import shutil
-import sys
 import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from clfa.errors import Argument, DataError, ModelError
+from clfa.errors import DataError, ModelError
 from clfa.prediction.engines.base import Precision
 from clfa.prediction.post import Post, Prediction
 from clfa.prediction.post_classifier import PostClassifier
+from clfa.prediction.table_posts import table_posts
 from clfa.recipe import Recipe, load_recipe, validate_recipe
 from clfa.runs.run_folder import RunFolder, is_run_folder
-from clfa.tables.cells import read_image, read_text
-from clfa.tables.rows import iter_rows
 
 if TYPE_CHECKING:
     import pandas
@@ -183,7 +180,7 @@ class CLFAPredictor:
 
         targets = self._trained().targets
         classified = [target for target in targets if target.label_names]
-        if targets and not classified:
+        if not classified:
             raise ModelError("a regression has no class probabilities; use predict().")
         found = self.predictions(table)
         if len(targets) < 2:
@@ -257,7 +254,7 @@ class CLFAPredictor:
             source,
             output,
             identifier=identifier,
-            run=replace(RunFolder(self.path).read_columns(), text=self.columns["text"], image=self.columns["image"]),
+            run=RunFolder(self.path).read_columns(),
             image_root=self.image_root,
             strict=strict,
             failures=failures,
@@ -269,7 +266,12 @@ class CLFAPredictor:
 
     def predictions(self, table: Any) -> list[Prediction]:
         """Full predictions, with the reason where a post cannot be read."""
-        return self._trained()(self._posts(table))
+        model = self._trained()
+        reads = {"text": model.processor.tokenizer, "image": model.processor.image_processor}
+        required = [field for field, part in reads.items() if part is not None]
+        posts = table_posts(table, RunFolder(self.path).read_columns(), required, self.image_root)
+        found = iter(model([post for post in posts if isinstance(post, Post)]))
+        return [next(found) if isinstance(post, Post) else post for post in posts]
 
     def save(self, path: str | Path) -> Path:
         """Copy the run folder, without its checkpoints, to ``path``.
@@ -291,50 +293,6 @@ class CLFAPredictor:
         if self._classifier is None:
             raise ModelError("this predictor is not trained yet; call fit() first.")
         return self._classifier
-
-    def _require_columns(self, rows: list[dict[str, Any]]) -> None:
-        present = {name for row in rows for name in row}
-        processor = self._trained().processor
-        for field, part in (("text", processor.tokenizer), ("image", processor.image_processor)):
-            column = self.columns[field]
-            if rows and part is not None and column not in present:
-                found = ", ".join(sorted(present))
-                problem = f"the table has no column {column!r}; it has {found}. Name it with "
-                raise DataError(problem, Argument(field, ...), " where the predictor is made.")
-
-    def _posts(self, table: Any) -> list[Post]:
-        folder = Path(self.image_root or ".")
-        if isinstance(table, str | Path):
-            folder = Path(self.image_root or Path(table).parent)
-            rows: list[dict[str, Any]] = [row.values for row in iter_rows(table)]
-        elif _is_a("pandas", "DataFrame", table):
-            rows = [{str(name): value for name, value in row.items()} for row in table.to_dict("records")]
-        elif _is_a("datasets", "Dataset", table):
-            from datasets import Image
-
-            # A picture that cannot be decoded must fail alone, where it is read.
-            for name, feature in table.features.items():
-                if isinstance(feature, Image):
-                    table = table.cast_column(name, Image(decode=False))
-            rows = list(table.with_format(None))
-        else:
-            kinds = "a pandas DataFrame, a datasets.Dataset or the path of a table file"
-            raise DataError(f"a table is {kinds}, got {type(table).__name__}.")
-        self._require_columns(rows)
-        return [
-            Post(
-                read_text(row.get(self.columns["text"])),
-                read_image(row.get(self.columns["image"]), str(folder)),
-                read_text(row.get("knowledge")),
-            )
-            for row in rows
-        ]
-
-
-def _is_a(module: str, name: str, table: Any) -> bool:
-    """Whether a table is of a class of a package, which is imported by then if it is."""
-    package = sys.modules.get(module)
-    return package is not None and isinstance(table, getattr(package, name))
 
 
 def _probability(prediction: Prediction, target: str, label: str) -> float:

@@ -1,4 +1,4 @@
-"""The losses of all problem types against NumPy, written from the formulas."""
+"""The losses of single- and multi-label targets against NumPy, written from the formulas."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 from torch.nn import functional as F
 
 from clfa.targets.multi_label import multi_label_loss
-from clfa.targets.regression import regression_loss
 from clfa.targets.single_label import single_label_loss
 from loss_formulas import draws, numpy_multi, numpy_single
 
@@ -63,8 +62,3 @@ def test_gradients_are_finite_where_the_model_is_sure(gamma: float) -> None:
     assert loss.isfinite()
     assert logits.grad is not None
     assert logits.grad.isfinite().all()
-
-
-def test_regression_is_of_standardised_values() -> None:
-    found = regression_loss(torch.tensor([0.5, -1.0]), torch.tensor([30.0, 10.0]), mean=20.0, sd=5.0)
-    assert found.item() == pytest.approx(((0.5 - 2) ** 2 + (-1 + 2) ** 2) / 2)

@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from clfa.targets.single_label import classification_metrics, classification_report
+from clfa.targets.target import Target
 
 
 def test_two_classes_by_hand() -> None:
@@ -54,3 +55,11 @@ def test_figures_agree_with_the_confusion_matrix(pairs: list[tuple[int, int]]) -
     f1 = np.divide(doubled, sums, out=np.zeros(3), where=sums > 0)
     assert report["macro_f1"] == pytest.approx(f1.mean())
     assert report["weighted_f1"] == pytest.approx((f1 * matrix.sum(axis=1)).sum() / len(pairs))
+
+
+def test_single_label_targets_have_the_default_tasks_figures() -> None:
+    logits = np.array([[2.0, 1.0], [0.0, 1.0], [1.0, 0.0], [0.0, 1.0]])
+    report = Target("s", label_names=("no", "yes")).kind.report(np.array([[0.0], [np.nan], [1.0], [1.0]]), logits)
+    expected = classification_report(np.array([0, 1, 1]), np.array([0, 0, 1]), ["no", "yes"])
+    assert report == {"problem_type": "single_label_classification", **expected}
+    assert report["samples"] == 3

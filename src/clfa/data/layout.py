@@ -6,16 +6,16 @@ from pathlib import Path
 
 from clfa.data.splits import split_name
 from clfa.errors import DataError
+from clfa.tables.formats import is_table, table_stem
 
 IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff"})
-TABLE_SUFFIXES = frozenset({".csv", ".tsv", ".jsonl", ".ndjson", ".parquet"})
 _SHOWN = 8
 
 
 def guess_reader(path: Path) -> str | None:
     """Name of the reader that would fit ``path``, or ``None``."""
     if path.is_file():
-        return "table" if path.suffix.lower() in TABLE_SUFFIXES else None
+        return "table" if is_table(path.name) else None
     if not path.is_dir():
         return None
     labels = path / "labelResultAll.txt"
@@ -29,7 +29,7 @@ def guess_reader(path: Path) -> str | None:
     files = [entry for entry in path.iterdir() if entry.is_file()]
     if any(entry.name in ("metadata.csv", "metadata.jsonl") for entry in files):
         return "image-folder"
-    if any(entry.suffix.lower() in TABLE_SUFFIXES and split_name(entry.stem) for entry in files):
+    if any(is_table(entry.name) and split_name(table_stem(entry.name)) for entry in files):
         return "table"
     if _has_image_folders(path):
         return "image-folder"

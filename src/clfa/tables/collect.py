@@ -73,5 +73,5 @@ def from_columns(columns: Mapping[str, list[Any]]) -> Dataset:
 def _array(values: list[Any]) -> pa.Array:
     try:
         return pa.array(values)
-    except (pa.ArrowException, TypeError, OverflowError):
+    except (pa.ArrowException, TypeError, OverflowError, UnicodeEncodeError):
         return pa.array([value if value is None else as_text(value) for value in values])

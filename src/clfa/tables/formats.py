@@ -28,6 +28,12 @@ def table_suffix(path: str) -> str:
     return PurePosixPath(name.stem).suffix if name.suffix in COMPRESSIONS else name.suffix
 
 
+def table_stem(path: str) -> str:
+    """Return the file's name without the suffixes of format and compression, in lower case."""
+    name = PurePosixPath(path.split("::")[0].lower())
+    return PurePosixPath(name.stem).stem if name.suffix in COMPRESSIONS else name.stem
+
+
 def is_table(path: str) -> bool:
     """Return whether ``path`` has a table's suffix."""
     return table_suffix(path) in TABLE_FORMATS

@@ -298,8 +298,14 @@ def test_bad_arguments() -> None:
         read_corpus("table", {"holdout": frame()})
     with pytest.raises(DataError, match=r"a table is a path, a mapping .* got list"):
         read_corpus("table", [1])
-    with pytest.raises(DataError, match="a column mixes types"):
-        read_corpus("table", pd.DataFrame({"text": ["a", "b"], "label": [np.array([1]), 2]}))
+
+
+def test_frames_with_mixed_columns_and_half_emojis() -> None:
+    data = frame(3).assign(extra=[np.array([1]), 2, "x"], text=["so sad \ud83d", 5, None])
+    split = read_corpus("table", data, as_split="test").splits["test"]
+    assert split["text"][:] == ["so sad", "5", ""]
+    with pytest.raises(DataError, match=r"<data frame>: a column name occurs twice in its header: 'text'"):
+        read_corpus("table", pd.concat([frame(2), frame(2)[["text"]]], axis=1))
 
 
 posts = st.text(

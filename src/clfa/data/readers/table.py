@@ -16,7 +16,9 @@ from clfa.data.read_part import read_part
 from clfa.data.schema import SPLITS, Corpus, Dropped
 from clfa.data.splits import RATIOS, split_name
 from clfa.errors import DataError
-from clfa.tables.formats import is_table, known_suffixes
+from clfa.tables.collect import collect
+from clfa.tables.formats import is_table, known_suffixes, table_stem
+from clfa.tables.memory import MemoryTable
 from clfa.tables.paths import is_address
 from clfa.tables.row import TableOptions
 from clfa.targets.spec import parse_specs
@@ -115,14 +117,16 @@ def _parts(source: Any, split: str | None, options: TableOptions, dropped: list[
 
 def _from_frame(frame: Any) -> Dataset:
     import pandas as pd
+    import pyarrow as pa
 
     if not isinstance(frame, pd.DataFrame):
         kinds = "a path, a mapping of splits, a pandas DataFrame or a datasets.Dataset"
         raise DataError(f"a table is {kinds}, got {type(frame).__name__}")
     try:
         return Dataset.from_pandas(frame, preserve_index=False)
-    except Exception as error:
-        raise DataError(f"<data frame>: a column mixes types: {error}") from error
+    except (pa.ArrowException, TypeError, ValueError, OverflowError):
+        # A column of mixed types, which need not be one that anybody uses.
+        return collect(MemoryTable(frame)).data
 
 
 def _files(folder: Path) -> list[tuple[Path, str | None]]:
@@ -130,7 +134,8 @@ def _files(folder: Path) -> list[tuple[Path, str | None]]:
     by_split: dict[str, list[Path]] = {}
     for file in tables:
         # train.csv, train-00000-of-00002.parquet
-        known = split_name(file.stem) or split_name(file.stem.split("-")[0])
+        stem = table_stem(file.name)
+        known = split_name(stem) or split_name(stem.split("-")[0])
         if known is not None:
             by_split.setdefault(known, []).append(file)
     for known, files in by_split.items():

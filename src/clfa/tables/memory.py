@@ -1,0 +1,72 @@
+"""Tables that are in memory: data frames and data sets."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+from clfa.errors import DataError
+from clfa.tables.cells import is_missing
+from clfa.tables.names import column_names
+from clfa.tables.row import Row, TableOptions
+from clfa.tables.table import Table
+
+
+class MemoryTable(Table):
+    """Rows of a pandas ``DataFrame`` or a ``datasets.Dataset``, under the rules for files.
+
+    Args:
+        data: The table. Pictures of a data set come encoded: one that cannot be decoded fails where it is read.
+
+    Raises:
+        DataError: When it is neither, or has a column twice.
+    """
+
+    def __init__(self, data: Any) -> None:
+        if _is_a("pandas", "DataFrame", data):
+            super().__init__("<data frame>", TableOptions())
+            self._data, self._names = data, [str(name) for name in data.columns]
+        elif _is_a("datasets", "Dataset", data):
+            super().__init__("<dataset>", TableOptions())
+            self._data, self._names = _encoded(data), list(data.column_names)
+        else:
+            kinds = "the path of a table file, a pandas DataFrame or a datasets.Dataset"
+            raise DataError(f"a table is {kinds}, got {type(data).__name__}.")
+        self.columns = column_names(self._names, self.path, "its header") if self._names else ()
+
+    @property
+    def folder(self) -> str:
+        """Relative image paths start from the working directory."""
+        return ""
+
+    def known_length(self) -> int:
+        """See :meth:`clfa.tables.table.Table.known_length`."""
+        return len(self._data)
+
+    def _rows(self, start: int) -> Iterator[Row]:
+        for number, cells in enumerate(self._cells(start), start=start + 1):
+            values = {name: None if is_missing(cell) else cell for name, cell in zip(self.columns, cells, strict=True)}
+            yield Row(number, values)
+
+    def _cells(self, start: int) -> Iterator[Any]:
+        if self.path == "<data frame>":
+            yield from self._data.iloc[start:].itertuples(index=False, name=None)
+            return
+        for row in self._data.select(range(start, len(self._data))):
+            yield [row[name] for name in self._names]
+
+
+def _encoded(data: Any) -> Any:
+    from datasets import Image
+
+    for name, feature in data.features.items():
+        if isinstance(feature, Image):
+            data = data.cast_column(name, Image(decode=False))
+    return data.with_format(None)
+
+
+def _is_a(module: str, name: str, data: Any) -> bool:
+    """Whether ``data`` is of a class of a package, which is imported by then if it is."""
+    package = sys.modules.get(module)
+    return package is not None and isinstance(data, getattr(package, name))

@@ -1,0 +1,34 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from clfa.targets.regression import regression_loss, regression_metrics
+from clfa.targets.target import Target
+
+NAN = np.nan
+NUMBER = Target("v", "regression", mean=10, sd=4)
+
+
+def test_regression_figures() -> None:
+    labels, values = np.array([1.0, 2.0, 4.0, 3.0]), np.array([1.5, 1.0, 8.0, 2.0])
+    error = values - labels
+    found = regression_metrics(labels, values)
+    assert found["mae"] == pytest.approx(np.abs(error).mean())
+    assert found["rmse"] == pytest.approx(np.sqrt((error**2).mean()))
+    assert found["r2"] == pytest.approx(1 - (error**2).sum() / ((labels - labels.mean()) ** 2).sum())
+    assert found["pearson"] == pytest.approx(np.corrcoef(labels, values)[0, 1])
+    assert found["spearman"] == pytest.approx(np.corrcoef([0, 1, 3, 2], [1, 0, 3, 2])[0, 1])
+    none = {"r2": None, "pearson": None, "spearman": None}
+    assert regression_metrics(np.array([2.0, 2.0]), np.array([1.0, 3.0])) == {"mae": 1.0, "rmse": 1.0, **none}
+    assert regression_metrics(np.array([2.0]), np.array([1.0])) == {"mae": 1.0, "rmse": 1.0, **none}
+    assert regression_metrics(np.array([1.0, 2.0]), np.array([3.0, 3.0]))["pearson"] is None
+    # In the user's unit.
+    report = NUMBER.kind.report(np.array([[10.0], [NAN], [18.0]]), np.array([[0.0], [9.0], [1.0]]))
+    assert (report["samples"], report["mae"]) == (2, 2.0)
+
+
+def test_regression_is_of_standardised_values() -> None:
+    found = regression_loss(torch.tensor([0.5, -1.0]), torch.tensor([30.0, 10.0]), mean=20.0, sd=5.0)
+    assert found.item() == pytest.approx(((0.5 - 2) ** 2 + (-1 + 2) ** 2) / 2)
