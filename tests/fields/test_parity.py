@@ -7,6 +7,7 @@ from typing import Any, get_type_hints
 
 import pytest
 from pydantic import BaseModel, ValidationError
+from pydantic.fields import FieldInfo
 
 from clfa.fields.model import ModelFields
 from clfa.fields.training import OptimizerFields, TrainingFields
@@ -41,11 +42,9 @@ def test_a_field_is_the_same_everywhere(
     if field.name not in OTHER_DEFAULTS:
         assert field.name not in vars(recipe)["__annotations__"]
         assert recipe.model_fields[field.name].default == field.default
-        assert (
-            recipe.model_fields[field.name].rebuild_annotation()
-            == get_type_hints(source, include_extras=True)[field.name]
-            or recipe.model_fields[field.name].annotation == get_type_hints(source)[field.name]
-        )
+        declared = FieldInfo.from_annotation(get_type_hints(source, include_extras=True)[field.name])
+        assert recipe.model_fields[field.name].annotation == declared.annotation
+        assert recipe.model_fields[field.name].metadata == declared.metadata
 
 
 def test_a_recipe_has_no_model_field_that_a_configuration_lacks() -> None:
