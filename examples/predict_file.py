@@ -6,7 +6,6 @@ from pathlib import Path
 
 from clfa import load_recipe, train
 from clfa.demo.make import make_demo_data
-from clfa.prediction.post_classifier import PostClassifier
 from clfa.prediction.predict import predict_file
 
 
@@ -22,8 +21,8 @@ def main(folder: Path) -> None:
 
     # The suffix decides the format: .jsonl, .csv or .parquet. At the command line:
     #     clfa predict RUN new.jsonl --output predictions.csv --failures failed.jsonl
-    classifier = PostClassifier.load(folder / "run")
-    summary = predict_file(classifier, posts, folder / "predictions.csv", failures=folder / "failed.jsonl")
+    # A run that was killed goes on where it was when it is started again.
+    summary = predict_file(folder / "run", posts, folder / "predictions.csv", failures=folder / "failed.jsonl")
     print(f"{summary.rows} rows, {sum(summary.failures.values())} failed: {dict(summary.labels)}")
     print((folder / "failed.jsonl").read_text(encoding="utf-8"))
 

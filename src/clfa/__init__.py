@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from clfa.guides.clip import CLIPGuide
     from clfa.guides.conse import ConSEGuide
     from clfa.guides.fitted import FittedGuide
+    from clfa.jobs.outputs import OUTPUTS
     from clfa.knowledge import KNOWLEDGE_SOURCES, LEXICONS
     from clfa.modeling import CLFAConfig, CLFAForClassification, CLFAModel
     from clfa.modeling.alignment import ALIGNMENTS, Alignment
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from clfa.modeling.baselines.base import Baseline
     from clfa.modeling.fusion import FUSIONS, Fusion
     from clfa.modeling.pooling import POOLINGS
+    from clfa.prediction.engines import ENGINES
     from clfa.prediction.pipeline import register_pipeline
     from clfa.prediction.post import Post, Prediction
     from clfa.predictor import CLFAPredictor
@@ -64,6 +66,7 @@ _HOMES = {
     "ConSEGuide": "clfa.guides.conse",
     "Corpus": "clfa.data.schema",
     "DataError": "clfa.errors",
+    "ENGINES": "clfa.prediction.engines",
     "EncodedDataset": "clfa.processing.dataset",
     "FUSIONS": "clfa.modeling.fusion",
     "FittedGuide": "clfa.guides.fitted",
@@ -76,6 +79,7 @@ _HOMES = {
     "LEXICONS": "clfa.knowledge",
     "METRICS": "clfa.targets",
     "ModelError": "clfa.errors",
+    "OUTPUTS": "clfa.jobs.outputs",
     "PACKAGES": "clfa.pretrained",
     "POOLINGS": "clfa.modeling.pooling",
     "PROBLEM_TYPES": "clfa.targets",
@@ -100,11 +104,13 @@ __all__ = [
     "ALPHA_SCHEDULES",
     "BASELINES",
     "CLASS_WEIGHTS",
+    "ENGINES",
     "FUSIONS",
     "GUIDES",
     "KNOWLEDGE_SOURCES",
     "LEXICONS",
     "METRICS",
+    "OUTPUTS",
     "PACKAGES",
     "POOLINGS",
     "PROBLEM_TYPES",

@@ -180,7 +180,7 @@ class CLFAPredictor:
 
         targets = self._trained().targets
         classified = [target for target in targets if target.label_names]
-        if targets and not classified:
+        if not classified:
             raise ModelError("a regression has no class probabilities; use predict().")
         found = self.predictions(table)
         if len(targets) < 2:

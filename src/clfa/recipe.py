@@ -265,7 +265,11 @@ def load_recipe(source: str | os.PathLike[str], overrides: Sequence[str] = ()) -
     if not path.is_file():
         known = recipe_dir() / f"{path.name.removesuffix('.yaml')}.yaml"
         if not known.is_file():
-            raise RecipeError(f"no recipe {str(source)!r}; give a YAML file or one of: {', '.join(recipe_names())}.")
+            nearest = difflib.get_close_matches(path.name.removesuffix(".yaml"), recipe_names(), n=1)
+            hint = f" Did you mean {nearest[0]!r}?" if nearest else ""
+            raise RecipeError(
+                f"no recipe {str(source)!r}; give a YAML file or one of: {', '.join(recipe_names())}.{hint}"
+            )
         path = known
     try:
         content = _DistinctKeys(path.read_text(encoding="utf-8")).get_single_data()

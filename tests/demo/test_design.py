@@ -118,13 +118,13 @@ def test_another_seed_gives_another_plan() -> None:
 
 @pytest.mark.parametrize(("split", "size", "unit"), [("train", 96, 192), ("validation", 0, 96), ("test", -96, 96)])
 def test_a_size_that_cannot_be_balanced_is_refused(split: str, size: int, unit: int) -> None:
-    with pytest.raises(DataError, match=rf"{split}={size}: only a positive multiple of {unit} posts can be balanced"):
+    with pytest.raises(DataError, match=rf"{split}={size}: the size must be a positive multiple of {unit}"):
         plan_posts(seed=0, **{**SIZES, split: size})
 
 
 def test_more_posts_than_distinct_texts_is_refused() -> None:
     plan_posts(seed=0, train=22 * 192, validation=96, test=96)
-    with pytest.raises(DataError, match="needs 25 texts per wording and there are 24 templates; ask for fewer posts"):
+    with pytest.raises(DataError, match="needs 25 texts per wording, but there are only 24 templates; choose smaller"):
         plan_posts(seed=0, train=23 * 192, validation=96, test=96)
 
 

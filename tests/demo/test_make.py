@@ -101,7 +101,7 @@ def test_same_again_is_kept_and_other_settings_need_overwrite(tmp_path: Path) ->
 
 def test_a_directory_that_is_something_else_is_never_replaced(tmp_path: Path) -> None:
     (tmp_path / "thesis.tex").write_text("mine")
-    with pytest.raises(DataError, match=r"is no demo data set \(no readable demo.json\); choose another directory"):
+    with pytest.raises(DataError, match=r"is not a demo data set \(no readable demo.json\); choose another directory"):
         make_demo_data(tmp_path, overwrite=True, **SMALL)
     assert (tmp_path / "thesis.tex").read_text() == "mine"
 

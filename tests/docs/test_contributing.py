@@ -129,6 +129,8 @@ KINDS = (
     "problem type",
     "knowledge text",
     "CSV files",
+    "output format",
+    "engine",
 )
 
 

@@ -73,11 +73,11 @@ def test_the_page_is_whole_and_needs_nothing_else(pages: tuple[str, str]) -> Non
         "Learning curves",
         "Alignment",
         "Confusion matrices",
-        *(heading for heading in page.headings if heading.startswith("Changed answers")),
+        *(heading for heading in page.headings if heading.startswith("Changed predictions")),
         "Failed runs",
         "How to repeat it",
     ]
-    assert any(heading.startswith("Changed answers") for heading in page.headings)
+    assert any(heading.startswith("Changed predictions") for heading in page.headings)
 
 
 def test_texts_names_and_errors_are_escaped(pages: tuple[str, str]) -> None:
@@ -169,7 +169,7 @@ def test_pictures_may_be_gone(finished_experiment: Path, tmp_path: Path) -> None
     study.directory = copy
     gone = change(study, "CLFA, alpha 0", "text-only")
     assert gone is not None
-    assert "pictures are missing" in gone.note
+    assert "Texts and images are missing" in gone.note
     assert "/gone/posts.csv" in gone.note
     assert gone.gained == found.gained
     assert all(sample.text is None for sample in gone.gains)
@@ -196,7 +196,7 @@ def test_another_metric_and_place_and_no_samples(finished_experiment: Path, tmp_
     page, markdown = write_report(finished_experiment, tmp_path / "p" / "x.html", metric="macro_f1", samples=False)
     assert markdown == tmp_path / "p" / "x.md"
     assert "## Differences in macro-F1" in markdown.read_text(encoding="utf-8")
-    assert "Changed answers" not in page.read_text(encoding="utf-8")
+    assert "Changed predictions" not in page.read_text(encoding="utf-8")
     assert "alert(" not in page.read_text(encoding="utf-8")
 
 

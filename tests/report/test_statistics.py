@@ -62,7 +62,7 @@ def test_what_cannot_be_tested_has_no_p() -> None:
     assert math.isnan(constant.p)
     with pytest.raises(ValueError, match="paired scores are needed, got 1 and 2"):
         compare([1.0], [1.0, 2.0])
-    with pytest.raises(ValueError, match="no scores to summarise"):
+    with pytest.raises(ValueError, match="there are no scores to summarise"):
         summarise([])
 
 

@@ -61,7 +61,7 @@ def test_a_registered_scheme_of_weights(monkeypatch: pytest.MonkeyPatch) -> None
         return tuple(float(count) for count in kind.counts(values).values())
 
     assert weights({"s": "even"})[0] == (3.0, 1.0)
-    with pytest.raises(RecipeError, match="class_weights: .*choose none, balanced, even or a mapping of classes"):
+    with pytest.raises(RecipeError, match=r"class_weights: .*choose none, balanced, even or a mapping of classes"):
         load_recipe("offline", ["training.class_weights=odd"])
 
 

@@ -81,9 +81,7 @@ def train(
     In several processes: `torchrun --nproc-per-node 4 -m clfa.cli.main train ...`; `training.batch_size` stays the
     batch of all of them together.
     """
-    from clfa.processes import leave
     from clfa.recipe import load_recipe
-    from clfa.runs.train import train as run
 
     changes = list(overrides or [])
     # Quoted, so that a folder named 2024 stays a name.
@@ -91,6 +89,10 @@ def train(
     changes += [f"data.fold={fold}"] if fold is not None else []
     changes += [f"seed={seed}"] if seed is not None else []
     settings = load_recipe(recipe, changes)
+    # Here, so that a recipe's mistakes are told at once.
+    from clfa.processes import leave
+    from clfa.runs.train import train as run
+
     target = output or Path("runs") / settings.name
     result = run(settings, target, resume=resume, strict=strict, score_test=not no_test)
     if process_number() == 0:

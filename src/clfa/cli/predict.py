@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
+from clfa.cli.one_post import predict_one
 from clfa.cli.scaling import Address, ShardRows, WorkerCpus, WorkerGpus, Workers, cluster_options
 from clfa.cli.summary import show_summary
-from clfa.errors import CLFAError
+from clfa.devices import AUTO_PRECISION
 
 
 def predict(
@@ -42,9 +43,7 @@ def predict(
         typer.Option(help="JSONL file for the rows that failed: row, id, reason, message.", show_default=False),
     ] = None,
     batch_size: Annotated[int, typer.Option(help="Posts per forward pass.", min=1)] = 32,
-    precision: Annotated[
-        str, typer.Option(help="auto, fp32 or bf16. auto: bf16 on a GPU that has it, otherwise fp32.")
-    ] = "auto",
+    precision: Annotated[str, typer.Option(help=f"auto, fp32 or bf16. {AUTO_PRECISION}")] = "auto",
     engine: Annotated[
         str,
         typer.Option(
@@ -97,9 +96,7 @@ def predict(
         for_tables |= {"--text-column": text_column, "--image-column": image_column, "--id-column": id_column}
         for option in [name for name, value in for_tables.items() if value not in (None, False)]:
             raise typer.BadParameter(f"{option} needs an INPUT.")
-        if ENGINES.get(engine).distributed:
-            raise typer.BadParameter(f"--engine {engine} needs an INPUT.")
-        _predict_one(run, text, image, batch_size, engine, precision)
+        predict_one(run, text, image, engine, batch_size=batch_size, precision=precision)
         return
 
     from clfa.prediction.predict import predict_file
@@ -135,26 +132,3 @@ def _default_output(source: Path) -> Path:
 def _one_of(option: str, value: str, known: list[str]) -> None:
     if value not in known:
         raise typer.BadParameter(f"{option} is {value!r}; choose one of {', '.join(known)}.")
-
-
-def _predict_one(run: str, text: str | None, image: str | None, batch_size: int, engine: str, precision: Any) -> None:
-    from clfa.prediction.post import Post
-    from clfa.prediction.post_classifier import PostClassifier
-
-    classifier = PostClassifier.load(run, batch_size, engine=engine, precision=precision)
-    prediction = classifier([Post(text, image)])[0]
-    if prediction.error is not None:
-        raise CLFAError(f"cannot predict on this post: {prediction.error}")
-    for name, found in (prediction.targets or {}).items():
-        if len(classifier.targets) > 1:
-            typer.echo(f"{name}:")
-        _show_prediction(found.value, found.probabilities or {})
-
-
-def _show_prediction(label: Any, probabilities: dict[str, float]) -> None:
-    if isinstance(label, list):
-        typer.echo(", ".join(label) or "(none)")
-    else:
-        typer.echo(f"{label:.4g}" if isinstance(label, float) else label)
-    for name, probability in sorted(probabilities.items(), key=lambda item: -item[1]):
-        typer.echo(f"  {probability:6.1%}  {name}")

@@ -1,4 +1,4 @@
-"""A synthetic data set whose label lies in the relation of picture and text, and in neither alone."""
+"""A synthetic data set whose label depends on the relation of image and text, and on neither alone."""
 
 from clfa.demo.make import DemoSummary, make_demo_data
 

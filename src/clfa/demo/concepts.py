@@ -1,8 +1,8 @@
-"""What the posts of the synthetic data set talk about and show: concepts, their wordings, their emoji, the templates.
+"""Concepts of the synthetic data set, with their wordings and emoji, and the text templates.
 
-Everything comes in :data:`ORDER`: concepts per family, wordings per concept, emoji per concept; the split design of
-:mod:`clfa.demo.design` is made of Latin squares of that order. A wording must be true of *every* emoji of its concept
-("fresh fruit", never "a red apple"), and a template must take any wording.
+There are :data:`ORDER` concepts per family, wordings per concept and emoji per concept; the split design of
+:mod:`clfa.demo.design` uses Latin squares of that order. A wording must be true of *every* emoji of its concept ("fresh
+fruit", never "a red apple"), and every template must fit every wording.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ ORDER = 4
 
 @dataclass(frozen=True)
 class Concept:
-    """One thing a post can claim and a picture can show.
+    """A thing that a post can claim and an image can show.
 
     Args:
         name: Short English name.
-        wordings: :data:`ORDER` noun phrases for it.
-        emoji: :data:`ORDER` OpenMoji hexcodes (file names without ``.svg``) that show it.
+        wordings: :data:`ORDER` noun phrases for the concept.
+        emoji: :data:`ORDER` OpenMoji hexcodes (file names without ``.svg``) that show the concept.
     """
 
     name: str
@@ -98,7 +98,7 @@ FAMILIES: dict[str, tuple[Concept, Concept, Concept, Concept]] = {
 }
 
 CONCEPTS: tuple[Concept, ...] = tuple(concept for family in FAMILIES.values() for concept in family)
-"""All concepts, family by family; elsewhere a concept is its index here."""
+"""All concepts, family by family. Other modules refer to a concept by its index here."""
 
 TEMPLATES: tuple[str, ...] = (
     "Nothing beats {x} today.",
@@ -126,7 +126,7 @@ TEMPLATES: tuple[str, ...] = (
     "Thank you for {x}, truly.",
     "Monday starts with {x}, lovely.",
 )
-"""Every template claims or praises ``{x}``; none says whether the claim is meant."""
+"""Text templates. Each claims or praises ``{x}``; none tells whether the claim is sincere."""
 
 DISTRACTORS: tuple[str, ...] = ("2728", "2B50", "1F388", "2764", "1F380", "1F4CC", "1F4A1", "1F511")
-"""OpenMoji hexcodes of small things (sparkles, star, balloon, heart, ribbon, pin, bulb, key) no concept stands for."""
+"""OpenMoji hexcodes of small things that show no concept: sparkles, star, balloon, heart, ribbon, pin, bulb, key."""

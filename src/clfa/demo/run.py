@@ -1,4 +1,4 @@
-"""``make demo``: make synthetic posts, train four models on them, compare, and predict."""
+"""``make demo``: make synthetic posts, train four models on them, compare the models, and predict."""
 
 from __future__ import annotations
 
@@ -41,10 +41,10 @@ def run_demo(output: Path, seed: int = 0) -> dict[str, RunResult]:
 
     Args:
         output: Folder for data, runs and ``predictions.png``; earlier runs in it are replaced.
-        seed: Of the data and of every training.
+        seed: Seed of the data and of every training.
 
     Returns:
-        The runs by row.
+        The run results by row.
     """
     console = Console()
     started = time.perf_counter()
@@ -62,7 +62,7 @@ def run_demo(output: Path, seed: int = 0) -> dict[str, RunResult]:
     _show_table(results, console)
     _show_predictions(results["CLFA with guide"], summary.directory, output, console)
     console.print(
-        f"\n{SYNTHETIC}\n{time.perf_counter() - started:.0f} s. Look at {output}/predictions.png and {output}/runs/."
+        f"\n{SYNTHETIC}\n{time.perf_counter() - started:.0f} s. See {output}/predictions.png and {output}/runs/."
     )
     return results
 

@@ -1,4 +1,4 @@
-"""Experiments: rows x folds x seeds of training runs, described in YAML, resumable, as one tidy table."""
+"""Experiments: training runs for rows x folds x seeds, described in YAML, resumable, with one table of results."""
 
 from clfa.experiments.plan import PlannedRun, plan_runs, select_rows
 from clfa.experiments.results import read_results, write_results

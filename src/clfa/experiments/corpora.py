@@ -1,4 +1,4 @@
-"""The corpus of the runs before, for runs on the same samples in one process."""
+"""A cache of corpora for the runs of one process."""
 
 from __future__ import annotations
 
@@ -8,28 +8,28 @@ from clfa.data import Corpus
 from clfa.recipe import Recipe
 from clfa.runs.corpus import corpus_key, load_corpus
 
-# With and without images of the fold at hand: rows are innermost in the order of the runs.
+# The current fold with and without images: rows are the innermost loop of the plan.
 _SIZE = 2
 
 
 class Corpora:
-    """The last corpora that were read and validated; they are only ever read from.
+    """The corpora that were read and validated last; runs do not change them.
 
-    Reading is seconds of a short run. The encoders are not kept: a training may change them.
+    Reading takes seconds of a short run. Encoders are not kept, because a training may change them.
     """
 
     def __init__(self) -> None:
         self._kept: OrderedDict[str, Corpus] = OrderedDict()
 
     def get(self, recipe: Recipe, *, strict: bool = False) -> Corpus:
-        """What :func:`clfa.runs.corpus.load_corpus` gives for the recipe.
+        """Return the result of :func:`clfa.runs.corpus.load_corpus` for the recipe.
 
         Raises:
-            CLFAError: As ``load_corpus``.
+            CLFAError: See ``load_corpus``.
         """
         key = f"{strict} {corpus_key(recipe)}"
         if key not in self._kept:
-            # Room first, so that never more than two are in memory.
+            # Remove first, so that there are never more than two in memory.
             while len(self._kept) >= _SIZE:
                 self._kept.popitem(last=False)
             self._kept[key] = load_corpus(recipe, strict=strict)

@@ -1,4 +1,4 @@
-"""One planned run, done at most once whatever happens."""
+"""Execution of one planned run, at most once, also after interruptions."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class RunOutcome:
-    """What became of a run.
+    """Result of executing a run.
 
     Args:
-        status: ``finished`` now, ``skipped`` (finished before), ``busy`` (another process is at it) or ``failed``.
-        error: One line about what went wrong.
-        metrics: Content of ``metrics.json`` of a run that finished now.
+        status: ``finished`` (now), ``skipped`` (finished before), ``busy`` (in another process) or ``failed``.
+        error: The error in one line.
+        metrics: Content of ``metrics.json`` if the run finished now.
     """
 
     status: Status
@@ -42,17 +42,17 @@ class RunOutcome:
 
 
 def run_path(directory: Path, run: PlannedRun) -> Path:
-    """Where a run's folder is."""
+    """Return the path of a run's folder."""
     return directory / "runs" / run.slug
 
 
 def error_path(directory: Path, run: PlannedRun) -> Path:
-    """Where a failed run's error is: one line, then the traceback."""
+    """Return the path of a failed run's error file: one line, then the traceback."""
     return run_path(directory, run) / "error.txt"
 
 
 def read_error(directory: Path, run: PlannedRun) -> str:
-    """First line of a failed run's error, empty where there is none."""
+    """Read the first line of a failed run's error; empty if there is none."""
     try:
         return error_path(directory, run).read_text(encoding="utf-8").partition("\n")[0]
     except FileNotFoundError:
@@ -60,13 +60,20 @@ def read_error(directory: Path, run: PlannedRun) -> str:
 
 
 def write_error(directory: Path, run: PlannedRun, line: str, details: str = "") -> None:
-    """Record that a run failed."""
+    """Write a failed run's error file.
+
+    Args:
+        directory: The experiment's folder.
+        run: The run.
+        line: The error in one line.
+        details: The traceback.
+    """
     with atomic_write(error_path(directory, run)) as file:
         file.write(f"{' '.join(line.split())}\n{details}")
 
 
 def is_finished(directory: Path, run: PlannedRun) -> bool:
-    """Whether the run was done before.
+    """Return whether the run has finished before.
 
     Raises:
         RecipeError: When the folder holds a finished run of another recipe.
@@ -83,15 +90,16 @@ def is_finished(directory: Path, run: PlannedRun) -> bool:
 
 
 def execute(run: PlannedRun, directory: Path, corpora: Corpora, *, wait: bool = False) -> RunOutcome:
-    """Carry out a run in ``directory/runs/SLUG`` unless it is finished or another process is at it.
+    """Execute a run in ``directory/runs/SLUG``, unless it has finished or another process executes it.
 
-    What an interrupted or failed try left is deleted first: seconds and memory are then those of one whole run.
+    The files of an interrupted or failed attempt are deleted first, so that time and memory are those of one complete
+    run.
 
     Args:
-        run: What to do.
+        run: The run.
         directory: The experiment's folder.
-        corpora: Of the runs before in this process.
-        wait: Wait for the other process instead of coming back as ``busy``.
+        corpora: Cache of corpora of this process.
+        wait: Wait for the other process instead of returning ``busy``.
     """
     from clfa.runs.resources import reset_peak_memory
     from clfa.runs.run_folder import RunFolder
@@ -127,14 +135,14 @@ def execute(run: PlannedRun, directory: Path, corpora: Corpora, *, wait: bool = 
 
 
 def run_lock(directory: Path, run: PlannedRun) -> FileLock:
-    """Held by the process that is at a run; the system lets it go when that process dies, however it dies."""
+    """Return the lock that a process holds while it executes a run; the system releases it when the process ends."""
     folder = directory / "locks"
     folder.mkdir(parents=True, exist_ok=True)
     return FileLock(folder / f"{run.slug}.lock")
 
 
 def prune(folder: RunFolder, run: PlannedRun) -> None:
-    """Delete a finished run's weights and checkpoints, unless they are to be kept."""
+    """Delete a finished run's weights and checkpoints, unless the experiment keeps them."""
     if run.keep_model:
         return
     for part in (folder.model, folder.checkpoints):

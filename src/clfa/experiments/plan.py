@@ -1,4 +1,4 @@
-"""From an experiment to the list of its runs."""
+"""The plan of an experiment: the list of its runs."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ from clfa.recipe import Recipe, load_recipe, validate_recipe
 
 @dataclass(frozen=True)
 class PlannedRun:
-    """One training.
+    """One training run.
 
     Args:
-        row: Name of its row, unique in the experiment.
+        row: Name of the row, unique in the experiment.
         group: Heading of the row.
-        base: The recipe it starts from.
-        overrides: ``key=value`` of the row, without the experiment's own.
+        base: Name or file of the row's recipe.
+        overrides: ``key=value`` overrides of the row, without those of the experiment.
         recipe: The resolved recipe.
         score_test: Whether the test split is scored.
-        strict: Whether the first bad sample fails the run.
-        keep_model: Whether weights and checkpoints stay after the run.
+        strict: Whether the run fails at the first bad sample.
+        keep_model: Whether weights and checkpoints are kept after the run.
     """
 
     row: str
@@ -52,10 +52,10 @@ class PlannedRun:
 
     @property
     def slug(self) -> str:
-        """Name of the run's folder: row, fold, seed and a digest of all that its result depends on.
+        """Name of the run's folder: row, fold, seed and a digest of all settings that the result depends on.
 
-        A row whose settings were changed since therefore gets new folders, and never an old result. Defaults do not
-        count, so that a release with one more setting finds its runs again.
+        A row with changed settings therefore gets new folders and never an old result. Settings with default values
+        are not part of the digest, so that a release with further settings still finds old runs.
         """
         settings = self.recipe.model_dump(exclude={"name", "description"}, exclude_defaults=True)
         depends = {**settings, "score_test": self.score_test}
@@ -65,20 +65,20 @@ class PlannedRun:
 
     @property
     def label(self) -> str:
-        """For messages."""
+        """Row, fold and seed, for messages."""
         return f"{self.row}{'' if self.fold is None else f', fold {self.fold}'}, seed {self.seed}"
 
 
 def slugify(name: str) -> str:
-    """Lower-case letters, digits, dots and dashes of a name; at most 80 characters."""
+    """Reduce a name to lower-case letters, digits, dots and dashes; at most 80 characters."""
     return re.sub(r"[^a-z0-9.]+", "-", name.lower()).strip("-.")[:80] or "row"
 
 
 def plan_rows(experiment: Experiment) -> list[ExperimentRow]:
-    """Rows with the matrix multiplied out, each with a recipe and without a matrix.
+    """Return the rows with the matrix expanded; each has a recipe and no matrix.
 
     Raises:
-        RecipeError: When two rows have one name, or ``baseline_row`` or ``compare`` name none.
+        RecipeError: When two rows have the same name, or ``baseline_row`` or ``compare`` name an unknown row.
     """
     rows = [expanded for row in experiment.rows for expanded in _expand(row, experiment)]
     names = [row.name for row in rows]
@@ -93,7 +93,7 @@ def plan_rows(experiment: Experiment) -> list[ExperimentRow]:
 
 
 def plan_runs(experiment: Experiment) -> list[PlannedRun]:
-    """All runs: seeds outermost, then folds, then rows, so that a table of some of them is balanced already.
+    """Return all runs, ordered by seed, then fold, then row, so that a partial table is balanced.
 
     Raises:
         RecipeError: When a row's recipe or override is wrong; the message names the row.
@@ -132,7 +132,7 @@ def plan_runs(experiment: Experiment) -> list[PlannedRun]:
 
 
 def select_rows(runs: Sequence[PlannedRun], patterns: Sequence[str]) -> list[PlannedRun]:
-    """Runs of the rows that match a pattern (``*`` and ``?`` stand for anything); all without patterns.
+    """Return the runs of the rows that match a pattern (with wildcards ``*`` and ``?``); all runs without patterns.
 
     Raises:
         RecipeError: When a pattern matches no row.
@@ -150,10 +150,10 @@ def select_rows(runs: Sequence[PlannedRun], patterns: Sequence[str]) -> list[Pla
 
 
 def check_plan(runs: Sequence[PlannedRun]) -> None:
-    """Check readers, fusions and guides by name before anything runs.
+    """Check the names of readers, fusions and guides before the first run.
 
     Raises:
-        RecipeError: Naming the row.
+        RecipeError: When a name is unknown; the message names the row.
     """
     from clfa.runs.names import check_names
 
@@ -192,7 +192,7 @@ def _axes(matrix: Matrix) -> Iterator[tuple[str, list[Any] | dict[str, Any]]]:
 
 
 def _axis(key: str, values: list[Any] | dict[str, Any]) -> list[tuple[str, list[str]]]:
-    """Label and overrides of every value on one axis."""
+    """Return label and overrides of every value of an axis."""
     if isinstance(values, list):
         return [(f"{key.rpartition('.')[2]} {_show(value)}", [_override(key, value)]) for value in values]
     return [
@@ -205,7 +205,7 @@ def _is_overrides(value: Any) -> bool:
 
 
 def _override(key: str, value: Any) -> str:
-    # JSON is YAML; quoted, a folder named 2024 stays a name.
+    # JSON is valid YAML; its quotes keep a folder name such as 2024 a string.
     return f"{key}={json.dumps(value, ensure_ascii=False)}"
 
 

@@ -1,4 +1,4 @@
-"""Worker processes that carry out runs, many one after another in each."""
+"""A pool of worker processes that execute runs, each worker one run after another."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ _KILLED = -9
 
 
 def cores() -> int:
-    """Processors this process may use."""
+    """Return the number of processors that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def log_path(directory: Path, run: PlannedRun) -> Path:
-    """What a run printed."""
+    """Return the path of a run's log."""
     return directory / "logs" / f"{run.slug}.log"
 
 
@@ -43,15 +43,15 @@ class _Worker:
 def run_all(
     runs: Sequence[PlannedRun], directory: Path, jobs: int, report: Callable[[PlannedRun, RunOutcome], None]
 ) -> None:
-    """Carry out runs in ``jobs`` processes; one that dies is replaced, and its run recorded as failed.
+    """Execute runs in ``jobs`` worker processes. A worker that dies is replaced, and its run is recorded as failed.
 
-    Runs that another experiment process is at are tried again at the end, once it has let go of them.
+    Runs that another experiment process is executing are tried again at the end; then the worker waits for them.
 
     Args:
-        runs: In order.
+        runs: The runs, in order.
         directory: The experiment's folder.
-        jobs: Number of processes; each gets its share of the processor's cores.
-        report: Called with every outcome but ``busy``.
+        jobs: Number of processes; each gets an equal share of the processor's cores.
+        report: Called with every outcome except ``busy``.
     """
     waiting = deque((run, False) for run in runs)
     workers: list[_Worker] = []
@@ -64,7 +64,7 @@ def run_all(
                     try:
                         worker.connection.send(waiting[0])
                     except OSError:
-                        # It died between two runs; another one takes its place.
+                        # The worker died between two runs; it is replaced in the next iteration.
                         workers.remove(worker)
                         continue
                     worker.run, _ = waiting.popleft()
@@ -88,7 +88,7 @@ def run_all(
         for worker in workers:
             if worker.run is not None:
                 worker.process.terminate()
-            # An idle worker ends at the end of its input.
+            # An idle worker ends when its connection is closed.
             worker.connection.close()
         for worker in workers:
             worker.process.join()
@@ -98,7 +98,7 @@ def _start(directory: Path, jobs: int) -> _Worker:
     ours, theirs = _spawn.Pipe()
     process = _spawn.Process(target=_work, args=(theirs, directory, max(1, cores() // jobs)))
     process.start()
-    # Ours alone is open from now on, so that the worker's end is noticed.
+    # With this copy closed, the end of the worker closes the connection.
     theirs.close()
     return _Worker(process, ours)
 
@@ -113,7 +113,7 @@ def _died(worker: _Worker, run: PlannedRun, directory: Path) -> RunOutcome:
 
 
 def _work(connection: Connection, directory: Path, threads: int) -> None:
-    # Ctrl+C is the parent's to handle; it stops the workers.
+    # The parent process handles Ctrl+C and stops the workers.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     import torch
 
@@ -131,7 +131,7 @@ def _work(connection: Connection, directory: Path, threads: int) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         with ExitStack() as stack:
             log = stack.enter_context(open(path, "a", encoding="utf-8", buffering=1))
-            # Progress bars see that this is no terminal, and stay away.
+            # Progress bars are off, because the log is no terminal.
             stack.enter_context(redirect_stdout(log))
             stack.enter_context(redirect_stderr(log))
             logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr, force=True)

@@ -1,4 +1,4 @@
-"""The tidy table of an experiment: one line per run that finished or failed."""
+"""The table of results of an experiment: one line per run that finished or failed."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from clfa.experiments.execute import read_error, run_path
 from clfa.experiments.plan import PlannedRun
 from clfa.files import atomic_write
 
-# Columns of the metrics that the plan already gives.
+# Metrics that are not copied because the plan has columns with these names.
 _PLANNED = {"recipe", "seed", "fold"}
 
 
 def flatten(content: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """Nested mappings as ``a.b.c`` -> value; lists are left out (a confusion matrix is no cell of a table).
+    """Yield the values of nested mappings with keys ``a.b.c``; lists, such as confusion matrices, are left out.
 
     Example:
         >>> dict(flatten({"a": {"b": 1, "c": [1, 2]}, "d": None}))
@@ -37,7 +37,7 @@ def flatten(content: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str,
 
 
 class Results:
-    """Collects the table again and again while runs finish; each run folder is read once.
+    """Collects the table repeatedly while runs finish; each run folder is read once.
 
     Args:
         directory: The experiment's folder.
@@ -49,7 +49,7 @@ class Results:
         self._finished: dict[str, dict[str, Any]] = {}
 
     def collect(self) -> pd.DataFrame:
-        """One line per run that finished or failed, in the order of the plan; runs not yet done have none."""
+        """Return the table: one line per run that finished or failed, in the order of the plan."""
         lines = []
         for run in self.runs:
             if run.slug not in self._finished:
@@ -68,9 +68,9 @@ class Results:
         return frame.apply(_one_type)
 
     def write(self) -> pd.DataFrame:
-        """Write ``results.parquet`` and ``results.csv``, each whole or not at all."""
+        """Write ``results.parquet`` and ``results.csv``, each atomically, and return the table."""
         self.directory.mkdir(parents=True, exist_ok=True)
-        # Two experiments in one folder: the later table must not be the one that was collected earlier.
+        # With two processes in one folder, a table that was collected earlier must not overwrite a newer one.
         with FileLock(self.directory / "results.lock"):
             frame = self.collect()
             with atomic_write(self.directory / "results.csv") as file:
@@ -87,15 +87,15 @@ class Results:
 
 
 def write_results(directory: Path, runs: Sequence[PlannedRun]) -> pd.DataFrame:
-    """The table, built anew from the run folders and written."""
+    """Collect the table from the run folders, write it and return it."""
     return Results(directory, runs).write()
 
 
 def read_results(directory: Path) -> pd.DataFrame:
-    """The table of an experiment.
+    """Read the table of an experiment.
 
     Raises:
-        DataError: When the folder holds none.
+        DataError: When the folder holds no table.
     """
     path = directory / "results.parquet"
     if not path.is_file():
@@ -121,7 +121,7 @@ def _planned(run: PlannedRun) -> dict[str, Any]:
 
 
 def _configuration(run: PlannedRun) -> Iterator[tuple[str, Any]]:
-    # Lists are settings here, and an empty section is one too.
+    # Unlike in flatten, lists are kept, as JSON.
     def cells(content: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, Any]]:
         for key, value in content.items():
             if isinstance(value, Mapping):
@@ -134,12 +134,12 @@ def _configuration(run: PlannedRun) -> Iterator[tuple[str, Any]]:
 
 def _plain(value: str) -> Any:
     parsed = yaml.safe_load(value)
-    # Null as text: an empty cell means that the row does not set the key.
+    # Null is kept as text, because an empty cell means that the row does not set the key.
     return json.dumps(parsed) if parsed is None or isinstance(parsed, (dict, list)) else parsed
 
 
 def _one_type(column: pd.Series) -> pd.Series:
-    """A column that Parquet can hold: whole numbers stay whole beside empty cells, mixed types become text."""
+    """Convert a column to one type for Parquet: integers stay integers beside empty cells, mixed types become text."""
     given = column.dropna()
     types = {type(value) for value in given}
     if not types:

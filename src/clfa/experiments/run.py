@@ -1,4 +1,4 @@
-"""A whole experiment: plan, workers, table."""
+"""Execution of a whole experiment."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from clfa.experiments.schema import Experiment
 
 @dataclass
 class ExperimentSummary:
-    """What became of an experiment's runs.
+    """Results of the runs of an experiment.
 
     Args:
         finished: Runs that finished now.
         skipped: Runs that were finished before.
-        failed: Runs that failed now, with one line each.
+        failed: Runs that failed now, each with its error in one line.
     """
 
     finished: list[PlannedRun] = field(default_factory=list)
@@ -39,19 +39,22 @@ def run_experiment(
     only: Sequence[str] = (),
     report: Callable[[PlannedRun, RunOutcome], None] | None = None,
 ) -> ExperimentSummary:
-    """Carry out what is not yet done of an experiment.
+    """Execute the runs of an experiment that have not finished yet.
 
-    ``output`` then holds ``experiment.yaml``, one run folder each under ``runs/``, what they printed under ``logs/``,
-    and ``results.parquet`` and ``results.csv``, which are rewritten after every run. It may be killed at any moment
-    and called again, also by several processes at once. Runs happen in processes of their own (``spawn``: a script that
-    calls this needs ``if __name__ == "__main__":``).
+    ``output`` then holds ``experiment.yaml``, the run folders in ``runs/``, their logs in ``logs/``, and
+    ``results.parquet`` and ``results.csv``, which are written again after every run. The process may be killed at any
+    time and the function called again, also by several processes at once. Runs are executed in worker processes
+    (``spawn``: a script that calls this function needs ``if __name__ == "__main__":``).
 
     Args:
-        experiment: What to do.
-        output: Its folder.
-        jobs: Number of worker processes; each gets its share of the cores.
-        only: Names or patterns of rows to run now; the table holds all rows that ever finished.
+        experiment: The experiment.
+        output: Folder of the experiment.
+        jobs: Number of worker processes; each gets an equal share of the cores.
+        only: Names or patterns of the rows to run now; the table holds all rows that have finished.
         report: Called after every run.
+
+    Returns:
+        The runs that finished, were skipped or failed.
 
     Raises:
         RecipeError: When the plan is wrong, or ``output`` holds another experiment.

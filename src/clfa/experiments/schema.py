@@ -1,4 +1,4 @@
-"""What an experiment's YAML may say."""
+"""The schema of an experiment's YAML file."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _MAX_NUMBERS = 10_000
 
 
 def _numbers(value: Any) -> Any:
-    """``[1, "4..6"]`` -> ``[1, 4, 5, 6]``."""
+    """Expand ranges: ``[1, "4..6"]`` -> ``[1, 4, 5, 6]``."""
     items = value if isinstance(value, list) else [value]
     numbers: list[Any] = []
     for item in items:
@@ -48,11 +48,11 @@ Matrix = dict[str, list[Any] | dict[str, Any]]
 
 
 class DataPart(StrictModel):
-    """Which samples; what is given here replaces what the rows' recipes say.
+    """The data; values given here replace those of the rows' recipes.
 
     Args:
         dir: Data directory, file or hub id; ``--data-dir`` replaces it.
-        folds: Numbers of published folds, also as ranges (``[1..10]``); ``None`` where the data set has none.
+        folds: Numbers of published folds, also as ranges (``[1..10]``); ``None`` if the data set has no folds.
         reader: Name of a reader.
         limit: At most this many samples per split.
         options: Options of the reader.
@@ -69,11 +69,12 @@ class ExperimentRow(StrictModel):
     """One row of the table.
 
     Args:
-        name: What to call it.
-        recipe: Recipe's name or YAML file, relative to the experiment's; the experiment's own when not given.
-        overrides: ``section.key=value`` each, after those of the experiment.
-        group: Heading it stands under.
-        matrix: Instead of the experiment's ``matrix``; ``{}`` leaves this row alone.
+        name: Name of the row.
+        recipe: Name of a recipe, or a YAML file relative to the experiment's file; the experiment's recipe when not
+            given.
+        overrides: ``section.key=value`` each, applied after those of the experiment.
+        group: Heading of the row in tables.
+        matrix: Replaces the experiment's ``matrix`` for this row; ``{}`` for no expansion.
     """
 
     name: str = Field(min_length=1)
@@ -84,11 +85,11 @@ class ExperimentRow(StrictModel):
 
 
 class PublishedScores(BaseModel):
-    """A published figure to stand beside ours; further numbers (``f1``, ``macro_f1``) are kept as columns.
+    """Published scores of a method, for comparison; further numbers (``f1``, ``macro_f1``) are kept as columns.
 
     Args:
-        method: What the paper calls it.
-        source: Where the figure was read.
+        method: Name of the method in the paper.
+        source: Where the scores were published.
         accuracy: Percent.
         weighted_f1: Percent.
     """
@@ -102,27 +103,27 @@ class PublishedScores(BaseModel):
 
 
 class Experiment(StrictModel):
-    """Rows x folds x seeds.
+    """An experiment: training runs for rows x folds x seeds.
 
     Args:
-        name: What to call the experiment.
-        description: For people.
-        recipe: Of rows that name none.
-        data: Which samples.
-        seeds: One training each; also as ranges.
-        rows: What is compared.
+        name: Name of the experiment.
+        description: Description for the reader of the report.
+        recipe: Recipe of the rows without a recipe.
+        data: The data.
+        seeds: One run per seed; also as ranges.
+        rows: The rows to compare.
         matrix: Expands every row: axis -> values of that key (``model.fusion: [concat, sum]``), or axis -> {label:
             value of the key, or list of ``key=value`` overrides}.
-        overrides: Of every row.
-        score_test: Score the test split. Leave it false while settings are being chosen.
+        overrides: Overrides of every row.
+        score_test: Score the test split. Keep it false while settings are being chosen.
         baseline_row: The row that all others are tested against.
         compare: Further pairs of rows to test, ``[row, row]`` each.
-        metrics: Scores in the table; the first is the one that is tested. Nested ones as ``target.accuracy``.
-        published: Figures from papers, or the name of a table that comes with the package (``clfa.report.published``).
-        keep: ``metrics`` deletes ``model/`` and ``checkpoints/`` of finished runs; ``model`` leaves all.
-        alignment: Which runs keep the students' embeddings before and after training: those of the ``first`` fold and
+        metrics: Scores in the table; the first one is tested. Nested scores as ``target.accuracy``.
+        published: Scores from papers, or the name of a table in the package (``clfa.report.published``).
+        keep: ``metrics`` deletes ``model/`` and ``checkpoints/`` of finished runs; ``model`` keeps everything.
+        alignment: Runs that save the students' embeddings before and after training: those of the ``first`` fold and
             seed, ``all`` or ``none``.
-        strict: Make the first bad sample fail its run.
+        strict: Make a run fail at its first bad sample.
     """
 
     name: str = Field(min_length=1)
@@ -157,18 +158,18 @@ class Experiment(StrictModel):
         return "test" if self.score_test else "validation"
 
     def save(self, path: Path) -> None:
-        """Write as YAML, atomically; :func:`load_experiment` reads it back."""
+        """Write the experiment as YAML, atomically; :func:`load_experiment` reads it."""
         with atomic_write(path) as file:
             yaml.safe_dump(self.model_dump(exclude_none=True), file, sort_keys=False, allow_unicode=True, width=110)
 
 
 def experiment_dir() -> Path:
-    """Folder of the experiments that come with the package."""
+    """Return the folder of the experiments in the package."""
     return Path(__file__).parent / "files"
 
 
 def experiment_names() -> list[str]:
-    """Names of the experiments that come with the package."""
+    """Return the names of the experiments in the package."""
     return sorted(path.stem for path in experiment_dir().glob("*.yaml"))
 
 
@@ -176,12 +177,12 @@ def load_experiment(source: str | os.PathLike[str], data_dir: str | None = None)
     """Read and validate an experiment.
 
     Args:
-        source: A YAML file, or the name of an experiment that comes with the package.
-        data_dir: Instead of ``data.dir``.
+        source: A YAML file, or the name of an experiment in the package.
+        data_dir: Replaces ``data.dir``.
 
     Raises:
         RecipeError: When there is no such experiment, it is not YAML, or a key or value is wrong; the message names the
-            key and the nearest one that exists.
+            key and the nearest known one.
     """
     path = Path(source)
     if not path.is_file():
@@ -210,14 +211,14 @@ def load_experiment(source: str | os.PathLike[str], data_dir: str | None = None)
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
-    """The end of a message about an unknown name."""
+    """Return the end of a message about an unknown name: the nearest known name, or all known names."""
     known = list(known)
     close = difflib.get_close_matches(name, known, n=1)
     return f"Did you mean {close[0]!r}?" if close else f"Known here: {', '.join(known)}."
 
 
 def _beside(path: Path, recipe: str | None) -> str | None:
-    """A recipe file named relative to the experiment's own file."""
+    """Resolve a recipe file relative to the experiment's file; return names of recipes unchanged."""
     if recipe is None or not (path.parent / recipe).is_file():
         return recipe
     return str((path.parent / recipe).resolve())

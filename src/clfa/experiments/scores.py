@@ -1,4 +1,4 @@
-"""How scores are called, scaled and ordered in tables."""
+"""Titles, scaling and order of scores in tables."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from clfa.targets import PROBLEM_TYPES
 from clfa.targets.problem_type import Figure
 
-# Beside the targets' metrics; all else are fractions, shown as percent, of which more is better.
+# Metrics that no target defines. All other metrics are fractions, shown as percent, and higher is better.
 _FIGURES = {
     "mse": Figure("MSE", percent=False, lower_is_better=True),
     "loss": Figure("loss", percent=False, lower_is_better=True),
@@ -18,7 +18,7 @@ _NOT_HEADLINES = ("student_retrieval", "classes.", "samples", "support")
 
 
 def _known() -> dict[str, Figure]:
-    """Figures by the last part of a nested name."""
+    """Return the known figures by the last part of a metric's name."""
     kinds = (PROBLEM_TYPES.get(name) for name in PROBLEM_TYPES.names())
     return {key: figure for kind in kinds for key, figure in kind.figures.items()} | _FIGURES
 
@@ -29,28 +29,28 @@ def _figure(metric: str) -> Figure:
 
 
 def lower_is_better(metric: str) -> bool:
-    """Whether less is better."""
+    """Return whether lower values of a metric are better."""
     return _figure(metric).lower_is_better
 
 
 def factor(metric: str) -> float:
-    """100 for fractions, which are shown as percent; 1 for all else."""
+    """Return 100 for fractions, which are shown as percent, else 1."""
     return 100.0 if _figure(metric).percent else 1.0
 
 
 def title(metric: str) -> str:
-    """For people: ``targets.sentiment.weighted_f1`` -> ``sentiment, weighted F1``."""
+    """Return a metric's title: ``targets.sentiment.weighted_f1`` -> ``sentiment, weighted F1``."""
     target, _, _ = metric.removeprefix("targets.").rpartition(".")
     name = _figure(metric).title
     return f"{target}, {name}" if target else name
 
 
 def shown_metrics(wanted: Iterable[str], columns: Iterable[str], split: str) -> list[str]:
-    """Of the wanted metrics those that the table has; where it has none, the first six that it has.
+    """Return the wanted metrics that the table has; if it has none of them, the first six that it has.
 
     Args:
         wanted: Names without the split.
-        columns: Of the results table.
+        columns: Columns of the results table.
         split: ``validation`` or ``test``.
     """
     have = [column.removeprefix(f"{split}.") for column in columns if column.startswith(f"{split}.")]

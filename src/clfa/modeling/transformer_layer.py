@@ -1,4 +1,4 @@
-"""A transformer layer whose queries may read other tokens."""
+"""A transformer layer for self-attention or cross-attention."""
 
 from __future__ import annotations
 
@@ -38,5 +38,5 @@ class TransformerLayer(nn.Module):
 
 
 def transformer_layers(config: CLFAConfig) -> nn.ModuleList:
-    """``num_fusion_layers`` of them."""
+    """Create ``num_fusion_layers`` layers."""
     return nn.ModuleList(TransformerLayer(config) for _ in range(config.num_fusion_layers))

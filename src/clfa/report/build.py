@@ -1,4 +1,4 @@
-"""From an experiment's folder to its pages."""
+"""Building of a report: from an experiment's folder to its pages."""
 
 from __future__ import annotations
 
@@ -21,26 +21,26 @@ from clfa.report.study import Study
 from clfa.report.tables import alignment_rows, best_row, comparisons, headline
 from clfa.report.worth import worth_rows
 
-# More curves or clouds than these say nothing on one page.
+# Largest numbers of plots that are still readable on one page.
 _MAX_CURVES, _MAX_CLOUDS, _MAX_CONFUSIONS, _MAX_CHANGES = 8, 6, 4, 3
 
 
 def write_report(
     directory: str | Path, output: str | Path | None = None, *, metric: str | None = None, samples: bool = True
 ) -> tuple[Path, Path]:
-    """Make the pages of an experiment.
+    """Write the report of an experiment as HTML and Markdown.
 
     Args:
-        directory: What ``clfa experiment`` made.
-        output: HTML file; ``directory/report.html`` when not given. The Markdown file lies beside it.
-        metric: Tested instead of the experiment's first.
-        samples: Whether to show posts (texts and pictures) of the data set.
+        directory: Output folder of ``clfa experiment``.
+        output: HTML file; ``directory/report.html`` when not given. The Markdown file is written beside it.
+        metric: Metric to test instead of the experiment's first one.
+        samples: Whether to show posts (texts and images) of the data set.
 
     Returns:
-        HTML and Markdown file.
+        Paths of the HTML and the Markdown file.
 
     Raises:
-        CLFAError: When the folder is no experiment or nothing has finished.
+        CLFAError: When the folder holds no experiment or no run has finished.
     """
     path = Path(output) if output is not None else Path(directory) / "report.html"
     content = build(Study.read(directory, metric), samples=samples)
@@ -53,11 +53,11 @@ def write_report(
 
 
 def build(study: Study, *, samples: bool = True) -> ReportContent:
-    """Compute everything the pages show.
+    """Compute the content of the report.
 
     Args:
         study: The experiment.
-        samples: Whether to look for samples whose answer changed.
+        samples: Whether to include samples with changed predictions.
     """
     compared = comparisons(study)
     rows = headline(study, compared)
@@ -85,7 +85,7 @@ def build(study: Study, *, samples: bool = True) -> ReportContent:
 
 
 def _chosen(report: ReportContent) -> list[str]:
-    """Rows worth a closer look: baseline, best, those compared, then the first ones."""
+    """Return the rows for detailed plots: the baseline, the best, the compared ones, then the first two."""
     experiment, best = report.study.experiment, best_row(report.rows, report.study.metrics[0])
     wanted = [
         experiment.baseline_row,
@@ -97,7 +97,7 @@ def _chosen(report: ReportContent) -> list[str]:
 
 
 def _pairs(report: ReportContent) -> list[tuple[str, str]]:
-    """Rows whose answers are held against each other: the best row and the baseline, then the asked-for pairs."""
+    """Return the pairs of rows whose predictions are compared: best row and baseline, then the experiment's pairs."""
     experiment, names = report.study.experiment, [row.name for row in report.rows]
     pairs = [(first, second) for first, second in experiment.compare]
     baseline = experiment.baseline_row
@@ -125,7 +125,7 @@ def _confusions(study: Study, row: str) -> list[str]:
 
 
 def _matrices(scores: dict[str, Any], target: str = "") -> Iterator[tuple[str, dict[str, Any]]]:
-    """Confusion matrices at any depth, with the name of their target."""
+    """Yield the confusion matrices at any depth, with the name of their target."""
     if "confusion_matrix" in scores and "classes" in scores:
         yield target, scores
     for name, inner in scores.items():

@@ -1,4 +1,4 @@
-"""What the pages of a report show."""
+"""The content of a report, which the HTML and Markdown pages show."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ from clfa.report.worth import WorthRow
 
 @dataclass
 class ReportContent:
-    """Content of the pages.
+    """Content of a report. Plots are data URLs.
 
     Args:
         study: The experiment.
-        rows: Headline table.
+        rows: Rows of the headline table.
         compared: Tested differences.
-        published: Figures of others.
-        aligned: Retrieval of students and guides.
+        published: Published scores.
+        aligned: Retrieval by students and guides.
         worth: Scores with a modality withheld.
-        intervals: Dot plots by metric.
+        intervals: Interval plots by metric.
         curves: Learning curves.
         confusions: Confusion matrices.
-        clouds: Row and run -> projection plot.
-        changes: Samples whose answer changed.
+        clouds: Projection plots by row and run.
+        changes: Samples with changed predictions.
     """
 
     study: Study
@@ -43,13 +43,13 @@ class ReportContent:
 
     @property
     def groups(self) -> list[tuple[str, list[HeadlineRow]]]:
-        """Rows under their headings."""
+        """Groups of rows with their headings."""
         names = dict.fromkeys(row.group for row in self.rows)
         return [(name, [row for row in self.rows if row.group == name]) for name in names]
 
     @property
     def versions(self) -> dict[str, list[str]]:
-        """Versions that the runs were made with; more than one of a kind is worth a remark."""
+        """Versions of the software that the runs used, by name."""
         frame = self.study.finished
         columns = [column for column in map(str, frame.columns) if column.startswith("versions.")]
         return {c.removeprefix("versions."): sorted(map(str, frame[c].dropna().unique())) for c in columns}

@@ -1,4 +1,4 @@
-"""The report as one HTML page that needs nothing else."""
+"""The report as a self-contained HTML page."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from clfa.report.markdown import published_columns
 
 
 def render_html(report: ReportContent) -> str:
-    """The whole page; every text from data or recipes is escaped."""
+    """Return the page; every text from data or recipes is escaped."""
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent),
         autoescape=True,

@@ -1,4 +1,4 @@
-"""The report as Markdown: the tables, without pictures."""
+"""The report as Markdown: tables without plots."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from clfa.report.format import count, digits, number, p_value, plus_minus
 
 
 def render_markdown(report: ReportContent) -> str:
-    """The whole page."""
+    """Return the page."""
     study = report.study
     experiment = study.experiment
     parts = [f"# {_cell(experiment.name)}", experiment.description]
@@ -36,7 +36,7 @@ def render_markdown(report: ReportContent) -> str:
                 [f"{change.first} wrong", str(change.lost), str(change.both_wrong)],
             ],
         )
-        parts += [f"## Answers: {_cell(change.first)} against {_cell(change.second)}", table]
+        parts += [f"## Changed predictions: {_cell(change.first)} against {_cell(change.second)}", table]
     if len(study.failed):
         lines = [[f"{row.row}, fold {row.fold}, seed {row.seed}", str(row.error)] for row in study.failed.itertuples()]
         parts += ["## Failed runs", _table(["run", "error"], lines, numbers=False)]
@@ -101,7 +101,7 @@ def _worth(report: ReportContent) -> str:
 
 
 def published_columns(report: ReportContent) -> list[str]:
-    """Figures that any published row has."""
+    """Return the names of the scores that at least one published row has."""
     keys = dict.fromkeys(key for row in report.published for key in row.model_dump(exclude={"method", "source"}))
     return [key for key in keys if any(getattr(row, key, None) is not None for row in report.published)]
 
@@ -154,5 +154,5 @@ def _table(header: Sequence[str], lines: Sequence[Sequence[str]], numbers: bool 
 
 
 def _cell(text: str) -> str:
-    """Text that cannot leave its cell, nor be taken for HTML."""
+    """Escape a text so that it stays in its cell and is not read as HTML."""
     return " ".join(text.split()).replace("&", "&amp;").replace("<", "&lt;").replace("|", "\\|")

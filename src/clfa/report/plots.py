@@ -1,4 +1,4 @@
-"""The report's pictures, as data addresses: SVG, and PNG where there are thousands of points."""
+"""The report's plots as data URLs: SVG, or PNG for plots with thousands of points."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from clfa.report.projection import Projection
 from clfa.report.tables import HeadlineRow
 
 _INK, _GREY = "#22304a", "#8a94a6"
-# Okabe & Ito: told apart by colour-blind readers too.
+# The palette of Okabe & Ito, which colour-blind readers can distinguish; the last two colours are added.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#6b5b95", "#444444")
 _STYLE: Any = {
     "font.size": 10,
@@ -55,13 +55,13 @@ def _address(figure: Figure, kind: str = "svg") -> str:
 def interval_plot(
     rows: Sequence[HeadlineRow], metric: str, values: dict[str, list[float]], baseline: str | None
 ) -> str:
-    """Every run as a dot, every row's mean with its 95 % interval.
+    """Plot every run as a dot and every row's mean with its 95 % interval.
 
     Args:
         rows: Rows, top to bottom.
-        metric: Score shown.
-        values: Scores of the runs by row, scaled as the rows' means.
-        baseline: Row whose mean is drawn as a line.
+        metric: Score to plot.
+        values: Scores of the runs by row, scaled like the rows' means.
+        baseline: Row whose mean is also drawn as a line.
     """
     rows = [row for row in rows if metric in row.scores]
     with rc_context(_STYLE):
@@ -79,7 +79,7 @@ def interval_plot(
             if row.name == baseline:
                 axes.axvline(score.mean, color=colour, linewidth=0.9, linestyle=(0, (4, 3)), zorder=0)
         if factor(metric) == 100:
-            # An interval of two runs may reach beyond what a share can be.
+            # The interval of two runs may extend below 0 % or above 100 %.
             low, high = axes.get_xlim()
             axes.set_xlim(max(low, -2), min(high, 102))
         axes.set_yticks(range(len(rows)), [row.name for row in rows])
@@ -92,11 +92,14 @@ def interval_plot(
 
 
 def learning_curves(folders: dict[str, list[Path]], metric: str) -> str | None:
-    """Training loss and validation score by epoch: mean over a row's runs, band of one standard deviation.
+    """Plot training loss and validation score by epoch: mean over a row's runs, band of one standard deviation.
 
     Args:
         folders: Run folders by row.
-        metric: Score of the right-hand plot, where the histories have it.
+        metric: Score of the right-hand plot, if the histories have it.
+
+    Returns:
+        The plot; ``None`` if the histories are empty.
     """
     histories = {row: [_history(folder) for folder in paths] for row, paths in folders.items()}
     logged = {key for runs in histories.values() for run in runs for log in run for key in log}
@@ -140,12 +143,12 @@ def _history(folder: Path) -> list[dict[str, Any]]:
 
 
 def confusion_plot(matrix: np.ndarray, names: Sequence[str], heading: str) -> str:
-    """Counts, coloured by the share of the true class.
+    """Plot a confusion matrix: counts, coloured by the share of the true class.
 
     Args:
-        matrix: Rows are true classes (C, C).
-        names: Of the classes.
-        heading: Above it.
+        matrix: Counts; rows are true classes (C, C).
+        names: Names of the classes.
+        heading: Title of the plot.
     """
     shares = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
     with rc_context({**_STYLE, "axes.spines.top": True, "axes.spines.right": True}):
@@ -167,7 +170,7 @@ def confusion_plot(matrix: np.ndarray, names: Sequence[str], heading: str) -> st
 
 
 def projection_plot(before: Projection, after: Projection) -> str:
-    """Texts and pictures before and after training; lines join some of the pairs."""
+    """Plot texts and images before and after training; lines connect at most 120 of the pairs."""
     with rc_context(_STYLE):
         figure = _figure(8.8, 4.3)
         for axes, moment, heading in zip(

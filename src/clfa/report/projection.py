@@ -1,4 +1,4 @@
-"""Text and image students in two dimensions, before and after a training."""
+"""Projection of text and image students to two dimensions, before and after training."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from clfa.errors import DataError
 
 @dataclass(frozen=True)
 class Projection:
-    """Students of one moment in the plane.
+    """Students in the plane, before or after training.
 
     Args:
-        text: (n, 2).
-        image: (n, 2), row i of the same sample.
-        explained: Share of the variance that the plane holds.
-        distance: Mean distance of a text and its own picture on the unit sphere, in all dimensions.
-        other_distance: Mean distance of a text and the other samples' pictures.
+        text: Text students (n, 2).
+        image: Image students (n, 2); row i belongs to the same sample.
+        explained: Share of the variance explained by the plane.
+        distance: Mean distance of a text and its own image on the unit sphere, in all dimensions.
+        other_distance: Mean distance of a text and the images of the other samples.
     """
 
     text: np.ndarray
@@ -32,11 +32,11 @@ class Projection:
 
 
 def project(text: np.ndarray, image: np.ndarray) -> Projection:
-    """Principal components of texts and pictures together.
+    """Project to the first two principal components of texts and images together.
 
     Args:
-        text: (n, D), n > 1.
-        image: (n, D).
+        text: Text students (n, D), n > 1.
+        image: Image students (n, D).
     """
     points = np.concatenate([text, image]).astype(np.float64)
     centred = points - points.mean(axis=0)
@@ -44,7 +44,7 @@ def project(text: np.ndarray, image: np.ndarray) -> Projection:
     plane = centred @ axes[:2].T
     variances = strengths**2
     own = np.linalg.norm(points[: len(text)] - points[len(text) :], axis=1)
-    # Without a loop over pairs: squared distances of all texts to all pictures.
+    # Squared distances of all texts to all images, without a loop over pairs.
     squares = (points**2).sum(axis=1)
     products = points[: len(text)] @ points[len(text) :].T
     distances = np.sqrt(np.maximum(squares[: len(text), None] + squares[None, len(text) :] - 2 * products, 0))
@@ -59,7 +59,10 @@ def project(text: np.ndarray, image: np.ndarray) -> Projection:
 
 
 def read_projections(path: Path) -> tuple[Projection, Projection] | None:
-    """Before and after, from ``alignment.safetensors``; ``None`` of a single sample.
+    """Read the students before and after training from ``alignment.safetensors`` and project them.
+
+    Returns:
+        The projections before and after training; ``None`` if there is only one sample.
 
     Raises:
         DataError: When the file cannot be read.

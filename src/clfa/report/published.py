@@ -1,4 +1,4 @@
-"""Published figures to stand beside an experiment's own. None of them was rerun here."""
+"""Tables of published scores, to compare with an experiment's own. None of the methods was rerun here."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from clfa.experiments.schema import PublishedScores, nearest
 _SARCASM = "public result tables of MMSD and MMSD2.0; F1 is that of the sarcastic class"
 _SENTIMENT = "public result tables of MVSA-Single"
 
-# Method: accuracy and F1 on MMSD2.0, then on MMSD.
+# By method: accuracy and F1 on MMSD2.0, then on MMSD.
 _MMSD: dict[str, tuple[float | None, float | None, float, float] | tuple[None, None, float, float]] = {
     "TextCNN": (71.61, 69.52, 80.03, 75.32),
     "Bi-LSTM": (72.48, 68.05, 81.90, 77.53),
@@ -50,7 +50,10 @@ TABLES: dict[str, list[PublishedScores]] = {
 
 
 def published_rows(wanted: str | list[PublishedScores]) -> list[PublishedScores]:
-    """Rows given in an experiment, or those of a table that comes with the package.
+    """Return the published scores of an experiment: given there, or a table of this module.
+
+    Args:
+        wanted: The scores, or the name of a table in :data:`TABLES`.
 
     Raises:
         RecipeError: When there is no table of that name.

@@ -1,4 +1,4 @@
-"""Samples that two rows answer differently, with their pictures."""
+"""Samples for which the predictions of two rows differ, with their images."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ MAX_TEXT = 400
 
 @dataclass
 class Sample:
-    """One sample whose answer changed.
+    """A sample whose prediction changed.
 
     Args:
-        id: In the data set.
+        id: Id in the data set.
         label: True class.
-        before: What the second row said.
-        after: What the first row said.
-        text: The post's text, ``None`` where the data could not be read again.
-        picture: JPEG as a data address, ``None`` without picture.
+        before: Prediction of the second row.
+        after: Prediction of the first row.
+        text: The post's text; ``None`` if the data could not be read again.
+        picture: The image as JPEG in a data URL; ``None`` without an image.
     """
 
     id: str
@@ -45,20 +45,20 @@ class Sample:
 
 @dataclass
 class Change:
-    """How the answers of two rows differ over runs of equal fold and seed (McNemar's table).
+    """Differences between the predictions of two rows, over runs of equal fold and seed (McNemar's table).
 
     Args:
         first: A row.
-        second: The row it is held against.
-        runs: Pairs of runs.
-        both_right: Answers.
-        gained: Wrong in the second, right in the first.
-        lost: Right in the second, wrong in the first.
-        both_wrong: Answers.
+        second: The row that it is compared with.
+        runs: Number of pairs of runs.
+        both_right: Number of predictions that are right in both rows.
+        gained: Number of predictions that are wrong in the second row and right in the first.
+        lost: Number of predictions that are right in the second row and wrong in the first.
+        both_wrong: Number of predictions that are wrong in both rows.
         where: Fold and seed of the samples shown.
-        gains: Some samples of one pair of runs.
-        losses: Likewise.
-        note: Why texts or pictures are missing.
+        gains: Some gained samples of one pair of runs.
+        losses: Some lost samples of the same pair of runs.
+        note: Why texts or images are missing.
     """
 
     first: str
@@ -80,12 +80,12 @@ def change(study: Study, first: str, second: str, shown: int = 12) -> Change | N
     Args:
         study: The experiment.
         first: A row.
-        second: The row it is held against.
-        shown: At most so many samples of either kind, from the first pair of runs; picked by a digest of their ids, so
-            neither the most flattering ones nor the first.
+        second: The row that it is compared with.
+        shown: Largest number of samples of each kind, from the first pair of runs. They are chosen by a digest of their
+            ids, and therefore independent of their order and content.
 
     Returns:
-        ``None`` when there are no runs of equal fold and seed with predictions of the same samples.
+        The differences; ``None`` if there are no runs of equal fold and seed with predictions of the same samples.
     """
     ours, theirs = study.folders(first), study.folders(second)
     found = Change(first, second)
@@ -119,7 +119,7 @@ def _predictions(folder: Path, split: str) -> dict[str, dict[str, Any]]:
     if not path.is_file():
         return {}
     lines = (json.loads(line) for line in path.read_text(encoding="utf-8").splitlines())
-    # A number is hardly ever predicted exactly; right and wrong are no words for it.
+    # Numbers are left out, because a predicted number is hardly ever exactly right.
     return {line["id"]: line for line in lines if isinstance(line.get("label"), (str, list)) and "prediction" in line}
 
 
@@ -136,19 +136,19 @@ def _say(value: Any) -> str:
 
 
 def _illustrate(samples: list[Sample], folders: list[Path], split: str) -> str:
-    """Add texts and pictures; say why where that is not possible."""
+    """Add texts and images to the samples; return a note if some are missing."""
     if not samples:
         return ""
     recipes = [load_recipe(folder / "recipe.yaml") for folder in folders]
-    # Of the two the one that reads pictures.
+    # If only one of the two rows reads images, use its recipe.
     recipe = max(recipes, key=lambda recipe: recipe.model.vision_encoder is not None)
     try:
         from clfa.runs.corpus import load_corpus
 
         rows = load_corpus(recipe).splits[split]
     except (CLFAError, OSError, KeyError) as error:
-        logger.warning("The data cannot be read again, so texts and pictures are missing: %s", error)
-        return f"Texts and pictures are missing: the data cannot be read again ({error})."
+        logger.warning("The data cannot be read again, so texts and images are missing: %s", error)
+        return f"Texts and images are missing: the data cannot be read again ({error})."
     places = {name: place for place, name in enumerate(rows["id"][:])}
     missing = 0
     for sample in samples:
@@ -162,14 +162,14 @@ def _illustrate(samples: list[Sample], folders: list[Path], split: str) -> str:
                 sample.picture = thumbnail(row["image"])
             except CLFAError:
                 missing += 1
-    return f"{missing} of the samples are not in the data any more." if missing else ""
+    return f"{missing} of the samples are no longer in the data." if missing else ""
 
 
 def thumbnail(image: Any) -> str:
-    """A JPEG of at most 160 pixels a side, as a data address.
+    """Return an image as JPEG of at most 160 x 160 pixels in a data URL.
 
     Raises:
-        ImageError: When it cannot be read.
+        ImageError: When the image cannot be read.
     """
     picture = load_image(image)
     picture.thumbnail((THUMBNAIL, THUMBNAIL))

@@ -12,14 +12,14 @@ from scipy import stats
 
 @dataclass(frozen=True)
 class Mean:
-    """Scores of one row.
+    """Mean score of one row.
 
     Args:
         mean: Arithmetic mean.
-        sd: Sample standard deviation, ``nan`` of a single run.
+        sd: Sample standard deviation; ``nan`` for a single run.
         n: Number of runs.
-        low: Lower end of the 95 % interval of the mean, ``nan`` of a single run.
-        high: Upper end.
+        low: Lower end of the 95 % interval of the mean; ``nan`` for a single run.
+        high: Upper end of the interval.
     """
 
     mean: float
@@ -38,10 +38,10 @@ class Difference:
         sd: Standard deviation of the differences.
         n: Number of pairs (equal fold and seed).
         low: Lower end of the 95 % interval of the mean difference.
-        high: Upper end.
+        high: Upper end of the interval.
         p: Two-sided p value of the t-test; ``nan`` with fewer than two pairs, or when all differences are equal.
-        wilcoxon_p: Of the Wilcoxon signed-rank test.
-        ahead: Pairs in which the first row has the larger score.
+        wilcoxon_p: Two-sided p value of the Wilcoxon signed-rank test.
+        ahead: Number of pairs in which the first row has the larger score.
     """
 
     mean: float
@@ -55,7 +55,7 @@ class Difference:
 
 
 def standard_error(values: np.ndarray, ratio: float) -> float:
-    """Of the mean of scores whose training sets overlap.
+    """Return the standard error of the mean of scores whose training sets overlap.
 
     ``sqrt((1 / n + ratio) * variance)``, the corrected resampled estimate of Nadeau & Bengio (2003, "Inference for the
     Generalization Error", Machine Learning 52, section 5); over repeated folds as by Bouckaert & Frank (2004).
@@ -68,18 +68,18 @@ def standard_error(values: np.ndarray, ratio: float) -> float:
 
 
 def summarise(values: Sequence[float], ratio: float = 0.0) -> Mean:
-    """Mean, standard deviation and 95 % interval.
+    """Compute mean, standard deviation and 95 % interval of the mean.
 
     Args:
         values: Scores (n,), n > 0.
-        ratio: As of :func:`standard_error`.
+        ratio: See :func:`standard_error`.
 
     Raises:
-        ValueError: Without values.
+        ValueError: When there are no values.
     """
     scores = np.asarray(values, float)
     if not len(scores):
-        raise ValueError("no scores to summarise.")
+        raise ValueError("there are no scores to summarise.")
     mean = float(scores.mean())
     if len(scores) == 1:
         return Mean(mean, math.nan, 1, math.nan, math.nan)
@@ -88,12 +88,12 @@ def summarise(values: Sequence[float], ratio: float = 0.0) -> Mean:
 
 
 def compare(first: Sequence[float], second: Sequence[float], ratio: float = 0.0) -> Difference:
-    """Paired tests of two rows.
+    """Compare two rows by paired tests.
 
     Args:
-        first: Scores (n,), n > 0.
-        second: Scores of the same folds and seeds, in the same order.
-        ratio: As of :func:`standard_error`; 0 gives the ordinary paired t-test.
+        first: Scores of the first row (n,), n > 0.
+        second: Scores of the second row for the same folds and seeds, in the same order.
+        ratio: See :func:`standard_error`; 0 gives the ordinary paired t-test.
 
     Raises:
         ValueError: When the lengths differ or there is no pair.
@@ -106,7 +106,7 @@ def compare(first: Sequence[float], second: Sequence[float], ratio: float = 0.0)
     p = wilcoxon_p = math.nan
     if len(differences) > 1:
         error = standard_error(differences, ratio)
-        # Rounding alone is no variance.
+        # A smaller standard error is only rounding.
         if error > 1e-12:
             p = float(2 * stats.t.sf(abs(summary.mean) / error, len(differences) - 1))
         if np.any(differences != 0):
@@ -116,7 +116,7 @@ def compare(first: Sequence[float], second: Sequence[float], ratio: float = 0.0)
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
-    """p values corrected for their number (Holm 1979), in the same order; ``nan`` stays and does not count.
+    """Correct p values for multiple tests (Holm 1979), in the same order; ``nan`` stays ``nan`` and is not counted.
 
     Example:
         >>> holm([0.01, 0.04, 0.03])

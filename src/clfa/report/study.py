@@ -1,4 +1,4 @@
-"""An experiment's folder, read for its report."""
+"""An experiment's folder as read for its report."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from clfa.experiments.scores import shown_metrics
 
 @dataclass
 class Study:
-    """Everything a report is made of.
+    """An experiment with its results.
 
     Args:
         directory: The experiment's folder.
-        experiment: What was planned.
+        experiment: The experiment.
         runs: All planned runs.
         frame: The table, one line per run that finished or failed.
-        metrics: Scores to show, the first one tested.
+        metrics: Scores to show; the first one is tested.
     """
 
     directory: Path
@@ -35,11 +35,11 @@ class Study:
 
     @classmethod
     def read(cls, directory: str | Path, metric: str | None = None) -> Study:
-        """Read an experiment's folder; its table is made anew from the run folders.
+        """Read an experiment's folder and write its table again from the run folders.
 
         Args:
-            directory: What ``clfa experiment`` made.
-            metric: Tested instead of the experiment's first.
+            directory: Output folder of ``clfa experiment``.
+            metric: Metric to test instead of the experiment's first one.
 
         Raises:
             DataError: When there is no experiment or no finished run, or no run has the metric.
@@ -51,7 +51,7 @@ class Study:
         runs = plan_runs(experiment)
         frame = write_results(path, runs)
         if not (frame["status"] == "finished").any():
-            raise DataError(f"no run in {path} has finished yet; there is nothing to report.")
+            raise DataError(f"no run in {path} has finished yet, so there is nothing to report.")
         metrics = shown_metrics(experiment.metrics, frame.columns, experiment.split)
         if metric is not None:
             if f"{experiment.split}.{metric}" not in frame:
@@ -76,30 +76,30 @@ class Study:
 
     @property
     def rows(self) -> list[str]:
-        """Names of the rows with a finished run, in the order of the experiment."""
+        """Names of the rows with a finished run, in the experiment's order."""
         return list(dict.fromkeys(self.finished["row"]))
 
     @property
     def synthetic(self) -> bool:
-        """Whether any run was on the demo's data."""
+        """Whether any run used the demo's data."""
         places = self.finished["config.data.dir"].dropna().unique()
         return bool((self.frame["recipe"] == "demo").any()) or any(Path(p, "demo.json").is_file() for p in places)
 
     @property
     def over_folds(self) -> bool:
-        """Whether the runs are on more than one fold, so that training sets overlap and test sets differ."""
+        """Whether the runs use more than one fold; then training sets overlap and test sets differ."""
         return int(self.finished["fold"].nunique()) > 1
 
     @property
     def ratio(self) -> float:
-        """Size of the scored split divided by that of the training split; 0 where there are no folds."""
+        """Size of the scored split divided by that of the training split; 0 without folds."""
         if not self.over_folds:
             return 0.0
         sizes = self.finished
         return float((sizes[f"data.samples.{self.split}"] / sizes["data.samples.train"]).mean())
 
     def scores(self, row: str, metric: str) -> dict[tuple[int | None, int], float]:
-        """Scores of a row's runs by fold and seed."""
+        """Return the scores of a row's runs by fold and seed."""
         column = f"{self.split}.{metric}"
         runs = self.finished[(self.finished["row"] == row) & self.finished[column].notna()]
         return {
@@ -108,7 +108,7 @@ class Study:
         }
 
     def folders(self, row: str) -> dict[tuple[int | None, int], Path]:
-        """Folders of a row's finished runs by fold and seed."""
+        """Return the folders of a row's finished runs by fold and seed."""
         runs = self.finished[self.finished["row"] == row]
         return {
             (None if pd.isna(fold) else int(fold), int(seed)): self.directory / "runs" / slug
@@ -116,7 +116,7 @@ class Study:
         }
 
     def run_metrics(self, row: str) -> list[dict[str, Any]]:
-        """``metrics.json`` of a row's finished runs."""
+        """Read ``metrics.json`` of a row's finished runs."""
         return [
             json.loads((folder / "metrics.json").read_text(encoding="utf-8")) for folder in self.folders(row).values()
         ]

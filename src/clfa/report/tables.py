@@ -1,4 +1,4 @@
-"""The report's tables, as numbers; how they look is the page's business."""
+"""The numbers in the report's tables; the pages format them."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ class HeadlineRow:
     """One row of the headline table.
 
     Args:
-        name: The row.
-        group: Its heading, empty where it has none.
-        scores: By metric, scaled as shown (percent).
-        runs: Finished runs.
-        seconds: Median of a run.
-        memory_gb: Largest peak.
-        parameters: Trainable ones.
-        best: Metrics in which it has the best mean.
-        significant: Whether it differs from the baseline in the tested metric, corrected.
+        name: Name of the row.
+        group: Heading of the row; empty without one.
+        scores: Scores by metric, scaled as shown (percent).
+        runs: Number of finished runs.
+        seconds: Median duration of the runs.
+        memory_gb: Largest peak memory of the runs.
+        parameters: Number of trainable parameters.
+        best: Metrics in which the row has the best mean.
+        significant: Whether the row differs from the baseline in the tested metric, after correction.
     """
 
     name: str
@@ -47,9 +47,9 @@ class ComparisonRow:
 
     Args:
         first: A row.
-        second: The row it is held against.
+        second: The row that it is compared with.
         difference: First minus second in the tested metric, scaled as shown.
-        corrected_p: Holm's p over the whole table.
+        corrected_p: p value with Holm's correction over the whole table.
     """
 
     first: str
@@ -64,7 +64,7 @@ class ComparisonRow:
 
 
 def comparisons(study: Study) -> list[ComparisonRow]:
-    """Every row against the baseline, then the further pairs; paired by fold and seed."""
+    """Compare every row with the baseline, then the experiment's further pairs; paired by fold and seed."""
     experiment, metric = study.experiment, study.metrics[0]
     pairs = [(row, experiment.baseline_row) for row in study.rows if experiment.baseline_row not in (None, row)]
     pairs += [(first, second) for first, second in experiment.compare]
@@ -81,7 +81,7 @@ def comparisons(study: Study) -> list[ComparisonRow]:
 
 
 def headline(study: Study, compared: list[ComparisonRow]) -> list[HeadlineRow]:
-    """Rows in the order of the experiment, those of one group together."""
+    """Return the rows of the headline table in the experiment's order, with the rows of a group together."""
     rows = []
     for name, runs in study.finished.groupby("row", sort=False):
         scores = {}
@@ -116,23 +116,23 @@ def headline(study: Study, compared: list[ComparisonRow]) -> list[HeadlineRow]:
 
 
 def best_row(rows: list[HeadlineRow], metric: str) -> HeadlineRow | None:
-    """The row with the best mean."""
+    """Return the row with the best mean of a metric."""
     return next((row for row in rows if metric in row.best), None)
 
 
 @dataclass(frozen=True)
 class AlignmentRow:
-    """Text-to-image retrieval of a row's students and guide on validation pairs, means over its runs.
+    """Text-to-image retrieval by a row's students and guide on validation pairs; means over its runs.
 
     Args:
-        name: The row.
-        before: Median rank before training, ``nan`` where no run kept it.
+        name: Name of the row.
+        before: Students' median rank before training; ``nan`` if no run saved it.
         before_rank10: Percent among the first ten before training.
-        after: Median rank after training.
+        after: Students' median rank after training.
         after_rank10: Percent among the first ten after training.
-        guide: The guide's own median rank, ``nan`` without guide.
+        guide: Guide's median rank; ``nan`` without a guide.
         guide_rank10: Percent among the first ten by the guide.
-        chance: Median rank by chance.
+        chance: Median rank at chance.
         near_chance: Whether the guide was near chance in any run.
     """
 
@@ -148,7 +148,7 @@ class AlignmentRow:
 
 
 def alignment_rows(study: Study) -> list[AlignmentRow]:
-    """Rows with both modalities."""
+    """Return the retrieval of all rows with both modalities."""
     after, before = "validation.student_retrieval", "validation.student_retrieval_before"
     guide = "guide.validation_retrieval"
     rows = []

@@ -1,4 +1,4 @@
-"""Sentences that both pages need."""
+"""Sentences for the HTML and Markdown pages."""
 
 from __future__ import annotations
 
@@ -6,29 +6,29 @@ from clfa.experiments.scores import title
 from clfa.report.content import ReportContent
 
 SYNTHETIC = (
-    "SYNTHETIC data: generated posts that show how the machinery works. These figures say nothing about real posts and "
-    "must not be held against published ones."
+    "SYNTHETIC data: generated posts that demonstrate the software. These figures say nothing about real posts and "
+    "must not be compared with published ones."
 )
-MEMORY = "Memory is the peak of the worker process during the run, with what it kept of runs before."
-PUBLISHED = "Published, not rerun: figures from papers, made with other encoders, hardware and sometimes other splits."
+MEMORY = "Memory is the peak of the worker process during the run, including memory kept from earlier runs."
+PUBLISHED = "Published, not rerun: figures from papers, with other encoders, other hardware and sometimes other splits."
 WORTH = (
-    "The same trained models, scored with one modality withheld; a learnt token stands for it. The drop is what they "
-    "draw from it; a model trained without it from the start may lose less."
+    "The same trained models, scored with one modality withheld and replaced by a learnt token. The drop is the "
+    "contribution of that modality; a model trained without it from the start may lose less."
 )
 TEST = "Scores of the test split. No setting may be chosen from them."
 VALIDATION = (
-    "Scores of the VALIDATION split, on which the best epoch of every run was chosen: good for choosing settings, too "
-    "good for reporting."
+    "Scores of the VALIDATION split, on which the best epoch of every run was chosen. Use them to choose settings; "
+    "they are too optimistic to report."
 )
 
 
 def split_sentence(report: ReportContent) -> str:
-    """Whether scores are of test or validation."""
+    """Return the sentence about the scored split."""
     return TEST if report.study.split == "test" else VALIDATION
 
 
 def progress_sentence(report: ReportContent) -> str:
-    """How much of the plan is done."""
+    """Return the sentence about finished and planned runs."""
     study = report.study
     done, failed, planned = len(study.finished), len(study.failed), len(study.runs)
     folds = study.experiment.data.folds or []
@@ -41,7 +41,7 @@ def progress_sentence(report: ReportContent) -> str:
 
 
 def test_sentence(report: ReportContent) -> str:
-    """Which test, and which correction."""
+    """Return the sentences about the statistical test and its correction."""
     study = report.study
     metric = title(study.metrics[0])
     if study.over_folds:
@@ -52,17 +52,17 @@ def test_sentence(report: ReportContent) -> str:
         )
     else:
         test = (
-            f"Paired t-test on {metric} over seeds. All runs share one split, so it speaks of the randomness of "
-            "training and not of other samples."
+            f"Paired t-test on {metric} over seeds. All runs use the same split, so the test covers the randomness of "
+            "training, not that of the samples."
         )
     return (
         f"{test} p values are corrected for the {len(report.compared)} comparisons of this table (Holm 1979); the "
-        "95 % intervals are not. Wilcoxon's signed-rank test is a second opinion, uncorrected."
+        "95 % intervals are not. Wilcoxon's signed-rank test is given for comparison, uncorrected."
     )
 
 
 def headline_sentence(report: ReportContent) -> str:
-    """How to read the headline table."""
+    """Return the sentences that explain the headline table."""
     baseline = report.study.experiment.baseline_row
     bold = (
         f"Bold: the best mean of its column, where the row also differs from “{baseline}” in "
@@ -70,5 +70,5 @@ def headline_sentence(report: ReportContent) -> str:
         if baseline is not None
         else "◦ marks the best mean of each column."
     )
-    cost = f"Seconds: median of a run, without reading data that runs of one process share. {MEMORY}"
+    cost = f"Seconds: median of the runs, without reading data that runs of one process share. {MEMORY}"
     return f"Mean ± standard deviation over runs. {bold} {cost}"

@@ -1,4 +1,4 @@
-"""What each modality is worth to a row: the score of the same models without it."""
+"""Contribution of each modality: the drop in score when it is withheld from the same models."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ class WorthRow:
     """One modality of one row.
 
     Args:
-        name: The row.
-        modality: What was withheld.
-        whole: Score with everything, scaled as shown.
+        name: Name of the row.
+        modality: The withheld modality.
+        whole: Score with all modalities, scaled as shown.
         without: Score without the modality.
-        worth: Whole minus without, run by run.
+        worth: Difference of the two, run by run.
     """
 
     name: str
@@ -31,7 +31,7 @@ class WorthRow:
 
 
 def worth_rows(study: Study) -> list[WorthRow]:
-    """Every row whose runs were scored with a modality withheld, in the tested metric."""
+    """Return the contributions in the tested metric, for all rows whose runs were scored with a modality withheld."""
     metric = study.metrics[0]
     scale, frame = factor(metric), study.finished
     rows = []

@@ -10,7 +10,7 @@ from clfa.modeling.baselines import BASELINES
 from clfa.modeling.fusion import FUSIONS
 from clfa.modeling.pooling import POOLINGS
 from clfa.recipe import Recipe
-from clfa.targets import CLASS_WEIGHTS, METRICS
+from clfa.targets import METRICS
 from clfa.training.alpha_schedules import ALPHA_SCHEDULES
 
 
@@ -18,7 +18,7 @@ def check_names(recipe: Recipe) -> None:
     """Check what the recipe calls by name, before any work is done.
 
     Raises:
-        RecipeError: When a reader, fusion, alignment, pooling, schedule, scheme of class weights, baseline, guide,
+        RecipeError: When a reader, fusion, alignment, pooling, schedule, baseline, guide,
             knowledge source or lexicon of that name does not exist.
     """
     READERS.get(recipe.data.reader)
@@ -26,8 +26,6 @@ def check_names(recipe: Recipe) -> None:
     ALIGNMENTS.get(recipe.model.alignment)
     POOLINGS.get(recipe.model.pooling)
     ALPHA_SCHEDULES.get(recipe.training.alpha_schedule)
-    if recipe.training.class_weights not in ("none", None) and isinstance(recipe.training.class_weights, str):
-        CLASS_WEIGHTS.get(recipe.training.class_weights)
     if recipe.model.baseline is not None:
         BASELINES.get(recipe.model.baseline)
     if recipe.guide.name != "none":

@@ -1,0 +1,52 @@
+"""``clfa predict --image ... --text ...``: one post, soon."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import typer
+
+from clfa.errors import CLFAError
+
+
+def predict_one(run: str, text: str | None, image: str | None, engine: str = "torch", **computing: Any) -> None:
+    """Predict on one post and print what the model makes of it.
+
+    Args:
+        run: Run folder, model directory or hub id; for ``onnx`` also an export.
+        text: The post's text.
+        image: Its picture: a path or fsspec address.
+        engine: A name in :data:`clfa.prediction.engines.ENGINES`.
+        computing: ``batch_size`` and ``precision``.
+
+    Raises:
+        BadParameter: When the engine is for many posts.
+        CLFAError: When there is no model, or the post cannot be read.
+    """
+    from clfa.cli.lean_start import lean_transformers
+
+    with lean_transformers():
+        from clfa.prediction.engines import ENGINES
+        from clfa.prediction.post import Post
+        from clfa.prediction.post_classifier import PostClassifier
+
+        if ENGINES.get(engine).distributed:
+            raise typer.BadParameter(f"--engine {engine} needs an INPUT.")
+        classifier = PostClassifier.load(run, engine=engine, **computing)
+    prediction = classifier([Post(text, image)])[0]
+    if prediction.error is not None:
+        raise CLFAError(f"cannot predict on this post: {prediction.error}")
+    for name, found in (prediction.targets or {}).items():
+        if len(classifier.targets) > 1:
+            typer.echo(f"{name}:")
+        _show(found.value, found.probabilities or {})
+
+
+def _show(label: Any, probabilities: Mapping[str, float]) -> None:
+    if isinstance(label, list):
+        typer.echo(", ".join(label) or "(none)")
+    else:
+        typer.echo(f"{label:.4g}" if isinstance(label, float) else label)
+    for name, probability in sorted(probabilities.items(), key=lambda item: -item[1]):
+        typer.echo(f"  {probability:6.1%}  {name}")
