@@ -41,7 +41,7 @@ def embed_table(
         image: Image column; the recipe's when not given.
         identifier: Id column; the recipe's when not given.
         engine: ``torch``: this process; ``ray``: a cluster.
-        batch_size: Rows taken at a time; their pictures are in memory together.
+        batch_size: Rows taken at a time; their images are in memory together.
         strict: Make the first failing row an error.
         failures: JSONL file for the rows that failed.
         restart: Discard unfinished work.

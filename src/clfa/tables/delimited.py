@@ -23,8 +23,8 @@ _MAX_HEADER_LINES = 100
 _DECLARED = re.compile(r"sep=(.)\s*")
 
 
-# A row, and the byte at which it begins.
-_Placed = tuple[int, Row]
+# A row, and the byte at which it begins; ``None`` for a line that cannot be read without the one before it.
+_Placed = tuple[int | None, Row]
 
 
 class DelimitedTable(Table):
@@ -83,14 +83,8 @@ class DelimitedTable(Table):
         """See :meth:`clfa.tables.table.Table.stretches`; cut at bytes where the file has them."""
         if not self._file.seekable:
             return super().stretches(size)
-        starts: list[int] = []
-        count = 0
-        with self.damage(lambda: count):
-            for offset, _ in self._placed_rows():
-                if count % size == 0:
-                    starts.append(offset)
-                count += 1
-        return stretches_from(starts, count, size)
+        with self.damage("the last one read"):
+            return stretches_from((offset for offset, _ in self._placed_rows()), size)
 
     def stretch(self, stretch: Stretch, columns: Sequence[str] | None = None) -> Iterator[Row]:
         """See :meth:`clfa.tables.table.Table.stretch`."""
@@ -139,10 +133,15 @@ class DelimitedTable(Table):
                     row = Row(number + 1, values, None, place, lines)
                 else:
                     detail = f"{len(fields)} fields instead of {width}: {' | '.join(fields)[:80]}"
-                    row = Row(number + 1, {}, detail, place, lines)
+                    row = Row(number + 1, {}, detail, place)
             number += 1
             kept += lines
             yield start, row
+            if row.error is not None:
+                # Whatever the lines after the first were to be, each is listed.
+                for line_number in range(place + 1, place + lines):
+                    number += 1
+                    yield None, Row(number, {}, row.error, line_number)
         assert kept + blank == feed.taken, f"{self.path}: {feed.taken} lines, of which {kept} + {blank} were read"
 
     def _best(self, text: str, found: Fields) -> list[str]:
@@ -174,7 +173,9 @@ class DelimitedTable(Table):
             found = split_fields("".join(parts).rstrip("\r\n"), self.separator)
             if found.open:
                 continue
-            if found.proper and not self._profile.swallowed(text, place, [part.rstrip("\r\n") for part in parts[1:]]):
+            others = [part.rstrip("\r\n") for part in parts[1:]]
+            whole = len(found.values) == len(self.columns)
+            if found.proper and not self._profile.swallowed(text, place, others, whole):
                 return found.values, len(parts)
             break
         feed.give_back(following)

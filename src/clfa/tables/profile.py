@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
 
 from clfa.tables.quoting import split_fields
 
 _DIGITS, _LETTERS = re.compile(r"\d+"), re.compile(r"[^\W\d_]+")
 # From so many rows on a column has a shape, and a column of so few different values is one of classes.
 _FEWEST_ROWS, _MOST_SHAPES, _MOST_VALUES = 5, 3, 20
-# Of the lines between two quotes, the share that looks like rows from which on they are rows.
-_MOST_LIKE_ROWS = 0.8
+# What holds for such a share of rows, or lines, is taken to hold.
+_NEARLY_ALL = 0.8
 
 
 class RowProfile:
@@ -33,7 +34,7 @@ class RowProfile:
         if len(rows) >= _FEWEST_ROWS:
             for column in range(width):
                 cells = [row[column] for row in rows]
-                values, shapes = set(cells), {_shape(cell) for cell in cells}
+                values, shapes = _usual(cells), _usual(map(_shape, cells))
                 if len(values) <= min(_MOST_VALUES, len(rows) // 2):
                     self._values[column] = values
                 if len(shapes) <= _MOST_SHAPES:
@@ -41,17 +42,24 @@ class RowProfile:
         plain = [cells for line in (header, *lines) if len(cells := line.split(separator)) == width]
         # Programs that put every text in quotes leave none open.
         self._quoted = {
-            column for column in range(width) if plain and all(cells[column].startswith('"') for cells in plain)
+            column
+            for column in range(width)
+            if plain and sum(cells[column].startswith('"') for cells in plain) >= _NEARLY_ALL * len(plain)
         }
 
-    def swallowed(self, first: str, place: int, following: Sequence[str]) -> bool:
+    def swallowed(self, first: str, place: int, following: Sequence[str], whole: bool) -> bool:
         """Return whether lines between two quotes are rows that a stray quote swallowed, not the text of one row.
 
         Args:
             first: The line in which a quote is opened.
             place: Column whose field it opens.
             following: The lines after it, to the one in which the quote is closed.
+            whole: Whether the lines together have as many fields as there are columns.
         """
+        lines = [line for line in following if line.strip()]
+        rows = sum(map(self._resembles_row, lines))
+        if not rows or not whole:
+            return rows > 0
         cells = first.split(self._separator)
         after = self._width - place - 1
         # Is the first line a row by itself? Its text may hold separators.
@@ -59,12 +67,16 @@ class RowProfile:
             return False
         if after and not self._fit(cells[-after:], place + 1):
             return False
-        lines = [line for line in following if line.strip()]
-        rows = sum(map(self._resembles_row, lines))
-        return rows > 0 and rows >= _MOST_LIKE_ROWS * len(lines)
+        return rows >= _NEARLY_ALL * len(lines)
 
     def _resembles_row(self, line: str) -> bool:
         cells = line.split(self._separator)
+        if len(cells) != self._width:
+            found = split_fields(line, self._separator)
+            cells = found.values if found.proper and not found.open else []
+        elif any('""' in cell and cell != '""' for cell in cells):
+            # Doubled as in a quoted text, and not in one of its own: it would have ended the text before it.
+            return False
         if len(cells) != self._width or self._width < 2 or not self._fit(cells, 0):
             return False
         if self._values or self._shapes or self._separator == "\t":
@@ -82,6 +94,19 @@ class RowProfile:
             if column in self._shapes and _shape(cell.strip('"')) not in self._shapes[column]:
                 return False
         return True
+
+
+def _usual(cells: Iterable[str]) -> set[str]:
+    """The most frequent ones, as many as make nearly all: among the first lines may be some of a longer text."""
+    counts = Counter(cells)
+    left = _NEARLY_ALL * counts.total()
+    usual = set()
+    for cell, count in counts.most_common():
+        if left <= 0 and count < 3:
+            break
+        usual.add(cell)
+        left -= count
+    return usual
 
 
 def _shape(cell: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import lzma
 import zlib
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
@@ -32,18 +32,24 @@ class Stretch:
     stop: int
 
 
-def stretches_from(starts: Sequence[int], count: int, size: int) -> list[Stretch]:
-    """Return stretches of ``size`` rows.
+def stretches_from(offsets: Iterable[int | None], size: int) -> list[Stretch]:
+    """Return stretches of ``size`` rows, or of a few more.
 
     Args:
-        starts: Byte where each begins.
-        count: Number of rows.
-        size: Rows of each but the last.
+        offsets: Byte where each row begins; ``None`` for one that cannot be read without the one before it.
+        size: Rows aimed at.
     """
+    starts: list[tuple[int, int]] = []
+    count = 0
+    for offset in offsets:
+        if offset is not None and (not starts or count - starts[-1][0] >= size):
+            starts.append((count, offset))
+        count += 1
     # The last one ends with the file, wherever that is.
+    ends = [*starts[1:], (count, -1)]
     return [
-        Stretch(number * size, min(size, count - number * size), start, [*starts, -1][number + 1])
-        for number, start in enumerate(starts)
+        Stretch(first, last - first, start, stop)
+        for (first, start), (last, stop) in zip(starts, ends if starts else [], strict=True)
     ]
 
 

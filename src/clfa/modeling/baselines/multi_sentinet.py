@@ -1,4 +1,4 @@
-"""MultiSentiNet: what the picture shows picks out the words that matter."""
+"""MultiSentiNet: attention over words, guided by image features."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Res-BERT: the picture's and the text's one vector side by side."""
+"""Res-BERT: concatenation of one image vector and one text vector."""
 
 from __future__ import annotations
 
