@@ -27,10 +27,10 @@ class CLFAConfig(PreTrainedConfig):
         text_feature_dropout: Dropout on text features before their projection (none in the paper).
         image_feature_dropout: The same for image features.
         projection_layer_norm: LayerNorm on encoder features before the projections (none in the paper).
-        image_grid_size: Average-pool a convolutional encoder's grid to so many cells a side before the projection;
+        image_grid_size: Cells per side to which a convolutional encoder's grid is average-pooled before the projection;
             ``None`` keeps every cell. Not for encoders with patch tokens.
         fusion: Name in :data:`clfa.modeling.fusion.FUSIONS`.
-        baseline: Name in :data:`clfa.modeling.baselines.BASELINES` of a model in the place of projections and fusion;
+        baseline: Name in :data:`clfa.modeling.baselines.BASELINES` of a model that replaces projections and fusion;
             ``None`` for CLFA itself.
         baseline_options: Options of that baseline.
         num_fusion_layers: Number of fusion layers (3 in the paper), in fusions that have layers.
@@ -44,7 +44,7 @@ class CLFAConfig(PreTrainedConfig):
         pooling: Name in :data:`clfa.modeling.pooling.POOLINGS`: ``mean`` (masked), ``cls`` ([CLS] through a tanh layer)
             or ``max`` (masked).
         use_knowledge: Whether the optional knowledge stream exists. It shares the text encoder and text projection.
-        allow_missing_modalities: Whether a sample may lack its text or its image; a learnt token then stands for it.
+        allow_missing_modalities: Whether a sample may lack its text or its image; a learnt token then replaces it.
         modality_dropout: Probability that a complete training sample loses one of the two.
         guide_dim: Width of the guide's embeddings. ``None`` or equal to ``hidden_size``: students are compared with the
             guide directly, as in the paper. Otherwise one linear map per modality brings students to the guide's width.
@@ -54,12 +54,12 @@ class CLFAConfig(PreTrainedConfig):
         negatives: ``batch`` as in the paper, or ``bank``: the guide embeddings of the whole training set.
         temperature: tau of the guided contrastive loss (0.1).
         label_smoothing: Label smoothing of the classification loss (none in the paper).
-        focal_gamma: Focus of the loss of single- and multi-label targets on what is not yet classified well (Lin et al.
-            2017; 2 there); 0, as in the paper, for none.
+        focal_gamma: Gamma of the focal loss of single- and multi-label targets (Lin et al. 2017, who use 2); 0, as in
+            the paper, for no focal loss.
         class_weights: Weight of each class in the loss, where there is the default label.
         targets: What the model predicts, as :meth:`clfa.targets.target.Target.to_dict` has it; ``None`` for the one
             default label, whose classes are in ``id2label``. Given, they decide on ``id2label`` and ``problem_type``.
-        freeze_text_encoder: ``False``, ``True`` (wholly) or the number of lower layers to freeze with the embeddings.
+        freeze_text_encoder: ``False``, ``True`` (all) or the number of lower layers to freeze with the embeddings.
         freeze_vision_encoder: The same for the vision encoder.
 
     Raises:
