@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, fields
 
 from transformers import TrainingArguments
 
+from clfa.fields.check import check_fields
+from clfa.fields.training import OptimizerFields, TrainingFields
 from clfa.training.alpha_schedules import ALPHA_SCHEDULES
 
 
 @dataclass
-class CLFATrainingArguments(TrainingArguments):
+class CLFATrainingArguments(OptimizerFields, TrainingFields, TrainingArguments):
     """Arguments of :class:`clfa.training.CLFATrainer`.
 
     The defaults are the recipe in the authors' scripts: learning rate 1e-5, linear warm-up over 5 % and linear decay,
@@ -22,19 +24,10 @@ class CLFATrainingArguments(TrainingArguments):
     micro-batches of 8 are not one batch of 16; without (alpha 0) they are. ``negatives="bank"`` offers every sample the
     whole training set, whatever the batch.
 
-    Args:
-        encoder_learning_rate: Learning rate of the encoders where it differs from the rest.
-        alpha_schedule: ``constant`` as in the paper, or ``linear_decay`` from ``alpha`` to 0 over the training.
-        group_by_length: Put samples of like text length into one batch, so that less of it is padding.
-        early_stopping_patience: Evaluations without a better validation score before training stops; 0 never stops.
-        ema_decay: Decay per step of an exponential moving average of the weights, which is then what is evaluated and
-            kept (none in the paper); 0 for none.
+    What it adds to Transformers' arguments is explained in :mod:`clfa.fields.training`.
     """
 
-    learning_rate: float = 1e-5
     warmup_steps: float = 0.05
-    weight_decay: float = 0.01
-    max_grad_norm: float = 1.0
     per_device_train_batch_size: int = 8
     per_device_eval_batch_size: int = 32
     num_train_epochs: float = 30.0
@@ -47,12 +40,6 @@ class CLFATrainingArguments(TrainingArguments):
     greater_is_better: bool | None = True
     logging_strategy: str = "epoch"
     remove_unused_columns: bool = False
-    encoder_learning_rate: float | None = field(default=None, metadata={"help": "Learning rate of the encoders."})
-    alpha_schedule: str = field(default="constant", metadata={"help": "constant or linear_decay."})
-    early_stopping_patience: int = field(default=0, metadata={"help": "Evaluations without progress; 0: never stop."})
-
-    group_by_length: bool = field(default=False, metadata={"help": "Batches of texts of like length."})
-    ema_decay: float = field(default=0.0, metadata={"help": "Moving average of the weights; 0: none."})
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -60,7 +47,9 @@ class CLFATrainingArguments(TrainingArguments):
             raise ValueError(
                 f"alpha_schedule is {self.alpha_schedule!r}; choose one of {', '.join(ALPHA_SCHEDULES.names())}."
             )
-        if not 0 <= self.ema_decay < 1:
-            raise ValueError(f"ema_decay is {self.ema_decay}; it must be at least 0 and below 1.")
+        inherited = {field.name for field in fields(TrainingArguments)}
+        for source in (OptimizerFields, TrainingFields):
+            # What Transformers has too may be set as Transformers allows it.
+            check_fields(self, source, tuple({field.name for field in fields(source)} - inherited))
         if self.ema_decay and not self.load_best_model_at_end:
             raise ValueError("ema_decay needs load_best_model_at_end: averaged weights live in the checkpoints.")
