@@ -144,9 +144,7 @@ def test_a_guessed_id_that_is_not_unique_is_not_used(caplog: pytest.LogCaptureFi
     assert corpus.splits["test"]["id"][:] == ["1", "2", "3", "4", "5", "6"]
     assert (corpus.facts["columns"]["id"], corpus.facts["columns"]["unused"]) == (None, ["image_id"])
     (record,) = caplog.records
-    assert record.getMessage().startswith(
-        "<data frame>: column 'image_id' is not used as the id: 3 of 6 rows have the id of another sample, for instance 'a'."
-    )
+    assert "column 'image_id' is not used as the id: 3 of 6 rows have the id of another sample" in record.getMessage()
     # Whoever names it means it.
     named = read_corpus("table", data.assign(image_id=list("aabbcc")), id="image_id", as_split="test")
     assert named.splits["test"]["id"][:] == list("aabbcc")
