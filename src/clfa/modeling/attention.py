@@ -105,7 +105,7 @@ class AttentionSubLayer(nn.Module):
         dropout = self.attention_dropout if self.training else 0.0
         attended = self.attend(query, key, value, attn_mask=scores_mask, dropout_p=dropout)
         update = self.output(attended.transpose(1, 2).flatten(2))
-        result: torch.Tensor = self.layer_norm(hidden + self.dropout(update))
+        result = self.layer_norm(hidden + self.dropout(update))
         return result if present is None else torch.where(present[:, None, None], result, hidden)
 
     def _heads(self, states: torch.Tensor) -> torch.Tensor:

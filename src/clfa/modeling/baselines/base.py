@@ -87,5 +87,4 @@ def build_baseline(name: str, config: CLFAConfig, widths: Mapping[str, int], opt
         if option not in known:
             takes = ", ".join(known) or "none"
             raise ModelError(f"baseline {name!r} has no option {option!r}; it takes: {takes}.")
-    baseline: Baseline = baseline_class(config, widths, **options)
-    return baseline
+    return baseline_class(config, widths, **options)

@@ -73,7 +73,7 @@ class CLMLF(Baseline):
     Args:
         config: ``num_fusion_layers`` layers over both, and all sizes and dropouts of a layer.
         widths: Feature width by stream name.
-        num_image_layers: Layers over the image tokens alone; 2 in the authors' public code.
+        num_image_layers: Layers over only the image tokens; 2 in the authors' public code.
         label_weight: Weight of label-based contrastive learning.
         data_weight: Weight of data-based contrastive learning.
         temperature: tau; 0.07 in the authors' public code.

@@ -42,7 +42,7 @@ class CMGCN(Baseline):
     In-Modal and Cross-Modal Graphs", ACM Multimedia 2021.
 
     - Nodes ``g_i``: text tokens, regions, and, where there is knowledge, its tokens (attribute words), each kind
-      through a linear map of its own.
+      through its own linear map.
     - Edges A, symmetric: 1 between text tokens at most ``window`` apart and from every node to itself;
       ``max(0, cos(g_i, g_j))`` between nodes of different kinds; none between two regions or two attribute words.
     - ``G_l = ReLU(D^-1/2 A D^-1/2 G_(l-1) W_l + b_l)`` for ``num_fusion_layers`` layers.

@@ -27,7 +27,7 @@ class DRNet(Baseline):
     - Decomposition: ``s_m = S x_m`` into the space both share, ``p_m = P_m x_m`` into one of each modality's own;
       the two private vectors are the contrast. ``y_m = R_m [s_m; p_m]`` has to give x_m back.
     - Relation: every ANP token a_k is a view of the text, ``r_k = sum_i softmax_i(h_i^T W a_k / sqrt(d)) h_i``; the
-      views are weighed, ``r = sum_k softmax_k(u^T tanh(U a_k)) r_k``.
+      views are weighted, ``r = sum_k softmax_k(u^T tanh(U a_k)) r_k``.
     - ``out = ReLU(W [p_text; p_image; r] + b)``.
     - In training the loss has two further terms: reconstruction, ``mean (x_m - y_m)^2``, and orthogonality,
       ``||S P_m^T||_F^2 / d^2``, both summed over m.

@@ -138,7 +138,7 @@ class HKE(Baseline):
     - Knowledge (a caption, in the paper's best model) is a second image: the same with its tokens in the place of the
       regions. Both agreements are mapped to ``hidden_size`` and added.
 
-    Without knowledge (of the model, the batch or a sample) the image's agreement stands alone, as in the paper's
+    Without knowledge (in the model, the batch or a sample) only the image's agreement is used, as in the paper's
     model without knowledge.
 
     Simplified against the paper: there the classifier reads ``p * c_a`` and ``p * c_p`` by position of the region (and

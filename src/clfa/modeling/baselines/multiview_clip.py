@@ -21,9 +21,9 @@ class MultiViewCLIP(Baseline):
     - Text view ``GELU(dropout(W_t t + b))`` of the text's vector t (CLIP: the end-of-text token), image view
       ``GELU(dropout(W_v v + b))`` of the image's (CLIP: the class token).
     - Interaction view: all image and text tokens, each through a linear map, in one sequence through
-      ``num_fusion_layers`` transformer layers; of its outputs the two vectors t' and v' at the same places, weighed by
+      ``num_fusion_layers`` transformer layers; of its outputs the two vectors t' and v' at the same places, weighted by
       key-less attention, ``softmax(w^T t', w^T v')``, and added.
-    - Every view has a classifier of its own.
+    - Every view has its own classifier.
 
     Simplified against the paper: there the softmax scores of the three classifiers are added and the three
     cross-entropies, too; here their logits are averaged (as in this library's late fusion) and the average has one

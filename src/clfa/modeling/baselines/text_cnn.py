@@ -25,7 +25,7 @@ class TextCNN(Baseline):
 
     Simplified against the paper: one channel of word vectors (trained or, with ``model.freeze_text_encoder``, static)
     instead of one of each; weight decay instead of a bound on the norm of the classifier's weights. The paper's word
-    vectors are word2vec's; ``text_encoder: embeddings:NAME`` puts an encoder's input embeddings in their place. Only
+    vectors are word2vec's; ``text_encoder: embeddings:NAME`` uses an encoder's input embeddings instead. Only
     the text is read; set ``model.vision_encoder=null`` to save time.
 
     Args:
