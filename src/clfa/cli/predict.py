@@ -32,6 +32,10 @@ def predict(
     text_column: Annotated[str | None, typer.Option(help="Text column; the training table's when not given.")] = None,
     image_column: Annotated[str | None, typer.Option(help="Image column; the training table's when not given.")] = None,
     id_column: Annotated[str | None, typer.Option(help="Id column; row numbers where there is none.")] = None,
+    separator: Annotated[
+        str | None, typer.Option(help="Character between the fields of a CSV or TSV file; found by content when not given.")
+    ] = None,
+    sheet: Annotated[str | None, typer.Option(help="Sheet of an Excel file; the first one when not given.")] = None,
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on with unfinished work, which is done anyway; no error without any.")
     ] = False,
@@ -92,6 +96,7 @@ def predict(
             "--shard-rows": shard_rows,
         }
         for_tables |= {f"--{name.replace('_', '-')}": value for name, value in cluster.given().items()}
+        for_tables |= {"--separator": separator, "--sheet": sheet}
         for_tables |= {"--resume": resume, "--strict": strict}
         for_tables |= {"--text-column": text_column, "--image-column": image_column, "--id-column": id_column}
         for option in [name for name, value in for_tables.items() if value not in (None, False)]:
@@ -109,6 +114,8 @@ def predict(
         text=text_column,
         image=image_column,
         identifier=id_column,
+        separator=separator,
+        sheet=sheet,
         engine=engine,
         precision=precision,  # type: ignore[arg-type]
         batch_size=batch_size,

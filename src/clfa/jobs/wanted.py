@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from clfa.tables.columns import Columns, find_columns
@@ -22,16 +22,18 @@ class WantedColumns:
         given: Column by field, as the caller gave them.
         run: Columns of the table that the model was trained on.
         required: Fields that must have a column.
+        tables: What the files themselves do not say, as the caller gave it.
     """
 
     given: Mapping[str, str | None] = field(default_factory=dict)
     run: Columns | None = None
     required: tuple[str, ...] = ()
+    tables: TableOptions = field(default_factory=TableOptions)
 
     @property
     def options(self) -> TableOptions:
         """How tables are to be read."""
-        return TableOptions(likely_separator=None if self.run is None else self.run.separator)
+        return self.tables if self.run is None else replace(self.tables, likely_separator=self.run.separator)
 
     def find(self, table: Table) -> Columns:
         """Return the columns of a table.
@@ -53,4 +55,5 @@ class WantedColumns:
     def to_dict(self) -> dict[str, Any]:
         """Return what results depend on, as JSON values."""
         run = None if self.run is None else {name: getattr(self.run, name) for name in _USED}
-        return {"given": dict(self.given), "run": run}
+        tables = {"separator": self.tables.separator, "sheet": self.tables.sheet}
+        return {"given": dict(self.given), "run": run, **{key: value for key, value in tables.items() if value}}

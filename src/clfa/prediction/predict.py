@@ -18,6 +18,7 @@ from clfa.prediction.engines.base import Engine, Precision
 from clfa.prediction.predict_job import PredictJob
 from clfa.runs.run_folder import RunFolder
 from clfa.tables.columns import Columns
+from clfa.tables.row import TableOptions
 
 if TYPE_CHECKING:
     from clfa.prediction.post_classifier import PostClassifier
@@ -32,6 +33,8 @@ def predict_file(
     image: str | None = None,
     identifier: str | None = None,
     knowledge: str | None = None,
+    separator: str | None = None,
+    sheet: str | None = None,
     run: Columns | None = None,
     image_root: str | Path | None = None,
     engine: str | None = None,
@@ -60,6 +63,8 @@ def predict_file(
         image: Image column: paths, fsspec addresses, or encoded bytes; found in the same way when not given.
         identifier: Id column, found in the same way; the row number where there is none.
         knowledge: Knowledge column, found in the same way, for models that read it.
+        separator: Character between the fields of a CSV or TSV file; found by content when not given.
+        sheet: Sheet of an Excel file; the first one when not given.
         run: Columns of the training table; those that the run folder keeps when not given.
         image_root: What relative image paths are relative to; the run's, or the folder of each table, when not given.
         engine: Name in :data:`clfa.prediction.engines.ENGINES`; ``torch`` when not given.
@@ -98,6 +103,7 @@ def predict_file(
         batch_size or 32,
         {"text": text, "image": image, "id": identifier, "knowledge": knowledge},
         run,
+        TableOptions(separator, sheet=sheet),
         engine or "torch",
         precision or "auto",
         None if isinstance(model, str | Path) else lambda job: model,

@@ -11,6 +11,7 @@ from clfa.jobs.wanted import WantedColumns
 from clfa.jobs.worker import Job, Outcome, Worker
 from clfa.tables.cells import Cells
 from clfa.tables.columns import Columns
+from clfa.tables.row import TableOptions
 
 if TYPE_CHECKING:
     from clfa.prediction.engines.base import Precision
@@ -26,6 +27,7 @@ class PredictJob(Job):
         batch_size: Posts per forward pass.
         given: Column by field (``id``, ``text``, ``image``, ``knowledge``), as the caller gave them.
         run: Columns of the table that the model was trained on.
+        tables: What the files themselves do not say, as the caller gave it.
         engine: Name of the engine whose worker it is.
         precision: ``auto``, ``fp32`` or ``bf16``.
         load: Makes the classifier from this job; :meth:`clfa.prediction.post_classifier.PostClassifier.load` when not
@@ -36,6 +38,7 @@ class PredictJob(Job):
     batch_size: int = 32
     given: Mapping[str, str | None] = field(default_factory=dict)
     run: Columns | None = None
+    tables: TableOptions = field(default_factory=TableOptions)
     engine: str = "torch"
     precision: Precision = "fp32"
     load: Callable[[PredictJob], Any] | None = None
@@ -75,7 +78,8 @@ class PredictWorker(Worker):
         reads_image = classifier.processor.image_processor is not None
         looks = classifier.knowledge is not None and classifier.knowledge.reads_images
         reads = {"text": classifier.processor.tokenizer is not None, "image": reads_image or looks}
-        self.columns = WantedColumns(job.given, job.run, tuple(name for name, read in reads.items() if read))
+        required = tuple(name for name, read in reads.items() if read)
+        self.columns = WantedColumns(job.given, job.run, required, job.tables)
         self.identity = {"the model": classifier.fingerprint, "the columns": self.columns.to_dict()}
         self.window_size = classifier.window_size
 
