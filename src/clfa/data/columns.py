@@ -1,4 +1,4 @@
-"""A table with any column names and types, brought to the schema."""
+"""Conversion of tables with any column names and types to the schema."""
 
 from __future__ import annotations
 
@@ -29,15 +29,15 @@ UNLABELLED = "unlabelled"
 
 @dataclass(frozen=True)
 class Part:
-    """One table, or one split of one.
+    """One table, or one split of a table.
 
     Args:
-        split: Split it is known to be, ``None`` where a column or a draw decides.
-        source: File or place, for messages.
-        data: Its rows.
-        image_root: Folder or address that relative image paths start from.
-        numbers: Number of each row in its table; counted from 1 when not given.
-        separator: Between the fields, for CSV and TSV files.
+        split: Name of the split; ``None`` if a column or a random draw decides.
+        source: File or other source, for messages.
+        data: Rows of the table.
+        image_root: Base folder or address of relative image paths.
+        numbers: Number of each row in its table; by default counted from 1.
+        separator: Field separator, for CSV and TSV files.
     """
 
     split: str | None
@@ -50,24 +50,23 @@ class Part:
 
 @dataclass
 class ColumnMap:
-    """Which column holds what; ``None`` means: found by its usual name.
+    """Columns given by the user; a field with ``None`` is found by its usual column names.
 
     Args:
-        names: Column by field (id, text, image, knowledge, label, split), as the user gave them.
-        image_root: Folder or address that relative image paths start from, as the user gave it.
+        names: Column by field (id, text, image, knowledge, label, split).
+        image_root: Base folder or address of relative image paths.
     """
 
     names: Mapping[str, str | None] = field(default_factory=dict)
     image_root: str | None = None
 
     def find(self, parts: Sequence[Part]) -> list[Columns]:
-        """Return the column of every field in each part.
+        """Return the column of each field in each part.
 
-        A column that is taken for the id by its name alone, and in which different samples have the same id, is not
-        used in any part.
+        If the id column was found by its name only, and different samples have the same id, it is not used in any part.
 
         Raises:
-            DataError: A column asked for is absent, or there is none for the text.
+            DataError: If a given column is absent, or there is no text column.
         """
         root = self.image_root
         if root is not None and not is_address(root):
@@ -85,8 +84,8 @@ class ColumnMap:
         for part, columns in zip(parts, found, strict=True):
             if (id := _shared_id(part, columns)) is not None:
                 logger.warning(
-                    "%s: column %r is not used as the id: different samples have the same one, for instance %r. Rows "
-                    "are numbered instead, from 1.",
+                    "%s: column %r is not used as the id: different samples have the same id, for instance %r. The ids "
+                    "are row numbers from 1 instead.",
                     part.source,
                     columns.id,
                     id,
@@ -96,7 +95,7 @@ class ColumnMap:
 
 
 def _shared_id(part: Part, columns: Columns) -> str | None:
-    """An id that samples of one split with different texts have."""
+    """Return an id that occurs with different texts in one split, or ``None``."""
     if columns.id is None or columns.text is None:
         return None
     ids, texts = part.data[columns.id][:], part.data[columns.text][:]
@@ -119,21 +118,21 @@ def to_corpus(
     complete: bool = True,
     targets: Mapping[str, TargetSpec] | None = None,
 ) -> Corpus:
-    """Bring ``parts`` to the schema; the rules are those of :func:`clfa.data.readers.table.read`.
+    """Convert ``parts`` to the schema, with the rules of :func:`clfa.data.readers.table.read`.
 
     Args:
-        name: Of the corpus.
-        parts: Its tables.
-        columns: Which column holds what.
-        label_names: Class names in index order; found in the data by default.
-        ratios: Shares of train, validation and test where splits are drawn.
-        split_seed: Of the draw.
-        complete: Where the data have only a train split, deal it to all three; where only validation is absent, take
-            its share from train.
-        targets: Where the targets stand, by name; the default label where there are none.
+        name: Name of the corpus.
+        parts: Tables of the corpus.
+        columns: Columns given by the user.
+        label_names: Class names in index order; by default the classes in the data.
+        ratios: Shares of train, validation and test for drawn splits.
+        split_seed: Seed of the draw.
+        complete: Whether to draw missing splits: all three from train if there is only train, or validation from train
+            if only validation is missing.
+        targets: Target specifications by name; by default the default label.
 
     Raises:
-        DataError: Absent columns, labels that cannot be classes.
+        DataError: If a column is absent, or the labels cannot be classes.
     """
     found = columns.find(parts)
     specs = targets or parse_specs({LABEL: {"label_names": label_names}})
@@ -164,7 +163,7 @@ def _deal(
     complete: bool,
     targets: list[Target],
 ) -> str:
-    """Add the samples without a split to ``taken``, stratified by label; returns how, in words."""
+    """Distribute the samples without a split in ``taken``, stratified by label; return a description of the split."""
     present = {split for split in SPLITS if any(map(len, taken[split]))}
     by = "" if is_default_label(targets) else f" by {targets[0].name}"
     shares, how = ratios, f"stratified{by} {':'.join(f'{ratio:g}' for ratio in ratios)}, seed {seed}"
@@ -209,7 +208,7 @@ def _sort_rows(
     read_label: Callable[[Any], Any],
     dropped: list[Dropped],
 ) -> dict[str | None, _Rows]:
-    """Rows by split (``None``: still to be drawn), those that cannot be used left out."""
+    """Return the usable rows by split (``None``: still to be drawn); add the others to ``dropped``."""
     size = len(part.data)
 
     def column(name: str | None) -> list[Any]:
@@ -231,7 +230,7 @@ def _sort_rows(
             cell = as_text(split_cell).strip()
             split = UNLABELLED if vector is None or cell.lower() == UNLABELLED else split_name(cell)
             if split is None:
-                dropped.append(Dropped(id, "", source, "unknown split", f"{cell!r} is no name of a split"))
+                dropped.append(Dropped(id, "", source, "unknown split", f"{cell!r} is not the name of a split"))
                 continue
         split = UNLABELLED if vector is None else split
         rows = sorted_rows.setdefault(split, _Rows())
@@ -271,7 +270,7 @@ def _image_column(kept: Dataset, column: str | None, part: Part) -> Dataset:
 
 
 def _names_files(images: Dataset) -> bool:
-    """Whether any image is only a path. Looks at Arrow's validity bitmaps, never at the encoded bytes."""
+    """Return whether any image is only a path. Reads Arrow's validity bitmaps, not the encoded bytes."""
     for batch in images.with_format("arrow").iter(batch_size=1000):
         present = batch.column("image").combine_chunks().drop_null()
         if present.field("bytes").null_count:

@@ -1,4 +1,4 @@
-"""A few lines on what a corpus was read from, for whoever starts a training."""
+"""Summary of a corpus for the log of a training: columns, splits and classes."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from clfa.tables.columns import Columns
 
 
 def overview(corpus: Corpus) -> list[str]:
-    """Return lines of text: which column is what, and how many samples each split and class has.
+    """Return lines of text: the column of each field, and the number of samples of each split and class.
 
     Args:
-        corpus: Validated.
+        corpus: A validated corpus.
     """
     lines = []
     if "columns" in corpus.facts:

@@ -1,4 +1,4 @@
-"""A table file as a part of a corpus."""
+"""Reading of a table file as a part of a corpus."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ def read_part(path: str, split: str | None, options: TableOptions, dropped: list
 
     Args:
         path: File or address.
-        split: Split that it is known to be.
-        options: How to read it.
-        dropped: Gets the lines that cannot be read.
+        split: Name of the split, if known.
+        options: Options for reading the file.
+        dropped: List to which rows that cannot be read are added.
     """
     table = open_rows(path, options)
     collected = collect(table)

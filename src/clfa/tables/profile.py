@@ -1,4 +1,4 @@
-"""What a row of a table looks like, to tell rows from the lines of one quoted text."""
+"""Typical form of a table's rows, to distinguish rows from the lines of a quoted field."""
 
 from __future__ import annotations
 
@@ -8,20 +8,20 @@ from collections.abc import Sequence
 from clfa.tables.quoting import split_fields
 
 _DIGITS, _LETTERS = re.compile(r"\d+"), re.compile(r"[^\W\d_]+")
-# From so many rows on a column has a shape, and a column of so few different values is one of classes.
+# Rows needed for a profile, and the maximum of different shapes or values of a column that is used in it.
 _FEWEST_ROWS, _MOST_SHAPES, _MOST_VALUES = 5, 3, 20
-# Of the lines between two quotes, the share that looks like rows from which on they are rows.
-_MOST_LIKE_ROWS = 0.8
+# Lines between two quotes are rows if at least this fraction of them resembles rows.
+_ROW_FRACTION = 0.8
 
 
 class RowProfile:
-    """Learns from a table's first lines what its columns look like.
+    """Typical values and shapes of the columns, from a table's first lines.
 
     Args:
-        header: The line with column names.
-        lines: The lines after it; those that are no rows by themselves are left aside.
+        header: The line with the column names.
+        lines: The lines after it; lines that are not complete rows are ignored.
         width: Number of columns.
-        separator: Between fields.
+        separator: Field separator.
     """
 
     def __init__(self, header: str, lines: Sequence[str], width: int, separator: str) -> None:
@@ -39,29 +39,29 @@ class RowProfile:
                 if len(shapes) <= _MOST_SHAPES:
                     self._shapes[column] = shapes
         plain = [cells for line in (header, *lines) if len(cells := line.split(separator)) == width]
-        # Programs that put every text in quotes leave none open.
+        # Columns in which every field is quoted.
         self._quoted = {
             column for column in range(width) if plain and all(cells[column].startswith('"') for cells in plain)
         }
 
     def swallowed(self, first: str, place: int, following: Sequence[str]) -> bool:
-        """Return whether lines between two quotes are rows that a stray quote swallowed, not the text of one row.
+        """Return whether the lines between two quotes are separate rows, and the first quote is not an opening one.
 
         Args:
-            first: The line in which a quote is opened.
-            place: Column whose field it opens.
-            following: The lines after it, to the one in which the quote is closed.
+            first: The line with the first quote.
+            place: Column of the field that begins with this quote.
+            following: The lines after it, up to the line with the second quote.
         """
         cells = first.split(self._separator)
         after = self._width - place - 1
-        # Is the first line a row by itself? Its text may hold separators.
+        # Check whether the first line is a row by itself. Its text may contain separators.
         if len(cells) < self._width or not self._fit(cells[:place], 0):
             return False
         if after and not self._fit(cells[-after:], place + 1):
             return False
         lines = [line for line in following if line.strip()]
         rows = sum(map(self._resembles_row, lines))
-        return rows > 0 and rows >= _MOST_LIKE_ROWS * len(lines)
+        return rows > 0 and rows >= _ROW_FRACTION * len(lines)
 
     def _resembles_row(self, line: str) -> bool:
         cells = line.split(self._separator)
@@ -69,11 +69,11 @@ class RowProfile:
             return False
         if self._values or self._shapes or self._separator == "\t":
             return True
-        # Nothing is known of the columns. In a sentence a blank follows the comma.
+        # Without a profile: in a sentence, a blank follows the comma.
         return not any(cell.startswith(" ") for cell in cells) and self._width > 2
 
     def _fit(self, cells: Sequence[str], start: int) -> bool:
-        """Whether cells look like those of the columns from ``start`` on."""
+        """Return whether cells match the profile of the columns from ``start``."""
         for column, cell in enumerate(cells, start):
             if column in self._quoted and not cell.startswith('"'):
                 return False
