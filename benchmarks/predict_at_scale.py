@@ -111,7 +111,7 @@ def check_output(output: Path, failures: Path, rows: int, period: int) -> dict[s
     for number, line in enumerate(_lines(output)):
         found += 1
         failed += "error" in line
-        misplaced += line["id"] != number
+        misplaced += line["id"] != str(number)
         if number < period:
             first.append(line["prediction"])
         else:

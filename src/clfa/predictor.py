@@ -180,7 +180,7 @@ class CLFAPredictor:
 
         targets = self._trained().targets
         classified = [target for target in targets if target.label_names]
-        if targets and not classified:
+        if not classified:
             raise ModelError("a regression has no class probabilities; use predict().")
         found = self.predictions(table)
         if len(targets) < 2:
@@ -242,13 +242,16 @@ class CLFAPredictor:
             ModelError: When an option is not for this engine.
         """
         from clfa.jobs.cluster_options import ClusterOptions
+        from clfa.prediction.engines import ENGINES
         from clfa.prediction.predict import predict_file
 
         model: str | Path | PostClassifier = self._trained()
         loading: dict[str, Any] = {}
-        if engine is not None and engine != self._loaded_with.get("engine", "torch"):
+        loaded = self._loaded_with.get("engine", "torch")
+        chosen = engine or loaded
+        if chosen != loaded or ENGINES.get(chosen).distributed:
             # Loaded anew, by that engine and where it computes.
-            model, loading = self.path, {**self._loaded_with, "engine": engine}
+            model, loading = self.path, {**self._loaded_with, "engine": chosen}
         return predict_file(
             model,
             source,

@@ -13,6 +13,8 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from clfa.errors import RecipeError
+from clfa.fields.model import ModelFields
+from clfa.fields.training import OptimizerFields, TrainingFields
 from clfa.files import atomic_write
 from clfa.knowledge.recipe import KnowledgeRecipe
 from clfa.strict_model import StrictModel
@@ -60,41 +62,18 @@ class DataRecipe(StrictModel):
         return {LABEL: TargetSpec(problem_type=self.problem_type, column=column, label_names=classes)}
 
 
-class ModelRecipe(StrictModel):
-    """Which model; everything but the encoders and lengths is a field of ``CLFAConfig``, explained there."""
-
+class _EncoderFields:
     text_encoder: str | None = "google-bert/bert-base-uncased"
     vision_encoder: str | None = "google/vit-base-patch32-224-in21k"
     max_length: int = Field(default=77, ge=4, le=8192)
     knowledge_max_length: int = Field(default=66, ge=4, le=8192)
-    hidden_size: int = Field(default=512, ge=1)
-    projection_hidden_size: int = Field(default=1536, ge=1)
-    text_feature_dropout: float = Field(default=0.0, ge=0, lt=1)
-    image_feature_dropout: float = Field(default=0.0, ge=0, lt=1)
-    projection_layer_norm: bool = False
-    image_grid_size: int | None = Field(default=None, ge=1)
-    fusion: str = "cross_attention"
-    baseline: str | None = None
+
+
+# Fields stand in a saved recipe in the order of the bases, the last one first.
+class ModelRecipe(StrictModel, ModelFields, _EncoderFields):
+    """Which model: encoders, lengths, and the fields of :class:`clfa.fields.model.ModelFields`."""
+
     baseline_options: dict[str, Any] = Field(default_factory=dict)
-    num_fusion_layers: int = Field(default=3, ge=0)
-    num_attention_heads: int = Field(default=8, ge=1)
-    intermediate_size: int = Field(default=2048, ge=1)
-    hidden_dropout_prob: float = Field(default=0.1, ge=0, lt=1)
-    attention_probs_dropout_prob: float = Field(default=0.1, ge=0, lt=1)
-    classifier_dropout: float = Field(default=0.1, ge=0, lt=1)
-    pooling: str = "mean"
-    use_knowledge: bool = False
-    allow_missing_modalities: bool = False
-    modality_dropout: float = Field(default=0.0, ge=0, lt=1)
-    alpha: float = Field(default=1.0, ge=0)
-    beta: float = Field(default=1.0, ge=0)
-    alignment: str = "guided"
-    negatives: Literal["batch", "bank"] = "batch"
-    temperature: float = Field(default=0.1, gt=0)
-    label_smoothing: float = Field(default=0.0, ge=0, lt=1)
-    focal_gamma: float = Field(default=0.0, ge=0)
-    freeze_text_encoder: bool | int = False
-    freeze_vision_encoder: bool | int = False
 
     @model_validator(mode="after")
     def _possible(self) -> ModelRecipe:
@@ -137,8 +116,22 @@ class GuideRecipe(BaseModel):
         return dict(self.model_extra or {})
 
 
-class TrainingRecipe(StrictModel):
-    """How to train; names and meaning as in ``CLFATrainingArguments``, defaults as in the paper's scripts.
+class _Amounts:
+    epochs: float = Field(default=30, gt=0)
+    batch_size: int = Field(default=8, ge=1)
+    eval_batch_size: int = Field(default=64, ge=1)
+    gradient_accumulation_steps: int = Field(default=1, ge=1)
+
+
+class _Schedule:
+    warmup_ratio: float = Field(default=0.05, ge=0, lt=1)
+    lr_scheduler_type: Literal["linear", "cosine", "polynomial", "inverse_sqrt", "constant", "constant_with_warmup"] = (
+        "linear"
+    )
+
+
+class TrainingRecipe(StrictModel, TrainingFields, _Schedule, OptimizerFields, _Amounts):
+    """How to train; with the fields of :mod:`clfa.fields.training`, defaults as in the paper's scripts.
 
     Args:
         batch_size: Samples per batch, over all processes together: a recipe means the same on any number of them.
@@ -152,22 +145,6 @@ class TrainingRecipe(StrictModel):
             the best F1, instead of 0.5.
     """
 
-    epochs: float = Field(default=30, gt=0)
-    batch_size: int = Field(default=8, ge=1)
-    eval_batch_size: int = Field(default=64, ge=1)
-    gradient_accumulation_steps: int = Field(default=1, ge=1)
-    learning_rate: float = Field(default=1e-5, gt=0)
-    encoder_learning_rate: float | None = Field(default=None, gt=0)
-    weight_decay: float = Field(default=0.01, ge=0)
-    warmup_ratio: float = Field(default=0.05, ge=0, lt=1)
-    lr_scheduler_type: Literal["linear", "cosine", "polynomial", "inverse_sqrt", "constant", "constant_with_warmup"] = (
-        "linear"
-    )
-    max_grad_norm: float = Field(default=1.0, gt=0)
-    alpha_schedule: str = "constant"
-    group_by_length: bool = False
-    early_stopping_patience: int = Field(default=0, ge=0)
-    ema_decay: float = Field(default=0.0, ge=0, lt=1)
     precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
     num_workers: int = Field(default=0, ge=0)
     cache_features: bool = True

@@ -13,7 +13,6 @@ HEAVY = (
     "datasets",
     "matplotlib",
     "pandas",
-    "pyarrow",
     "scipy",
     "sklearn",
     "tensorboard",

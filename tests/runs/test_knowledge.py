@@ -196,7 +196,7 @@ def test_a_file_for_a_text_model_that_looks_at_pictures(
     summary = predict_file(predictor, tmp_path / "new.csv", tmp_path / "out.jsonl")
     # The text can be classified all the same.
     assert sum(summary.labels.values()) == 2
-    assert "knowledge source ocr: 1 pictures gave no text" in caplog.text
+    assert "knowledge source ocr failed for 1 images" in caplog.text
 
 
 def test_with_texts_and_pictures_missing(

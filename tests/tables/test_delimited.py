@@ -76,6 +76,16 @@ def test_texts_with_line_breaks(tmp_path: Path, text: str, position: int) -> Non
     assert rows[7].lines == text.count("\n") + 1
 
 
+def test_each_line_of_a_row_with_too_many_fields_is_listed(tmp_path: Path) -> None:
+    path = tmp_path / "t.csv"
+    rows = rows_of(path, 'id,text,label\n1,a,x\n2,"b\nand\nc",x,y,z\n3,d,y\n4,e,x\n')
+    assert [row.error is None for row in rows] == [True, False, False, False, True, True]
+    assert [row.line for row in rows] == [2, 3, 4, 5, 6, 7]
+    table = open_rows(path)
+    assert [part.rows for part in table.stretches(2)] == [4, 2]
+    assert [row for part in table.stretches(1) for row in table.stretch(part)] == rows
+
+
 def test_many_lines_in_one_text_have_an_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(delimited, "MAX_QUOTED_LINES", 50)
     content = 'text,label\n"begins,x\n' + "a,x\n" * 200 + 'he said 5",y\n'

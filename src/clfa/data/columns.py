@@ -25,6 +25,8 @@ from clfa.targets.target import Target, strata
 logger = logging.getLogger(__name__)
 
 UNLABELLED = "unlabelled"
+# Maximum fraction of rows with a repeated id. With more of them, the column does not contain ids.
+MAX_SHARED_IDS = 0.05
 
 
 @dataclass(frozen=True)
@@ -63,7 +65,8 @@ class ColumnMap:
     def find(self, parts: Sequence[Part]) -> list[Columns]:
         """Return the column of each field in each part.
 
-        If the id column was found by its name only, and different samples have the same id, it is not used in any part.
+        An id column that was found by its name only is not used in any part if more than :data:`MAX_SHARED_IDS` of the
+        rows have the id of another sample.
 
         Raises:
             DataError: If a given column is absent, or there is no text column.
@@ -82,29 +85,33 @@ class ColumnMap:
         if self.names.get("id") is not None:
             return found
         for part, columns in zip(parts, found, strict=True):
-            if (id := _shared_id(part, columns)) is not None:
+            shared = _shared_ids(part, columns)
+            if len(shared) > MAX_SHARED_IDS * len(part.data):
                 logger.warning(
-                    "%s: column %r is not used as the id: different samples have the same id, for instance %r. The ids "
-                    "are row numbers from 1 instead.",
+                    "%s: column %r is not used as the id: %d of %d rows have the id of another sample, for instance "
+                    "%r. The ids are row numbers from 1 instead.",
                     part.source,
                     columns.id,
-                    id,
+                    len(shared),
+                    len(part.data),
+                    shared[0],
                 )
                 return [replace(other, id=None, unused=(other.id,) if other.id else ()) for other in found]
         return found
 
 
-def _shared_id(part: Part, columns: Columns) -> str | None:
-    """Return an id that occurs with different texts in one split, or ``None``."""
+def _shared_ids(part: Part, columns: Columns) -> list[str]:
+    """Return the id of each row that has the same id as an earlier row of its split, but another text."""
     if columns.id is None or columns.text is None:
-        return None
+        return []
     ids, texts = part.data[columns.id][:], part.data[columns.text][:]
     splits = part.data[columns.split][:] if columns.split is not None else [None] * len(ids)
     seen: dict[tuple[Any, str], Any] = {}
-    for split, id, text in zip(splits, map(as_text, ids), texts, strict=True):
-        if id.strip() and seen.setdefault((split, id.strip()), text) != text:
-            return id.strip()
-    return None
+    shared = []
+    for split, cell, text in zip(splits, map(as_text, ids), texts, strict=True):
+        if (id := cell.strip()) and seen.setdefault((split, id), text) != text:
+            shared.append(id)
+    return shared
 
 
 def to_corpus(

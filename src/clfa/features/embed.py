@@ -1,4 +1,4 @@
-"""Guide embeddings and features of frozen encoders for tables of any size."""
+"""Computation of guide embeddings and features of frozen encoders for tables of any size."""
 
 from __future__ import annotations
 
@@ -31,22 +31,22 @@ def embed_table(
     shard_rows: int | None = None,
     cluster: ClusterOptions | None = None,
 ) -> Summary:
-    """Compute what a training run by a recipe would compute first, into a folder of Parquet files.
+    """Compute the embeddings and features of a training run in advance, and write them to a folder of Parquet files.
 
     Args:
-        recipe: Its guide and its wholly frozen encoders are what is computed.
+        recipe: The recipe; its guide and its completely frozen encoders are used.
         source: File, folder or glob pattern of tables.
-        output: Folder; the same call goes on with an unfinished one.
+        output: Output folder; the same call continues an unfinished one.
         text: Text column; the recipe's when not given.
         image: Image column; the recipe's when not given.
         identifier: Id column; the recipe's when not given.
-        engine: ``torch``: this process; ``ray``: a cluster.
-        batch_size: Rows taken at a time; their pictures are in memory together.
+        engine: ``torch`` for this process, ``ray`` for a cluster.
+        batch_size: Rows per batch; the images of a batch are in memory together.
         strict: Make the first failing row an error.
-        failures: JSONL file for the rows that failed.
+        failures: JSONL file for the failed rows.
         restart: Discard unfinished work.
-        shard_rows: Rows of a shard.
-        cluster: Options of ``ray``.
+        shard_rows: Rows per shard.
+        cluster: Options of the engine ``ray``.
 
     Returns:
         Counts.

@@ -12,7 +12,7 @@ from clfa.modeling.configuration import CLFAConfig
 
 
 def attention_mask_for(mask: torch.Tensor | None, bias: torch.Tensor | None) -> torch.Tensor | None:
-    """Combine a key mask and an additive score bias into what ``scaled_dot_product_attention`` takes.
+    """Combine a key mask and an additive score bias into a mask for ``scaled_dot_product_attention``.
 
     Args:
         mask: 1 where a key exists (B, M), or ``None`` when all do.
@@ -39,8 +39,8 @@ class AttentionSubLayer(nn.Module):
         layer_norm_eps: Epsilon of the LayerNorm.
 
     Attributes:
-        attend: What computes the attention, called as PyTorch's function is. Whoever has a faster one for a device sets
-            it on the instance, as :func:`clfa.cpu.speed_up` does.
+        attend: The attention function, called like PyTorch's. An instance may have a faster function for a device;
+            :func:`clfa.cpu.speed_up` sets one.
     """
 
     attend: Callable[..., torch.Tensor] = staticmethod(F.scaled_dot_product_attention)
@@ -65,7 +65,7 @@ class AttentionSubLayer(nn.Module):
 
     @classmethod
     def from_config(cls, config: CLFAConfig) -> AttentionSubLayer:
-        """With the configuration's sizes and dropouts."""
+        """Create the layer with the configuration's sizes and dropouts."""
         return cls(
             config.hidden_size,
             config.num_attention_heads,
@@ -86,8 +86,8 @@ class AttentionSubLayer(nn.Module):
         Args:
             hidden: Queries (B, N, D).
             context: Keys and values (B, M, D).
-            mask: 1 where a context token exists (B, M), or ``None``. A sample with no context token at all passes
-                the sub-layer unchanged: no knowledge, no effect.
+            mask: 1 where a context token exists (B, M), or ``None``. A sample without any context token passes the
+                sub-layer unchanged, so that missing knowledge has no effect.
             bias: Added to every head's scores before the softmax (B, N, M), or ``None``.
 
         Returns:
@@ -96,7 +96,7 @@ class AttentionSubLayer(nn.Module):
         present = None
         if mask is not None:
             present = mask.bool().any(dim=1)
-            # Softmax over nothing is not a number; such samples attend anywhere and the result is discarded below.
+            # The softmax over no key is NaN; such samples attend to all keys, and the result is discarded below.
             mask = mask.bool() | ~present.unsqueeze(1)
         query, key, value = (
             self._heads(states) for states in (self.query(hidden), self.key(context), self.value(context))
@@ -105,7 +105,7 @@ class AttentionSubLayer(nn.Module):
         dropout = self.attention_dropout if self.training else 0.0
         attended = self.attend(query, key, value, attn_mask=scores_mask, dropout_p=dropout)
         update = self.output(attended.transpose(1, 2).flatten(2))
-        result: torch.Tensor = self.layer_norm(hidden + self.dropout(update))
+        result = self.layer_norm(hidden + self.dropout(update))
         return result if present is None else torch.where(present[:, None, None], result, hidden)
 
     def _heads(self, states: torch.Tensor) -> torch.Tensor:

@@ -1,4 +1,4 @@
-"""What the CLFA models share: loading, saving, initialisation, and making them from two encoders."""
+"""Base class of the CLFA models: loading, saving, initialisation, and construction from two encoders."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from clfa.modeling.encoders import load_encoder
 
 
 def _encoder_config(encoder: PreTrainedModel) -> dict[str, Any]:
-    """Configuration of an encoder without the class names of the classifier it may have come from."""
+    """Return an encoder's configuration without the class names of a classifier."""
     return {k: v for k, v in encoder.config.to_dict().items() if k not in ("id2label", "label2id")}
 
 
@@ -29,12 +29,12 @@ class CLFAPreTrainedModel(PreTrainedModel):
     base_model_prefix = "clfa"
     main_input_name = "input_ids"
     _supports_sdpa = True
-    # The forward pass takes further streams by name, not the Trainer's loss keywords.
+    # The keyword arguments of the forward pass are further streams, not the Trainer's loss arguments.
     accepts_loss_kwargs = False
 
     @torch.no_grad()
     def _init_weights(self, module: nn.Module) -> None:
-        """PyTorch's own initialisation of linear layers, as in the authors' code (not BERT's normal(0, 0.02))."""
+        """Initialise linear layers as PyTorch does, as in the authors' code (not BERT's normal(0, 0.02))."""
         if isinstance(module, nn.Linear):
             init.kaiming_uniform_(module.weight, a=5**0.5)
             if module.bias is not None:
@@ -45,13 +45,13 @@ class CLFAPreTrainedModel(PreTrainedModel):
 
     @classmethod
     def from_pretrained(cls, *args: Any, **kwargs: Any) -> Any:
-        """See Transformers; the loaded model is frozen where its configuration says so, and sped up.
+        """Load a model as in Transformers, freeze its encoders as set in the configuration, and speed it up on CPUs.
 
-        See :func:`clfa.cpu.speed_up` for the latter.
+        See :func:`clfa.cpu.speed_up`.
         """
         loaded = super().from_pretrained(*args, **kwargs)
         model: Any = loaded[0] if isinstance(loaded, tuple) else loaded
-        # Loading puts new parameters in the place of those that were frozen when the model was built.
+        # Loading replaces the parameters that were frozen when the model was built.
         model.base_model.freeze_encoders()
         speed_up(model)
         return loaded
@@ -64,17 +64,17 @@ class CLFAPreTrainedModel(PreTrainedModel):
         label_names: Sequence[str] = (),
         **config: Any,
     ) -> Any:
-        """A model with pretrained encoders and a fresh head, sped up for CPUs but for encoders that are passed in.
+        """Create a model with pretrained encoders and a new head, sped up for CPUs (:func:`clfa.cpu.speed_up`).
 
         Args:
             text_encoder: Directory, hub id, ``package:NAME`` or a loaded encoder; ``None`` for an image-only model. A
-                loaded one stays as it is; :func:`clfa.cpu.speed_up` on the finished model exchanges its layers, too.
-            vision_encoder: The same; ``None`` for a text-only model.
-            label_names: Class names, kept in the configuration.
+                loaded encoder is not changed; call :func:`clfa.cpu.speed_up` on the model to replace its layers, too.
+            vision_encoder: As ``text_encoder``; ``None`` for a text-only model.
+            label_names: Class names, stored in the configuration.
             config: Further fields of :class:`CLFAConfig`.
 
         Returns:
-            The model, in training mode only where it is not frozen.
+            The model in training mode; completely frozen encoders are in evaluation mode.
 
         Raises:
             ModelError: When an encoder cannot be loaded or neither is given.
@@ -98,5 +98,5 @@ class CLFAPreTrainedModel(PreTrainedModel):
             vision_encoder=vision,
         )
         passed_in = [encoder for encoder in (text_encoder, vision_encoder) if isinstance(encoder, nn.Module)]
-        # Loaded encoders come in evaluation mode.
+        # Loaded encoders are in evaluation mode.
         return speed_up(model, spared=passed_in).train()

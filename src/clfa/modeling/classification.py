@@ -1,4 +1,4 @@
-"""CLFA with its head, and the guided loss beside it."""
+"""CLFA with classifier and losses."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ from clfa.modeling.task_loss import TaskLoss
 
 
 class CLFAForClassification(CLFAPreTrainedModel):
-    """CLFA with its classifier and losses.
+    """CLFA with classifier and losses.
 
-    Made so, it is plain PyTorch; :func:`clfa.cpu.speed_up` makes it faster on a CPU, as ``from_pretrained`` and
-    ``from_encoders`` do by themselves.
+    The constructor builds a plain PyTorch model; :func:`clfa.cpu.speed_up` makes it faster on a CPU.
+    ``from_pretrained`` and ``from_encoders`` call it.
 
     Args:
-        config: Shape of the model.
-        text_encoder: A loaded encoder to use instead of one with random weights.
-        vision_encoder: The same.
+        config: Configuration of the model.
+        text_encoder: A loaded text encoder; one with random weights when not given.
+        vision_encoder: A loaded vision encoder; one with random weights when not given.
 
     Example:
         >>> from transformers import BertConfig, ViTConfig
@@ -82,7 +82,7 @@ class CLFAForClassification(CLFAPreTrainedModel):
         guide_index: torch.Tensor | None = None,
         **streams: torch.Tensor | None,
     ) -> CLFAClassifierOutput:
-        """Classify a batch; with labels and guide embeddings, also its losses.
+        """Classify a batch; compute the losses if labels or guide embeddings are given.
 
         Args:
             input_ids: See :meth:`CLFAModel.forward`, also for ``attention_mask``, ``token_type_ids``,
@@ -134,11 +134,11 @@ class CLFAForClassification(CLFAPreTrainedModel):
     def _losses_everywhere(
         self, logits: torch.Tensor, labels: torch.Tensor, auxiliary: torch.Tensor | None
     ) -> tuple[torch.Tensor, dict[str, torch.Tensor], torch.Tensor | None]:
-        """Losses of the whole batch; a mean of the processes' own would weigh their samples unequally."""
+        """Compute the losses of the whole batch; the mean of the processes' losses would weight samples unequally."""
         (all_logits,) = at_least_float32(logits)
         all_logits, all_labels = gather_rows(all_logits, labels)
         if self.config.baseline is not None:
-            # Every process takes part, also one whose samples give the baseline nothing to learn from.
+            # Every process must call the collective, also one whose samples give no auxiliary loss.
             own = logits.sum() * 0 if auxiliary is None else auxiliary
             auxiliary = total(own * (len(labels) / len(all_labels)))
         return *self.task_loss(all_logits, all_labels), auxiliary
@@ -157,13 +157,11 @@ class CLFAForClassification(CLFAPreTrainedModel):
         if self.config.negatives == "bank" and self.guide_bank is not None and students:
             bank = self.guide_bank = self.guide_bank.to(next(iter(students.values())).device)
         has = {name: mask for name, mask in present.items() if mask is not None}
-        losses: dict[str, torch.Tensor] = self.aligner(AlignmentInputs(students, known, has, bank, index))
-        return losses
+        return self.aligner(AlignmentInputs(students, known, has, bank, index))
 
     def _logits(self, output: CLFAModelOutput) -> torch.Tensor:
         if not self.late:
-            logits: torch.Tensor = self.classifier(self.dropout(output.pooler_output))
-            return logits
+            return self.classifier(self.dropout(output.pooler_output))
         assert output.last_hidden_state is not None
         vectors = self.dropout(output.last_hidden_state).unbind(dim=1)
         each = torch.stack([head(vector) for head, vector in zip(self.classifiers, vectors, strict=False)], dim=1)
@@ -181,8 +179,8 @@ class CLFAForClassification(CLFAPreTrainedModel):
         Args:
             classification: Loss of the targets, scalar.
             alignment: Guided contrastive loss per modality, scalars.
-            alpha: Weight of the alignment, which a schedule may move during training.
-            auxiliary: A baseline's own loss, scalar and weighted already.
+            alpha: Weight of the alignment; a schedule may change it during training.
+            auxiliary: Auxiliary loss of a baseline, scalar, already weighted.
 
         Returns:
             Scalar.

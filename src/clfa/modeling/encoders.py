@@ -1,4 +1,4 @@
-"""Any Transformers text or vision encoder behind two small functions."""
+"""Loading, calling and freezing of Transformers text and vision encoders."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ from clfa.modeling.static_embeddings import StaticEmbeddingsModel
 from clfa.packages import efficientnet_lite as _efficientnet_lite  # noqa: F401 - registers its Auto classes
 from clfa.pretrained import EMBEDDINGS_PREFIX, pretrained, pretrained_model
 
-# Where encoders keep the width of their token features, in order of preference.
+# Fields of a configuration with the width of token features, in order of preference.
 _WIDTH_FIELDS = ("hidden_size", "d_model", "dim", "hidden_dim")
 
 
 def encoder_width(config: PreTrainedConfig) -> int:
-    """Width of an encoder's token features.
+    """Return the width of an encoder's token features.
 
     Raises:
-        ModelError: When the configuration does not tell.
+        ModelError: When the configuration has no known width field.
     """
     sizes = getattr(config, "hidden_sizes", None)
     if sizes:
@@ -39,13 +39,13 @@ def encoder_width(config: PreTrainedConfig) -> int:
 
 
 def _model_class(config: PreTrainedConfig) -> Any:
-    """The class that ``AutoModel`` would take, or ``None``."""
+    """Return the class that ``AutoModel`` would use, or ``None``."""
     found: Any = MODEL_MAPPING.get(type(config), None)
     return found[0] if isinstance(found, tuple) else found
 
 
 def _unused_pooler(config: PreTrainedConfig) -> dict[str, bool]:
-    """Keyword that leaves out a pooler whose output CLFA never reads, where the architecture has one."""
+    """Return the keyword that omits a pooler, if the architecture has one; CLFA does not use the pooler's output."""
     model_class = _model_class(config)
     if model_class is None or "add_pooling_layer" not in inspect.signature(model_class).parameters:
         return {}
@@ -53,21 +53,21 @@ def _unused_pooler(config: PreTrainedConfig) -> dict[str, bool]:
 
 
 def build_encoder(config: PreTrainedConfig) -> PreTrainedModel:
-    """An encoder with random weights of the given configuration."""
+    """Create an encoder with random weights from a configuration."""
     return AutoModel.from_config(config, **_unused_pooler(config))
 
 
 def load_encoder(name: str | os.PathLike[str], tower: str) -> PreTrainedModel:
-    """Load a pretrained encoder, its layers exchanged for faster ones on a CPU (:func:`clfa.cpu.speed_up`).
+    """Load a pretrained encoder with faster layers for CPUs (:func:`clfa.cpu.speed_up`).
 
     Args:
-        name: Directory, hub id or ``package:NAME``. Of a CLIP-like two-tower model the named tower is taken; of
-            ``embeddings:NAME`` only the input embeddings.
+        name: Directory, hub id or ``package:NAME``. For a CLIP-like two-tower model, the named tower is loaded; for
+            ``embeddings:NAME``, only the input embeddings.
         tower: ``"text"`` or ``"vision"``.
 
     Raises:
-        ModelError: When it cannot be loaded, is a two-tower model without such a tower, or word embeddings are asked
-            of a vision encoder.
+        ModelError: When the encoder cannot be loaded, the model has no such tower, or word embeddings are requested as
+            a vision encoder.
     """
     if os.fspath(name).startswith(EMBEDDINGS_PREFIX):
         if tower != "text":
@@ -94,12 +94,12 @@ def _tower_class(config: PreTrainedConfig, name: str | os.PathLike[str]) -> Any:
 
 
 def load_config(name: str | os.PathLike[str]) -> PreTrainedConfig:
-    """Configuration of the model at ``name`` (directory, hub id or ``package:NAME``)."""
+    """Load the configuration of the model at ``name`` (directory, hub id or ``package:NAME``)."""
     return pretrained(AutoConfig, name)
 
 
 def tokens_of(last_hidden_state: torch.Tensor) -> torch.Tensor:
-    """Token features (B, N, D) of a transformer as they are, or of a convolutional grid (B, D, H, W) row by row."""
+    """Return token features (B, N, D); a convolutional grid (B, D, H, W) is flattened row by row."""
     if last_hidden_state.dim() == 4:
         return last_hidden_state.flatten(2).transpose(1, 2)
     return last_hidden_state
@@ -111,7 +111,7 @@ def encode_text(
     attention_mask: torch.Tensor | None = None,
     token_type_ids: torch.Tensor | None = None,
 ) -> torch.Tensor:
-    """Last hidden states (B, T, D) of a text encoder; what stands where there is no token has no meaning.
+    """Return the last hidden states (B, T, D) of a text encoder; values at padding are undefined.
 
     Args:
         encoder: A loaded encoder.
@@ -120,16 +120,15 @@ def encode_text(
         token_type_ids: (B, T), for encoders that take them.
     """
     given = {"attention_mask": attention_mask, "token_type_ids": token_type_ids}
-    hidden: torch.Tensor = encoder(
+    return encoder(
         input_ids=input_ids, **{name: values for name, values in given.items() if values is not None}
     ).last_hidden_state
-    return hidden
 
 
 def encode_image(encoder: nn.Module, pixel_values: torch.Tensor) -> torch.Tensor:
-    """Token features (B, P, D) of a vision encoder: patch tokens incl. [CLS] after its last norm, or grid cells.
+    """Return the token features (B, P, D) of a vision encoder: patch tokens with [CLS] after the last norm, or cells.
 
-    CLIP's vision tower leaves its last norm to the pooled output; it is applied to all tokens here.
+    CLIP's vision tower applies its last norm only to the pooled output; here it is applied to all tokens.
     """
     tokens = tokens_of(encoder(pixel_values=pixel_values).last_hidden_state)
     norm = getattr(getattr(encoder, "vision_model", encoder), "post_layernorm", None)
@@ -143,13 +142,13 @@ def pool_grid(tokens: torch.Tensor, size: int | None) -> torch.Tensor:
 
     Args:
         tokens: Grid cells row by row (B, G * G, D).
-        size: Cells a side afterwards; ``None`` or G leaves the tokens as they are.
+        size: Cells per side after pooling; ``None`` or G returns the tokens unchanged.
 
     Returns:
         (B, size * size, D).
 
     Raises:
-        ModelError: When the tokens are not a square grid, as those of a transformer with [CLS].
+        ModelError: When the tokens are not a square grid, as for a transformer with [CLS].
     """
     if size is None or tokens.shape[1] == size * size:
         return tokens
@@ -165,7 +164,7 @@ def freeze(encoder: nn.Module, extent: bool | int) -> None:
 
     Args:
         encoder: The encoder.
-        extent: ``False``: nothing; ``True``: everything; a number k: embeddings and the lowest k layers.
+        extent: ``False`` freezes nothing, ``True`` everything, a number k the embeddings and the lowest k layers.
 
     Raises:
         ModelError: When a number is given and the encoder has no list of layers, or fewer of them.
@@ -179,7 +178,7 @@ def freeze(encoder: nn.Module, extent: bool | int) -> None:
         (
             module
             for name, module in encoder.named_modules()
-            # A list inside another list is one stage of a convolutional encoder, not its layers.
+            # A list inside another list is a stage of a convolutional encoder, not a list of transformer layers.
             if isinstance(module, nn.ModuleList)
             and name.rpartition(".")[2] in ("layer", "layers", "h", "block")
             and not any(part.isdigit() for part in name.split("."))
@@ -197,5 +196,5 @@ def freeze(encoder: nn.Module, extent: bool | int) -> None:
 
 
 def is_frozen(encoder: nn.Module) -> bool:
-    """Whether no parameter of the encoder takes gradients."""
+    """Return whether no parameter of the encoder takes gradients."""
     return not any(parameter.requires_grad for parameter in encoder.parameters())

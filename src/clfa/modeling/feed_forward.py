@@ -37,7 +37,7 @@ class FeedForwardSubLayer(nn.Module):
 
     @classmethod
     def from_config(cls, config: CLFAConfig) -> FeedForwardSubLayer:
-        """With the configuration's sizes and dropouts."""
+        """Create the layer with the configuration's sizes and dropouts."""
         return cls(
             config.hidden_size,
             config.intermediate_size,
@@ -48,5 +48,4 @@ class FeedForwardSubLayer(nn.Module):
 
     def forward(self, hidden: torch.Tensor) -> torch.Tensor:
         """(B, N, D) -> (B, N, D)."""
-        result: torch.Tensor = self.layer_norm(hidden + self.dropout(self.fc2(self.activation(self.fc1(hidden)))))
-        return result
+        return self.layer_norm(hidden + self.dropout(self.fc2(self.activation(self.fc1(hidden)))))

@@ -1,4 +1,4 @@
-"""Features of frozen encoders, computed once per sample and kept on disk by content."""
+"""Features of frozen encoders, computed once per content and cached on disk."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ from clfa.processing.processor import CLFAProcessor, tokenizer_digest
 from clfa.progress import track
 from clfa.store import FeatureStore, text_key
 
-# Bumped when the meaning of stored features changes, so that old caches are not read as new ones.
+# Increased when the meaning of stored features changes, so that old caches are not used.
 _FORMAT = 1
 
 
 def weights_fingerprint(module: nn.Module, *settings: Any) -> str:
-    """Hexadecimal digest of a module's weights and buffers and of everything else its output depends on.
+    """Return a hexadecimal digest of a module's weights and buffers and of all settings that its output depends on.
 
     Args:
         module: The frozen module.
@@ -41,7 +41,7 @@ def weights_fingerprint(module: nn.Module, *settings: Any) -> str:
 
 
 def batches_by_length(lengths: Sequence[int], batch_size: int) -> Iterator[list[int]]:
-    """Positions grouped so that each batch holds samples of like length: little padding."""
+    """Yield batches of positions of samples of similar length, so that there is little padding."""
     order = sorted(range(len(lengths)), key=lengths.__getitem__)
     for start in range(0, len(order), batch_size):
         yield order[start : start + batch_size]
@@ -52,15 +52,15 @@ class FrozenEncoder:
 
     Args:
         modality: ``"text"`` or ``"image"``.
-        encoder: The encoder; put into evaluation mode here, and else left as it is (:func:`clfa.cpu.speed_up` with
-            ``layers_only`` makes one faster that ``load_encoder`` did not load).
-        processor: Its tokenizer or image processor.
-        cache: Directory for the caches.
-        batch_size: Samples per forward pass; by default few pictures on a CPU, where the large activations of big
-            batches cost more time in memory traffic than they save.
-        dtype: Of stored token features.
-        grid_size: Image grids are pooled to so many cells a side before they are stored (``pool_grid``).
-        max_length: Most text tokens kept; the processor's when not given.
+        encoder: The encoder; it is put into evaluation mode and not changed otherwise. For an encoder that was not
+            loaded by ``load_encoder``, :func:`clfa.cpu.speed_up` with ``layers_only`` makes it faster.
+        processor: Processor with the encoder's tokenizer or image processor.
+        cache: Cache directory.
+        batch_size: Samples per forward pass. The default for images on a CPU is small, because the large activations of
+            big batches cost more time in memory traffic than they save.
+        dtype: Dtype of stored token features.
+        grid_size: Cells per side to which image grids are pooled before they are stored (``pool_grid``).
+        max_length: Largest number of text tokens; the processor's when not given.
 
     Attributes:
         width: Feature width.
@@ -88,11 +88,11 @@ class FrozenEncoder:
         self._cache = cache
         self._dtype = dtype
 
-    # What follows is made when it is first asked for: reading all weights takes as long as loading them, and a run that
-    # trains its encoders keeps no features.
+    # Computed on first use: the digest of all weights takes as long as loading them, and a run that trains its encoders
+    # does not need it.
     @cached_property
     def fingerprint(self) -> str:
-        """Identifies weights and preprocessing; caches are named after it."""
+        """Identifies weights and preprocessing; names the cache folder."""
         is_text = self.modality == "text"
         part = self.processor.tokenizer if is_text else self.processor.image_processor
         settings: list[Any] = [self.modality, type(self.encoder).__name__, self._dtype]
@@ -109,7 +109,7 @@ class FrozenEncoder:
 
     @cached_property
     def pooled(self) -> FeatureStore:
-        """Their mean before any pooling of the grid (1, width) by content key, in float32."""
+        """Mean of the token features before pooling of the grid (1, width) by content key, in float32."""
         return FeatureStore(self._folder / "pooled", self.width, "float32")
 
     @property
@@ -117,18 +117,18 @@ class FrozenEncoder:
         return self._cache / "features" / f"{self.modality}-{self.fingerprint}"
 
     def key(self, content: Any) -> bytes:
-        """Content key of a text or of a picture in the schema's form."""
+        """Return the content key of a text, or of an image in the schema's form."""
         return text_key(content) if self.modality == "text" else image_key(content)
 
     def ensure_tokens(self, contents: Sequence[Any], keys: Sequence[bytes]) -> None:
-        """Compute and keep the token and pooled features that are not there yet.
+        """Compute and cache the token and pooled features that are not cached yet.
 
         Args:
-            contents: Texts, or pictures in the schema's form.
+            contents: Texts, or images in the schema's form.
             keys: Their content keys.
 
         Raises:
-            ImageError: Naming a picture that cannot be read.
+            ImageError: When an image cannot be read; the message names it.
         """
         absent = self.tokens.missing(keys)
         if absent:
@@ -138,7 +138,7 @@ class FrozenEncoder:
                     write_pooled(key, array.mean(axis=0, keepdims=True))
 
     def ensure_pooled(self, contents: Sequence[Any], keys: Sequence[bytes]) -> None:
-        """The same for pooled features alone, which take little space."""
+        """Compute and cache only the pooled features, which take little space; see :meth:`ensure_tokens`."""
         absent = self.pooled.missing(keys)
         if absent:
             with self.pooled.writer() as write:
@@ -146,7 +146,7 @@ class FrozenEncoder:
                     write(key, array.mean(axis=0, keepdims=True))
 
     def pooled_matrix(self, keys: Sequence[bytes]) -> np.ndarray:
-        """Pooled features (len(keys), width) in float32."""
+        """Return cached pooled features (len(keys), width) in float32."""
         return np.concatenate([self.pooled[key] for key in keys]) if keys else np.empty((0, self.width), np.float32)
 
     def _encoded(
@@ -160,7 +160,7 @@ class FrozenEncoder:
 
     @torch.inference_mode()
     def encode_texts(self, contents: Sequence[str], absent: list[int]) -> Iterator[tuple[list[int], list[np.ndarray]]]:
-        """Run the encoder over ``contents[absent]``; yields positions and their token features (N, width)."""
+        """Encode the texts at the positions ``absent``; yield positions and their token features (N, width)."""
         ids = self.processor.token_ids([contents[i] for i in absent], self.max_length)
         pad = self.processor.tokenizer.pad_token_id or 0
         for batch in batches_by_length([len(x) for x in ids], self.batch_size):
@@ -177,7 +177,7 @@ class FrozenEncoder:
 
     @torch.inference_mode()
     def encode_images(self, contents: Sequence[Any], absent: list[int]) -> Iterator[tuple[list[int], list[np.ndarray]]]:
-        """The same for pictures."""
+        """Encode the images at the positions ``absent``; yield positions and their token features (N, width)."""
         batches = [absent[start : start + self.batch_size] for start in range(0, len(absent), self.batch_size)]
 
         def prepare(positions: list[int]) -> torch.Tensor:
@@ -185,7 +185,7 @@ class FrozenEncoder:
 
         for positions, pixels in prepared_ahead(batches, prepare):
             device = next(self.encoder.parameters()).device
-            # Convolutions run up to a quarter faster with channels last; transformers do not mind.
+            # Convolutions are up to a quarter faster with channels last; transformers are not affected.
             pixels = pixels.to(device, memory_format=torch.channels_last)
             rows = encode_image(self.encoder, pixels).float().cpu().numpy()
             yield positions, list(rows)

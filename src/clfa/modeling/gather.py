@@ -1,11 +1,11 @@
-"""What the processes of one training share: rows of all their batches, with gradient.
+"""Gathering of rows from all processes of a distributed training, with gradients.
 
-Losses over the whole batch are computed alike by every process, from the gathered rows. DistributedDataParallel and
-FSDP then average the processes' gradients, so the gradient that reaches a process's own rows is multiplied by the
-number of processes: the average is the gradient that one process with the whole batch would have had. Nothing is sent
-on the way back, so no process ever waits there for another.
+Every process computes the same loss over the whole batch, from the gathered rows. DistributedDataParallel and FSDP then
+average the gradients of the processes. Therefore the gradient of a process's own rows is multiplied by the number of
+processes: the average is then the gradient that a single process with the whole batch would have. The backward pass
+sends nothing, so that no process waits for another.
 
-In one process all of this does nothing.
+With a single process, tensors are returned unchanged.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from torch import distributed as dist
 
 
 def process_count() -> int:
-    """How many processes train together; 1 without a process group."""
+    """Return the number of processes that train together; 1 without a process group."""
     return dist.get_world_size() if dist.is_available() and dist.is_initialized() else 1
 
 
@@ -40,7 +40,7 @@ def _own(sizes: list[int]) -> slice:
 
 
 def _all_rows(rows: torch.Tensor, sizes: list[int]) -> torch.Tensor:
-    # Collectives want equal shapes: shorter batches are padded, and cut again.
+    # Collectives need equal shapes: shorter batches are padded, and the padding is removed afterwards.
     padded = rows.new_zeros((max(sizes), *rows.shape[1:]))
     padded[: len(rows)] = rows
     parts = [torch.empty_like(padded) for _ in sizes]
@@ -49,16 +49,16 @@ def _all_rows(rows: torch.Tensor, sizes: list[int]) -> torch.Tensor:
 
 
 def gather_rows(*tensors: torch.Tensor) -> list[torch.Tensor]:
-    """The rows of every process's tensors, in the order of the processes.
+    """Gather the rows of every process's tensors, in the order of the processes.
 
-    Every process has to call it, with as many tensors of the same types and widths, and to compute the same from what
-    it gets: see the module.
+    Every process must call it with the same number of tensors, of the same dtypes and widths, and must compute the same
+    from the result; see the module's description.
 
     Args:
-        tensors: Each (n, ...) with the same n, which may differ from process to process and be 0.
+        tensors: Each (n, ...) with the same n. n may differ between processes and may be 0.
 
     Returns:
-        Each (sum of n, ...). Gradients flow into the caller's own rows, times the number of processes.
+        Each (sum of n, ...). Gradients flow into the caller's own rows, multiplied by the number of processes.
 
     Raises:
         ValueError: When the tensors differ in length.
@@ -79,13 +79,13 @@ def gather_rows(*tensors: torch.Tensor) -> list[torch.Tensor]:
 
 
 def total(term: torch.Tensor) -> torch.Tensor:
-    """Sum over all processes of a term that each computes from its own rows.
+    """Sum a term over all processes; each process computes it from its own rows.
 
     Args:
         term: Any shape, the same in every process.
 
     Returns:
-        The sum; gradients flow into the caller's own term, times the number of processes.
+        The sum. Gradients flow into the caller's own term, multiplied by the number of processes.
     """
     if process_count() == 1:
         return term
@@ -96,5 +96,5 @@ def total(term: torch.Tensor) -> torch.Tensor:
 
 
 def at_least_float32(*tensors: torch.Tensor) -> list[torch.Tensor]:
-    """Half precision made float32, so that every process gathers the same type."""
+    """Convert half precision to float32, so that every process gathers the same dtype."""
     return [tensor if tensor.dtype == torch.float64 else tensor.float() for tensor in tensors]

@@ -1,4 +1,4 @@
-"""Samples that lack their text or their picture: a learnt token in its place."""
+"""Learnt tokens for samples without text or without image, and modality dropout."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from clfa.modeling.fusion.base import Stream
 
 
 class MissingTokens(nn.Module):
-    """One learnt feature vector per modality, which stands for "there is none".
+    """One learnt feature vector per modality, which represents a missing modality.
 
-    It takes the place of the first token, and the rest is masked, so that every fusion and baseline works with
-    incomplete samples unchanged (after the learnt missing-modality tokens of Ma et al., "Are Multimodal Transformers
-    Robust to Missing Modality?", CVPR 2022, and others).
+    It replaces the first token, and the other tokens are masked, so that every fusion and baseline works without change
+    for incomplete samples. The idea follows the learnt missing-modality tokens of Ma et al., "Are Multimodal
+    Transformers Robust to Missing Modality?", CVPR 2022, and others.
 
     Args:
         widths: Feature width by modality (``text``, ``image``).
@@ -28,13 +28,13 @@ class MissingTokens(nn.Module):
         self.dropout = dropout
 
     def drop(self, present: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-        """Modality dropout, in training mode only.
+        """Apply modality dropout, in training mode only.
 
         Args:
-            present: By modality, whether each sample has it (B,).
+            present: Whether each sample has the modality (B,), by modality.
 
         Returns:
-            The same with some complete samples made incomplete; none loses its last modality.
+            The same with some complete samples made incomplete; no sample loses its last modality.
         """
         if not self.training or not self.dropout or len(present) < 2:
             return present
@@ -45,12 +45,12 @@ class MissingTokens(nn.Module):
         return {name: present[name] & ~(complete & draw & (victim == position)) for position, name in enumerate(names)}
 
     def fill(self, name: str, stream: Stream, present: torch.Tensor) -> Stream:
-        """Put the token where the modality is absent.
+        """Replace a missing modality by its token.
 
         Args:
-            name: Of the modality.
-            stream: Its features (B, N, width).
-            present: Whether each sample has it (B,).
+            name: Name of the modality.
+            stream: Features of the modality (B, N, width).
+            present: Whether each sample has the modality (B,).
         """
         hidden, mask = stream.hidden, stream.mask
         if mask is None:
@@ -59,12 +59,12 @@ class MissingTokens(nn.Module):
         first[:, 0] = 1
         token = self.tokens[name].to(hidden.dtype).expand_as(hidden)
         absent = ~present[:, None]
-        # Everything of an absent modality is replaced, so that no padding can leak in through an unmasked sum.
+        # All tokens are replaced, not only the first, so that padding has no effect even in an unmasked sum.
         return stream._replace(
             hidden=torch.where(absent[..., None], token, hidden),
             mask=torch.where(absent, first, mask.to(first.dtype)),
         )
 
     def stand_in(self, name: str, size: int) -> Stream:
-        """A stream of the token alone, for a batch in which no sample has the modality."""
+        """Return a stream of only the token, for a batch in which no sample has the modality."""
         return Stream(self.tokens[name].expand(size, 1, -1))

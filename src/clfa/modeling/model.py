@@ -1,4 +1,4 @@
-"""The model without a head: encoders -> projections -> fusion -> pooling."""
+"""The model without head: encoders -> projections -> fusion -> pooling."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ class CLFAModel(CLFAPreTrainedModel):
         self.freeze_encoders()
 
     def freeze_encoders(self) -> None:
-        """Stop gradients in the encoders as far as the configuration says.
+        """Freeze the encoders as set in the configuration.
 
         Raises:
             ModelError: When more layers are to be frozen than an encoder has.
@@ -92,14 +92,14 @@ class CLFAModel(CLFAPreTrainedModel):
                 freeze(encoder, extent)
 
     def get_input_embeddings(self) -> Any:
-        """The text encoder's; ``None`` in an image-only model. Accelerate asks for them before it shards a model."""
+        """Return the text encoder's input embeddings, ``None`` in an image-only model; Accelerate calls this."""
         return None if self.text_encoder is None else self.text_encoder.get_input_embeddings()
 
     def set_input_embeddings(self, value: nn.Module) -> None:
-        """Put other embeddings in the place of the text encoder's.
+        """Replace the text encoder's input embeddings.
 
         Raises:
-            ModelError: In an image-only model.
+            ModelError: When the model is image-only.
         """
         if self.text_encoder is None:
             raise ModelError("an image-only model has no input embeddings.")
@@ -110,10 +110,10 @@ class CLFAModel(CLFAPreTrainedModel):
         return ProjectionMLP(width, c.projection_hidden_size, c.hidden_size, dropout, c.projection_layer_norm)
 
     def train(self, mode: bool = True) -> CLFAModel:
-        """Training mode, except for wholly frozen encoders: their dropout and batch statistics stay off."""
+        """Set training mode, except for completely frozen encoders: they stay in evaluation mode."""
         self.training = mode
         for child in self.children():
-            # The Trainer calls this every step; a frozen encoder's many modules are not walked again for nothing.
+            # The Trainer calls this in every step; a frozen encoder in evaluation mode is skipped to save time.
             if child in (self.text_encoder, self.vision_encoder) and is_frozen(child):
                 if child.training:
                     child.eval()
@@ -145,9 +145,10 @@ class CLFAModel(CLFAPreTrainedModel):
             attention_mask: 1 where a text token exists (B, T).
             token_type_ids: As the text encoder takes them (B, T).
             pixel_values: Images (B, 3, H, W).
-            image_attention_mask: 1 where an image token counts (B, P); ``None`` when all do.
+            image_attention_mask: 1 where an image token exists (B, P); ``None`` when all do.
             image_present: Whether each sample has an image (B,); ``None`` when all do. A sample without text has an
-                all-zero ``attention_mask``. Both only in models that allow missing modalities.
+                all-zero ``attention_mask``. Missing modalities are only allowed in models with
+                ``allow_missing_modalities``.
             knowledge_input_ids: Knowledge token ids (B, K); a sample without knowledge has an all-zero mask.
             knowledge_attention_mask: 1 where a knowledge token exists (B, K).
             text_features: The text encoder's output (B, T, width), instead of ``input_ids``.
@@ -156,7 +157,7 @@ class CLFAModel(CLFAPreTrainedModel):
             knowledge_bias: Word-pair graph, added to the text-knowledge attention scores (B, T, K).
             knowledge_features: The text encoder's output for the knowledge (B, K, width), instead of
                 ``knowledge_input_ids``.
-            labels: Class indices (B,), for a baseline with a loss of its own.
+            labels: Class indices (B,) or flat vectors of targets (B, L), for a baseline with an auxiliary loss.
 
         Returns:
             Fused tokens, pooled vector and the pooled students.
@@ -176,7 +177,7 @@ class CLFAModel(CLFAPreTrainedModel):
         )
         if "text" in features:
             if input_ids is None and text_features is None:
-                # The one token that stands for a missing text is no word of any graph.
+                # The token of a missing text is not in any graph.
                 text_bias = knowledge_bias = None
             features["text"] = features["text"]._replace(bias=text_bias)
             if self.config.use_knowledge and knowledge_features is None and knowledge_input_ids is not None:
@@ -219,7 +220,7 @@ class CLFAModel(CLFAPreTrainedModel):
         text_features: torch.Tensor | None,
         image_features: torch.Tensor | None,
     ) -> tuple[dict[str, Stream], dict[str, torch.Tensor]]:
-        """Encoder features by modality, and, in a model that allows missing ones, which samples have them (B,)."""
+        """Return encoder features by modality and, if missing modalities are allowed, which samples have them (B,)."""
         given = {
             "text": text_features if text_features is not None else input_ids,
             "image": image_features if image_features is not None else pixel_values,
@@ -244,7 +245,7 @@ class CLFAModel(CLFAPreTrainedModel):
                 if name in self.config.modalities:
                     present[name] = has if given[name] is not None else ~everywhere
             if attention_mask is not None:
-                # An encoder cannot attend to nothing; what it makes of such a row is replaced below.
+                # An encoder needs at least one token per row; the features of such rows are replaced below.
                 attention_mask = attention_mask.clone()
                 attention_mask[:, 0] = torch.where(has_text, attention_mask[:, 0], 1)
             present = self.missing.drop(present)

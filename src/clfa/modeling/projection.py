@@ -13,8 +13,8 @@ class ProjectionMLP(nn.Module):
         in_features: Width of the encoder.
         hidden_features: Inner width.
         out_features: Width of the shared space.
-        dropout: Dropout on the incoming features; none in the paper, useful on frozen encoders.
-        layer_norm: Normalise the incoming features; none in the paper, useful where an encoder does not end in a norm.
+        dropout: Dropout on the input features; none in the paper, useful with frozen encoders.
+        layer_norm: LayerNorm on the input features; none in the paper, useful if the encoder does not end with a norm.
     """
 
     def __init__(
@@ -33,5 +33,4 @@ class ProjectionMLP(nn.Module):
 
     def forward(self, features: torch.Tensor) -> torch.Tensor:
         """(..., ``in_features``) -> (..., ``out_features``)."""
-        hidden: torch.Tensor = self.fc2(torch.relu(self.fc1(self.dropout(self.norm(features)))))
-        return hidden
+        return self.fc2(torch.relu(self.fc1(self.dropout(self.norm(features)))))

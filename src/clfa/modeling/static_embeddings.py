@@ -1,4 +1,4 @@
-"""Word embeddings without context as a text encoder, for baselines older than BERT."""
+"""Context-free word embeddings as a text encoder, for baselines older than BERT."""
 
 # No `from __future__ import annotations` here: @strict checks values against the annotations and skips strings.
 from typing import Any
@@ -26,13 +26,13 @@ class StaticEmbeddingsConfig(PreTrainedConfig):
 
 
 class StaticEmbeddingsModel(PreTrainedModel):
-    """One embedding per word piece, the same wherever it stands.
+    """One embedding per word piece, independent of context.
 
-    A recipe asks for it with ``text_encoder: embeddings:NAME``: the input embeddings of the pretrained encoder NAME, in
-    the place that GloVe vectors have in papers before BERT.
+    ``text_encoder: embeddings:NAME`` in a recipe selects it: the input embeddings of the pretrained encoder NAME, used
+    as papers before BERT use GloVe vectors.
 
     Args:
-        config: Its configuration.
+        config: Configuration of the model.
     """
 
     config_class = StaticEmbeddingsConfig
@@ -46,7 +46,7 @@ class StaticEmbeddingsModel(PreTrainedModel):
 
     @classmethod
     def of(cls, encoder: PreTrainedModel) -> "StaticEmbeddingsModel":
-        """The input embeddings of a text encoder, copied."""
+        """Create a model with a copy of a text encoder's input embeddings."""
         weight: Any = encoder.get_input_embeddings().weight
         model = cls(StaticEmbeddingsConfig(vocab_size=weight.shape[0], hidden_size=weight.shape[1]))
         with torch.no_grad():
@@ -54,7 +54,7 @@ class StaticEmbeddingsModel(PreTrainedModel):
         return model.eval()
 
     def get_input_embeddings(self) -> nn.Module:
-        """The embedding table."""
+        """Return the embedding table."""
         return self.word_embeddings
 
     def forward(self, input_ids: torch.Tensor, **kwargs: Any) -> BaseModelOutput:

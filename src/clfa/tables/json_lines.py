@@ -51,15 +51,8 @@ class JsonLinesTable(Table):
         """See :meth:`clfa.tables.table.Table.stretches`; in byte offsets if the file is seekable."""
         if not self._file.seekable:
             return super().stretches(size)
-        starts: list[int] = []
-        count = 0
-        with self.damage(lambda: count):
-            for item in self._file.lines():
-                if not _is_blank(item):
-                    if count % size == 0:
-                        starts.append(item[1])
-                    count += 1
-        return stretches_from(starts, count, size)
+        with self.damage(None):
+            return stretches_from((item[1] for item in self._file.lines() if not _is_blank(item)), size)
 
     def stretch(self, stretch: Stretch, columns: Sequence[str] | None = None) -> Iterator[Row]:
         """See :meth:`clfa.tables.table.Table.stretch`."""

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
 
 from clfa.tables.quoting import split_fields
 
 _DIGITS, _LETTERS = re.compile(r"\d+"), re.compile(r"[^\W\d_]+")
 # Rows needed for a profile, and the maximum of different shapes or values of a column that is used in it.
 _FEWEST_ROWS, _MOST_SHAPES, _MOST_VALUES = 5, 3, 20
-# Lines between two quotes are rows if at least this fraction of them resembles rows.
-_ROW_FRACTION = 0.8
+# A property of at least this fraction of rows or lines is considered general.
+_NEARLY_ALL = 0.8
 
 
 class RowProfile:
@@ -33,7 +34,7 @@ class RowProfile:
         if len(rows) >= _FEWEST_ROWS:
             for column in range(width):
                 cells = [row[column] for row in rows]
-                values, shapes = set(cells), {_shape(cell) for cell in cells}
+                values, shapes = _usual(cells), _usual(map(_shape, cells))
                 if len(values) <= min(_MOST_VALUES, len(rows) // 2):
                     self._values[column] = values
                 if len(shapes) <= _MOST_SHAPES:
@@ -41,17 +42,24 @@ class RowProfile:
         plain = [cells for line in (header, *lines) if len(cells := line.split(separator)) == width]
         # Columns in which every field is quoted.
         self._quoted = {
-            column for column in range(width) if plain and all(cells[column].startswith('"') for cells in plain)
+            column
+            for column in range(width)
+            if plain and sum(cells[column].startswith('"') for cells in plain) >= _NEARLY_ALL * len(plain)
         }
 
-    def swallowed(self, first: str, place: int, following: Sequence[str]) -> bool:
+    def swallowed(self, first: str, place: int, following: Sequence[str], whole: bool) -> bool:
         """Return whether the lines between two quotes are separate rows, and the first quote is not an opening one.
 
         Args:
             first: The line with the first quote.
             place: Column of the field that begins with this quote.
             following: The lines after it, up to the line with the second quote.
+            whole: Whether all lines together have as many fields as there are columns.
         """
+        lines = [line for line in following if line.strip()]
+        rows = sum(map(self._resembles_row, lines))
+        if not rows or not whole:
+            return rows > 0
         cells = first.split(self._separator)
         after = self._width - place - 1
         # Check whether the first line is a row by itself. Its text may contain separators.
@@ -59,12 +67,16 @@ class RowProfile:
             return False
         if after and not self._fit(cells[-after:], place + 1):
             return False
-        lines = [line for line in following if line.strip()]
-        rows = sum(map(self._resembles_row, lines))
-        return rows > 0 and rows >= _ROW_FRACTION * len(lines)
+        return rows >= _NEARLY_ALL * len(lines)
 
     def _resembles_row(self, line: str) -> bool:
         cells = line.split(self._separator)
+        if len(cells) != self._width:
+            found = split_fields(line, self._separator)
+            cells = found.values if found.proper and not found.open else []
+        elif any('""' in cell and cell != '""' for cell in cells):
+            # Doubled quotes occur only inside a quoted text, so this line continues one.
+            return False
         if len(cells) != self._width or self._width < 2 or not self._fit(cells, 0):
             return False
         if self._values or self._shapes or self._separator == "\t":
@@ -82,6 +94,19 @@ class RowProfile:
             if column in self._shapes and _shape(cell.strip('"')) not in self._shapes[column]:
                 return False
         return True
+
+
+def _usual(cells: Iterable[str]) -> set[str]:
+    """Return the most frequent values, which together make nearly all cells. (Some lines may be parts of a text.)"""
+    counts = Counter(cells)
+    left = _NEARLY_ALL * counts.total()
+    usual = set()
+    for cell, count in counts.most_common():
+        if left <= 0 and count < 3:
+            break
+        usual.add(cell)
+        left -= count
+    return usual
 
 
 def _shape(cell: str) -> str:

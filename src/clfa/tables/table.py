@@ -5,7 +5,7 @@ from __future__ import annotations
 import lzma
 import zlib
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
@@ -32,18 +32,24 @@ class Stretch:
     stop: int
 
 
-def stretches_from(starts: Sequence[int], count: int, size: int) -> list[Stretch]:
-    """Return stretches of ``size`` rows.
+def stretches_from(offsets: Iterable[int | None], size: int) -> list[Stretch]:
+    """Return stretches of ``size`` rows or slightly more.
 
     Args:
-        starts: Byte offset of each stretch.
-        count: Number of rows of the table.
-        size: Number of rows of each stretch except the last.
+        offsets: Byte offset of each row; ``None`` for a row that can only be read after the previous one.
+        size: Approximate number of rows of a stretch.
     """
+    starts: list[tuple[int, int]] = []
+    count = 0
+    for offset in offsets:
+        if offset is not None and (not starts or count - starts[-1][0] >= size):
+            starts.append((count, offset))
+        count += 1
     # The last stretch ends at the end of the file (-1).
+    ends = [*starts[1:], (count, -1)]
     return [
-        Stretch(number * size, min(size, count - number * size), start, [*starts, -1][number + 1])
-        for number, start in enumerate(starts)
+        Stretch(first, last - first, start, stop)
+        for (first, start), (last, stop) in zip(starts, ends if starts else [], strict=True)
     ]
 
 
@@ -122,20 +128,24 @@ class Table(ABC):
         yield from islice(self.rows(stretch.first), stretch.rows)
 
     @contextmanager
-    def damage(self, after: object) -> Iterator[None]:
-        """Convert errors about damaged content to a :class:`clfa.errors.DataError` with the row number."""
+    def damage(self, after: Callable[[], int] | int | None) -> Iterator[None]:
+        """Convert errors about damaged content to a :class:`clfa.errors.DataError`.
+
+        Args:
+            after: Number of rows read before the error, or a function that returns it; ``None`` if unknown.
+        """
         import pyarrow as pa
 
         try:
             yield
         except (EOFError, zlib.error, lzma.LZMAError, pa.ArrowException) as error:
-            raise DataError(f"{self.path} is damaged after row {_number(after)}: {error}") from error
+            raise DataError(f"{self.path} is damaged{_position(after)}: {error}") from error
         except OSError as error:
             # With an error number, the disk or the network failed.
             if error.errno is not None:
                 raise
-            raise DataError(f"{self.path} is damaged after row {_number(after)}: {error}") from error
+            raise DataError(f"{self.path} is damaged{_position(after)}: {error}") from error
 
 
-def _number(after: object) -> object:
-    return after() if callable(after) else after
+def _position(after: Callable[[], int] | int | None) -> str:
+    return "" if after is None else f" after row {after() if callable(after) else after}"

@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from class_indices import class_indices
-from clfa.data import read_corpus
+from clfa.data import read_corpus, validate
 from clfa.errors import DataError
 
 
@@ -144,9 +144,7 @@ def test_a_guessed_id_that_is_not_unique_is_not_used(caplog: pytest.LogCaptureFi
     assert corpus.splits["test"]["id"][:] == ["1", "2", "3", "4", "5", "6"]
     assert (corpus.facts["columns"]["id"], corpus.facts["columns"]["unused"]) == (None, ["image_id"])
     (record,) = caplog.records
-    assert record.getMessage().startswith(
-        "<data frame>: column 'image_id' is not used as the id: different samples have the same id, for instance 'a'."
-    )
+    assert "column 'image_id' is not used as the id: 3 of 6 rows have the id of another sample" in record.getMessage()
     # A column given by the caller is used.
     named = read_corpus("table", data.assign(image_id=list("aabbcc")), id="image_id", as_split="test")
     assert named.splits["test"]["id"][:] == list("aabbcc")
@@ -155,6 +153,16 @@ def test_a_guessed_id_that_is_not_unique_is_not_used(caplog: pytest.LogCaptureFi
     assert read_corpus("table", twice, as_split="test").splits["test"]["id"][:] == ["1", "2", "3", "4", "5", "6", "1"]
     split = data.assign(image_id=[1, 2, 3, 1, 2, 3], split=["train"] * 3 + ["test"] * 3)
     assert read_corpus("table", split).splits["test"]["id"][:] == ["1", "2", "3"]
+
+
+@pytest.mark.parametrize(("repeated", "used"), [(2, True), (3, False)])
+def test_a_few_repeated_ids_are_faults_of_their_rows(repeated: int, used: bool) -> None:
+    data = frame(40).assign(id=["p0"] * (repeated + 1) + [f"p{number}" for number in range(repeated + 1, 40)])
+    corpus = validate(read_corpus("table", data, as_split="test"), check_images=False)
+    # 2 of 40 rows are 5 percent.
+    ids = corpus.splits["test"]["id"][:]
+    assert ids == (["p0", *(f"p{n}" for n in range(3, 40))] if used else [str(n) for n in range(1, 41)])
+    assert [(sample.id, sample.reason) for sample in corpus.dropped] == [("p0", "duplicate id")] * (2 if used else 0)
 
 
 def test_one_part_without_unique_ids_decides_for_all() -> None:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import csv
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from clfa.jobs.outputs import OUTPUTS
+from clfa.jobs.outputs.base import FileOutput
 from clfa.prediction.post import Post, Prediction
 from clfa.prediction.predict import predict_file
 from clfa.prediction.records import flat_prediction
@@ -102,3 +105,18 @@ def test_an_empty_file(stand_in: Any, tmp_path: Path) -> None:
     assert read_parquet(tmp_path / "out.parquet") == []
     assert predict_file(stand_in, tmp_path / "posts.jsonl", tmp_path / "out.csv").rows == 0
     assert (tmp_path / "out.csv").read_text() == "id,prediction,probability_bad,probability_good,error\n"
+
+
+def test_another_format_is_one_class_and_one_line(
+    stand_in: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class IdOutput(FileOutput):
+        def write(self, lines: Iterator[str]) -> None:
+            self.path.write_text("".join(f"{row['id']} {row['prediction']}\n" for row in self.flat(lines)))
+
+    monkeypatch.setattr(OUTPUTS, "_entries", dict(OUTPUTS._entries))
+    OUTPUTS.register(".txt", IdOutput)
+    source = write_jsonl(tmp_path / "posts.jsonl", make_rows(2))
+    predict_file(stand_in, source, tmp_path / "out.txt")
+    assert (tmp_path / "out.txt").read_text() == "p0 good\np1 bad\n"
+    assert names(tmp_path) == ["out.txt", "posts.jsonl"]

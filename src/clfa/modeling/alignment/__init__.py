@@ -1,4 +1,4 @@
-"""How students are aligned. A new variant is one new file here and one line in :data:`ALIGNMENTS`."""
+"""Registry of alignment losses. A new variant is one new file here and one line in :data:`ALIGNMENTS`."""
 
 from clfa.modeling.alignment.bank import GuideBank
 from clfa.modeling.alignment.base import Alignment, AlignmentInputs

@@ -1,4 +1,4 @@
-"""All guide embeddings of the training set as negatives, whatever the batch size and the number of processes."""
+"""Contrastive loss with the guide embeddings of the whole training set as negatives, independent of the batch size."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from clfa.modeling.gather import gather_rows, total
 
 @dataclass
 class GuideBank:
-    """Guide embeddings of N training samples; they are known before training, so nothing grows stale.
+    """Guide embeddings of N training samples. They are computed before training and never become outdated.
 
     Args:
-        embeds: By modality, (N, D); normalised here.
-        groups: By modality, a number per content (N,): samples with the same text or picture share one, so that a
-            repost never counts as its original's negative. -1 where a sample lacks the modality.
+        embeds: Embeddings by modality (N, D); they are normalised here.
+        groups: Number of the content by modality (N,). Samples with the same text or image have the same number, so
+            that a repost is never a negative of its original. -1 where a sample lacks the modality.
     """
 
     embeds: dict[str, torch.Tensor]
@@ -28,7 +28,7 @@ class GuideBank:
         self.embeds = {name: F.normalize(tensor.float(), dim=-1) for name, tensor in self.embeds.items()}
 
     def to(self, device: torch.device) -> GuideBank:
-        """The same on a device; nothing is copied where it is there already."""
+        """Return the bank on a device; it is not copied if it is there already."""
         if all(tensor.device == device for tensor in (*self.embeds.values(), *self.groups.values())):
             return self
         return GuideBank(
@@ -40,12 +40,13 @@ class GuideBank:
 class BankContrastiveLoss(nn.Module):
     """InfoNCE of B students against the guide embeddings of all N training samples.
 
-    ``S = h G^T / tau`` (B, N) with the sample's own row as target, entries of the same content and absent ones left
-    out; and, as in the paper's symmetric loss, the columns of the batch's own guides against the B students:
-    ``(CE(S) + CE(S_batch^T)) / 2``. With N = B and distinct contents this is the paper's loss.
+    ``S = h G^T / tau`` (B, N) has the sample's own row as target; other entries with the same content and entries
+    without the modality are excluded. As in the paper's symmetric loss, the guide embeddings of the batch are also
+    compared with the B students: ``(CE(S) + CE(S_batch^T)) / 2``. With N = B and distinct contents this is the paper's
+    loss.
 
-    In training by several processes, B counts the samples of all of them. Each compares its own with the bank; only for
-    the second half are the students gathered.
+    In distributed training, B counts the samples of all processes. Each process compares its own students with the
+    bank; students are gathered only for the second term.
 
     Args:
         temperature: tau.
@@ -56,12 +57,12 @@ class BankContrastiveLoss(nn.Module):
         self.temperature = temperature
 
     def forward(self, student: torch.Tensor, bank: GuideBank, modality: str, index: torch.Tensor) -> torch.Tensor:
-        """Loss of one student.
+        """Compute the loss of one student.
 
         Args:
-            student: Pooled student features (B, D), of this process.
+            student: Pooled student features of this process (B, D).
             bank: Guide embeddings.
-            modality: Which of the guide's modalities the student is pulled to.
+            modality: Modality of the guide embeddings that the student is aligned to.
             index: Row of each sample in the bank (B,).
 
         Returns:

@@ -1,4 +1,4 @@
-"""The interface every variant of the alignment loss shares."""
+"""The interface of alignment losses."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from clfa.modeling.gather import at_least_float32, gather_rows
 
 @dataclass
 class AlignmentInputs:
-    """What a batch of B samples offers to align.
+    """Inputs of the alignment loss for a batch of B samples.
 
     Args:
         students: Pooled student features (B, D) by modality.
         guides: The guide's embeddings of the same samples (B, D) by modality; empty without a guide.
-        present: Which samples have the modality (B,); a modality without an entry is there for all.
-        bank: Guide embeddings of the whole training set, to contrast with instead of the batch's.
+        present: Which samples have the modality (B,), by modality; without an entry all samples have it.
+        bank: Guide embeddings of the whole training set, used as negatives instead of those of the batch.
         index: Row of each sample in the bank (B,).
     """
 
@@ -32,23 +32,23 @@ class AlignmentInputs:
     index: torch.Tensor | None = None
 
     def rows(self, *modalities: str) -> torch.Tensor | None:
-        """Samples that have all the modalities (B,), or ``None`` for all samples."""
+        """Return which samples have all the modalities (B,); ``None`` if all samples do."""
         masks = [self.present[name] for name in modalities if name in self.present]
         return torch.stack(masks).all(dim=0) if masks else None
 
 
 class Alignment(nn.Module):
-    """Base of all variants.
+    """Base class of all alignment losses.
 
-    In training by several processes (DistributedDataParallel, FSDP), the batch is that of all of them together: every
-    process returns the loss of the whole batch, with its own part of the gradient (:mod:`clfa.modeling.gather`). All of
-    them therefore have to call it. In evaluation mode a process looks at its own samples only and may work alone.
+    In distributed training (DistributedDataParallel, FSDP), the batch is that of all processes together: every process
+    returns the loss of the whole batch, with its own part of the gradient (:mod:`clfa.modeling.gather`). Therefore all
+    processes must call it. In evaluation mode a process uses its own samples only.
 
     Args:
         temperature: tau of the contrastive losses.
 
     Attributes:
-        needs_guide: Whether the variant does nothing without a guide.
+        needs_guide: Whether the loss requires a guide; without one it is not computed.
     """
 
     needs_guide: ClassVar[bool] = True
@@ -59,13 +59,13 @@ class Alignment(nn.Module):
         self.bank_loss = BankContrastiveLoss(temperature)
 
     def forward(self, inputs: AlignmentInputs) -> dict[str, torch.Tensor]:
-        """Scalar losses by modality; a modality that cannot be aligned has no entry."""
+        """Return scalar losses by modality; a modality that cannot be aligned has no entry."""
         raise NotImplementedError
 
     def pull(self, inputs: AlignmentInputs, student: str, guide: str) -> torch.Tensor | None:
-        """Contrastive loss that pulls one modality's student toward the guide's embedding of a modality.
+        """Compute the contrastive loss between one modality's student and the guide's embeddings of a modality.
 
-        Samples that lack either are left out: what a sample does not have cannot be aligned, nor serve as a negative.
+        Samples that lack one of the two modalities are left out; they are not used as negatives either.
 
         Args:
             inputs: The batch.
@@ -73,7 +73,7 @@ class Alignment(nn.Module):
             guide: Modality of the guide's embeddings.
 
         Returns:
-            Scalar, or ``None`` when the batch does not offer both.
+            Scalar, or ``None`` if the batch does not have both.
         """
         if student not in inputs.students or guide not in inputs.guides:
             return None
@@ -83,22 +83,19 @@ class Alignment(nn.Module):
             h, g = h[rows], g[rows]
             index = None if index is None else index[rows]
         if inputs.bank is not None and index is not None:
-            loss: torch.Tensor = self.bank_loss(h, inputs.bank, guide, index)
-        else:
-            loss = self.contrast(h, g)
-        return loss
+            return self.bank_loss(h, inputs.bank, guide, index)
+        return self.contrast(h, g)
 
     def contrast(self, student: torch.Tensor, other: torch.Tensor) -> torch.Tensor:
-        """Contrastive loss within the batch, which in training is that of all processes.
+        """Compute the contrastive loss within the batch; in training, the batch of all processes.
 
         Args:
-            student: What is pulled (B, D).
-            other: What it is pulled to (B, D); no gradient flows into it.
+            student: Features that are aligned (B, D).
+            other: Features that they are aligned to (B, D); no gradient flows into them.
 
         Returns:
             Scalar; 0 when no process has a sample.
         """
         if self.training:
             student, other = gather_rows(*at_least_float32(student, other.detach()))
-        loss: torch.Tensor = self.batch_loss(student, other) if len(student) else student.sum()
-        return loss
+        return self.batch_loss(student, other) if len(student) else student.sum()

@@ -1,4 +1,4 @@
-"""The guided contrastive loss: pull a student toward the frozen guide's embedding of the same sample."""
+"""The guided contrastive loss: align a student with the frozen guide's embedding of the same sample."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class GuidedContrastiveLoss(nn.Module):
         self.temperature = temperature
 
     def forward(self, student: torch.Tensor, guide: torch.Tensor) -> torch.Tensor:
-        """Loss of one modality.
+        """Compute the loss of one modality.
 
         Args:
             student: Pooled student features h (B, D).
@@ -45,7 +45,7 @@ class GuidedContrastiveLoss(nn.Module):
                 f"student features {tuple(student.shape)} and guide embeddings {tuple(guide.shape)} differ in shape; "
                 "set guide_dim in the model's configuration to the guide's width."
             )
-        # Full precision: at tau = 0.1 half-precision logits move the loss visibly.
+        # Full precision, because at tau = 0.1 half-precision logits change the loss noticeably.
         with torch.autocast(student.device.type, enabled=False):
             dtype = student.dtype if student.dtype == torch.float64 else torch.float32
             h = F.normalize(student.to(dtype), dim=-1)

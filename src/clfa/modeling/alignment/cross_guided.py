@@ -1,4 +1,4 @@
-"""Each student toward the guide's embedding of the other modality."""
+"""Alignment of each student with the guide's embedding of the other modality."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ OTHER = {"text": "image", "image": "text"}
 class CrossGuidedAlignment(Alignment):
     """Text student to the guide's image embedding of the same sample, image student to its text embedding.
 
-    Not in the paper: it asks each student for what the other modality shows, as far as the guide knows it.
+    Not in the paper. Each student has to predict the guide's view of the other modality.
     """
 
     def forward(self, inputs: AlignmentInputs) -> dict[str, torch.Tensor]:

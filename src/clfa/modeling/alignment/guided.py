@@ -1,4 +1,4 @@
-"""The paper's alignment: each student toward the guide's embedding of its own modality."""
+"""The paper's alignment of each student with the guide's embedding of its own modality."""
 
 from __future__ import annotations
 

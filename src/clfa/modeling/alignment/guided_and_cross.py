@@ -1,4 +1,4 @@
-"""Each student toward both of the guide's embeddings."""
+"""Alignment of each student with both embeddings of the guide."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The two students toward each other, without any guide."""
+"""Alignment of the two students with each other, without a guide."""
 
 from __future__ import annotations
 
@@ -25,5 +25,5 @@ class StudentsAlignment(Alignment):
         rows = inputs.rows("text", "image")
         if rows is not None:
             text, image = text[rows], image[rows]
-        # The loss stops the gradient of its second side; half from each side trains both.
+        # The loss detaches its second argument; half of each direction trains both students.
         return {"text": self.contrast(text, image) / 2, "image": self.contrast(image, text) / 2}

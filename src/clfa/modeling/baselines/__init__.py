@@ -1,4 +1,4 @@
-"""Models to compare with, in the place of projections and fusion. A new one is one new file and one line here."""
+"""Registry of baselines, which replace projections and fusion. A new one is one new file and one line here."""
 
 from clfa.registry import Registry
 

@@ -1,4 +1,4 @@
-"""Att-BERT: text against picture by cross-attention, text against hashtags by co-attention."""
+"""Att-BERT: cross-attention between text and image, co-attention between text and hashtags."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class AttBert(Baseline):
     """Pan, Lin, Fu, Qi and Wang, "Modeling Intra and Inter-modality Incongruity for Multi-Modal Sarcasm Detection",
     Findings of EMNLP 2020, called Att-BERT in later tables.
 
-    The hashtags of the post are the knowledge stream (``hashtags`` is one of the knowledge sources).
+    The knowledge stream contains the hashtags of the post (knowledge source ``hashtags``).
 
     - Inter-modality: text tokens H query the regions G in each of ``num_fusion_layers`` layers,
       ``Z = LN(H + MultiHead(H, G, G))``, ``H = LN(Z + FFN(Z))``; the [CLS] position is h_inter.
@@ -28,10 +28,10 @@ class AttBert(Baseline):
       ``a = softmax_k(max_i C_ki)``, ``h_intra = sum_k a_k o_k``.
     - ``out = W [h_inter; h_intra] + b``.
 
-    A post without hashtags has h_intra = 0; a model without a knowledge stream has only the inter-modality half.
+    A post without hashtags has h_intra = 0. A model without a knowledge stream has only the inter-modality part.
 
-    Simplified against the paper: text, regions and hashtags pass a linear map to ``hidden_size`` first (the paper
-    stays at BERT's width and maps only ResNet-152's regions); hashtags are encoded by the text encoder on their own,
+    Simplified against the paper: text, regions and hashtags are first mapped to ``hidden_size`` by a linear layer (the
+    paper keeps BERT's width and maps only ResNet-152's regions). Hashtags are encoded separately by the text encoder,
     one vector per word piece.
 
     Args:
@@ -71,9 +71,9 @@ class AttBert(Baseline):
         return Stream(self.dense(self.dropout(torch.cat(parts, dim=-1))).unsqueeze(1))
 
     def _intra(self, text: Stream, knowledge: Stream) -> torch.Tensor:
-        """Hashtags under co-attention with the text (B, D); zeros without hashtags."""
+        """Return the hashtags' vector by co-attention with the text (B, D); zeros without hashtags."""
         hashtags = self.hashtags(knowledge.hidden)
         affinity = torch.tanh(self.affinity(hashtags) @ text.hidden.transpose(1, 2))
-        # tanh is above -1, so that a masked text token never is the maximum.
+        # tanh is above -1, so that a masked text token is never the maximum.
         best = affinity.masked_fill(~keep_of(text).unsqueeze(1), -1.0).amax(dim=2)
         return (masked_softmax(best, knowledge.mask).unsqueeze(1) @ hashtags).squeeze(1)

@@ -1,4 +1,4 @@
-"""The interface every baseline shares."""
+"""The interface of baselines."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ from clfa.modeling.fusion.base import Stream
 
 
 class Baseline(nn.Module):
-    """Encoder features in, one fused stream out; pooling and classifier are CLFA's, alignment there is none.
+    """Base class of all baselines: encoder features -> one fused stream.
 
-    Options of a baseline are the keyword arguments of its ``__init__`` after ``widths``; a recipe sets them under
-    ``model.baseline_options``.
+    Pooling and classifier are CLFA's; there is no alignment. Options of a baseline are the keyword arguments of its
+    ``__init__`` after ``widths``; a recipe sets them under ``model.baseline_options``.
 
     Args:
-        config: Shape of the model. ``hidden_size`` is the width of what :meth:`forward` returns.
+        config: Configuration of the model. ``hidden_size`` is the width of the tokens that :meth:`forward` returns.
         widths: Feature width by stream name (``text``, ``image``, ``knowledge``).
 
     Attributes:
-        needs: Streams without which the model makes no sense.
-        views: Number of fused tokens that get a classifier of their own each, their logits averaged; 0 when the fused
-            tokens are pooled and classified once.
+        needs: Names of the required streams.
+        views: Number of fused tokens with a separate classifier each, whose logits are averaged; 0 if the fused tokens
+            are pooled and classified once.
 
     Raises:
         ModelError: When the configuration lacks a stream in :attr:`needs`.
@@ -49,11 +49,11 @@ class Baseline(nn.Module):
             raise ModelError(f"baseline {config.baseline!r} needs {absent[0]}: {how[absent[0]]}.")
 
     def forward(self, streams: dict[str, Stream]) -> Stream:
-        """Fuse.
+        """Fuse the streams.
 
         Args:
-            streams: Raw encoder features (B, N, width) with masks, by name; knowledge may be absent from a batch, or
-                have an all-zero mask for a sample.
+            streams: Encoder features (B, N, width) with masks, by name. Knowledge may be absent from a batch or have an
+                all-zero mask for a sample.
 
         Returns:
             Tokens (B, N, ``hidden_size``) with their mask; usually one token.
@@ -61,25 +61,25 @@ class Baseline(nn.Module):
         raise NotImplementedError
 
     def auxiliary_loss(self, streams: dict[str, Stream], fused: Stream, labels: torch.Tensor) -> torch.Tensor | None:
-        """A loss of the baseline's own beside the classification, asked for in training only.
+        """Compute an auxiliary loss, which is added to the total loss in training.
 
         Args:
-            streams: What :meth:`forward` was given.
-            fused: What it returned.
-            labels: Class indices (B,).
+            streams: Input of :meth:`forward`.
+            fused: Output of :meth:`forward`.
+            labels: Class indices (B,) or flat vectors of targets (B, L).
 
         Returns:
-            Scalar, weighted, added to the total loss; ``None`` for most baselines.
+            Scalar, already weighted; ``None`` for most baselines.
         """
         return None
 
 
 def build_baseline(name: str, config: CLFAConfig, widths: Mapping[str, int], options: Mapping[str, Any]) -> Baseline:
-    """The baseline of that name.
+    """Create a baseline by name.
 
     Raises:
-        RecipeError: When there is none of that name.
-        ModelError: When it does not take one of the options, or needs a stream that the model does not have.
+        RecipeError: When there is no baseline of that name.
+        ModelError: When the baseline has no such option, or needs a stream that the model does not have.
     """
     baseline_class = BASELINES.get(name)
     known = list(inspect.signature(baseline_class).parameters)[2:]
@@ -87,5 +87,4 @@ def build_baseline(name: str, config: CLFAConfig, widths: Mapping[str, int], opt
         if option not in known:
             takes = ", ".join(known) or "none"
             raise ModelError(f"baseline {name!r} has no option {option!r}; it takes: {takes}.")
-    baseline: Baseline = baseline_class(config, widths, **options)
-    return baseline
+    return baseline_class(config, widths, **options)

@@ -1,4 +1,4 @@
-"""Bi-LSTM: a text read forwards and backwards."""
+"""Bi-LSTM: a bidirectional LSTM over the text."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ class BiLSTM(Baseline):
     """Graves and Schmidhuber, "Framewise phoneme classification with bidirectional LSTM and other neural network
     architectures", Neural Networks 18, 2005: the Bi-LSTM row of the sarcasm tables.
 
-    One LSTM reads x_1 ... x_n, another x_n ... x_1; the text is ``[h_n forwards; h_1 backwards]``, after dropout
-    through one linear map, which with the classifier is one linear classifier.
+    One LSTM reads x_1 ... x_n, another x_n ... x_1. The text's vector is ``[h_n forwards; h_1 backwards]``; it passes
+    dropout and a linear layer, which together with the classifier is one linear classifier.
 
-    Simplified against the paper: the paper labels every frame, the sarcasm tables say no more than "Bi-LSTM"; the two
-    final states as the text's vector are the usual reading. The tables' word vectors are GloVe's; ``text_encoder:
-    embeddings:NAME`` puts an encoder's input embeddings in their place. Only the text is read; set
-    ``model.vision_encoder=null`` to spare the work.
+    Simplified against the paper: the paper labels every frame. The sarcasm tables only name "Bi-LSTM"; the two final
+    states as the text's vector are the usual interpretation. The tables use GloVe vectors; ``text_encoder:
+    embeddings:NAME`` uses an encoder's input embeddings instead. Only the text is read; set
+    ``model.vision_encoder=null`` to save time.
 
     Args:
         config: ``hidden_size`` and ``hidden_dropout_prob``, the latter also between layers.

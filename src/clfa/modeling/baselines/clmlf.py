@@ -1,4 +1,4 @@
-"""CLMLF: one transformer over text and image tokens together, with two contrastive losses beside it."""
+"""CLMLF: one transformer over text and image tokens, with two auxiliary contrastive losses."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from clfa.modeling.transformer_layer import TransformerLayer, transformer_layers
 
 
 def label_contrast(vectors: torch.Tensor, labels: torch.Tensor, temperature: float) -> torch.Tensor:
-    """Label-based contrastive learning: samples of one class attract each other.
+    """Compute the label-based contrastive loss, which attracts samples of the same class.
 
-    ``-mean over (i, j) with y_i = y_j of log softmax_j(z_i z_j / tau)``; a sample is in its own class, as in the
+    ``-mean over (i, j) with y_i = y_j of log softmax_j(z_i z_j / tau)``; pairs with i = j are included, as in the
     authors' public code.
 
     Args:
@@ -37,7 +37,7 @@ def label_contrast(vectors: torch.Tensor, labels: torch.Tensor, temperature: flo
 
 
 def data_contrast(vectors: torch.Tensor, augmented: torch.Tensor, temperature: float) -> torch.Tensor:
-    """Data-based contrastive learning: a sample attracts its augmented self.
+    """Compute the data-based contrastive loss, which attracts a sample and its augmented version.
 
     ``-mean_i log softmax_j(z_i z'_j / tau) at j = i``.
 
@@ -63,16 +63,17 @@ class CLMLF(Baseline):
       :func:`data_contrast`, on R and on R' of the augmented sample, each through a two-layer head of its own, at one
       temperature.
 
-    Simplified against the paper: it augments texts by back-translation and pictures by RandAugment; here the augmented
-    sample is the same encoder features with tokens masked at random, under another draw of dropout, which needs no
+    Simplified against the paper: the paper augments texts by back-translation and images by RandAugment. Here the
+    augmented sample has the same encoder features with randomly masked tokens and other dropout, which needs no
     translator and works with cached features. The contrasted vectors are L2-normalised and divided by the temperature
-    inside both softmaxes. Encoders train from the first epoch on, at the recipe's learning rate (in the authors' public
-    code the fusion trains alone first). The classifier has one layer instead of two. Knowledge is not read.
+    inside both softmaxes. Encoders are trained from the first epoch, with the recipe's learning rate (in the authors'
+    public code only the fusion is trained at first). The classifier has one layer instead of two. Knowledge is not
+    read.
 
     Args:
         config: ``num_fusion_layers`` layers over both, and all sizes and dropouts of a layer.
         widths: Feature width by stream name.
-        num_image_layers: Layers over the image tokens alone; 2 in the authors' public code.
+        num_image_layers: Layers over only the image tokens; 2 in the authors' public code.
         label_weight: Weight of label-based contrastive learning.
         data_weight: Weight of data-based contrastive learning.
         temperature: tau; 0.07 in the authors' public code.
@@ -151,7 +152,7 @@ class CLMLF(Baseline):
         return torch.stack(parts).sum() if parts else None
 
     def _thinned(self, stream: Stream) -> Stream:
-        """The stream with tokens masked at random; a sample that would lose all of them keeps them."""
+        """Return the stream with randomly masked tokens; a sample that would lose all tokens keeps them."""
         mask = _mask_of(stream)
         kept = mask & (torch.rand(mask.shape, device=mask.device) >= self.token_dropout)
         return stream._replace(mask=torch.where(kept.any(dim=1, keepdim=True), kept, mask))

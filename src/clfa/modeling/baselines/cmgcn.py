@@ -1,4 +1,4 @@
-"""CMGCN: one graph over words, picture regions and attribute words, and graph convolutions on it."""
+"""CMGCN: graph convolutions on one graph over words, image regions and attribute words."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ from clfa.modeling.fusion.base import Stream
 
 
 def window_edges(length: int, window: int, device: torch.device | None = None) -> torch.Tensor:
-    """1 between positions at most ``window`` apart, the diagonal included (length, length)."""
+    """Return 1 for positions at most ``window`` apart, including the diagonal, else 0 (length, length)."""
     positions = torch.arange(length, device=device)
     return ((positions[:, None] - positions[None, :]).abs() <= window).float()
 
 
 def normalise_graph(adjacency: torch.Tensor) -> torch.Tensor:
-    """``D^-1/2 A D^-1/2`` with the row sums D (Kipf and Welling 2017).
+    """Return ``D^-1/2 A D^-1/2`` with the row sums D (Kipf and Welling 2017).
 
     Args:
-        adjacency: Edge weights (B, N, N), 1 on the diagonal of every node that exists; a node that does not has zeros.
+        adjacency: Edge weights (B, N, N), 1 on the diagonal of existing nodes; rows and columns of others are zero.
 
     Returns:
         (B, N, N).
@@ -42,14 +42,14 @@ class CMGCN(Baseline):
     In-Modal and Cross-Modal Graphs", ACM Multimedia 2021.
 
     - Nodes ``g_i``: text tokens, regions, and, where there is knowledge, its tokens (attribute words), each kind
-      through a linear map of its own.
+      through its own linear map.
     - Edges A, symmetric: 1 between text tokens at most ``window`` apart and from every node to itself;
       ``max(0, cos(g_i, g_j))`` between nodes of different kinds; none between two regions or two attribute words.
     - ``G_l = ReLU(D^-1/2 A D^-1/2 G_(l-1) W_l + b_l)`` for ``num_fusion_layers`` layers.
     - Retrieval attention: ``a = softmax_t(sum_j g_t^T g_j^L)`` over the text tokens t, with the graph's nodes j after
       the last layer; ``r = sum_t a_t g_t``; ``out = W r + b``.
 
-    Without knowledge (of the model, the batch or a sample) the attribute nodes and their edges are not there.
+    Without knowledge (in the model, the batch or a sample) there are no attribute nodes and edges.
 
     Simplified against the papers: the dependency tree of the text is replaced by a window, so that no parser is needed;
     the weight of a text-region edge, there from WordNet similarity and SenticNet polarity of a detected object's
@@ -103,13 +103,13 @@ class CMGCN(Baseline):
         return Stream(self.dense(self.dropout(read)).unsqueeze(1))
 
     def adjacency(self, nodes: Mapping[str, Stream]) -> torch.Tensor:
-        """Edge weights.
+        """Compute the edge weights.
 
         Args:
             nodes: Features (B, N_kind, D) and masks by kind, text first.
 
         Returns:
-            (B, N, N) over all kinds in their order; rows and columns of tokens that do not exist are zero.
+            (B, N, N) over all kinds in their order; rows and columns of masked tokens are zero.
         """
         features = F.normalize(torch.cat([stream.hidden for stream in nodes.values()], dim=1), dim=-1)
         exists = torch.cat([keep_of(stream) for stream in nodes.values()], dim=1)

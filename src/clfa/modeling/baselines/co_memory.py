@@ -1,4 +1,4 @@
-"""Co-memory network: text and image ask each other, hop after hop."""
+"""Co-memory network: text and image query each other's memory in several hops."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""DIP: incongruity of facts and of feelings, perceived apart."""
+"""DIP: separate branches for semantic and sentiment incongruity."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class DIP(Baseline):
     """Dual Incongruity Perceiving network: Wen, Jia and Yang, "DIP: Dual Incongruity Perceiving Network for Sarcasm
     Detection", CVPR 2023.
 
-    - Tokens T and V of text and picture, mapped to width d; ``M = ReLU(conv(conv(V T^T)))`` with 3 x 3 kernels and
+    - Tokens T and V of text and image, mapped to width d; ``M = ReLU(conv(conv(V T^T)))`` with 3 x 3 kernels and
       ``conv_channels`` channels between; every token is gated by the sigmoid of its mean in M, ``t`` and ``v`` are the
       means of the gated tokens.
     - Semantic branch: ``t' = t + t * u`` with u the variance of every channel over samples, L2-normalised, and v'
@@ -31,15 +31,15 @@ class DIP(Baseline):
     - Sentiment branch: ``e_m = W m + b``, ``p_m = w^T ReLU(e_m)`` for m of t and v, ``g = |p_t - p_v|``.
     - ``out = W [t'; v'; e_t; e_v; g; l] + b``.
     - In training the loss has one further term, ``KL(q || softmax_j(cos(e_v,i, e_t,j) / 0.2))`` with
-      ``q_ij = softmax_j(-|p_v,i - p_t,j|)`` taken as given: samples of like sentiment are to lie close.
+      ``q_ij = softmax_j(-|p_v,i - p_t,j|)`` without gradient: samples with similar sentiment should be close.
 
-    Simplified against the paper: it teaches p_t the SenticNet polarity of the post's words first; word polarities are
-    not among the inputs here, so that p is learnt from the labels alone and "sentiment" is but the name of the branch.
-    Channel variances and the Gaussians are running averages over training batches (the paper: the variance within
-    whatever batch is at hand, and queues of past cosines), so that a prediction does not depend on the samples beside
-    it. Densities are normalised over the classes, of which there may be more than two, and g and l are features of the
-    last linear layer instead of being added to a single logit with fixed weights. The bias of p, which differences
-    cancel, is left out. For tasks without one class per sample no Gaussian is ever fitted and l stays uniform.
+    Simplified against the paper: the paper first trains p_t on the SenticNet polarity of the post's words. Word
+    polarities are not an input here, so that p is learnt from the labels only and "sentiment" is only the name of the
+    branch. Channel variances and the Gaussians are running averages over training batches (in the paper: the variance
+    within the current batch, and queues of past cosines), so that a prediction does not depend on the other samples of
+    its batch. Densities are normalised over the classes, of which there may be more than two, and g and l are features
+    of the last linear layer instead of being added to a single logit with fixed weights. The bias of p cancels in the
+    differences and is left out. For tasks without one class per sample no Gaussian is fitted and l stays uniform.
     Knowledge is not read.
 
     Args:
@@ -108,11 +108,11 @@ class DIP(Baseline):
         return Stream(tokens, mask)
 
     def _gated(self, text: Stream, image: Stream) -> tuple[torch.Tensor, torch.Tensor]:
-        """Means of the tokens, gated by how they correlate with the other modality's (B, D) each."""
+        """Return the means of the tokens (B, D) each, gated by their correlation with the other modality's tokens."""
         words, regions = self.projections["text"](text.hidden), self.projections["image"](image.hidden)
         keep_words, keep_regions = keep_of(text), keep_of(image)
         exists = (keep_regions.unsqueeze(2) & keep_words.unsqueeze(1)).unsqueeze(1)
-        # What does not exist is zero before either convolution, like what lies beyond the border.
+        # Masked positions are zero before each convolution, like the padding at the border.
         correlation = self.first((regions @ words.transpose(1, 2)).unsqueeze(1) * exists) * exists
         correlation = (torch.relu(self.second(correlation)) * exists).squeeze(1)
         of_words = correlation.sum(dim=1) / keep_regions.sum(dim=1, keepdim=True).clamp(min=1)
@@ -131,7 +131,7 @@ class DIP(Baseline):
         self.variances.lerp_(pooled.var(dim=0, unbiased=False).to(self.variances.dtype), self.momentum)
 
     def _likelihood(self, cosine: torch.Tensor) -> torch.Tensor:
-        """Each class's share in the density of a cosine (B, classes), without gradient; uniform until all were seen."""
+        """Return each class's share of the density (B, classes), without gradient; uniform until all were seen."""
         cosine = cosine.detach().to(self.means.dtype)
         if not bool(self.seen.all()):
             return cosine.new_full((len(cosine), len(self.means)), 1 / len(self.means))
@@ -140,7 +140,7 @@ class DIP(Baseline):
 
     @torch.no_grad()
     def _track_cosines(self, cosine: torch.Tensor, labels: torch.Tensor) -> None:
-        """Move the Gaussians of the classes in the batch."""
+        """Update the Gaussians of the classes in the batch."""
         for label in labels.unique().tolist():
             own = cosine[labels == label].to(self.means.dtype)
             weight = self.momentum if self.seen[label] else 1.0
@@ -149,7 +149,7 @@ class DIP(Baseline):
             self.seen[label] = True
 
     def auxiliary_loss(self, streams: dict[str, Stream], fused: Stream, labels: torch.Tensor) -> torch.Tensor | None:
-        """The contrast of sentiments; on the way the batch's cosines and labels move the Gaussians."""
+        """Compute the contrastive loss of the sentiment branch; also update the Gaussians with the batch's cosines."""
         _, text, image, text_sentiment, image_sentiment = fused.hidden.unbind(dim=1)
         classes = class_indices(self.config, labels)
         if classes is not None:

@@ -1,4 +1,4 @@
-"""D&R Net: what text and picture do not share, and which words the picture's adjective-noun pairs point at."""
+"""D&R Net: differences between text and image, and the relation of words to the image's adjective-noun pairs."""
 
 from __future__ import annotations
 
@@ -21,24 +21,23 @@ class DRNet(Baseline):
     """Decomposition and Relation Network: Xu, Zeng and Mao, "Reasoning with Multimodal Sarcastic Tweets via Modeling
     Cross-Modality Contrast and Semantic Association", ACL 2020.
 
-    The adjective-noun pairs (ANPs) of the picture are the knowledge stream, and it is required.
+    The adjective-noun pairs (ANPs) of the image are the knowledge stream, and it is required.
 
     - ``x_text = tanh(W_t mean_i h_i + b)`` with Bi-LSTM states h, ``x_image = tanh(W_v mean_j r_j + b)``.
     - Decomposition: ``s_m = S x_m`` into the space both share, ``p_m = P_m x_m`` into one of each modality's own;
       the two private vectors are the contrast. ``y_m = R_m [s_m; p_m]`` has to give x_m back.
     - Relation: every ANP token a_k is a view of the text, ``r_k = sum_i softmax_i(h_i^T W a_k / sqrt(d)) h_i``; the
-      views are weighed, ``r = sum_k softmax_k(u^T tanh(U a_k)) r_k``.
+      views are weighted, ``r = sum_k softmax_k(u^T tanh(U a_k)) r_k``.
     - ``out = ReLU(W [p_text; p_image; r] + b)``.
     - In training the loss has two further terms: reconstruction, ``mean (x_m - y_m)^2``, and orthogonality,
       ``||S P_m^T||_F^2 / d^2``, both summed over m.
 
     A sample without ANPs has r = 0.
 
-    Simplified against the paper: written from its description, as there is no public code; the bilinear form of the
-    ANP attention, the linear reconstruction and the scale of the extra terms are choices made here. SentiBank's
-    detector is not part of this library: ANPs come with the data as knowledge text, of which every word piece counts as
-    a view, weighed by a learnt score in the place of the detector's probability. Regions are the vision encoder's
-    tokens.
+    Simplified against the paper: implemented from its description, because there is no public code. The bilinear form
+    of the ANP attention, the linear reconstruction and the scale of the extra terms were chosen here. SentiBank's
+    detector is not part of this library: ANPs are the knowledge text of the data; every word piece is a view, weighted
+    by a learnt score instead of the detector's probability. Regions are the vision encoder's tokens.
 
     Args:
         config: ``hidden_size`` (every inner width) and ``hidden_dropout_prob``.
@@ -94,14 +93,14 @@ class DRNet(Baseline):
         return Stream(tokens, mask)
 
     def _relation(self, text: Stream, pairs: Stream) -> torch.Tensor:
-        """Views of the text from every ANP token, weighed (B, Bi-LSTM width); zeros without ANPs."""
+        """Return the weighted sum of the ANP tokens' views of the text (B, Bi-LSTM width); zeros without ANPs."""
         scores = self.association(pairs.hidden) @ text.hidden.transpose(1, 2) / text.hidden.shape[-1] ** 0.5
         views = masked_softmax(scores, keep_of(text).unsqueeze(1)) @ text.hidden
         importance = self.view_score(torch.tanh(self.view(pairs.hidden))).squeeze(-1)
         return (masked_softmax(importance, pairs.mask).unsqueeze(1) @ views).squeeze(1)
 
     def auxiliary_loss(self, streams: dict[str, Stream], fused: Stream, labels: torch.Tensor) -> torch.Tensor | None:
-        """Reconstruction and orthogonality; see the class."""
+        """Return the weighted losses of reconstruction and orthogonality; see the class."""
         total = fused.hidden.new_zeros(())
         for position, name in enumerate(("text", "image"), start=1):
             vector = fused.hidden[:, position]

@@ -1,4 +1,4 @@
-"""Two students without a teacher and without fusion: what CLFA is before alignment."""
+"""Dual encoder: CLFA's two students without guide and without fusion."""
 
 from __future__ import annotations
 

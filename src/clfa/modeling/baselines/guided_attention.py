@@ -1,4 +1,4 @@
-"""Additive attention over one modality's tokens, guided by vectors of others."""
+"""Additive attention over one modality's tokens, guided by vectors of other modalities."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from torch import nn
 
 
 def masked_softmax(scores: torch.Tensor, mask: torch.Tensor | None) -> torch.Tensor:
-    """Softmax over the tokens that exist.
+    """Return the softmax over unmasked tokens.
 
     Args:
         scores: (B, N).
@@ -41,7 +41,7 @@ class GuidedAttention(nn.Module):
         self.score = nn.Linear(attention_size, 1, bias=False)
 
     def forward(self, tokens: torch.Tensor, mask: torch.Tensor | None, *guides: torch.Tensor) -> torch.Tensor:
-        """Attend.
+        """Compute attention weights.
 
         Args:
             tokens: m (B, N, ``width``).

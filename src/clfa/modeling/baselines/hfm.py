@@ -1,4 +1,4 @@
-"""HFM: three modalities, attended to under each other's guidance, weighed and added."""
+"""HFM: attention over each of three modalities, guided by all of them, and a weighted sum of the results."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class HFM(Baseline):
     """Hierarchical Fusion Model: Cai, Cai and Wan, "Multi-Modal Sarcasm Detection in Twitter with Hierarchical Fusion
     Model", ACL 2019.
 
-    The attributes of the picture are the knowledge stream.
+    The attributes of the image are the knowledge stream.
 
     - Guidance vectors: ``v_image`` the mean of the region vectors; ``v_attribute = sum_i a_i e_i`` with
       ``a = softmax(w^T tanh(W e_i + b))``; ``v_text`` the mean of the Bi-LSTM's states.
@@ -102,13 +102,13 @@ class HFM(Baseline):
         return Stream(torch.relu(self.dense(self.dropout(fused))).unsqueeze(1))
 
     def _initial(self, attributes: torch.Tensor, present: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """First hidden and cell states, (2, B, state) each."""
+        """Return the initial hidden and cell states, (2, B, state) each."""
         start = torch.relu(self.early_fusion(attributes)) * present.unsqueeze(-1)
         forward_h, forward_c, backward_h, backward_c = start.chunk(4, dim=-1)
         return torch.stack([forward_h, backward_h]), torch.stack([forward_c, backward_c])
 
     def _attend(self, name: str, tokens: Stream, guides: dict[str, torch.Tensor], exists: torch.Tensor) -> torch.Tensor:
-        """One modality's vector, its attention averaged over the guides that exist."""
+        """Return one modality's vector; its attention is averaged over the existing guides."""
         attentions: list[torch.Tensor] = [
             self.representation_fusion[f"{name}_by_{guide}"](tokens.hidden, tokens.mask, guides[guide])
             for guide in self.names

@@ -1,4 +1,4 @@
-"""HKE: how well words and phrases agree with picture regions, and with knowledge words."""
+"""HKE: congruity of words and phrases with image regions and with knowledge words."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class GraphAttention(nn.Module):
 
 
 class Congruity(nn.Module):
-    """Atomic and compositional agreement of a text with one context: the picture's regions or the knowledge's words.
+    """Atomic and compositional agreement of a text with one context: the image's regions or the knowledge's words.
 
     Args:
         config: ``hidden_size``, ``num_fusion_layers``, ``num_attention_heads``, ``intermediate_size``, dropouts.
@@ -135,17 +135,17 @@ class HKE(Baseline):
       ``c_p = softmax([T''; c] w_p)^T Q``.
     - Regions have an importance ``p = softmax(I w_v)``; the agreement is
       ``[sum_r p_r c_a,r I_r; sum_r p_r c_p,r I''_r]``.
-    - Knowledge (a caption, in the paper's best model) is a second picture: the same with its tokens in the place of the
+    - Knowledge (a caption, in the paper's best model) is a second image: the same with its tokens in the place of the
       regions. Both agreements are mapped to ``hidden_size`` and added.
 
-    Without knowledge (of the model, the batch or a sample) the picture's agreement stands alone, as in the paper's
+    Without knowledge (in the model, the batch or a sample) only the image's agreement is used, as in the paper's
     model without knowledge.
 
     Simplified against the paper: there the classifier reads ``p * c_a`` and ``p * c_p`` by position of the region (and
     of the knowledge word, padded to a fixed number); here they weigh the region vectors, so that any grid and any
     length will do. Text edges are a window over word pieces instead of a dependency tree over words and noun phrases;
     regions, and the words of the caption, are all linked with each other. Knowledge meets T itself, not the T' that the
-    picture has made of it.
+    image has made of it.
 
     Args:
         config: ``hidden_size``, ``num_fusion_layers``, ``num_attention_heads``, ``intermediate_size`` and dropouts.

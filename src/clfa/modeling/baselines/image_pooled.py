@@ -1,4 +1,4 @@
-"""A convolutional network's grid, averaged, and a classifier: the usual ResNet baseline."""
+"""Average-pooled features of a convolutional network with a classifier: the usual ResNet baseline."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class ImagePooled(Baseline):
     pooled features (section 3.3). Of an encoder with patch tokens, [CLS] counts as one of them.
 
     Simplified against the paper: nothing but the classifier's factor, which gives every model's pooled vector the same
-    width. Only the image is read; set ``model.text_encoder=null`` to spare the work.
+    width. Only the image is read; set ``model.text_encoder=null`` to save time.
 
     Args:
         config: ``hidden_size`` and ``hidden_dropout_prob`` (0 in the paper).

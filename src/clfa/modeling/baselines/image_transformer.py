@@ -1,4 +1,4 @@
-"""A vision transformer's [CLS] token and a classifier: the usual ViT baseline."""
+"""The [CLS] token of a vision transformer with a classifier: the usual ViT baseline."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class ImageTransformer(Baseline):
 
     Simplified against the paper: nothing but the classifier's factor, which gives every model's pooled vector the same
     width. The first token is taken for [CLS]: for a convolutional encoder, which has none, use ``image_pooled``. Only
-    the image is read; set ``model.text_encoder=null`` to spare the work.
+    the image is read; set ``model.text_encoder=null`` to save time.
 
     Args:
         config: ``hidden_size`` and ``hidden_dropout_prob`` (0 in the paper).

@@ -1,4 +1,4 @@
-"""InterCLIP-MEP: the picture read under the condition of the text."""
+"""InterCLIP-MEP: image features conditioned on the text."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class InterCLIPMEP(Baseline):
     - The text's token features, through a two-layer adapter, condition the image: in each of ``num_fusion_layers``
       layers the image tokens V query ``[V; adapter(T)]`` by multi-head attention, then feed-forward. As in the paper no
       gradient flows from there into the text encoder.
-    - ``f = [v; t]``, the conditioned picture's and the plain text's vector; ``out = ReLU(W f + b)``, the hidden layer
+    - ``f = [v; t]``, the conditioned image's and the plain text's vector; ``out = ReLU(W f + b)``, the hidden layer
       of the paper's classifier, before the shared linear one.
     - Training strategy: ``z = normalise(MLP(f))``, and added to the classification loss
       ``sum_c mean_(i,j of class c) (1 - z_i^T z_j) + mean_(i,j of different classes) max(0, z_i^T z_j)``.
@@ -78,14 +78,14 @@ class InterCLIPMEP(Baseline):
         return Stream(tokens, mask)
 
     def auxiliary_loss(self, streams: dict[str, Stream], fused: Stream, labels: torch.Tensor) -> torch.Tensor | None:
-        """The loss on z, of the samples that have a label; ``None`` for tasks without one class per sample."""
+        """Compute the loss on z for samples with a label; ``None`` for tasks without one class per sample."""
         classes = class_indices(self.config, labels)
         if classes is None:
             return None
         z, labels = fused.hidden[classes >= 0, 1], classes[classes >= 0]
         similarity = z @ z.T
         same = labels.unsqueeze(0) == labels.unsqueeze(1)
-        # Each class's mean over its pairs, summed over classes: a pair counts 1 / (size of its class)^2.
+        # The sum over classes of the mean over pairs: a pair has weight 1 / (size of its class)^2.
         counts = same.sum(dim=1, dtype=similarity.dtype)
         pull = ((1 - similarity) * same / counts.square()).sum()
         push = (similarity.clamp(min=0) * ~same).sum() / (~same).sum().clamp(min=1)

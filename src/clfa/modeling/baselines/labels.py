@@ -1,4 +1,4 @@
-"""Labels as losses over classes need them, whatever the task is."""
+"""Class indices and number of classes for losses over classes."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from clfa.modeling.configuration import CLFAConfig
 
 
 def class_indices(config: CLFAConfig, labels: torch.Tensor) -> torch.Tensor | None:
-    """The one class of every sample.
+    """Return the class of every sample.
 
     Args:
-        config: Tells what the labels are.
+        config: Configuration with the targets of the labels.
         labels: Class indices (B,), or flat vectors of targets (B, L).
 
     Returns:
@@ -25,7 +25,7 @@ def class_indices(config: CLFAConfig, labels: torch.Tensor) -> torch.Tensor | No
 
 
 def class_count(config: CLFAConfig) -> int:
-    """Number of classes that :func:`class_indices` tells apart; where there are none, of the classifier's outputs."""
+    """Return the number of classes of :func:`class_indices`; without classes, of the classifier's outputs."""
     targets = config.target_list
     alone = len(targets) == 1 and targets[0].kind.one_class
     return len(targets[0].label_names) if alone else len(config.label_names)

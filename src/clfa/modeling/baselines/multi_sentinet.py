@@ -1,4 +1,4 @@
-"""MultiSentiNet: what the picture shows picks out the words that matter."""
+"""MultiSentiNet: attention over words, guided by image features."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class MultiSentiNet(Baseline):
     of the knowledge features, which names objects or scenes in words where the data has them, and does not exist
     without ``model.use_knowledge``. The exact form of the attention is the usual additive one, after the paper's
     description; no public code was found to check it against. The paper's word vectors are GloVe's; ``text_encoder:
-    embeddings:NAME`` puts an encoder's input embeddings in their place.
+    embeddings:NAME`` uses an encoder's input embeddings instead.
 
     Args:
         config: ``hidden_size`` (also the LSTM's and the attention's), ``hidden_dropout_prob`` and ``use_knowledge``.

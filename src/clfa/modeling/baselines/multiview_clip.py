@@ -1,4 +1,4 @@
-"""Multi-view CLIP: the text, the picture and both together each have their say."""
+"""Multi-view CLIP: separate classifiers for the text, the image and their interaction."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ class MultiViewCLIP(Baseline):
     """Qin et al., "MMSD2.0: Towards a Reliable Multi-modal Sarcasm Detection System", Findings of ACL 2023.
 
     - Text view ``GELU(dropout(W_t t + b))`` of the text's vector t (CLIP: the end-of-text token), image view
-      ``GELU(dropout(W_v v + b))`` of the picture's (CLIP: the class token).
+      ``GELU(dropout(W_v v + b))`` of the image's (CLIP: the class token).
     - Interaction view: all image and text tokens, each through a linear map, in one sequence through
-      ``num_fusion_layers`` transformer layers; of its outputs the two vectors t' and v' at the same places, weighed by
+      ``num_fusion_layers`` transformer layers; of its outputs the two vectors t' and v' at the same places, weighted by
       key-less attention, ``softmax(w^T t', w^T v')``, and added.
-    - Every view has a classifier of its own.
+    - Every view has its own classifier.
 
     Simplified against the paper: there the softmax scores of the three classifiers are added and the three
     cross-entropies, too; here their logits are averaged (as in this library's late fusion) and the average has one
@@ -65,7 +65,7 @@ class MultiViewCLIP(Baseline):
         return Stream(torch.stack([text_view, image_view, self._interaction(text, image)], dim=1))
 
     def _interaction(self, text: Stream, image: Stream) -> torch.Tensor:
-        """Both modalities' tokens in one transformer, and its two vectors under key-less attention (B, D)."""
+        """Return the interaction view (B, D): one transformer over all tokens, two vectors by key-less attention."""
         hidden = torch.cat([self.projections["image"](image.hidden), self.projections["text"](text.hidden)], dim=1)
         mask = torch.cat([keep_of(image), keep_of(text)], dim=1)
         for layer in self.layers:

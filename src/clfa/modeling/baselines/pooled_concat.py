@@ -1,4 +1,4 @@
-"""The plainest multi-modal model: mean features side by side, one hidden layer."""
+"""Concatenated mean features with one hidden layer, the simplest multi-modal baseline."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""An LSTM that reads only the tokens that exist."""
+"""An LSTM over unmasked tokens."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 
 class MaskedLSTM(nn.Module):
-    """LSTM (Hochreiter and Schmidhuber 1997) over masked tokens, as if the masked ones had been cut out.
+    """LSTM (Hochreiter and Schmidhuber 1997) that skips masked tokens.
 
     Args:
         input_size: Width of a token.
@@ -58,7 +58,7 @@ class MaskedLSTM(nn.Module):
         """
         keep = torch.ones(hidden.shape[:2], dtype=torch.bool, device=hidden.device) if mask is None else mask.bool()
         order = keep.int().argsort(dim=1, descending=True, stable=True).unsqueeze(-1)
-        # Packing takes no empty row: such a sample reads one token, and its states are discarded below.
+        # Packing does not allow empty rows: such a sample reads one token, and its states are discarded below.
         lengths = keep.sum(dim=1).clamp(min=1).cpu()
         packed = pack_padded_sequence(
             hidden.gather(1, order.expand_as(hidden)), lengths, batch_first=True, enforce_sorted=False

@@ -1,4 +1,4 @@
-"""Res-BERT: the picture's and the text's one vector side by side."""
+"""Res-BERT: concatenation of one image vector and one text vector."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class ResBert(Baseline):
     ``out = W [v_image; h_CLS] + b``: the pooled feature of a ResNet beside BERT's [CLS], without a hidden
     non-linearity, so that together with the classifier it is one linear layer on the concatenation, as reported there.
 
-    Simplified against the paper: the encoders are whatever the recipe says (the paper: ResNet-152 and BERT-base); of a
+    Simplified against the paper: the encoders are those of the recipe (in the paper ResNet-152 and BERT-base); of a
     vision transformer the class token is taken, of CLIP's text encoder the end-of-text token, of embeddings without
     context their mean. Knowledge is not read.
 

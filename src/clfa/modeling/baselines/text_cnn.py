@@ -1,4 +1,4 @@
-"""TextCNN: convolutions of several widths over the words, the strongest answer of each filter."""
+"""TextCNN: convolutions of several widths over the words, with max pooling over time."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ class TextCNN(Baseline):
 
     Simplified against the paper: one channel of word vectors (trained or, with ``model.freeze_text_encoder``, static)
     instead of one of each; weight decay instead of a bound on the norm of the classifier's weights. The paper's word
-    vectors are word2vec's; ``text_encoder: embeddings:NAME`` puts an encoder's input embeddings in their place. Only
-    the text is read; set ``model.vision_encoder=null`` to spare the work.
+    vectors are word2vec's; ``text_encoder: embeddings:NAME`` uses an encoder's input embeddings instead. Only
+    the text is read; set ``model.vision_encoder=null`` to save time.
 
     Args:
         config: ``hidden_size`` and ``hidden_dropout_prob`` (0.5 in the paper).
@@ -54,7 +54,7 @@ class TextCNN(Baseline):
                 f"they are {list(filter_sizes)} and {num_filters}."
             )
         self.filter_sizes = tuple(filter_sizes)
-        # Windows unfolded, then one linear map: the same as a convolution, initialised as the other linear layers are.
+        # Unfolded windows and a linear layer are the same as a convolution, with the initialisation of linear layers.
         self.filters = nn.ModuleList(nn.Linear(size * widths["text"], num_filters) for size in self.filter_sizes)
         self.dropout = nn.Dropout(config.hidden_dropout_prob)
         self.dense = nn.Linear(len(self.filter_sizes) * num_filters, config.hidden_size)
@@ -75,6 +75,6 @@ class TextCNN(Baseline):
             answers = torch.relu(convolve(windows))
             start = torch.arange(answers.shape[1], device=hidden.device)
             inside = start <= (lengths - size).clamp(min=0).unsqueeze(1)
-            # ReLU's answers are at least 0, so that 0 never wins over a window inside the text.
+            # ReLU outputs are at least 0, so that masked windows never change the maximum.
             features.append(answers.masked_fill(~inside.unsqueeze(-1), 0).amax(dim=1))
         return Stream(self.dense(self.dropout(torch.cat(features, dim=-1))).unsqueeze(1))

@@ -1,4 +1,4 @@
-"""A pretrained text encoder and a classifier: the usual BERT baseline."""
+"""A pretrained text encoder with a classifier: the usual BERT baseline."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class TextTransformer(Baseline):
     ``vector="mean"``, the masked mean of all tokens instead of [CLS], for sentence encoders trained that way.
 
     Simplified against the paper: the pooler's weights are fresh, not those of next-sentence prediction. Only the text
-    is read; set ``model.vision_encoder=null`` to spare the work.
+    is read; set ``model.vision_encoder=null`` to save time.
 
     Args:
         config: ``hidden_size``.

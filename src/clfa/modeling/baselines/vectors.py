@@ -1,4 +1,4 @@
-"""One vector per sample from an encoder's token features, as the encoder itself would pool them."""
+"""Pooling of an encoder's token features to one vector per sample, as the encoder itself does it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from clfa.modeling.configuration import CLFAConfig
 from clfa.modeling.fusion.base import Stream
 from clfa.modeling.pooling import masked_mean
 
-# Vision encoders whose first token is a class token; of all others the mean over the tokens is taken.
+# Vision encoders whose first token is a class token; all others use the mean over tokens.
 _CLASS_TOKEN = ("vit", "deit", "beit", "data2vec-vision", "dinov2", "vit_mae", "vit_msn", "clip_vision_model")
 # Text encoders whose sentence vector is not the first token's.
 _LAST_TOKEN = ("clip_text_model",)
@@ -22,18 +22,18 @@ def _model_type(encoder: Any) -> str:
 
 
 def keep_of(stream: Stream) -> torch.Tensor:
-    """Which tokens of a stream exist, boolean (B, N)."""
+    """Return the boolean mask of a stream's tokens (B, N)."""
     if stream.mask is None:
         return torch.ones(stream.hidden.shape[:2], dtype=torch.bool, device=stream.hidden.device)
     return stream.mask.bool()
 
 
 def text_vector(stream: Stream, config: CLFAConfig) -> torch.Tensor:
-    """The text's vector: [CLS]; the last token (CLIP's end of text); the masked mean of embeddings without context.
+    """Return the text's vector: [CLS], CLIP's last token (end of text), or the masked mean of static embeddings.
 
     Args:
         stream: Text features (B, T, width).
-        config: Tells which text encoder they are from.
+        config: Configuration with the text encoder.
 
     Returns:
         (B, width).
@@ -49,11 +49,11 @@ def text_vector(stream: Stream, config: CLFAConfig) -> torch.Tensor:
 
 
 def image_vector(stream: Stream, config: CLFAConfig) -> torch.Tensor:
-    """The picture's vector: the class token of a transformer, the masked mean of a grid.
+    """Return the image's vector: the class token of a transformer, or the masked mean of a grid.
 
     Args:
         stream: Image features (B, P, width).
-        config: Tells which vision encoder they are from.
+        config: Configuration with the vision encoder.
 
     Returns:
         (B, width).
@@ -64,7 +64,7 @@ def image_vector(stream: Stream, config: CLFAConfig) -> torch.Tensor:
 
 
 def knowledge_or_nothing(streams: dict[str, Stream], width: int) -> Stream:
-    """The knowledge stream with a mask; one masked token of zeros where the batch has none."""
+    """Return the knowledge stream with a mask; one masked zero token if the batch has none."""
     if "knowledge" in streams:
         stream = streams["knowledge"]
         return stream._replace(mask=keep_of(stream))

@@ -1,4 +1,4 @@
-"""How modalities are aggregated. A new fusion is one new file here and one line in :data:`FUSIONS`."""
+"""Registry of fusions. A new fusion is one new file here and one line in :data:`FUSIONS`."""
 
 from clfa.modeling.fusion.base import Fusion, Stream, stream_names
 from clfa.registry import Registry

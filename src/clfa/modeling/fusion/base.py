@@ -1,4 +1,4 @@
-"""The interface every fusion shares."""
+"""The interface of fusions."""
 
 from __future__ import annotations
 
@@ -25,15 +25,15 @@ class Stream(NamedTuple):
 
 
 class Fusion(nn.Module):
-    """Base of all fusions: projected streams in, one fused stream out.
+    """Base class of all fusions: projected streams -> one fused stream.
 
-    A missing text or image never reaches a fusion as such: the model puts a learnt token in its place. Knowledge may be
-    missing, for the whole batch (no entry) or for a sample (an all-zero mask).
+    A fusion never gets a missing text or image, because the model replaces it by a learnt token. Knowledge may be
+    missing for the whole batch (no entry) or for a sample (an all-zero mask).
 
     Attributes:
-        late: Whether the fused tokens are one vector per modality, in the order of ``config.modalities`` with knowledge
-            last, each of which gets a classifier of its own; the logits of those that exist are averaged. Otherwise
-            the tokens are pooled and classified once.
+        late: If true, the fused tokens are one vector per modality, in the order of ``config.modalities`` with
+            knowledge last. Each has its own classifier, and the logits of the existing ones are averaged. If false, the
+            tokens are pooled and classified once.
     """
 
     late: ClassVar[bool] = False
@@ -42,10 +42,10 @@ class Fusion(nn.Module):
         super().__init__()
 
     def forward(self, streams: dict[str, Stream]) -> Stream:
-        """Fuse.
+        """Fuse the streams.
 
         Args:
-            streams: By name, of ``text``, ``image`` and ``knowledge``; a modality absent from the batch has no entry.
+            streams: Streams by name (``text``, ``image``, ``knowledge``); without an entry the batch lacks it.
 
         Returns:
             Fused tokens (B, N, D) with their mask; a fusion that makes one vector per sample returns one token.
@@ -54,5 +54,5 @@ class Fusion(nn.Module):
 
 
 def stream_names(config: CLFAConfig) -> tuple[str, ...]:
-    """Names of the streams a model of this configuration may be given, in their fixed order."""
+    """Return the names of a model's possible streams, in their fixed order."""
     return (*config.modalities, "knowledge") if config.use_knowledge else config.modalities

@@ -1,4 +1,4 @@
-"""Low-rank bilinear pooling: every feature of one modality times every feature of the other."""
+"""Fusion by low-rank bilinear pooling."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ class BilinearFusion(Fusion):
     tanh before the Hadamard product. MLB rather than LMF (Liu et al., ACL 2018): its one size, the width ``d`` of the
     product, is ``hidden_size``, while LMF has a rank to search.
 
-    Simplified: MLB's attention over image regions is left out, masked means stand in its place. Beyond the paper:
-    knowledge is a third factor of the product; a stream that a sample does not have is the factor 1, so that one
-    modality alone goes through ``P^T tanh(U^T x) + b``.
+    Simplified: masked means replace MLB's attention over image regions. Beyond the paper: knowledge is a third factor
+    of the product. The factor of a stream that a sample does not have is 1, so that a single modality gives
+    ``P^T tanh(U^T x) + b``.
 
     Args:
         config: ``hidden_size`` and which streams there are.

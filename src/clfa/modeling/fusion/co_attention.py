@@ -1,4 +1,4 @@
-"""Parallel co-attention: an affinity of all token pairs guides one attention over each modality."""
+"""Fusion by parallel co-attention: the affinities of all token pairs guide an attention over each modality."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from clfa.modeling.fusion.base import Fusion, Stream
 
 
 def attend(hidden: torch.Tensor, scores: torch.Tensor, mask: torch.Tensor | None) -> torch.Tensor:
-    """Weighted sum of tokens.
+    """Return a weighted sum of tokens.
 
     Args:
         hidden: Tokens (B, N, D).
@@ -28,7 +28,7 @@ def attend(hidden: torch.Tensor, scores: torch.Tensor, mask: torch.Tensor | None
 
 
 class ParallelCoAttention(nn.Module):
-    """Attends to two streams at once (Lu et al. 2016, equations 3 to 5).
+    """Attention over two streams at once (Lu et al. 2016, equations 3 to 5).
 
     Args:
         hidden_size: Width D of the tokens, also of the attention's hidden layer (k in the paper).
@@ -43,7 +43,7 @@ class ParallelCoAttention(nn.Module):
         self.second_score = nn.Linear(hidden_size, 1, bias=False)
 
     def forward(self, first: Stream, second: Stream) -> torch.Tensor:
-        """Both streams' attended vectors, added.
+        """Return the sum of both streams' attended vectors.
 
         Args:
             first: Q of the paper (B, T, D).
@@ -69,7 +69,7 @@ class ParallelCoAttention(nn.Module):
 
 
 class AttentionPooling(nn.Module):
-    """Attends to one stream alone: ``softmax(w^T tanh(W_x X))`` (Lu et al. 2016, equation 6 with guidance ``g = 0``).
+    """Attention over one stream: ``softmax(w^T tanh(W_x X))`` (Lu et al. 2016, equation 6 with guidance ``g = 0``).
 
     Args:
         hidden_size: Width D.
@@ -97,10 +97,10 @@ class CoAttentionFusion(Fusion):
     - (5) ``v = sum_n a_n v_n``, ``q = sum_t a_t q_t``
     - (7) ``h = tanh(W (q + v))``, here of one level only
 
-    Simplified: the hierarchy of words, phrases and question is left out, as the text encoder's states have context
-    already. Beyond the paper: padding has affinity 0 and no weight; text and knowledge go through a co-attention of
-    their own, the knowledge graph added to its scores, and its two vectors are added to the sum, nothing where a sample
-    has no knowledge. One modality alone is pooled by attention without a partner. There are no layers to stack.
+    Simplified: the hierarchy of words, phrases and question is left out, because the text encoder's states already
+    have context. Beyond the paper: padding has affinity 0 and weight 0. Text and knowledge have a second co-attention,
+    with the knowledge graph added to its scores; its two vectors are added to the sum, or zeros for a sample without
+    knowledge. A single modality is pooled by :class:`AttentionPooling`. ``num_fusion_layers`` is not used.
 
     Args:
         config: ``hidden_size``; streams by ``config.modalities`` and ``config.use_knowledge``.

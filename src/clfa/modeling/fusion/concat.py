@@ -1,8 +1,7 @@
-"""Mean vectors side by side, through one layer."""
+"""Fusion by concatenation of mean vectors and one layer."""
 
 from __future__ import annotations
 
-import torch
 from torch import nn
 from transformers.activations import ACT2FN
 
@@ -12,10 +11,10 @@ from clfa.modeling.fusion.means import stream_means
 
 
 class ConcatFusion(Fusion):
-    """``h = act(W [mean(H_text); mean(H_image); mean(H_knowledge)] + b)``; absent knowledge counts as zeros.
+    """``h = act(W [mean(H_text); mean(H_image); mean(H_knowledge)] + b)``; zeros for missing knowledge.
 
-    Early fusion by concatenation, the usual baseline of image-text papers. Unlike the baseline ``pooled_concat``, which
-    reads encoder features, it reads the projected, aligned ones. Its only dropout is the classifier's, right behind it.
+    Early fusion by concatenation, the usual baseline of image-text papers. It reads the projected, aligned features;
+    the baseline ``pooled_concat`` reads encoder features. The only dropout is that of the classifier after it.
 
     Args:
         config: ``hidden_size``, ``hidden_act`` and which streams there are.
@@ -30,5 +29,4 @@ class ConcatFusion(Fusion):
     def forward(self, streams: dict[str, Stream]) -> Stream:
         """See :meth:`Fusion.forward`; one fused token (B, 1, D)."""
         means = stream_means(streams, self.names).hidden
-        fused: torch.Tensor = self.activation(self.dense(means.flatten(1)))
-        return Stream(fused.unsqueeze(1))
+        return Stream(self.activation(self.dense(means.flatten(1))).unsqueeze(1))

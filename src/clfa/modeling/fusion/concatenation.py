@@ -1,4 +1,4 @@
-"""Token sequences of several streams as one."""
+"""Concatenation of the token sequences of several streams."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from clfa.modeling.fusion.base import Stream
 
 
 def concatenate(streams: Sequence[Stream]) -> Stream:
-    """Put token sequences behind one another.
+    """Concatenate token sequences.
 
     Args:
-        streams: At least one, of the same batch and width.
+        streams: At least one stream; all have the same batch and width.
 
     Returns:
         All tokens (B, N1 + N2 + ..., D) with their mask, ``None`` when no stream has one; no bias.

@@ -1,4 +1,4 @@
-"""The paper's fusion: text queries the image, then the knowledge text."""
+"""The paper's fusion by cross-attention: text queries the image, then the knowledge text."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class CrossAttentionLayer(nn.Module):
         self.feed_forward = FeedForwardSubLayer.from_config(config)
 
     def forward(self, query: Stream, contexts: dict[str, Stream]) -> Stream:
-        """One layer; a context that the batch does not have costs nothing and changes nothing."""
+        """Apply the layer; the sub-layers of contexts that the batch does not have are skipped."""
         hidden = self.self_attention(query.hidden, query.hidden, query.mask, query.bias)
         for name, attend in self.cross_attention.items():
             if name in contexts:

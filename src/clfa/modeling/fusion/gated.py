@@ -1,4 +1,4 @@
-"""Gated multimodal unit: each modality weighted per feature by a learnt gate."""
+"""Fusion by a gated multimodal unit: a learnt gate weights each feature of each modality."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class GatedFusion(Fusion):
     ``z_m = sigmoid(W_zm [x_1; x_2; ...])``, ``h = sum_m z_m * h_m``. No biases, as in the equations, so that
     absent knowledge (``x = 0``) adds exactly nothing.
 
-    Simplified: only the unit is taken, not the network around it; the projections come before it, one linear classifier
+    Simplified: only the unit is used, not the network around it. The projections are before it, a linear classifier is
     after it.
 
     Args:

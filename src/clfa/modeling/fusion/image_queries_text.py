@@ -1,4 +1,4 @@
-"""The paper's fusion the other way round: the image queries the text, then the knowledge text."""
+"""The paper's fusion with swapped modalities: the image queries the text, then the knowledge text."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from clfa.modeling.fusion.cross_attention import CrossAttentionFusion
 class ImageQueriesTextFusion(CrossAttentionFusion):
     """:class:`CrossAttentionFusion` with the image as query stream, or the text in a text-only model.
 
-    Source: CLFA (arXiv:2403.06355), section 3.4, with text and image swapped. Word-pair graphs are scores between text
-    tokens and text or knowledge tokens; no text token queries anything here, so that they have no effect, except in a
+    Source: CLFA (arXiv:2403.06355), section 3.4, with text and image swapped. Word-pair graphs are scores from text
+    tokens to text or knowledge tokens. Text tokens are not queries here, so that graphs only have an effect in a
     text-only model.
     """
 

@@ -1,4 +1,4 @@
-"""One transformer over the tokens of all modalities together."""
+"""Fusion by one transformer over the tokens of all modalities."""
 
 from __future__ import annotations
 
@@ -15,12 +15,13 @@ class JointFusion(Fusion):
     """Single-stream fusion: ``[H_text + e_text; H_image + e_image; ...]`` through a stack of layers.
 
     Source: VisualBERT (Li et al. 2019, arXiv:1908.03557) and UNITER (Chen et al., ECCV 2020, arXiv:1909.11740), whose
-    learnt segment or type embeddings ``e`` tell the modalities apart. Simplified: the encoders know the positions, so
-    that no position embeddings are added again; no LayerNorm and dropout on the sum; nothing is pretrained.
+    learnt segment or type embeddings ``e`` distinguish the modalities. Simplified: no position embeddings are added,
+    because the encoders' features contain the positions; there is no LayerNorm and dropout on the sum; nothing is
+    pretrained.
 
-    Knowledge tokens are part of the sequence; masked ones have weight 0, so that a sample without knowledge comes out
-    as if there were none, up to rounding (sums over more tokens are taken in another order). Word-pair graphs are added
-    to the scores from text tokens to text and to knowledge tokens.
+    Knowledge tokens are part of the sequence. Masked tokens have weight 0, so that the result for a sample without
+    knowledge is the same as without knowledge tokens, up to rounding (sums over more tokens have another order).
+    Word-pair graphs are added to the scores from text tokens to text and knowledge tokens.
 
     Args:
         config: ``num_fusion_layers`` layers; streams by ``config.modalities`` and ``config.use_knowledge``.
@@ -47,7 +48,7 @@ class JointFusion(Fusion):
 
     @staticmethod
     def _bias(ordered: list[Stream]) -> torch.Tensor | None:
-        """Biases of text tokens to each stream (B, T, N) as one over all pairs of tokens; text is the first stream."""
+        """Combine the streams' biases (B, T, N) into one over all pairs of tokens; text is the first stream."""
         if all(stream.bias is None for stream in ordered):
             return None
         queries, others = ordered[0].hidden.shape[1], sum(stream.hidden.shape[1] for stream in ordered[1:])

@@ -1,4 +1,4 @@
-"""Late fusion: a classifier per modality, logits averaged."""
+"""Late fusion: one classifier per modality, with averaged logits."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from clfa.modeling.fusion.means import stream_means
 
 
 class LateFusion(Fusion):
-    """Masked mean of every stream, kept apart; the model classifies each and averages the logits of those that exist.
+    """Masked mean of every stream; the model classifies each mean and averages the logits of the existing streams.
 
-    Decision-level fusion by the average rule (Kittler et al., "On Combining Classifiers", TPAMI 1998, there over
-    posteriors). Averaged are logits, hence log posteriors up to a constant: a normalised product rule. No parameters
-    and no layers of its own; with one modality it is the plain classifier of that modality.
+    Decision-level fusion by the average rule (Kittler et al., "On Combining Classifiers", TPAMI 1998, for posteriors).
+    Here logits are averaged, which are log posteriors up to a constant; this is a normalised product rule. The fusion
+    has no parameters. With one modality the model is the plain classifier of that modality.
 
     Args:
         config: Which streams there are.

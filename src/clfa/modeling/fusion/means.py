@@ -1,4 +1,4 @@
-"""One vector per stream, which fusions without attention start from."""
+"""Mean vectors of streams, the input of fusions without attention."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from clfa.modeling.pooling import masked_mean
 
 
 def stream_means(streams: Mapping[str, Stream], names: Sequence[str]) -> Stream:
-    """Masked mean of every stream, as one token per stream.
+    """Return the masked mean of every stream, as one token per stream.
 
     Args:
-        streams: By name; knowledge may be absent.
-        names: Which streams, in which order.
+        streams: Streams by name; knowledge may be absent.
+        names: Names of the streams, in the order of the result.
 
     Returns:
-        Means (B, M, D) of the M streams named. A stream that is absent from the batch, or has no token in a sample,
-        counts as zeros and has 0 in the mask (B, M).
+        Means (B, M, D) of the M named streams. The mean is zero, and the mask (B, M) is 0, for a stream that is absent
+        from the batch or has no token in a sample.
     """
     first = next(iter(streams.values())).hidden
     means, present = [], []

@@ -1,4 +1,4 @@
-"""The plainest fusion: mean vectors added up."""
+"""Fusion by the sum of mean vectors."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from clfa.modeling.fusion.means import stream_means
 
 
 class SumFusion(Fusion):
-    """``h = sum_m mean(H_m)`` over the streams that exist; no parameters, no layers.
+    """``h = sum_m mean(H_m)`` over the existing streams; no parameters, no layers.
 
-    Element-wise addition is the standing baseline of papers on fusion, among them Kim et al. 2017 and Arevalo et al.
-    2017. It asks the projections alone to bring the modalities into one space.
+    Element-wise addition is a common baseline of papers on fusion, such as Kim et al. 2017 and Arevalo et al. 2017.
+    Only the projections bring the modalities into one space.
 
     Args:
         config: Which streams there are.

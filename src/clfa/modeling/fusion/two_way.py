@@ -1,4 +1,4 @@
-"""Cross-attention both ways: text queries the image and the image queries the text, in every layer."""
+"""Fusion by cross-attention in both directions: text queries the image, the image queries the text."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from clfa.modeling.fusion.cross_attention import CrossAttentionLayer
 
 
 class TwoWayFusion(Fusion):
-    """Two stacks side by side, each the other's context; the fused tokens are both streams' behind one another.
+    """Two parallel stacks, each the other's context; the fused tokens are those of both streams, concatenated.
 
     Source: the co-attentional layers of ViLBERT (Lu et al., NeurIPS 2019, arXiv:1908.02265) and LXMERT (Tan and Bansal,
-    EMNLP 2019, arXiv:1908.07490): in each layer both streams query the other as it is at the layer's input. Each half
-    is a :class:`CrossAttentionLayer` of the paper's own fusion, hence self-attention before cross-attention, where
-    ViLBERT and LXMERT have it after; the comparison then differs in the second direction alone. Also simplified: no
-    weights shared between the directions (LXMERT shares the cross-attention), and one width for both streams.
+    EMNLP 2019, arXiv:1908.07490): in each layer both streams query the other stream's input of that layer. Each half is
+    a :class:`CrossAttentionLayer` of the paper's fusion. Therefore self-attention is before cross-attention (in ViLBERT
+    and LXMERT it is after), and the only difference to the paper's fusion is the second direction. Also simplified: the
+    directions share no weights (LXMERT shares the cross-attention), and both streams have the same width.
 
-    Text queries the knowledge text, too, as in the paper; the image does not. Word-pair graphs act where text queries.
-    With one modality it is the paper's fusion of that modality.
+    Text also queries the knowledge text, as in the paper; the image does not. Word-pair graphs are used where text
+    tokens are queries. With one modality it is the paper's fusion of that modality.
 
     Args:
         config: ``num_fusion_layers`` layers; streams by ``config.modalities`` and ``config.use_knowledge``.
@@ -41,7 +41,7 @@ class TwoWayFusion(Fusion):
         """See :meth:`Fusion.forward`; the fused tokens are the text's, then the image's (B, T + P, D)."""
         for layer in self.layers:
             assert isinstance(layer, nn.ModuleDict)
-            # The text's bias is over pairs of text tokens, nothing that an image token could query it with.
+            # The text's bias is defined for pairs of text tokens, not for image queries.
             contexts = streams | {name: streams[name]._replace(bias=None) for name in self.names}
             streams = streams | {name: layer[name](streams[name], contexts) for name in self.names}
         return concatenate([streams[name] for name in self.names])

@@ -1,4 +1,4 @@
-"""From token features to one vector per sample. A new pooling is one new file here and one line in :data:`POOLINGS`."""
+"""Registry of poolings (tokens to one vector). A new one is one new file here and one line in :data:`POOLINGS`."""
 
 from clfa.modeling.pooling.mean import masked_mean
 from clfa.registry import Registry

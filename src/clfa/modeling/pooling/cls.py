@@ -1,4 +1,4 @@
-"""The first token, as BERT's pooler takes it."""
+"""Pooling by the first token, as in BERT's pooler."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The maximum over tokens."""
+"""Pooling by the masked maximum over tokens."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from torch import nn
 
 
 class MaxPooling(nn.Module):
-    """Maximum over the positions that exist.
+    """Maximum over unmasked positions.
 
-    The authors' code multiplies by the mask instead, so that a padded sample can never go below 0; here padding
-    never wins.
+    The authors' code multiplies by the mask instead, so that the result for a padded sample is never below 0. Here
+    padding has no effect.
     """
 
     def __init__(self, hidden_size: int) -> None:

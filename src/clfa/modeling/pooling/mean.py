@@ -1,4 +1,4 @@
-"""The mean over tokens."""
+"""Pooling by the masked mean over tokens."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from torch import nn
 
 
 def masked_mean(hidden: torch.Tensor, mask: torch.Tensor | None) -> torch.Tensor:
-    """Mean over the tokens that exist.
+    """Return the mean over unmasked tokens.
 
     Args:
         hidden: Token features (B, N, D).
