@@ -32,8 +32,7 @@ def join(use_cpu: bool) -> PartialState:
     from torch import distributed
 
     # Accelerate does not change an existing process group, and then accepts no timeout.
-    state: PartialState = PartialState(cpu=use_cpu, **({} if distributed.is_initialized() else {"timeout": PATIENCE}))
-    return state
+    return PartialState(cpu=use_cpu, **({} if distributed.is_initialized() else {"timeout": PATIENCE}))
 
 
 def leave() -> None:

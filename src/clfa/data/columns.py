@@ -30,7 +30,7 @@ MAX_SHARED_IDS = 0.05
 
 
 @dataclass(frozen=True)
-class Part:
+class TablePart:
     """One table, or one split of a table.
 
     Args:
@@ -62,7 +62,7 @@ class ColumnMap:
     names: Mapping[str, str | None] = field(default_factory=dict)
     image_root: str | None = None
 
-    def find(self, parts: Sequence[Part]) -> list[Columns]:
+    def find(self, parts: Sequence[TablePart]) -> list[Columns]:
         """Return the column of each field in each part.
 
         An id column that was found by its name only is not used in any part if more than :data:`MAX_SHARED_IDS` of the
@@ -100,7 +100,7 @@ class ColumnMap:
         return found
 
 
-def _shared_ids(part: Part, columns: Columns) -> list[str]:
+def _shared_ids(part: TablePart, columns: Columns) -> list[str]:
     """Return the id of each row that has the same id as an earlier row of its split, but another text."""
     if columns.id is None or columns.text is None:
         return []
@@ -116,7 +116,7 @@ def _shared_ids(part: Part, columns: Columns) -> list[str]:
 
 def to_corpus(
     name: str,
-    parts: list[Part],
+    parts: list[TablePart],
     columns: ColumnMap,
     *,
     label_names: list[str] | None = None,
@@ -192,7 +192,7 @@ def _deal(
     return how
 
 
-def _lines(parts: list[Part]) -> dict[str, int]:
+def _lines(parts: list[TablePart]) -> dict[str, int]:
     lines: dict[str, int] = {}
     for part in parts:
         key = part.split or "all"
@@ -209,7 +209,7 @@ class _Rows:
 
 
 def _sort_rows(
-    part: Part,
+    part: TablePart,
     names: Columns,
     label_cells: list[Any],
     read_label: Callable[[Any], Any],
@@ -248,7 +248,7 @@ def _sort_rows(
     return sorted_rows
 
 
-def _to_schema(part: Part, names: Columns, rows: _Rows, targets: list[Target]) -> Dataset:
+def _to_schema(part: TablePart, names: Columns, rows: _Rows, targets: list[Target]) -> Dataset:
     features = schema_features(targets)
     values: dict[str, list[Any]] = {"id": rows.ids, "text": rows.texts, "targets": rows.labels}
     fresh = Dataset.from_dict(values, features=Features({column: features[column] for column in values}))
@@ -259,7 +259,7 @@ def _to_schema(part: Part, names: Columns, rows: _Rows, targets: list[Target]) -
     return whole.cast(features) if whole.features != features else whole
 
 
-def _image_column(kept: Dataset, column: str | None, part: Part) -> Dataset:
+def _image_column(kept: Dataset, column: str | None, part: TablePart) -> Dataset:
     feature = Image(decode=False)
     features = Features({"image": feature})
     if column is None:

@@ -28,16 +28,16 @@ def overview(corpus: Corpus) -> list[str]:
 
 
 def _columns(columns: Columns) -> str:
-    said = [f"text {columns.text!r}"]
+    entries = [f"text {columns.text!r}"]
     if columns.image is not None:
         below = "the table's folder" if columns.image_root is None else columns.image_root
-        said.append(f"image {columns.image!r} (paths from {below})")
+        entries.append(f"image {columns.image!r} (paths from {below})")
     for field in ("label", "knowledge", "split"):
         if (name := getattr(columns, field)) is not None:
-            said.append(f"{field} {name!r}")
+            entries.append(f"{field} {name!r}")
     for target, names in columns.targets.items():
-        said.append(f"target {target} {', '.join(map(repr, names))}")
-    said.append(f"id {columns.id!r}" if columns.id is not None else "ids are row numbers")
+        entries.append(f"target {target} {', '.join(map(repr, names))}")
+    entries.append(f"id {columns.id!r}" if columns.id is not None else "ids are row numbers")
     if columns.separator is not None:
-        said.append(f"separator {columns.separator!r}")
-    return f"columns: {', '.join(said)}"
+        entries.append(f"separator {columns.separator!r}")
+    return f"columns: {', '.join(entries)}"

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from clfa.data.columns import Part
+from clfa.data.columns import TablePart
 from clfa.data.schema import Dropped
 from clfa.tables.collect import collect
 from clfa.tables.row import TableOptions
 from clfa.tables.rows import open_rows
 
 
-def read_part(path: str, split: str | None, options: TableOptions, dropped: list[Dropped]) -> Part:
+def read_part(path: str, split: str | None, options: TableOptions, dropped: list[Dropped]) -> TablePart:
     """Read a table file.
 
     Args:
@@ -21,4 +21,4 @@ def read_part(path: str, split: str | None, options: TableOptions, dropped: list
     table = open_rows(path, options)
     collected = collect(table)
     dropped += [Dropped("", split or "", table.place(row), "bad line", row.error or "") for row in collected.bad]
-    return Part(split, path, collected.data, table.folder, collected.numbers, table.separator)
+    return TablePart(split, path, collected.data, table.folder, collected.numbers, table.separator)

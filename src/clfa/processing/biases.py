@@ -20,7 +20,8 @@ _FORMAT = 1
 _CHUNK = 256
 _WIDTH = 3
 
-Part = tuple[float, FeatureStore, list[bytes]]
+# Weight of a graph, its store, and the key of each sample.
+_WeightedStore = tuple[float, FeatureStore, list[bytes]]
 
 
 class WordPairBiases:
@@ -44,8 +45,8 @@ class WordPairBiases:
         assert graphs is not None
         knowledge = [None] * len(texts) if knowledge is None else list(knowledge)
         samples = list(zip(texts, knowledge, strict=True))
-        self._text: list[Part] = []
-        self._pair: list[Part] = []
+        self._text: list[_WeightedStore] = []
+        self._pair: list[_WeightedStore] = []
         if graphs.gamma and graphs.lexicon is not None:
             store = _store(processor, cache, "affective-self", graphs.lexicon.fingerprint)
             self._text.append((graphs.gamma, store, [text_key(text) if text else ABSENT_KEY for text in texts]))
@@ -108,7 +109,7 @@ def _pair_key(text: str | None, knowledge: str | None) -> bytes:
     return text_key(f"{len(text)} {text}{knowledge}") if text and knowledge else ABSENT_KEY
 
 
-def _weighted(parts: Sequence[Part], index: int) -> np.ndarray:
+def _weighted(parts: Sequence[_WeightedStore], index: int) -> np.ndarray:
     weight = np.ones(_WIDTH, np.float32)
     triples = [np.empty((0, _WIDTH), np.float32)]
     for value, store, keys in parts:

@@ -279,8 +279,7 @@ class CLFAProcessor(ProcessorMixin):
 
     def pixels(self, images: Sequence[Any]) -> torch.Tensor:
         """Resize and normalise PIL images; return (B, 3, H, W)."""
-        pixel_values: torch.Tensor = self.image_processor(images=list(images), return_tensors="pt")["pixel_values"]
-        return pixel_values
+        return self.image_processor(images=list(images), return_tensors="pt")["pixel_values"]
 
     def image_inputs(self, pixels: Sequence[torch.Tensor | None]) -> dict[str, torch.Tensor]:
         """Return ``pixel_values`` (B, 3, H, W) of B samples, and ``image_present`` (B,) if an image is missing.
@@ -303,8 +302,7 @@ class CLFAProcessor(ProcessorMixin):
         if not texts:
             return []
         encoded = self.tokenizer(list(texts), truncation=True, max_length=max_length or self.max_length)
-        ids: list[list[int]] = encoded["input_ids"]
-        return ids
+        return encoded["input_ids"]
 
     def _biases(
         self, texts: Sequence[str | None], knowledge: Sequence[str | None] | None, batch: dict[str, Any]

@@ -39,8 +39,7 @@ def open_rows(path: str | Path, options: TableOptions | None = None) -> Table:
         raise DataError(f"{name}: unknown suffix {suffix!r}; use one of {', '.join(known_suffixes())}.")
     if not is_address(name) and not os.path.isfile(name):
         raise DataError(f"input file {name} does not exist.")
-    table: Table = TABLE_FORMATS.get(suffix)(name, options or TableOptions())
-    return table
+    return TABLE_FORMATS.get(suffix)(name, options or TableOptions())
 
 
 def iter_rows(path: str | Path, start: int = 0, options: TableOptions | None = None) -> Iterator[Row]:

@@ -92,8 +92,7 @@ def reports_of(targets: Sequence[Target], metrics: Mapping[str, Any]) -> Mapping
         targets: Targets of the model.
         metrics: Metrics of one split.
     """
-    reports: Mapping[str, Mapping[str, Any]] = metrics.get("targets", {targets[0].name: metrics})
-    return reports
+    return metrics.get("targets", {targets[0].name: metrics})
 
 
 def plot_name(targets: Sequence[Target], target: Target, split: str) -> str:

@@ -189,8 +189,7 @@ class ProblemType(ABC):
         if wanted is None or wanted == "none":
             return None
         if isinstance(wanted, str) and wanted in CLASS_WEIGHTS:
-            weights: tuple[float, ...] = CLASS_WEIGHTS.get(wanted)(self, values)
-            return weights
+            return CLASS_WEIGHTS.get(wanted)(self, values)
         where, names = f"training.class_weights{self.target.of_target}", self.target.label_names
         if not isinstance(wanted, Mapping):
             schemes = ", ".join(CLASS_WEIGHTS.names())

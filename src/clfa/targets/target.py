@@ -59,8 +59,7 @@ class Target(TargetFields):
     @cached_property
     def kind(self) -> ProblemType:
         """The problem type of this target."""
-        kind: ProblemType = PROBLEM_TYPES.get(self.problem_type)(self)
-        return kind
+        return PROBLEM_TYPES.get(self.problem_type)(self)
 
     @property
     def width(self) -> int:

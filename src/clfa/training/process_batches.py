@@ -11,7 +11,7 @@ from clfa.errors import DataError
 
 
 class ProcessBatches(BatchSampler):
-    """Batches over all processes, of which each process gets one of the consecutive parts.
+    """Batches over all processes, of which each process trains on one of the consecutive parts.
 
     Each sample occurs once per epoch, in the same batch as with a single process. The parts of a batch differ by at
     most one sample. (Accelerate fills up the last batch with samples of other batches instead.)

@@ -183,7 +183,7 @@ class CLFATrainer(Trainer):
             return super().get_train_dataloader()
         batches = ProcessBatches(sampler, args.train_batch_size * processes, args.process_index, processes)
         dataset: Any = self.train_dataset
-        loader: DataLoader[Any] = DataLoader(
+        loader = DataLoader(
             dataset,
             batch_sampler=batches,
             collate_fn=self.data_collator,
@@ -194,7 +194,7 @@ class CLFATrainer(Trainer):
             worker_init_fn=partial(seed_worker, num_workers=args.dataloader_num_workers, rank=args.process_index),
         )
         # num_processes=1, because Accelerate would otherwise divide the batches again and fill up the last one.
-        prepared: DataLoader[Any] = prepare_data_loader(
+        return prepare_data_loader(
             loader,
             self.accelerator.device,
             num_processes=1,
@@ -203,7 +203,6 @@ class CLFATrainer(Trainer):
             use_seedable_sampler=True,
             data_seed=args.data_seed,
         )
-        return prepared
 
     def prediction_step(
         self,
@@ -221,10 +220,9 @@ class CLFATrainer(Trainer):
         try:
             lower = self.args.bf16 and not self.is_fsdp_enabled
             with self._averaged(), self._busy(self.accelerator.unwrap_model(self.model) if lower else None):
-                metrics: dict[str, float] = super().evaluate(*args, **kwargs)
+                return super().evaluate(*args, **kwargs)
         finally:
             self._evaluating = False
-        return metrics
 
     def _averaged(self) -> AbstractContextManager[None]:
         return (

@@ -49,5 +49,4 @@ def read_corpus(name: str, data_dir: str | os.PathLike[str] | Any, /, **options:
         raise RecipeError(f"the {name} reader has no option {unknown[0]!r}; it takes: {', '.join(known)}")
     if isinstance(data_dir, (str, os.PathLike)):
         data_dir = os.path.expanduser(os.fspath(data_dir))
-    corpus: Corpus = read(data_dir, **options)
-    return corpus
+    return read(data_dir, **options)

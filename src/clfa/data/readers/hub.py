@@ -10,7 +10,7 @@ from typing import Any
 import datasets
 from datasets import Dataset, IterableDataset
 
-from clfa.data.columns import ColumnMap, Part, to_corpus
+from clfa.data.columns import ColumnMap, TablePart, to_corpus
 from clfa.data.layout import layout_error
 from clfa.data.schema import Corpus
 from clfa.data.splits import RATIOS, split_name
@@ -71,7 +71,7 @@ def read(
     for key, data in loaded.items():
         if isinstance(data, IterableDataset) or (split := split_name(str(key))) is None:
             continue
-        parts.append(Part(split, f"{data_dir}[{key}]", _encoded_images(data), data_dir if local else ""))
+        parts.append(TablePart(split, f"{data_dir}[{key}]", _encoded_images(data), data_dir if local else ""))
     if not parts:
         raise DataError(f"{data_dir}: no split train, validation or test; its splits are {', '.join(map(str, loaded))}")
     names = {"text": text, "image": image, "label": label, "id": id, "knowledge": knowledge}

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from clfa.data.assemble import image_at
-from clfa.data.columns import ColumnMap, Part, to_corpus
+from clfa.data.columns import ColumnMap, TablePart, to_corpus
 from clfa.data.layout import IMAGE_SUFFIXES, layout_error
 from clfa.data.read_part import read_part
 from clfa.data.schema import Corpus, Dropped
@@ -70,7 +70,7 @@ def read(
     return corpus
 
 
-def _part(root: Path, folder: Path, split: str | None, dropped: list[Dropped]) -> Part | None:
+def _part(root: Path, folder: Path, split: str | None, dropped: list[Dropped]) -> TablePart | None:
     metadata = next((folder / name for name in METADATA if (folder / name).is_file()), None)
     if metadata is not None:
         return replace(read_part(str(metadata), split, TableOptions(), dropped), image_root=str(folder.resolve()))
@@ -79,7 +79,7 @@ def _part(root: Path, folder: Path, split: str | None, dropped: list[Dropped]) -
         return None
     ids, texts, images, labels = (list(column) for column in zip(*samples, strict=True))
     data = from_columns({"id": ids, "text": texts, "image": [image_at(str(path)) for path in images], "label": labels})
-    return Part(split, str(folder), data)
+    return TablePart(split, str(folder), data)
 
 
 def _samples(root: Path, folder: Path, split: str, dropped: list[Dropped]) -> Iterator[tuple[str, str, Path, str]]:

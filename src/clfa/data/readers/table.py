@@ -10,7 +10,7 @@ from typing import Any
 
 from datasets import Dataset
 
-from clfa.data.columns import ColumnMap, Part, to_corpus
+from clfa.data.columns import ColumnMap, TablePart, to_corpus
 from clfa.data.layout import layout_error
 from clfa.data.read_part import read_part
 from clfa.data.schema import SPLITS, Corpus, Dropped
@@ -96,7 +96,7 @@ def read(
     return corpus
 
 
-def _parts(source: Any, split: str | None, options: TableOptions, dropped: list[Dropped]) -> list[Part]:
+def _parts(source: Any, split: str | None, options: TableOptions, dropped: list[Dropped]) -> list[TablePart]:
     if isinstance(source, Mapping):
         parts = []
         for key, value in source.items():
@@ -105,7 +105,7 @@ def _parts(source: Any, split: str | None, options: TableOptions, dropped: list[
             parts += _parts(value, known, options, dropped)
         return parts
     if isinstance(source, Dataset):
-        return [Part(split, "<dataset>", source)]
+        return [TablePart(split, "<dataset>", source)]
     if isinstance(source, (str, os.PathLike)):
         path = os.fspath(source)
         if not is_address(path) and os.path.isdir(path):
@@ -113,7 +113,7 @@ def _parts(source: Any, split: str | None, options: TableOptions, dropped: list[
         if not is_address(path) and not os.path.exists(path):
             raise layout_error("table", Path(path), f"a file ending in one of {', '.join(known_suffixes())}")
         return [read_part(path, split, options, dropped)]
-    return [Part(split, "<data frame>", _from_frame(source))]
+    return [TablePart(split, "<data frame>", _from_frame(source))]
 
 
 def _from_frame(frame: Any) -> Dataset:
