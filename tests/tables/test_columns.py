@@ -42,7 +42,7 @@ def test_columns_of_a_run_in_tables_that_declare_none() -> None:
     assert found == Columns(id="tweet_id", text="content", image="image")
     assert find_columns(("tweet_id", "content"), "t", run=run) == Columns(id="tweet_id", text="content")
     assert find_columns(("ID", "text", "tweet"), "t", run=run, declared=False).id == "ID"
-    assert find_columns(("uid",), "t", run=Columns(id=None, unused=("uid",)), declared=False).id is None
+    assert find_columns(("uid",), "t", run=Columns(text="text", unused=("uid",)), declared=False).id is None
 
 
 def test_required_columns() -> None:
