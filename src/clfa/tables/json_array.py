@@ -86,7 +86,7 @@ def _elements(file: IO[str]) -> Iterator[tuple[int, int, str]]:
 def _end_of(buffer: str, start: int, whole: bool) -> int | None:
     """Return the end of the element that begins at ``start``; ``None`` if more of the file must be read."""
     try:
-        end: int = DECODER.raw_decode(buffer, start)[1]
+        end = DECODER.raw_decode(buffer, start)[1]
         if end < len(buffer) or whole:
             return end
         return None
