@@ -76,7 +76,8 @@ def find_columns(
         source: Name of the table, for messages.
         given: Column by field, given by the caller.
         run: Columns that were used in the model's training run.
-        declared: Whether ``present`` is known to be complete; otherwise a column of the run counts as present.
+        declared: Whether ``present`` is known to be complete; otherwise a column of the run counts as present,
+            unless there is one with another usual name.
         required: Fields that must have a column.
 
     Raises:
@@ -98,10 +99,12 @@ def find_columns(
                     Argument(wanted, ...),
                     f"); columns there: {', '.join(present)}",
                 )
-        elif known is not None and (_key(known) in by_name or not declared):
-            found[wanted] = known if known in present else by_name.get(_key(known), known)
+        elif known is not None and _key(known) in by_name:
+            found[wanted] = known if known in present else by_name[_key(known)]
         else:
-            found[wanted] = next((by_name[name] for name in usual if name in by_name and name not in unused), None)
+            other = next((by_name[name] for name in usual if name in by_name and name not in unused), None)
+            # Rows further on may have the run's column, but not where another one stands in its place.
+            found[wanted] = known if other is None and not declared else other
         if found[wanted] is None and wanted in required:
             raise DataError(
                 f"{source}: no {wanted} column; name it with ",
