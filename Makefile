@@ -9,7 +9,7 @@ MMSD ?= ../shared/data/mmsd
 
 .PHONY: help install demo experiment-smoke test test-all check format results bench bench-growth bench-levers bench-guard clean
 
-help:  ## What there is to make
+help:  ## List the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
 $(BIN)/.installed: pyproject.toml
@@ -18,34 +18,34 @@ $(BIN)/.installed: pyproject.toml
 	$(BIN)/python -m pip install --quiet -e '.[offline,demo,ocr,knowledge,excel,onnx,ray,dev]'
 	touch $@
 
-install: $(BIN)/.installed  ## Environment in .venv, with everything
+install: $(BIN)/.installed  ## Create .venv and install everything
 
 demo: $(BIN)/.installed  ## Synthetic posts: train text-only, image-only, CLFA without and with guide; predict
 	$(BIN)/python -m clfa.demo.run --output demo
 
-experiment-smoke: $(BIN)/.installed  ## A small experiment on the synthetic posts, and its report
+experiment-smoke: $(BIN)/.installed  ## Run a small experiment on the synthetic posts and write its report
 	$(BIN)/python -c "from clfa.demo.make import make_demo_data; make_demo_data('demo/data')"
 	$(BIN)/clfa experiment smoke --data-dir demo/data --output runs/smoke
 	$(BIN)/clfa report runs/smoke
 
-test: $(BIN)/.installed  ## Fast tests
+test: $(BIN)/.installed  ## Run the fast tests
 	$(BIN)/python -m pytest -n auto -m "not slow"
 
-test-all: $(BIN)/.installed  ## All tests, also slow ones and those on real data
+test-all: $(BIN)/.installed  ## Run all tests, with the slow ones and those on real data
 	$(BIN)/python -m pytest -n auto
 
-check: $(BIN)/.installed  ## ruff, the import contracts and mypy
+check: $(BIN)/.installed  ## Run ruff, the import contracts and mypy
 	$(BIN)/ruff check src tests benchmarks examples
 	$(BIN)/ruff format --check src tests benchmarks examples
 	$(BIN)/lint-imports --no-logo
 	$(BIN)/mypy
 
-format: $(BIN)/.installed  ## Let ruff format
+format: $(BIN)/.installed  ## Format with ruff
 	$(BIN)/ruff check --fix src tests benchmarks examples
 	$(BIN)/ruff format src tests benchmarks examples
 
 results: export OMP_NUM_THREADS = 1
-results: $(BIN)/.installed  ## The README's tables (DATA=MVSA-Single, MMSD=MMSD); under three hours on two cores
+results: $(BIN)/.installed  ## Compute the result tables (DATA=MVSA-Single, MMSD=MMSD); under three hours on two cores
 	$(BIN)/clfa experiment mvsa-comparison --data-dir $(DATA) --jobs 2 --output runs/mvsa-comparison
 	$(BIN)/clfa report runs/mvsa-comparison
 	$(BIN)/clfa experiment mvsa-tuned --data-dir $(DATA) --jobs 2 --output runs/mvsa-tuned
@@ -54,21 +54,21 @@ results: $(BIN)/.installed  ## The README's tables (DATA=MVSA-Single, MMSD=MMSD)
 	$(BIN)/clfa report runs/mmsd-knowledge
 	$(BIN)/python benchmarks/logistic_regression.py --data-dir $(DATA) --folds 1 2 3 4 5 6 7 8 9 10
 
-# REFERENCE: a checkout of the authors' code to run alongside; BENCH: further options, see `python -m benchmarks run -h`.
-bench: $(BIN)/.installed  ## Measure and write docs/performance.md (REFERENCE=directory for the authors' code beside it)
+# REFERENCE: a checkout of the authors' code to run, too; BENCH: further options, see `python -m benchmarks run -h`.
+bench: $(BIN)/.installed  ## Measure and write docs/performance.md (REFERENCE=directory: also the authors' code)
 	$(BIN)/python -m benchmarks run $(if $(REFERENCE),--reference $(REFERENCE)) $(BENCH)
 
-bench-growth: $(BIN)/.installed  ## Time and memory against samples, length, batch, classes, processes: plots
+bench-growth: $(BIN)/.installed  ## Plot time and memory against samples, length, batch, classes, processes
 	$(BIN)/python -m benchmarks growth
 	$(BIN)/python -m benchmarks render
 
-bench-levers: $(BIN)/.installed  ## What each lever is worth on a CPU, into docs/performance.md
+bench-levers: $(BIN)/.installed  ## Measure each CPU optimisation; write docs/performance.md
 	$(BIN)/python -m benchmarks levers
 	$(BIN)/python -m benchmarks render
 
 bench-guard: export OMP_NUM_THREADS = 1
-bench-guard: $(BIN)/.installed  ## Fail when a step clearly costs more than it did: ratios and counts, no seconds
+bench-guard: $(BIN)/.installed  ## Fail if a step clearly costs more than before (ratios and counts, no seconds)
 	$(BIN)/python -m benchmarks guard
 
-clean:  ## Remove what make and the tools made
+clean:  ## Remove generated files
 	rm -rf $(VENV) demo build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

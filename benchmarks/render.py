@@ -15,42 +15,42 @@ TITLE = "# Performance\n\n"
 INTRODUCTION = """
 ## How it is measured
 
-This page is written by `make bench` from what it measured; only the summary is written by hand, in
-[benchmarks/summary.md](../benchmarks/summary.md). Text and pictures are synthetic, text lengths are those of MMSD and
-MVSA-Single ([counts](../benchmarks/lengths.json)), weights are random: times do not depend on what was learnt.
+`make bench` writes this page from its measurements; only the summary is written by hand, in
+[benchmarks/summary.md](../benchmarks/summary.md). Texts and pictures are synthetic, text lengths are those of MMSD and
+MVSA-Single ([counts](../benchmarks/lengths.json)), and weights are random: times do not depend on learned values.
 
 ```bash
 make bench                              # ours
 make bench REFERENCE=../CLFA            # and the authors' code beside it, after: git clone https://github.com/ChangKe123/CLFA
 make bench-guard                        # what CI runs: ratios within one run, no seconds
-make bench-levers                       # what each lever is worth
+make bench-levers                       # the effect of each optimisation
 make bench-growth                       # time and memory against samples, length, batch, classes, processes
 ```
 
-Every contender is a process of its own and works only when it is its turn; rounds alternate in changing order, the
-first is thrown away. Shown are the median and the quartiles (of fewer than four values the smallest and the largest). A
-*floor* is the least that the work can take on this machine: the matrix operations of tokens that exist, without
-padding, over the fastest matrix product measured in the same run, plus the optimiser's bytes over the measured
-bandwidth. *Gap* is the measured time over the floor; *use* is the share of the matrix rate that the operations reach
-(MFU, with the measured rate in the place of the data sheet's). Of memory, the floor is what the libraries take before
-any data is read; of a start, the import of PyTorch and Transformers. Peak memory with ONNX Runtime is that of the
-export, which the same process makes first.
+Every program is a separate process and works only in its turn; the order changes from round to round, and the first
+round is discarded. Shown are the median and the quartiles (of fewer than four values the smallest and the largest). A
+*floor* is the least time that the work can take on this machine: the matrix operations of all tokens without padding,
+divided by the rate of the fastest matrix product measured in the same run, plus the optimiser's bytes divided by the
+measured bandwidth. *Gap* is the measured time divided by the floor; *use* is the share of the matrix rate that the
+operations reach (MFU, with the measured rate instead of the data sheet's). For memory, the floor is what the libraries
+use before any data is read; for a start, the import of PyTorch and Transformers. Peak memory with ONNX Runtime is that
+of the export, which the same process makes first.
 """
 
 LEVERS = """
 ## What was tried
 
-Each lever alone, at the paper's architecture with MMSD's text lengths and batches of 8: the same work with it and
-without it, in turns, everything else as it is used (`make bench-levers`; median and quartiles of the repetitions).
-Above 1 the lever makes the work quicker.
+Each optimisation (*lever*) alone, on the paper's architecture with MMSD's text lengths and batches of 8: the same work
+with it and without it, in turns, everything else as in normal use (`make bench-levers`; median and quartiles of the
+repetitions). A ratio above 1 means that the work is faster with it.
 
 """
 
 NOT_TIMED = """
-Not timed apart: no work for absent knowledge (the text encoder's pass over as much as 66 tokens a sample), one forward
-pass per evaluation batch, PyTorch's fused attention on GPUs and in float32 without dropout, frozen features and guides
-cached in memory-mapped files (`caching pays` in the guard), pages of 2 MB by `THP_MEM_ALLOC_ENABLE=1` (looked at once:
-nothing beyond what keeping freed memory gives).
+Not timed separately: no work for absent knowledge (the text encoder's pass over up to 66 tokens per sample), one
+forward pass per evaluation batch, PyTorch's fused attention on GPUs and in float32 without dropout, frozen features and
+guides cached in memory-mapped files (`caching pays` in the guard), pages of 2 MB by `THP_MEM_ALLOC_ENABLE=1` (tried
+once: no gain beyond that of keeping freed memory).
 """
 
 # Written by hand, with the figures of one run.

@@ -1,6 +1,6 @@
 """A fusion of your own, registered from outside the package.
 
-A package can do the same for everybody who installs it, with an entry point in its pyproject.toml:
+An installed package can do the same with an entry point in its pyproject.toml:
 
     [project.entry-points."clfa.fusions"]
     product = "my_package.fusion:ProductFusion"
@@ -39,7 +39,7 @@ def main(folder: Path) -> None:
     result = train(recipe, folder / "run")
     print(f"{recipe.model.fusion}: accuracy {result.metrics['test']['accuracy']:.1%}")
 
-    # Whoever loads the model needs the registration too: import this module first.
+    # Loading the model needs the registration, too: import this module first.
     predictor = CLFAPredictor.load(folder / "run")
     print(predictor.label_names)
 

@@ -42,7 +42,7 @@ def main(folder: Path) -> None:
     predictor.fit(table)
     print("classes:", predictor.label_names)
 
-    # Rows that cannot be used never end a run: they are listed with the reason.
+    # Rows that cannot be used do not stop a run: they are listed with the reason.
     print((folder / "run" / "dropped.jsonl").read_text(encoding="utf-8"))
 
     pictures = [str(folder / "data" / "images" / f"{number}.png") for number in (0, 1, 2)]

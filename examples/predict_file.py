@@ -21,7 +21,7 @@ def main(folder: Path) -> None:
 
     # The suffix decides the format: .jsonl, .csv or .parquet. At the command line:
     #     clfa predict RUN new.jsonl --output predictions.csv --failures failed.jsonl
-    # A run that was killed goes on where it was when it is started again.
+    # If it is killed, the same call continues the work.
     summary = predict_file(folder / "run", posts, folder / "predictions.csv", failures=folder / "failed.jsonl")
     print(f"{summary.rows} rows, {sum(summary.failures.values())} failed: {dict(summary.labels)}")
     print((folder / "failed.jsonl").read_text(encoding="utf-8"))

@@ -10,11 +10,11 @@ from clfa.demo.make import make_demo_data
 
 
 def main(folder: Path) -> None:
-    # Synthetic: the label lies in the relation of picture and text alone. 192 posts are too few to learn it or to fit a
-    # guide on; `make demo` has enough of them.
+    # Synthetic: only the relation of picture and text determines the label. 192 posts are too few to learn it or to fit
+    # a guide; `make demo` has enough.
     make_demo_data(folder / "data", train=192, validation=96, test=96)
 
-    # A recipe is everything that a run depends on; overrides change single values.
+    # A recipe holds all settings of a run; overrides change single values.
     recipe = load_recipe("demo", [f"data.dir={folder / 'data'}", "training.epochs=2", "guide.name=none"])
     result = train(recipe, folder / "run")
     print(f"test: accuracy {result.metrics['test']['accuracy']:.1%}, macro-F1 {result.metrics['test']['macro_f1']:.1%}")

@@ -25,7 +25,7 @@ def main(folder: Path) -> None:
             "words": table["text"].str.split().str.len(),
         }
     )
-    # An empty cell says that nobody has labelled this target; the post trains the other two.
+    # An empty cell means that the post has no label for this target; it trains the other two.
     posts["words"] = posts["words"].astype("Float64").mask(posts.index % 10 == 0)
 
     predictor = CLFAPredictor("offline", folder / "run", overrides=["training.epochs=2", "guide.name=none"])

@@ -112,9 +112,9 @@ def test_names_that_exist_win_over_entry_points(install: Any, caplog: pytest.Log
     numbers = Registry("number", {"pi": "math:pi"})
     assert numbers.names() == ["pi", "e"]
     assert numbers.get("pi") == math.pi
-    assert "The number 'pi' of the package first is left out: clfa has one of this name." in caplog.text
+    assert "The number 'pi' of the package first is ignored: clfa already has this name." in caplog.text
     assert numbers.get("e") == math.e
-    assert "The number 'e' of the package first is left out: the package second has one" in caplog.text
+    assert "The number 'e' of the package first is ignored: the package second already has this name" in caplog.text
 
 
 def test_known_names_do_not_look_for_packages(monkeypatch: pytest.MonkeyPatch) -> None:

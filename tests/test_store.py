@@ -112,7 +112,7 @@ def test_a_key_of_another_length_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("width", "dtype"), [(4, "float32"), (3, "float16")])
 def test_another_width_or_type_is_refused(tmp_path: Path, width: int, dtype: str) -> None:
     open_store(tmp_path).add([(A, rows(2))])
-    message = f"{tmp_path} holds float32 rows of width 3, not {dtype} rows of width {width}; delete that directory"
+    message = f"{tmp_path} holds float32 rows of width 3, not {dtype} rows of width {width}; delete the directory"
     with pytest.raises(DataError, match=message):
         open_store(tmp_path, width, dtype)
 
@@ -197,7 +197,7 @@ def test_lost_rows_are_noticed(tmp_path: Path) -> None:
     open_store(tmp_path).add([(A, rows(4))])
     with open(tmp_path / "data.bin", "r+b") as data:
         data.truncate(17)
-    with pytest.raises(DataError, match=f"{tmp_path} is damaged: .*delete that directory"):
+    with pytest.raises(DataError, match=f"{tmp_path} is damaged: .*delete the directory"):
         open_store(tmp_path)
 
 
@@ -205,7 +205,7 @@ def test_lost_rows_are_noticed(tmp_path: Path) -> None:
 def test_a_damaged_index_is_noticed(tmp_path: Path, content: bytes) -> None:
     open_store(tmp_path).add([(A, rows(4))])
     (tmp_path / "index.npz").write_bytes(content)
-    with pytest.raises(DataError, match=f"{tmp_path} is damaged: .*delete that directory"):
+    with pytest.raises(DataError, match=f"{tmp_path} is damaged: .*delete the directory"):
         open_store(tmp_path)
 
 

@@ -10,15 +10,15 @@ from benchmarks.spread import ratios, spread
 
 REFERENCE = """
 The authors' script runs unchanged in its own process with its own arguments (`train_s.sh`);
-[benchmarks/reference/script.py](../benchmarks/reference/script.py) lists everything that is put in place around it.
-Both go through the same posts, batches of 8 in training; evaluation is each side's own loop (theirs: batches of 8,
-every batch run twice; ours: batches of 16 of like length, once). Texts have no knowledge, and their code then attends
-to an empty one, [CLS] [SEP]; rows "with the empty knowledge" do the same on our side, with their dropout in the vision
+[benchmarks/reference/script.py](../benchmarks/reference/script.py) lists everything that is replaced around it. Both
+process the same posts, batches of 8 in training; evaluation is each side's own loop (theirs: batches of 8, every batch
+run twice; ours: batches of 16 of similar length, once). Texts have no knowledge; their code then attends to an empty
+knowledge text, [CLS] [SEP]; rows "with the empty knowledge" do the same on our side, with their dropout in the vision
 transformer and their evaluation batch: the same architecture. With identical weights and inputs and no dropout both
 then have the same loss (`python -m benchmarks check --reference DIR`).
 
-Their peak memory is extrapolated along the line through the smallest and the largest size; other runs gave 25 GB and
-41. Certain is this: they hold every picture as 3 x 224 x 224 float32 values, 11.9 GB for 19,816 of them.
+Their peak memory is extrapolated linearly from the smallest and the largest size; other runs gave 25 GB and 41 GB. The
+certain part: they hold every picture as 3 x 224 x 224 float32 values, 11.9 GB for 19,816 pictures.
 """
 
 

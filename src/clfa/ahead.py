@@ -1,4 +1,4 @@
-"""The next piece of work is prepared while this one is being used."""
+"""Preparation of the next item in another thread while the current one is used."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ Result = TypeVar("Result")
 
 
 def prepared_ahead(items: Sequence[Item], prepare: Callable[[Item], Result]) -> Iterator[tuple[Item, Result]]:
-    """Items with what ``prepare`` makes of them, in order, one of them prepared ahead by another thread.
+    """Yield items and the results of ``prepare`` in order; another thread prepares the next item.
 
-    An error of ``prepare`` comes where its result would.
+    An error of ``prepare`` is raised when its result would be yielded.
 
     Args:
-        items: What to prepare.
-        prepare: Called once for each, never twice at a time.
+        items: Items to prepare.
+        prepare: Function that is called once per item, and never concurrently.
 
     Example:
         >>> list(prepared_ahead([1, 2], str))

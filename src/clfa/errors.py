@@ -1,7 +1,7 @@
-"""Errors that users can act on: each message names the file, row or field and says what to do.
+"""Exceptions for users. Each message names the file, row or field, and says what to do.
 
-A message that names an argument is given in parts, with an :class:`Argument` among them. To a Python caller it reads
-``output``; the command line writes the flag of the command that was called, ``--output``.
+A message that names an argument consists of several parts, one of them an :class:`Argument`. Python callers see the
+argument as ``output``; the command line writes the flag of the command, ``--output``.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Argument:
-    """An argument that a message names.
+    """The name of an argument in a message.
 
     Args:
-        name: Name of the parameter of the Python function that was called.
-        value: A value to give or to leave out; ``...`` for one that the caller has to choose.
+        name: Parameter name of the called Python function.
+        value: A value of the argument; ``...`` for a value that the caller must choose.
 
     Example:
         >>> [str(argument) for argument in (Argument("output"), Argument("text", ...), Argument("engine", "torch"))]
@@ -34,10 +34,10 @@ class Argument:
 
 
 class CLFAError(Exception):
-    """Base of every error clfa raises on purpose; the command line prints it without a traceback.
+    """Base class of clfa's errors. The command line prints them without a traceback.
 
     Args:
-        parts: The message, in one piece, or in several around the arguments that it names.
+        parts: The message: one text, or several parts with arguments between them.
 
     Example:
         >>> error = CLFAError("posts.jsonl exists; give another ", Argument("output"), ".")
@@ -54,16 +54,16 @@ class CLFAError(Exception):
         return self.spelled(str)
 
     def spelled(self, spell: Callable[[Argument], str]) -> str:
-        """The message with each argument in another spelling.
+        """Return the message with each argument as ``spell`` writes it.
 
         Args:
-            spell: Text for an argument.
+            spell: Function that returns the text of an argument.
         """
         return "".join(spell(part) if isinstance(part, Argument) else str(part) for part in self.args)
 
 
 class DataError(CLFAError):
-    """Samples, tables or data directories that cannot be used as they are."""
+    """Samples, tables or data directories that cannot be used."""
 
 
 class ImageError(DataError):
@@ -71,8 +71,8 @@ class ImageError(DataError):
 
 
 class RecipeError(CLFAError):
-    """A recipe that does not validate: unknown key, wrong type, impossible combination."""
+    """A recipe that is not valid: unknown key, wrong type, impossible combination."""
 
 
 class ModelError(CLFAError):
-    """A model, encoder or guide that cannot be loaded from the place given."""
+    """A model, encoder or guide that cannot be loaded."""

@@ -1,4 +1,4 @@
-"""Matplotlib figures of their own, outside pyplot: no display is needed and no user setting is touched."""
+"""Matplotlib figures without pyplot: they need no display and do not change user settings."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ INK = "#2b3a55"
 
 
 def new_figure(width: float, height: float) -> Figure:
-    """An empty figure.
+    """Return an empty figure.
 
     Args:
-        width: In inches.
-        height: In inches.
+        width: Width in inches.
+        height: Height in inches.
     """
-    # Here, so that whatever draws nothing need not wait for it.
+    # Imported here, because most commands draw no figures.
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 

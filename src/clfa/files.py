@@ -1,4 +1,4 @@
-"""Writing files so that none is ever found half-written."""
+"""Atomic writing of files."""
 
 from __future__ import annotations
 
@@ -10,24 +10,24 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
-# It can only be read by setting it; done once, at import.
+# The umask can only be read by setting it; done once, at import.
 _UMASK = os.umask(0o022)
 os.umask(_UMASK)
 
 
 @contextmanager
 def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
-    """A temporary name to write to, which becomes the final one only when the block ends without an error.
+    """Return a context with a temporary path, which is renamed to ``path`` if the block ends without an error.
 
     Args:
-        path: Final name; its folder is made if absent.
+        path: Final path; its folder is created if absent.
     """
     target = Path(path)
     target.parent.mkdir(parents=True, exist_ok=True)
     handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.", suffix=".tmp")
     os.close(handle)
     try:
-        # Temporary files are private; the finished one is to be as any other file of this user.
+        # Temporary files are private; give the finished file the user's default permissions.
         os.chmod(temporary, 0o666 & ~_UMASK)
         yield Path(temporary)
         os.replace(temporary, target)
@@ -38,11 +38,11 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
 
 @contextmanager
 def atomic_write(path: str | os.PathLike[str], newline: str = "\n") -> Iterator[IO[str]]:
-    """A text file that appears under its name only when the block ends without an error.
+    """Return a context with a text file, which appears at ``path`` if the block ends without an error.
 
     Args:
-        path: Final name; its folder is made if absent.
-        newline: As in :func:`open`; lines end the same on every system.
+        path: Final path; its folder is created if absent.
+        newline: As in :func:`open`; by default the same line end on all systems.
     """
     with atomic_path(path) as temporary, open(temporary, "w", encoding="utf-8", newline=newline) as file:
         yield file

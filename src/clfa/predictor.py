@@ -1,4 +1,4 @@
-"""Three lines from a table of image paths, texts and labels to a trained model."""
+"""``CLFAPredictor``: training, prediction and evaluation on tables."""
 
 from __future__ import annotations
 
@@ -33,11 +33,12 @@ class CLFAPredictor:
     Args:
         recipe: Name or file of a recipe. The default trains on frozen small encoders in minutes on a CPU and needs the
             extra ``offline``; ``paper-mmsd`` and its siblings are the paper's.
-        path: Run folder to make; a temporary one, removed with the object, when not given.
+        path: Run folder to create; by default a temporary folder that is removed with the object.
         text: Text column.
         image: Image column.
         label: Label column.
-        image_root: Folder that relative image paths are relative to; the table file's own, or the working directory.
+        image_root: Base folder of relative image paths; by default the folder of the table file, or the working
+            directory.
         overrides: Further ``section.key=value`` overrides of the recipe.
 
     Example:
@@ -108,7 +109,7 @@ class CLFAPredictor:
         *,
         targets: Mapping[str, Any] | Sequence[str] | None = None,
     ) -> CLFAPredictor:
-        """Train on a table; without a validation table, a stratified tenth of it is held out for model selection.
+        """Train on a table. Without a validation table, a stratified tenth is held out for model selection.
 
         Args:
             table: Labelled posts.
@@ -151,10 +152,10 @@ class CLFAPredictor:
         return self._trained().label_names
 
     def predict(self, table: Any) -> Any:
-        """The most probable class of each post, as a list; ``None`` where a post cannot be read.
+        """Return the most probable class of each post, as a list; ``None`` for posts that cannot be read.
 
-        Of a multi-label target it is the list of classes, of a regression the number. With several targets it is a data
-        frame with a column for each.
+        For a multi-label target it is the list of classes, for a regression the number. For several targets the result
+        is a data frame with one column per target.
         """
         found = self.predictions(table)
         targets = self._trained().targets
@@ -169,12 +170,12 @@ class CLFAPredictor:
         return pd.DataFrame(values, dtype=object)
 
     def predict_proba(self, table: Any) -> pandas.DataFrame:
-        """Class probabilities, one row per post; missing values where a post cannot be read.
+        """Return class probabilities, one row per post; missing values for posts that cannot be read.
 
         With several targets the columns have two levels, target and class; regressions have none.
 
         Raises:
-            ModelError: When all targets are regressions.
+            ModelError: If all targets are regressions.
         """
         import pandas as pd
 
@@ -190,7 +191,7 @@ class CLFAPredictor:
         return pd.DataFrame(rows, columns=pd.MultiIndex.from_tuples(keys, names=["target", "class"]), dtype=float)
 
     def embed(self, table: Any) -> np.ndarray:
-        """Fused vectors (N, ``hidden_size``); NaN where a post cannot be read."""
+        """Return fused vectors (N, ``hidden_size``); NaN for posts that cannot be read."""
         width = self._trained().config.hidden_size
         empty = np.full(width, np.nan, np.float32)
         predictions = self.predictions(table)
@@ -199,7 +200,7 @@ class CLFAPredictor:
         ]
 
     def evaluate(self, table: Any) -> dict[str, Any]:
-        """Metrics on labelled posts, as a run's own test split is scored; with targets, by target."""
+        """Return metrics on labelled posts, computed as on the test split of a run; by target if there are targets."""
         from clfa.runs.evaluate import evaluate
 
         return evaluate(self.path, "test", source={"test": table})
@@ -210,6 +211,8 @@ class CLFAPredictor:
         output: str | Path,
         *,
         identifier: str | None = None,
+        separator: str | None = None,
+        sheet: str | None = None,
         engine: str | None = None,
         strict: bool = False,
         failures: str | Path | None = None,
@@ -219,15 +222,17 @@ class CLFAPredictor:
     ) -> Summary:
         """Predict on tables of any size, from files to a file or folder, as ``clfa predict`` does.
 
-        Work that was interrupted stays, and the same call goes on from there.
+        Interrupted work is kept, and the same call resumes it.
 
         Args:
             source: File, folder or glob pattern of tables.
             output: ``.jsonl``, ``.csv`` or ``.parquet`` file, or folder of Parquet files; see
                 :func:`clfa.prediction.predict.predict_file`.
             identifier: Id column; the row number where it is absent.
+            separator: Character between the fields of a CSV or TSV file; found by content when not given.
+            sheet: Sheet of an Excel file; the first one when not given.
             engine: That of :meth:`load` when not given; ``ray`` computes on the machines of a cluster.
-            strict: Make the first failing row an error.
+            strict: Whether to raise an error at the first failed row.
             failures: JSONL file for the rows that failed.
             restart: Discard unfinished work.
             shard_rows: Rows of a shard, in folders and on a cluster.
@@ -250,13 +255,15 @@ class CLFAPredictor:
         loaded = self._loaded_with.get("engine", "torch")
         chosen = engine or loaded
         if chosen != loaded or ENGINES.get(chosen).distributed:
-            # Loaded anew, by that engine and where it computes.
+            # Load the model with that engine, on the machine that computes.
             model, loading = self.path, {**self._loaded_with, "engine": chosen}
         return predict_file(
             model,
             source,
             output,
             identifier=identifier,
+            separator=separator,
+            sheet=sheet,
             run=RunFolder(self.path).read_columns(),
             image_root=self.image_root,
             strict=strict,
@@ -268,7 +275,7 @@ class CLFAPredictor:
         )
 
     def predictions(self, table: Any) -> list[Prediction]:
-        """Full predictions, with the reason where a post cannot be read."""
+        """Return full predictions, with the reason for posts that cannot be read."""
         model = self._trained()
         reads = {"text": model.processor.tokenizer, "image": model.processor.image_processor}
         required = [field for field, part in reads.items() if part is not None]

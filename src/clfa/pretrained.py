@@ -1,6 +1,6 @@
-"""Where pretrained weights come from: a local directory, a hub id, or a package from the package index.
+"""Loading of pretrained weights from a local directory, a hub id, or a Python package.
 
-Only safetensors are read and no code from a model directory is ever run.
+Only safetensors are read, and code from a model directory is never run.
 """
 
 from __future__ import annotations
@@ -25,29 +25,29 @@ PACKAGES = Registry(
     },
 )
 PACKAGE_PREFIX = "package:"
-# Only the input embeddings of the encoder named after it; tokenizer and configuration are that encoder's.
+# Use only the input embeddings of the encoder after this prefix, with its tokenizer and configuration.
 EMBEDDINGS_PREFIX = "embeddings:"
 _MODEL_FILES = ("config.json", "processor_config.json", "preprocessor_config.json", "tokenizer_config.json")
 
 
 def cache_dir() -> Path:
-    """Directory for everything that can be made again: ``$CLFA_CACHE``, else ``~/.cache/clfa``."""
+    """Return the cache directory: ``$CLFA_CACHE``, else ``~/.cache/clfa``."""
     return Path(os.environ.get("CLFA_CACHE") or Path.home() / ".cache" / "clfa")
 
 
 def resolve_pretrained(name: str | os.PathLike[str]) -> str:
-    """Turn what a recipe says into something ``from_pretrained`` takes.
+    """Convert a model name of a recipe to an argument of ``from_pretrained``.
 
     Args:
-        name: A directory with a ``config.json``, a hub id, or ``package:NAME`` for weights from a Python package; any
-            of them after ``embeddings:``.
+        name: A directory with a ``config.json``, a hub id, or ``package:NAME`` for weights from a Python package; each
+            also with the prefix ``embeddings:``.
 
     Returns:
         A directory or hub id.
 
     Raises:
-        ModelError: For a directory that is not a model, or a package that is not installed.
-        RecipeError: For a package that is not known.
+        ModelError: If the directory is not a model, or the package is not installed.
+        RecipeError: If the package is unknown.
     """
     name = os.fspath(name).removeprefix(EMBEDDINGS_PREFIX)
     if name.startswith(PACKAGE_PREFIX):
@@ -66,7 +66,7 @@ def resolve_pretrained(name: str | os.PathLike[str]) -> str:
 
 @contextmanager
 def quiet_transformers() -> Iterator[None]:
-    """Without Transformers' own bars and reports; what matters of them becomes an error of ours."""
+    """Return a context without Transformers' progress bars and reports; clfa raises errors for important problems."""
     from transformers.utils import logging
 
     verbosity, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
@@ -81,17 +81,17 @@ def quiet_transformers() -> Iterator[None]:
 
 
 def pretrained_model(loader: Any, name: str | os.PathLike[str], **kwargs: Any) -> Any:
-    """:func:`pretrained` for weights: safetensors only, and each of the model's own must be there in its shape.
+    """Load a model as :func:`pretrained` does, from safetensors only, with all tensors present in the right shapes.
 
     Args:
         loader: Any model class with ``from_pretrained``.
         name: As for :func:`resolve_pretrained`.
-        kwargs: Passed on.
+        kwargs: Further arguments of ``from_pretrained``.
 
     Raises:
-        ModelError: When nothing can be loaded from there, or the weights there are another model's.
+        ModelError: If the model cannot be loaded, or the weights are those of another model.
     """
-    # Mismatched shapes are let through to be named below; Transformers' own error only points to its silenced report.
+    # Ignore wrong shapes here and name them below; Transformers' error only refers to its report, which is silenced.
     model, report = pretrained(
         loader, name, use_safetensors=True, output_loading_info=True, ignore_mismatched_sizes=True, **kwargs
     )
@@ -111,15 +111,15 @@ def pretrained_model(loader: Any, name: str | os.PathLike[str], **kwargs: Any) -
 
 
 def pretrained(loader: Any, name: str | os.PathLike[str], **kwargs: Any) -> Any:
-    """``loader.from_pretrained`` with our rules (no remote code) and errors that say what to do.
+    """Call ``loader.from_pretrained`` without remote code, with error messages that say what to do.
 
     Args:
         loader: Any class with ``from_pretrained``.
         name: As for :func:`resolve_pretrained`.
-        kwargs: Passed on.
+        kwargs: Further arguments of ``from_pretrained``.
 
     Raises:
-        ModelError: When nothing can be loaded from there.
+        ModelError: If loading fails.
     """
     resolved = resolve_pretrained(name)
     try:
@@ -128,6 +128,6 @@ def pretrained(loader: Any, name: str | os.PathLike[str], **kwargs: Any) -> Any:
     except (OSError, ValueError, KeyError, TypeError, RuntimeError, StrictDataclassError, SafetensorError) as error:
         raise ModelError(
             f"cannot load {getattr(loader, '__name__', loader)} from {str(name)!r}: {str(error).strip()} "
-            "Give a hub id (with network access), a local directory holding config.json and model.safetensors, "
+            "Give a hub id (with network access), a local directory with config.json and model.safetensors, "
             f"or one of: {', '.join(PACKAGE_PREFIX + known for known in PACKAGES.names())}."
         ) from error

@@ -1,4 +1,4 @@
-"""The processes of one training, as ``torchrun`` or ``accelerate launch`` started them."""
+"""Distributed processes of one training, started by ``torchrun`` or ``accelerate launch``."""
 
 from __future__ import annotations
 
@@ -9,36 +9,34 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from accelerate import PartialState
 
-# What one process does while the others wait, caching features of a large data set above all, may take this long.
+# Maximum time that processes wait for one process, for instance while it caches features of a large data set.
 PATIENCE = timedelta(hours=24)
 
 
 def process_number() -> int:
-    """Number of this process among those launched together, from 0, before they have met."""
+    """Return the number of this process, from 0; also before :func:`join`."""
     several = int(os.environ.get("WORLD_SIZE", "1")) > 1
     return int(os.environ.get("RANK", "0")) if several else 0
 
 
 def join(use_cpu: bool) -> PartialState:
-    """Meet the other processes of this run; alone when nobody launched any.
+    """Initialise communication with the other processes of this run; without a launcher there are none.
 
     Args:
-        use_cpu: Whether to talk over gloo instead of the accelerators' backend.
+        use_cpu: Whether to use gloo instead of the accelerators' backend.
 
     Returns:
-        Accelerate's view of them: ``num_processes``, ``is_main_process``, ``main_process_first()``,
-        ``wait_for_everyone()``.
+        Accelerate's state: ``num_processes``, ``is_main_process``, ``main_process_first()``, ``wait_for_everyone()``.
     """
     from accelerate import PartialState
     from torch import distributed
 
-    # Accelerate leaves a process group that exists already as it is, and takes no timeout then.
-    state: PartialState = PartialState(cpu=use_cpu, **({} if distributed.is_initialized() else {"timeout": PATIENCE}))
-    return state
+    # Accelerate does not change an existing process group, and then accepts no timeout.
+    return PartialState(cpu=use_cpu, **({} if distributed.is_initialized() else {"timeout": PATIENCE}))
 
 
 def leave() -> None:
-    """Say goodbye to the other processes; nothing for a process alone."""
+    """End the communication with the other processes, if there are any."""
     from torch import distributed
 
     if distributed.is_available() and distributed.is_initialized():

@@ -1,4 +1,4 @@
-"""Progress bars for long work, silent where nobody looks."""
+"""Progress bars on a terminal."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _silent = False
 
 @contextmanager
 def silenced() -> Iterator[None]:
-    """No bars inside: for work in small pieces under a bar of its own."""
+    """Return a context without progress bars, for small steps of work that has its own bar."""
     global _silent
     before, _silent = _silent, True
     try:
@@ -25,13 +25,13 @@ def silenced() -> Iterator[None]:
 def track(
     total: int | None, description: str, unit: str | None = None, done: int = 0
 ) -> Iterator[Callable[[int], None]]:
-    """A Rich progress bar on standard error; nothing when that is not a terminal.
+    """Show a Rich progress bar on standard error, if that is a terminal.
 
     Args:
-        total: Number of samples; ``None`` where nobody knows.
-        description: What is being done.
-        unit: Show how many of these are done per second.
-        done: Samples that were finished before.
+        total: Number of samples; ``None`` if unknown.
+        description: Text before the bar.
+        unit: Unit of the displayed rate per second; ``None`` for no rate.
+        done: Number of samples finished before.
 
     Yields:
         A function to call with the number of samples just finished.

@@ -1,4 +1,4 @@
-"""A run's whole configuration: YAML, validated, with ``key=value`` overrides."""
+"""Recipe: the complete configuration of a run, read from YAML with ``key=value`` overrides and validated."""
 
 from __future__ import annotations
 
@@ -24,17 +24,17 @@ from clfa.targets.spec import ProblemTypeName, TargetSpec, problem_types_with
 
 
 class DataRecipe(StrictModel):
-    """Which samples.
+    """Data section of a recipe.
 
     Args:
         reader: Name of a reader: ``clfa data readers`` lists them.
         dir: Data directory, file or hub id; usually given on the command line.
-        fold: Number of a published fold, where the data set has folds.
-        limit: At most this many samples per split, stratified; for trying things out.
+        fold: Number of a published fold, if the data set has folds.
+        limit: Maximum number of samples per split (stratified), for quick trials.
         options: Further options of the reader, such as column names.
-        problem_type: Of the default label: a name in :data:`clfa.targets.PROBLEM_TYPES`.
-        targets: Several targets, or one under a name of its own, instead of the default label: where each stands in the
-            table (:class:`clfa.targets.spec.TargetSpec`), by name.
+        problem_type: Problem type of the default label: a name in :data:`clfa.targets.PROBLEM_TYPES`.
+        targets: One or more named targets that replace the default label, as :class:`clfa.targets.spec.TargetSpec` by
+            name.
     """
 
     reader: str = "table"
@@ -71,7 +71,7 @@ class _EncoderFields:
 
 # Fields stand in a saved recipe in the order of the bases, the last one first.
 class ModelRecipe(StrictModel, ModelFields, _EncoderFields):
-    """Which model: encoders, lengths, and the fields of :class:`clfa.fields.model.ModelFields`."""
+    """Model section of a recipe: encoders, lengths, and the fields of :class:`clfa.fields.model.ModelFields`."""
 
     baseline_options: dict[str, Any] = Field(default_factory=dict)
 
@@ -92,13 +92,12 @@ class ModelRecipe(StrictModel, ModelFields, _EncoderFields):
 
 
 class GuideRecipe(BaseModel):
-    """Which guide.
+    """Guide section of a recipe.
 
     Args:
         name: ``clip``, ``fitted``, ``conse`` or ``none``.
-        use_unlabelled: Whether pairs without a label help to fit a guide.
-        shuffle: Give each training sample another one's embeddings: the control that shows whether it matters what
-            the guide says.
+        use_unlabelled: Whether to use pairs without a label to fit a guide.
+        shuffle: Whether to permute the guide embeddings of the training samples, as a control experiment.
 
     Further keys are options of the guide, checked by it (``model`` of ``clip``; ``path``, ``dim``, ``epochs``, ... of
     ``fitted``; ``classifier`` and ``prompt`` of ``conse``).
@@ -131,13 +130,15 @@ class _Schedule:
 
 
 class TrainingRecipe(StrictModel, TrainingFields, _Schedule, OptimizerFields, _Amounts):
-    """How to train; with the fields of :mod:`clfa.fields.training`, defaults as in the paper's scripts.
+    """Training section of a recipe; includes the fields of :mod:`clfa.fields.training`.
+
+    The defaults are those of the paper's scripts.
 
     Args:
-        batch_size: Samples per batch, over all processes together: a recipe means the same on any number of them.
-        eval_batch_size: Samples per forward pass of one process.
-        gradient_accumulation_steps: Batches per optimiser step, whose losses are averaged. A sample's negatives are
-            the others of its own batch.
+        batch_size: Number of samples per batch, summed over all processes.
+        eval_batch_size: Number of samples per forward pass of one process.
+        gradient_accumulation_steps: Number of batches per optimiser step; their losses are averaged. The negatives of
+            a sample are the other samples of its batch.
         class_weights: Weights of the classes in the loss, of the positives in a multi-label target: ``none``,
             ``balanced`` (by the training split's counts) or a mapping of classes to weights (others: 1). With several
             targets, a mapping of their names to any of these.
@@ -155,7 +156,7 @@ class TrainingRecipe(StrictModel, TrainingFields, _Schedule, OptimizerFields, _A
     @field_validator("class_weights", mode="before")
     @classmethod
     def _class_names(cls, value: Any) -> Any:
-        # Classes named 0 and 1 are numbers to YAML.
+        # YAML reads class names such as 0 and 1 as numbers.
         if isinstance(value, dict):
             return {str(name): cls._class_names(weight) for name, weight in value.items()}
         return "none" if value is None else value
@@ -169,17 +170,17 @@ class TrainingRecipe(StrictModel, TrainingFields, _Schedule, OptimizerFields, _A
 
 
 class Recipe(StrictModel):
-    """Everything a run depends on.
+    """Complete configuration of a run.
 
     Args:
-        name: What to call the run.
-        description: For people.
-        seed: Of everything random.
-        data: Which samples.
-        model: Which model.
-        knowledge: Which knowledge, for a model with ``use_knowledge``.
-        guide: Which guide.
-        training: How to train.
+        name: Name of the run.
+        description: Free text.
+        seed: Seed of all random numbers.
+        data: Data section.
+        model: Model section.
+        knowledge: Knowledge section, for a model with ``use_knowledge``.
+        guide: Guide section.
+        training: Training section.
     """
 
     name: str
@@ -235,8 +236,8 @@ def load_recipe(source: str | os.PathLike[str], overrides: Sequence[str] = ()) -
             ``model.vision_encoder=null``.
 
     Raises:
-        RecipeError: When there is no such recipe, it is not YAML, or a key or value is wrong; the message names the key
-            and the nearest one that exists.
+        RecipeError: If the recipe does not exist, is not YAML, or has an invalid key or value; the message names the
+            key and the most similar valid key.
     """
     path = Path(source)
     if not path.is_file():
@@ -261,7 +262,7 @@ def load_recipe(source: str | os.PathLike[str], overrides: Sequence[str] = ()) -
 
 
 class _DistinctKeys(yaml.SafeLoader):
-    """YAML whose mappings have no key twice; the last one would win without a word."""
+    """YAML loader that rejects duplicate keys, of which YAML would silently keep the last."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         seen: set[Any] = set()

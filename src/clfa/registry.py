@@ -1,4 +1,4 @@
-"""Names to implementations, imported when they are asked for."""
+"""Registries: mappings of names to implementations, which are imported on first use."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ T = TypeVar("T")
 
 
 class Registry:
-    """Lazy mapping from a name in a recipe to the object it stands for.
+    """Lazy mapping of names in recipes to objects.
 
-    Names come from this package, from :meth:`register`, and from the entry points that installed packages declare in
-    the registry's group. Entry points are read when a name is not known here or all names are listed. The package's
-    own and registered names take precedence over them.
+    Names are defined by this package, by :meth:`register`, and by entry points that installed packages declare in the
+    registry's group. Entry points are read when a name is not known, or all names are listed. Names of this package and
+    registered names take precedence.
 
     Args:
-        kind: What the entries are, for messages and for the group (``"fusion"``, ``"knowledge source"``).
+        kind: Kind of the entries, for messages and for the group (``"fusion"``, ``"knowledge source"``).
         entries: Name -> ``"module:attribute"``.
 
     Attributes:
@@ -53,19 +53,19 @@ class Registry:
     def register(self, name: str, value: T, *, replace: bool = False) -> T: ...
 
     def register(self, name: str, value: Any = None, *, replace: bool = False) -> Any:
-        """Add a name, in this process; packages that others install declare an entry point instead.
+        """Add a name in this process. Installable packages declare an entry point instead.
 
         Args:
             name: Name in recipes.
-            value: The object, or ``"module:attribute"`` to import it when it is asked for. Without it the method is a
+            value: The object, or ``"module:attribute"`` to import it on first use. Without it, the method is a
                 decorator.
-            replace: Whether the name may be one that exists.
+            replace: Whether an existing name is replaced.
 
         Returns:
             ``value``, or the decorator.
 
         Raises:
-            ValueError: When the name is taken and ``replace`` is false, or a text is not ``"module:attribute"``.
+            ValueError: If the name exists and ``replace`` is false, or a text is not ``"module:attribute"``.
         """
         if name in self._entries and not replace:
             raise ValueError(f"the {self.kind} {name!r} exists; choose another name, or replace it with replace=True.")
@@ -81,18 +81,18 @@ class Registry:
         return value
 
     def names(self) -> list[str]:
-        """Known names, in registration order; those of other packages last."""
+        """Return the known names in registration order; those of other packages last."""
         return list(dict.fromkeys([*self._entries, *self._plugins()]))
 
     def __contains__(self, name: object) -> bool:
         return name in self._entries or name in self._plugins()
 
     def get(self, name: str) -> Any:
-        """The object behind ``name``.
+        """Return the object with the given name.
 
         Raises:
-            RecipeError: When the name is unknown (the message lists the known ones and the nearest), or stands for an
-                entry point that cannot be imported.
+            RecipeError: If the name is unknown (the message lists the known names and the nearest), or its entry point
+                cannot be imported.
         """
         if name not in self._entries:
             return self._load_plugin(name)
@@ -118,14 +118,14 @@ class Registry:
             ) from error
 
     def _plugins(self) -> dict[str, EntryPoint]:
-        """Entry points by name, without those whose names are taken."""
+        """Return the entry points by name, except for names that exist already."""
         if self._found is None:
             self._found = {}
             for plugin in entry_points(group=self.group):
                 if plugin.name in self._entries or plugin.name in self._found:
                     taken = "clfa" if plugin.name in self._entries else _origin(self._found[plugin.name])
                     logger.warning(
-                        "The %s %r of %s is left out: %s has one of this name.",
+                        "The %s %r of %s is ignored: %s already has this name.",
                         self.kind,
                         plugin.name,
                         _origin(plugin),

@@ -1,4 +1,4 @@
-"""A content-keyed cache of feature arrays on disk, read through a memory map."""
+"""Feature store: a cache of feature arrays on disk by content key, read through a memory map."""
 
 from __future__ import annotations
 
@@ -16,29 +16,29 @@ from filelock import FileLock
 from clfa.errors import DataError
 
 KEY_BYTES = 16
-# Key of content that is not there: a sample without text or picture. It is never stored.
+# Key of missing content: a sample without text or image. It is never stored.
 ABSENT_KEY = b""
 
 
 def text_key(text: str) -> bytes:
-    """16-byte content key of a text."""
+    """Return the 16-byte content key of a text."""
     return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=KEY_BYTES).digest()
 
 
 class FeatureStore:
-    """Arrays of shape (n, width) by 16-byte key; n may differ from key to key.
+    """Arrays of shape (n, width) by 16-byte key; n may differ between keys.
 
-    ``data.bin`` holds the rows of all arrays one after the other, ``index.npz`` where each begins. Rows are appended
-    first and the index is replaced atomically afterwards, so a killed writer leaves a store that is whole: what the
-    index does not name is overwritten by the next writer. One writer at a time, by a lock file.
+    ``data.bin`` contains the rows of all arrays, ``index.npz`` their positions. Rows are appended first, then the index
+    is replaced atomically. A killed writer therefore leaves a valid store: rows that are not in the index are
+    overwritten by the next writer. A lock file allows one writer at a time.
 
     Args:
-        directory: Made if absent. One directory per source of features (encoder and preprocessing).
+        directory: Created if absent. One directory per source of features (encoder and preprocessing).
         width: Row width.
-        dtype: On disk; ``float16`` halves the space of token features.
+        dtype: Data type on disk; ``float16`` halves the size of token features.
 
     Raises:
-        DataError: When the directory holds a store of another width or type, or a damaged one.
+        DataError: If the directory contains a store of another width or data type, or a damaged store.
 
     Example:
         >>> store = FeatureStore(tempfile.mkdtemp(), width=2, dtype="float32")
@@ -78,7 +78,7 @@ class FeatureStore:
         if width != self.width or dtype != self.dtype.name:
             raise DataError(
                 f"feature cache {self.directory} holds {dtype} rows of width {width}, not "
-                f"{self.dtype.name} rows of width {self.width}; delete that directory to make it anew."
+                f"{self.dtype.name} rows of width {self.width}; delete the directory to create it again."
             )
         self._positions = {
             key.tobytes(): (start, length) for key, start, length in zip(keys, starts, lengths, strict=True)
@@ -86,10 +86,10 @@ class FeatureStore:
         self._used = max((start + length for start, length in self._positions.values()), default=0)
         present = self._data_path.stat().st_size if self._data_path.is_file() else 0
         if present < self._used * self.width * self.dtype.itemsize:
-            raise self._damaged(f"data.bin lacks rows that the index names ({present} bytes)")
+            raise self._damaged(f"data.bin lacks rows of the index ({present} bytes)")
 
     def _damaged(self, what: str) -> DataError:
-        return DataError(f"feature cache {self.directory} is damaged: {what}; delete that directory to make it anew.")
+        return DataError(f"feature cache {self.directory} is damaged: {what}; delete the directory to create it again.")
 
     def __len__(self) -> int:
         return len(self._positions)
@@ -98,10 +98,10 @@ class FeatureStore:
         return key in self._positions
 
     def __getitem__(self, key: bytes) -> np.ndarray:
-        """Array (n, width) of a key, a read-only view on the file.
+        """Return the array (n, width) of a key, a read-only view of the file.
 
         Raises:
-            KeyError: When the key is absent.
+            KeyError: If the key is absent.
         """
         start, length = self._positions[key]
         if self._rows is None:
@@ -111,11 +111,11 @@ class FeatureStore:
         return self._rows[start : start + length]
 
     def refresh(self) -> None:
-        """Take notice of what other processes have added."""
+        """Read the index again, to see arrays added by other processes."""
         self._read_index()
 
     def missing(self, keys: Iterable[bytes]) -> list[int]:
-        """Positions of the keys that are not stored; of equal keys only the first, of absent content none."""
+        """Return the positions of the keys that are not stored: the first of equal keys, and not :data:`ABSENT_KEY`."""
         seen: set[bytes] = {ABSENT_KEY}
         absent = []
         for position, key in enumerate(keys):
@@ -125,13 +125,13 @@ class FeatureStore:
         return absent
 
     def add(self, items: Iterable[tuple[bytes, np.ndarray]]) -> None:
-        """Append arrays and make them durable; keys already present are left as they are.
+        """Append arrays and write them to disk; existing keys are skipped.
 
         Args:
             items: Pairs of a 16-byte key and an array (n, width).
 
         Raises:
-            ValueError: When an array has another width or a key another length.
+            ValueError: If an array has another width, or a key has another length.
         """
         with self.writer() as write:
             for key, array in items:
@@ -139,7 +139,7 @@ class FeatureStore:
 
     @contextmanager
     def writer(self) -> Iterator[_Writer]:
-        """Hold the store for writing; on leaving, also through an error, what was written so far is kept."""
+        """Return a context in which this process can write arrays. They are kept, also if the block raises an error."""
         with FileLock(self.directory / "lock"):
             self._read_index()
             mode = "r+b" if self._data_path.exists() else "w+b"

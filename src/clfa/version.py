@@ -1,3 +1,3 @@
-"""The package's version, the one place it is written."""
+"""The version of the package."""
 
 __version__ = "0.1.0"

@@ -107,7 +107,7 @@ def test_targets_decide_on_the_classifiers_outputs(tmp_path: Any) -> None:
         ({"targets": []}, "targets is empty; leave it out"),
         ({"targets": [TARGETS[0].to_dict()] * 2}, "two targets are named 's'"),
         ({"targets": [{"name": "s"}]}, "target 's' has no classes"),
-        ({"focal_gamma": -1}, "focal_gamma is -1; it must not be negative"),
+        ({"focal_gamma": -1}, "focal_gamma is -1; it must be at least 0"),
         ({"num_labels": 3, "class_weights": [1.0, 2.0]}, "class_weights has 2 values, id2label 3"),
     ],
 )

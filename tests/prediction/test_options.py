@@ -69,8 +69,8 @@ def engine(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> s
 
 @pytest.fixture
 def predict(models: dict[str, Path], source: Path, engine: str) -> Any:
-    def call(*options: Any, fails: bool = False) -> str:
-        arguments = ["predict", str(models[engine]), str(source), "--engine", engine, *map(str, options)]
+    def call(*options: Any, fails: bool = False, table: Path = source) -> str:
+        arguments = ["predict", str(models[engine]), str(table), "--engine", engine, *map(str, options)]
         result: Result = runner.invoke(app, arguments)
         if isinstance(result.exception, CLFAError):
             assert fails, result.exception
@@ -215,3 +215,16 @@ def test_shard_rows(predict: Any, engine: str, tmp_path: Path) -> None:
     else:
         predict("--output", tmp_path / "out.jsonl", "--shard-rows", 3)
         assert [row["id"] for row in read_jsonl(tmp_path / "out.jsonl")] == [str(n) for n in range(1, 11)]
+
+
+def test_separator(predict: Any, source: Path, tmp_path: Path) -> None:
+    # No separator that content is searched for.
+    table = tmp_path / "posts.csv"
+    image = source.parent / "images" / "0.jpg"
+    table.write_text(f"key^text^image\na^so, sunny; today^{image}\nb^rain|again^{image}\n")
+    arguments = ("--text-column", "text", "--id-column", "key")
+    assert "no column 'key'" in predict("--output", tmp_path / "x.jsonl", *arguments, table=table, fails=True)
+    predict("--output", tmp_path / "out.jsonl", *arguments, "--separator", "^", table=table)
+    assert [(row["id"], "error" in row) for row in read_jsonl(tmp_path / "out.jsonl")] == [("a", False), ("b", False)]
+    shown = predict("--output", tmp_path / "y.jsonl", "--separator", "^^", table=table, fails=True)
+    assert "--separator must be one character, got '^^'" in shown

@@ -426,7 +426,7 @@ def test_classes_the_model_does_not_know_are_left_out(emotions_run: Path, tmp_pa
     assert metrics["samples"] == 15
     (left_out,) = read_jsonl(tmp_path / "out" / "dropped.jsonl")
     assert left_out["reason"] == "unknown label"
-    assert left_out["detail"] == "label: 'fear' is none of anger, joy, sadness"
+    assert left_out["detail"] == "label: 'fear' is not one of anger, joy, sadness"
 
 
 def test_a_class_without_a_positive_is_an_error(tiny_recipe: MakeRecipe, folder: Path, tmp_path: Path) -> None:

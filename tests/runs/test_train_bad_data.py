@@ -49,7 +49,7 @@ def test_bad_samples_are_left_out_counted_and_listed(tiny_recipe: MakeRecipe, br
     }
     assert dropped["missing image"]["detail"].endswith("0.jpg: image file not found")
     assert "1.jpg: image is broken or truncated" in dropped["unreadable image"]["detail"]
-    assert "'splendid' is none of bad, good" in dropped["unknown label"]["detail"]
+    assert "'splendid' is not one of bad, good" in dropped["unknown label"]["detail"]
 
 
 def test_strict_names_the_first_bad_sample(tiny_recipe: MakeRecipe, broken_csv: Path, tmp_path: Path) -> None:

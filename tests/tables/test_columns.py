@@ -35,6 +35,16 @@ def test_columns_of_a_run() -> None:
     assert find_columns(HEADER, "t", run=run, given={"id": " ID", "text": "text"}).id == " ID"
 
 
+def test_columns_of_a_run_in_tables_that_declare_none() -> None:
+    run = Columns(id="id", text="text", image="image")
+    # The same columns as in a table that declares them, and the run's only where there is no other.
+    found = find_columns(("tweet_id", "content"), "t", run=run, declared=False)
+    assert found == Columns(id="tweet_id", text="content", image="image")
+    assert find_columns(("tweet_id", "content"), "t", run=run) == Columns(id="tweet_id", text="content")
+    assert find_columns(("ID", "text", "tweet"), "t", run=run, declared=False).id == "ID"
+    assert find_columns(("uid",), "t", run=Columns(text="text", unused=("uid",)), declared=False).id is None
+
+
 def test_required_columns() -> None:
     with pytest.raises(DataError, match=r"t: no text column; name it with text=\.\.\.; columns there: a, b"):
         find_columns(("a", "b"), "t")

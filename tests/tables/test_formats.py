@@ -62,7 +62,7 @@ def test_compressed_files(tmp_path: Path, suffix: str, compress: Any) -> None:
     assert [row.values for row in open_rows(path)] == [{"id": "a"}, {"id": "é"}]
     assert [part.rows for part in open_rows(path).stretches(1)] == [1, 1]
     (tmp_path / f"posts.parquet{suffix}").write_bytes(b"")
-    with pytest.raises(DataError, match="a Parquet file is compressed inside; unpack this one"):
+    with pytest.raises(DataError, match="a compressed Parquet file is not supported; decompress it first"):
         open_rows(tmp_path / f"posts.parquet{suffix}")
 
 
@@ -107,9 +107,9 @@ def test_excel_sheets(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("INFO")
     path = excel(tmp_path / "t.xlsx", ["text"], ["a"], sheets=("first", "second"))
     assert [row.values for row in open_rows(path)] == [{"text": "a"}]
-    assert "reading the first of its sheets, 'first'" in caplog.text
+    assert "reading the first sheet, 'first'" in caplog.text
     assert open_rows(path, TableOptions(sheet="second")).columns == ("text",)
-    with pytest.raises(DataError, match=r"no sheet 'third'; it has first, second. Choose with sheet=...\."):
+    with pytest.raises(DataError, match=r"no sheet 'third'; the sheets are first, second. Choose with sheet=...\."):
         open_rows(path, TableOptions(sheet="third"))
 
 

@@ -67,9 +67,9 @@ def test_array_with_broken_elements(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     [
         (
             '{"data": [{"text": "a"}], "version": 1}',
-            r"is one JSON object, not a list of objects\. The rows seem to be und",
+            r"is one JSON object, not a list of objects\. The rows seem to be in the list",
         ),
-        ('{\n "data": [\n{"text": "a"}\n]\n}', r"is one JSON object, .* under 'data': write one object per line"),
+        ('{\n "data": [\n{"text": "a"}\n]\n}', r"is one JSON object, .* in the list 'data': write one object per line"),
         ('{\n "text": {"0": "a"},\n "label": {"0": "b"}\n}', r"is one JSON object, .*orient='records', lines=True"),
     ],
 )
@@ -97,7 +97,7 @@ def test_values(tmp_path: Path) -> None:
         Row(1, {"text": None, "n": float("inf"), "label": "x"}),
         Row(2, {"text": "so sad ", "n": ["a", {"k": "\U0001f600"}]}),
         Row(3, {}, "field 'text' occurs twice"),
-        Row(4, {}, "a field occurs twice, blanks at the ends of its name aside"),
+        Row(4, {}, "a field occurs twice, if blanks around its name are ignored"),
         Row(5, {"text": 5, "n": 1.0}),
     ]
 

@@ -34,7 +34,7 @@ def test_data_sets() -> None:
 
 
 def test_what_is_no_table() -> None:
-    with pytest.raises(DataError, match=r"a table is the path of a table file, .* got list"):
+    with pytest.raises(DataError, match=r"a table must be the path of a table file, .* got list"):
         MemoryTable([1])
     with pytest.raises(DataError, match=r"<data frame>: a column name occurs twice in its header: 'a'"):
         MemoryTable(pd.DataFrame([[1, 2]], columns=["a", "a "]))

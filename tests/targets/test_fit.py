@@ -73,7 +73,7 @@ def test_a_registered_scheme_of_weights(monkeypatch: pytest.MonkeyPatch) -> None
         ({"s": {"maybe": 1}}, "class_weights of target 's': there is no class 'maybe'; classes: no, yes"),
         ({"s": {"yes": 0}}, "the weight of 'yes' is 0; it must be a number above 0"),
         ({"s": {"yes": "many"}}, "the weight of 'yes' is 'many'"),
-        ({"v": {"yes": 2}}, "target 'v' is a regression and has no classes to weigh"),
+        ({"v": {"yes": 2}}, "target 'v' is a regression and has no classes"),
     ],
 )
 def test_weights_that_cannot_be(wanted: Any, message: str) -> None:

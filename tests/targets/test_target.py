@@ -106,7 +106,7 @@ def test_a_column_for_every_class() -> None:
     assert matrix(corpus) == [[1, 1], [0, 0]]
     assert len(corpus.unlabelled) == 1
     assert [(d.id, d.reason, d.detail) for d in corpus.dropped] == [
-        ("p3", "unknown label", "e: column 'is_glad' is empty beside others that are not"),
+        ("p3", "unknown label", "e: column 'is_glad' is empty, but other columns are not"),
         ("p4", "unknown label", "e: column 'is_angry' holds 2.0, neither 0 nor 1"),
     ]
     filled = read({"e": {**spec, "empty_is_none": True}}, is_angry=[1, None], is_glad=[None, None])
@@ -125,8 +125,8 @@ def test_cells_that_are_no_labels_are_counted_and_left_out() -> None:
     assert corpus.splits["train"]["id"][:] == ["p0"]
     assert corpus.dropped_counts() == {"unknown label": 2, "not a number": 2}
     assert [d.detail for d in corpus.dropped] == [
-        "s: 'maybe' is none of no, yes",
-        "e: 'fear' is none of joy, anger",
+        "s: 'maybe' is not one of no, yes",
+        "e: 'fear' is not one of joy, anger",
         "v: 'strong' is not a finite number",
         "v: 'inf' is not a finite number",
     ]
@@ -160,10 +160,10 @@ def test_hub_folders_take_targets(tmp_path: Path) -> None:
         ({"a": {"columns": {"x": "a"}, "label_names": ["y"], **MULTI}}, r"label_names \(y\) and the keys of columns"),
         ({"a": {"label_names": ["y", "z"], **NUMBER}}, "a regression has no classes; leave label_names out"),
         ({"a": {"label_names": ["y"]}}, "a single-label target needs at least two classes"),
-        ({"a": {"label_names": [False, True]}}, "YAML reads a bare yes, no, true or false as a truth value; put"),
+        ({"a": {"label_names": [False, True]}}, "YAML reads yes, no, true and false as booleans; put"),
         ({"a": {"label_names": ["y", "y"]}}, "target 'a': class 'y' occurs twice in label_names"),
         ({"../a": {"column": "a"}}, "target name '../a' cannot be used; names have up to 64 letters"),
-        ({"b": MULTI}, "target 'b': the data have no labels and label_names is not given"),
+        ({"b": MULTI}, "target 'b': the data have no labels, and label_names is not given"),
     ],
 )
 def test_targets_that_cannot_be(targets: dict[str, Any], message: str) -> None:
@@ -192,13 +192,13 @@ def test_targets_check_their_values(values: dict[str, Any], message: str) -> Non
 
 
 def test_targets_are_a_mapping() -> None:
-    with pytest.raises(DataError, match=r"targets are a mapping of names to column, .*; got \['a'\]"):
+    with pytest.raises(DataError, match=r"targets must map names to column, .*; got \['a'\]"):
         read_corpus("table", frame(a=["x"]), targets=["a"])
 
 
 def test_targets_of_one_name_cannot_be() -> None:
     number = Target("t", "regression")
-    with pytest.raises(DataError, match="two targets are named 't'; give each its own name"):
+    with pytest.raises(DataError, match="two targets are named 't'; use different names"):
         check_distinct([number, Target("u", "regression"), number])
     with pytest.raises(DataError, match="two targets are named 't'"):
         from_dicts([number.to_dict(), number.to_dict()])
@@ -220,7 +220,7 @@ def corpus_of(targets: dict[str, Any], validation: dict[str, list[Any]], **train
         (NUMBER, [None, None], "no training sample has a label for target 't'"),
         (NUMBER, [2, 2], "target 't' is 2 in every training sample; there is nothing to learn"),
         ({"label_names": ["a", "b"]}, ["a", "a"], "no training sample of class 'b' of target 't'; add some, or leave"),
-        ({}, ["a", "a"], "target 't' has the one class 'a'; there is nothing to learn"),
+        ({}, ["a", "a"], "target 't' has only one class, 'a'; there is nothing to learn"),
         ({**MULTI, "label_names": ["a", "b"]}, ["a", "a"], "no training sample of class 'b' of target 't'; add some"),
     ],
 )

@@ -33,9 +33,9 @@ def test_the_parts_make_up_the_batches_of_one_process(samples: int, batch_size: 
 
 
 def test_too_many_processes() -> None:
-    with pytest.raises(DataError, match="4 processes cannot share 3 training samples in batches of 8; start fewer"):
+    with pytest.raises(DataError, match="3 training samples in batches of 8 are too few for 4 processes; start fewer"):
         ProcessBatches(range(3), 8, 0, 4)
-    with pytest.raises(DataError, match="4 processes cannot share 9 training samples in batches of 2; start fewer"):
+    with pytest.raises(DataError, match="9 training samples in batches of 2 are too few for 4 processes; start fewer"):
         ProcessBatches(range(9), 2, 0, 4)
 
 

@@ -33,7 +33,7 @@ def predict(
     image_column: Annotated[str | None, typer.Option(help="Image column; the training table's when not given.")] = None,
     id_column: Annotated[str | None, typer.Option(help="Id column; row numbers where there is none.")] = None,
     separator: Annotated[
-        str | None, typer.Option(help="Character between the fields of a CSV or TSV file; found by content when not given.")
+        str | None, typer.Option(help="Character between the fields of a CSV or TSV file; found by content by default.")
     ] = None,
     sheet: Annotated[str | None, typer.Option(help="Sheet of an Excel file; the first one when not given.")] = None,
     resume: Annotated[

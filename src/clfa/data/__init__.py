@@ -1,6 +1,6 @@
-"""Data sets as one schema: readers, images, encodings, validation, splits.
+"""Data sets in one schema: readers, images, validation, splits.
 
-The public names are imported on first use, so that ``import clfa.data`` stays fast.
+The public names are imported on first use, so that ``import clfa.data`` is fast.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from clfa.data.validation import check_classes as check_classes
     from clfa.data.validation import validate as validate
 
-_HOME = {
+_MODULES = {
     "Corpus": "schema",
     "Dropped": "schema",
     "READERS": "readers",
@@ -31,12 +31,12 @@ _HOME = {
     "validate": "validation",
 }
 
-__all__ = list(_HOME)
+__all__ = list(_MODULES)
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _HOME:
+    if name not in _MODULES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(importlib.import_module(f"{__name__}.{_HOME[name]}"), name)
+    value = getattr(importlib.import_module(f"{__name__}.{_MODULES[name]}"), name)
     globals()[name] = value
     return value

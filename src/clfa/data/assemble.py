@@ -1,4 +1,4 @@
-"""From rows as readers collect them to the typed splits of a corpus."""
+"""Conversion of a reader's rows to the typed splits of a corpus."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from clfa.targets.default_label import default_label
 
 
 class EncodedImage(TypedDict):
-    """An image as data sets store it: encoded bytes, or where to find them."""
+    """An image as ``datasets`` stores it: encoded bytes, or a path."""
 
     bytes: bytes | None
     path: str | None
 
 
 class SampleFields(TypedDict):
-    """One sample of a data set with the default label: the class index, or ``None``."""
+    """One sample of a data set with the default label; ``label`` is the class index, or ``None``."""
 
     id: str
     text: str
@@ -29,12 +29,12 @@ class SampleFields(TypedDict):
 
 
 def image_at(path: str) -> EncodedImage:
-    """An image to be read from ``path`` (or any fsspec address) when it is needed."""
+    """Return an image that is read from ``path`` (or an fsspec address) when it is needed."""
     return {"bytes": None, "path": path}
 
 
 def to_dataset(rows: Iterable[SampleFields], label_names: Sequence[str]) -> Dataset:
-    """``rows`` in the schema.
+    """Return ``rows`` as a data set in the schema.
 
     Args:
         rows: Samples.
@@ -51,7 +51,7 @@ def to_dataset(rows: Iterable[SampleFields], label_names: Sequence[str]) -> Data
 
 
 def to_splits(rows: Mapping[str, Iterable[SampleFields]], label_names: Sequence[str]) -> DatasetDict:
-    """One data set per split, in the order train, validation, test.
+    """Return one data set per split, in the order train, validation, test.
 
     Args:
         rows: Samples by split.

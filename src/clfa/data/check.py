@@ -1,4 +1,4 @@
-"""Everything worth knowing about a copy of a data set before training on it."""
+"""Check of a data set before training: counts, duplicates, and comparison with published counts."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ from clfa.data.validation import validate
 
 @dataclass(frozen=True)
 class SplitReport:
-    """One split.
+    """Figures of one split.
 
     Args:
-        lines: Lines of the distributed file, or ``None`` where splits have no file of their own.
-        kept: Samples that can be used.
-        published: Samples that papers report, or ``None``.
-        classes: Samples per class; per ``target: class`` or ``target: number`` where there are other targets than
+        lines: Number of lines of the distributed file, or ``None`` if the split has no file of its own.
+        kept: Number of usable samples.
+        published: Number of samples reported in papers, or ``None``.
+        classes: Number of samples by class; by ``target: class`` or ``target: number`` if there are other targets than
             the default label.
-        words: Words per text: mean, median, 95th percentile, largest.
-        images: Samples with an image.
-        knowledge: Samples with knowledge text.
+        words: Number of words per text: mean, median, 95th percentile, maximum.
+        images: Number of samples with an image.
+        knowledge: Number of samples with knowledge text.
     """
 
     lines: int | None
@@ -45,13 +45,13 @@ class SplitReport:
 
 @dataclass(frozen=True)
 class Verdict:
-    """One published count held against this copy.
+    """Comparison of a published count with this copy of the data.
 
     Args:
-        what: What was counted, for instance ``"train samples"``.
+        what: Name of the count, for instance ``"train samples"``.
         published: Count in the literature.
-        found: Count here.
-        reason: Why they differ; empty where they agree.
+        found: Count in this copy.
+        reason: Reason of the difference; empty if the counts are equal.
     """
 
     what: str
@@ -61,7 +61,7 @@ class Verdict:
 
     @property
     def reproduced(self) -> bool:
-        """Whether the two counts agree."""
+        """Whether the counts are equal."""
         return self.published == self.found
 
     def __str__(self) -> str:
@@ -73,19 +73,19 @@ class Verdict:
 
 @dataclass(frozen=True)
 class CheckReport:
-    """What :func:`check_corpus` found.
+    """Result of :func:`check_corpus`.
 
     Args:
-        name: Reader.
-        data_dir: What was read.
-        splits: By split name.
-        verdicts: Published counts against this copy; empty for data sets that are not known.
-        source: Publication of those counts.
+        name: Name of the reader.
+        data_dir: Source of the data.
+        splits: Reports by split name.
+        verdicts: Comparisons with published counts; empty for data sets without published counts.
+        source: Publication of these counts.
         unlabelled: Number of pairs without a label.
         dropped: Number of samples left out, by reason.
-        duplicates: Same contents, within and across splits; empty where not looked for.
-        facts: What the reader noticed: which split, which text encodings.
-        corpus: The validated corpus, with every dropped sample.
+        duplicates: Equal contents within and across splits.
+        facts: Observations of the reader: split, text encodings and others.
+        corpus: The validated corpus, with all dropped samples.
     """
 
     name: str
@@ -100,7 +100,7 @@ class CheckReport:
     corpus: Corpus
 
     def to_dict(self) -> dict[str, Any]:
-        """The report as JSON-able values, every dropped sample included, the samples themselves left out."""
+        """Return the report as JSON values, with all dropped samples and without the samples themselves."""
         return {
             "name": self.name,
             "data_dir": self.data_dir,
@@ -128,21 +128,21 @@ def check_corpus(
     progress: bool = True,
     **options: Any,
 ) -> CheckReport:
-    """Read a data set, validate it and hold it against the published counts.
+    """Read a data set, validate it and compare it with the published counts.
 
     Args:
-        name: Reader.
-        data_dir: Where the data lie.
-        check_images: Decode every image and look for duplicate images.
-        strict: Raise at the first unusable sample.
+        name: Name of the reader.
+        data_dir: Source of the data.
+        check_images: Decode all images and search for duplicate images.
+        strict: Raise an error at the first unusable sample.
         threads: Number of threads that read and decode images.
         cache: See :func:`clfa.data.validation.validate`.
         progress: Show a progress bar on a terminal.
-        options: Of the reader.
+        options: Options of the reader.
 
     Raises:
-        DataError: The data cannot be read, or ``strict`` and a sample cannot be used.
-        RecipeError: Unknown reader or option.
+        DataError: If the data cannot be read, or, with ``strict``, if a sample cannot be used.
+        RecipeError: If the reader or an option is unknown.
     """
     corpus = validate(
         read_corpus(name, data_dir, **options),

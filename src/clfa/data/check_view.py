@@ -1,4 +1,4 @@
-"""A check report for the terminal."""
+"""Rendering of a check report on the terminal."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from clfa.data.check import CheckReport
 
 
 def render(report: CheckReport, *, examples: int = 5) -> RenderableType:
-    """Tables of a report.
+    """Return the tables of a report.
 
     Args:
-        report: What to show.
-        examples: Number of dropped samples to show per reason; the rest is in the files.
+        report: The report.
+        examples: Number of dropped samples to show per reason; all of them are in the files.
     """
     parts: list[RenderableType] = [_splits(report), _facts(report)]
     if report.verdicts:

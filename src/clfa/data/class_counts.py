@@ -1,4 +1,4 @@
-"""How many samples each class has."""
+"""Number of samples of each class."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from clfa.targets.target import label_matrix, label_slices
 
 
 def class_counts(data: Dataset, corpus: Corpus) -> dict[str, int]:
-    """Return samples by class; with targets by ``target: class``, or by ``target: number``.
+    """Return the number of samples by class, or by ``target: class`` and ``target: number`` with other targets.
 
     Args:
-        data: A split.
-        corpus: Whose.
+        data: A split of the corpus.
+        corpus: The corpus.
     """
     counts: dict[str, int] = {}
     matrix = label_matrix(data)

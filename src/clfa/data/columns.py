@@ -1,4 +1,4 @@
-"""A table with any column names and types, brought to the schema."""
+"""Conversion of tables with any column names and types to the schema."""
 
 from __future__ import annotations
 
@@ -25,21 +25,21 @@ from clfa.targets.target import Target, strata
 logger = logging.getLogger(__name__)
 
 UNLABELLED = "unlabelled"
-# Share of the rows up to which a repeated id is a fault of these rows; above it the column holds no ids.
+# Maximum fraction of rows with a repeated id. With more of them, the column does not contain ids.
 MAX_SHARED_IDS = 0.05
 
 
 @dataclass(frozen=True)
-class Part:
-    """One table, or one split of one.
+class TablePart:
+    """One table, or one split of a table.
 
     Args:
-        split: Split it is known to be, ``None`` where a column or a draw decides.
-        source: File or place, for messages.
-        data: Its rows.
-        image_root: Folder or address that relative image paths start from.
-        numbers: Number of each row in its table; counted from 1 when not given.
-        separator: Between the fields, for CSV and TSV files.
+        split: Name of the split; ``None`` if a column or a random draw decides.
+        source: File or other source, for messages.
+        data: Rows of the table.
+        image_root: Base folder or address of relative image paths.
+        numbers: Number of each row in its table; by default counted from 1.
+        separator: Field separator, for CSV and TSV files.
     """
 
     split: str | None
@@ -52,24 +52,24 @@ class Part:
 
 @dataclass
 class ColumnMap:
-    """Which column holds what; ``None`` means: found by its usual name.
+    """Columns given by the user; a field with ``None`` is found by its usual column names.
 
     Args:
-        names: Column by field (id, text, image, knowledge, label, split), as the user gave them.
-        image_root: Folder or address that relative image paths start from, as the user gave it.
+        names: Column by field (id, text, image, knowledge, label, split).
+        image_root: Base folder or address of relative image paths.
     """
 
     names: Mapping[str, str | None] = field(default_factory=dict)
     image_root: str | None = None
 
-    def find(self, parts: Sequence[Part]) -> list[Columns]:
-        """Return the column of every field in each part.
+    def find(self, parts: Sequence[TablePart]) -> list[Columns]:
+        """Return the column of each field in each part.
 
-        A column that is taken for the id by its name alone is not used in any part when more than
-        :data:`MAX_SHARED_IDS` of the rows have the id of another sample.
+        An id column that was found by its name only is not used in any part if more than :data:`MAX_SHARED_IDS` of the
+        rows have the id of another sample.
 
         Raises:
-            DataError: A column asked for is absent, or there is none for the text.
+            DataError: If a given column is absent, or there is no text column.
         """
         root = self.image_root
         if root is not None and not is_address(root):
@@ -89,7 +89,7 @@ class ColumnMap:
             if len(shared) > MAX_SHARED_IDS * len(part.data):
                 logger.warning(
                     "%s: column %r is not used as the id: %d of %d rows have the id of another sample, for instance "
-                    "%r. Rows are numbered instead, from 1.",
+                    "%r. The ids are row numbers from 1 instead.",
                     part.source,
                     columns.id,
                     len(shared),
@@ -100,8 +100,8 @@ class ColumnMap:
         return found
 
 
-def _shared_ids(part: Part, columns: Columns) -> list[str]:
-    """Return the id of every row that has the id of an earlier row of its split, and another text."""
+def _shared_ids(part: TablePart, columns: Columns) -> list[str]:
+    """Return the id of each row that has the same id as an earlier row of its split, but another text."""
     if columns.id is None or columns.text is None:
         return []
     ids, texts = part.data[columns.id][:], part.data[columns.text][:]
@@ -116,7 +116,7 @@ def _shared_ids(part: Part, columns: Columns) -> list[str]:
 
 def to_corpus(
     name: str,
-    parts: list[Part],
+    parts: list[TablePart],
     columns: ColumnMap,
     *,
     label_names: list[str] | None = None,
@@ -125,21 +125,21 @@ def to_corpus(
     complete: bool = True,
     targets: Mapping[str, TargetSpec] | None = None,
 ) -> Corpus:
-    """Bring ``parts`` to the schema; the rules are those of :func:`clfa.data.readers.table.read`.
+    """Convert ``parts`` to the schema, with the rules of :func:`clfa.data.readers.table.read`.
 
     Args:
-        name: Of the corpus.
-        parts: Its tables.
-        columns: Which column holds what.
-        label_names: Class names in index order; found in the data by default.
-        ratios: Shares of train, validation and test where splits are drawn.
-        split_seed: Of the draw.
-        complete: Where the data have only a train split, deal it to all three; where only validation is absent, take
-            its share from train.
-        targets: Where the targets stand, by name; the default label where there are none.
+        name: Name of the corpus.
+        parts: Tables of the corpus.
+        columns: Columns given by the user.
+        label_names: Class names in index order; by default the classes in the data.
+        ratios: Shares of train, validation and test for drawn splits.
+        split_seed: Seed of the draw.
+        complete: Whether to draw missing splits: all three from train if there is only train, or validation from train
+            if only validation is missing.
+        targets: Target specifications by name; by default the default label.
 
     Raises:
-        DataError: Absent columns, labels that cannot be classes.
+        DataError: If a column is absent, or the labels cannot be classes.
     """
     found = columns.find(parts)
     specs = targets or parse_specs({LABEL: {"label_names": label_names}})
@@ -170,7 +170,7 @@ def _deal(
     complete: bool,
     targets: list[Target],
 ) -> str:
-    """Add the samples without a split to ``taken``, stratified by label; returns how, in words."""
+    """Distribute the samples without a split in ``taken``, stratified by label; return a description of the split."""
     present = {split for split in SPLITS if any(map(len, taken[split]))}
     by = "" if is_default_label(targets) else f" by {targets[0].name}"
     shares, how = ratios, f"stratified{by} {':'.join(f'{ratio:g}' for ratio in ratios)}, seed {seed}"
@@ -192,7 +192,7 @@ def _deal(
     return how
 
 
-def _lines(parts: list[Part]) -> dict[str, int]:
+def _lines(parts: list[TablePart]) -> dict[str, int]:
     lines: dict[str, int] = {}
     for part in parts:
         key = part.split or "all"
@@ -209,13 +209,13 @@ class _Rows:
 
 
 def _sort_rows(
-    part: Part,
+    part: TablePart,
     names: Columns,
     label_cells: list[Any],
     read_label: Callable[[Any], Any],
     dropped: list[Dropped],
 ) -> dict[str | None, _Rows]:
-    """Rows by split (``None``: still to be drawn), those that cannot be used left out."""
+    """Return the usable rows by split (``None``: still to be drawn); add the others to ``dropped``."""
     size = len(part.data)
 
     def column(name: str | None) -> list[Any]:
@@ -237,7 +237,7 @@ def _sort_rows(
             cell = as_text(split_cell).strip()
             split = UNLABELLED if vector is None or cell.lower() == UNLABELLED else split_name(cell)
             if split is None:
-                dropped.append(Dropped(id, "", source, "unknown split", f"{cell!r} is no name of a split"))
+                dropped.append(Dropped(id, "", source, "unknown split", f"{cell!r} is not the name of a split"))
                 continue
         split = UNLABELLED if vector is None else split
         rows = sorted_rows.setdefault(split, _Rows())
@@ -248,7 +248,7 @@ def _sort_rows(
     return sorted_rows
 
 
-def _to_schema(part: Part, names: Columns, rows: _Rows, targets: list[Target]) -> Dataset:
+def _to_schema(part: TablePart, names: Columns, rows: _Rows, targets: list[Target]) -> Dataset:
     features = schema_features(targets)
     values: dict[str, list[Any]] = {"id": rows.ids, "text": rows.texts, "targets": rows.labels}
     fresh = Dataset.from_dict(values, features=Features({column: features[column] for column in values}))
@@ -259,7 +259,7 @@ def _to_schema(part: Part, names: Columns, rows: _Rows, targets: list[Target]) -
     return whole.cast(features) if whole.features != features else whole
 
 
-def _image_column(kept: Dataset, column: str | None, part: Part) -> Dataset:
+def _image_column(kept: Dataset, column: str | None, part: TablePart) -> Dataset:
     feature = Image(decode=False)
     features = Features({"image": feature})
     if column is None:
@@ -277,7 +277,7 @@ def _image_column(kept: Dataset, column: str | None, part: Part) -> Dataset:
 
 
 def _names_files(images: Dataset) -> bool:
-    """Whether any image is only a path. Looks at Arrow's validity bitmaps, never at the encoded bytes."""
+    """Return whether any image is only a path. Reads Arrow's validity bitmaps, not the encoded bytes."""
     for batch in images.with_format("arrow").iter(batch_size=1000):
         present = batch.column("image").combine_chunks().drop_null()
         if present.field("bytes").null_count:

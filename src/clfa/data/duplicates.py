@@ -1,4 +1,4 @@
-"""Samples that occur more than once, above all in training and in test."""
+"""Detection of duplicate samples within and across splits."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ _WINDOW = 256
 
 @dataclass(frozen=True)
 class Duplicates:
-    """What :func:`find_duplicates` found for one kind of content.
+    """Duplicates of one kind of content.
 
     Args:
         kind: ``"text"``, ``"image"`` or ``"text and image"``.
-        groups: Number of contents that several samples share.
-        samples: Number of samples in those groups.
-        across: Number of groups that reach over more than one split.
-        leaked: Number of validation and of test samples whose content training has too.
-        examples: The first groups that reach over splits, as ``"split:id"``.
+        groups: Number of groups of samples with equal content.
+        samples: Number of samples in these groups.
+        across: Number of groups with samples of more than one split.
+        leaked: Number of validation and of test samples whose content also occurs in the training split.
+        examples: The first groups across splits, as ``"split:id"``.
     """
 
     kind: str
@@ -37,11 +37,11 @@ class Duplicates:
 
 
 def find_duplicates(splits: DatasetDict, *, images: bool, threads: int = 4, examples: int = 20) -> list[Duplicates]:
-    """Samples with the same text (letter case aside), and with ``images`` the same encoded image, or both.
+    """Find samples with equal text (ignoring letter case) and, with ``images``, equal encoded images, or both.
 
     Args:
         splits: Validated splits.
-        images: Whether to read every image.
+        images: Whether to compare images; all of them are read.
         threads: Number of threads that read images.
         examples: Number of groups to list per kind.
     """

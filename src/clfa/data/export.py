@@ -1,4 +1,4 @@
-"""Writing a cleaned data set and the list of what was left out."""
+"""Export of a cleaned data set and of the list of dropped samples."""
 
 from __future__ import annotations
 
@@ -25,23 +25,23 @@ _BATCH = 256
 
 
 def write_parquet(corpus: Corpus, path: str | os.PathLike[str], *, embed_images: bool = False) -> int:
-    """Write all samples to one Parquet file that the ``table`` reader reads back, class names and splits included.
+    """Write all samples, with class names and splits, to one Parquet file for the ``table`` reader.
+
+    Each target has a column with its name: the class, the list of classes, or the number. The default label is a column
+    ``label`` of class indices with their names (``datasets.ClassLabel``).
 
     Args:
-        corpus: What to write; its unlabelled pairs get the split ``unlabelled``.
-        path: File to write; it appears only when complete.
-        embed_images: Put the encoded images into the file instead of paths. Paths of local images are written
-            relative to the file's folder, so that the two can move together.
-
-    There is a column for each target under its name: the class, the list of classes, or the number. The default label
-    is a column ``label`` of class indices with their names (``datasets.ClassLabel``).
+        corpus: The corpus; its unlabelled pairs get the split ``unlabelled``.
+        path: File to write; it appears only when it is complete.
+        embed_images: Write the encoded images instead of their paths. Paths of local images are written relative to
+            the file's folder, so that both can be moved together.
 
     Returns:
         Number of rows.
 
     Raises:
-        ImageError: With ``embed_images``, an image that cannot be read.
-        DataError: A target with the name of another column of the file.
+        ImageError: With ``embed_images``, if an image cannot be read.
+        DataError: If a target has the name of another column of the file.
     """
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -79,14 +79,14 @@ def write_parquet(corpus: Corpus, path: str | os.PathLike[str], *, embed_images:
 
 def _target_features(targets: Sequence[Target]) -> dict[str, Any]:
     if is_default_label(targets):
-        # The file itself then says which classes there are.
+        # ClassLabel stores the class names in the file.
         return {LABEL: ClassLabel(names=list(targets[0].label_names))}
     types = {"text": Value("string"), "texts": List(Value("string")), "number": Value("float64")}
     return {target.name: types[target.kind.column_kind] for target in targets}
 
 
 def _target_columns(rows: list[list[float] | None], targets: Sequence[Target]) -> dict[str, list[Any]]:
-    """One column for each target: in words, of the default label class indices."""
+    """Return one column per target: class names or numbers, or the class indices of the default label."""
     if is_default_label(targets):
         return {LABEL: [None if row is None else int(row[0]) for row in rows]}
     width = sum(target.width for target in targets)
@@ -106,7 +106,7 @@ def _stored(image: dict[str, Any] | None, folder: Path, embed: bool) -> dict[str
 
 
 def write_dropped(dropped: Iterable[Dropped], path: str | os.PathLike[str]) -> None:
-    """Write a CSV file with one line per sample left out: id, split, source, reason, detail."""
+    """Write a CSV file with one line per dropped sample: id, split, source, reason, detail."""
     with atomic_write(path) as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(["id", "split", "source", "reason", "detail"])

@@ -1,4 +1,4 @@
-"""Whether images decode, checked in parallel and remembered between runs."""
+"""Parallel check whether images can be decoded, with a cache between runs."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ _WINDOW = 256
 
 
 class ImageChecker:
-    """Decodes images in threads (Pillow releases the interpreter lock) and reports what is wrong with each.
+    """Decode images in threads (Pillow releases the interpreter lock) and report the problem of each.
 
     Args:
         threads: Number of threads; by default one per processor, at most 8.
-        cache: JSON file that remembers the outcome per local path, size and modification time, so that the next run
-            looks only at files that are new or changed. Written by :meth:`save`.
+        cache: JSON file with the result by local path, size and modification time, so that the next run checks only
+            new and changed files. Written by :meth:`save`.
     """
 
     def __init__(self, threads: int | None = None, cache: str | os.PathLike[str] | None = None) -> None:
@@ -39,12 +39,12 @@ class ImageChecker:
             try:
                 self._known = dict(json.loads(self._cache_path.read_text(encoding="utf-8")))
             except ValueError:
-                self._known = {}  # A cache that cannot be read is made anew.
+                self._known = {}  # Ignore an unreadable cache; it is written again.
 
     def check(self, images: Iterable[ImageSource | None]) -> Iterator[tuple[str, str] | None]:
-        """For each image, in order: ``None`` where it decodes, else reason and detail.
+        """Yield, for each image in order, ``None`` if it can be decoded, else reason and detail.
 
-        At most a few hundred images are held at a time.
+        At most 256 images are in memory at a time.
         """
         stream = iter(images)
         with ThreadPoolExecutor(self.threads) as pool:
@@ -52,7 +52,7 @@ class ImageChecker:
                 yield from pool.map(self._check_one, window)
 
     def save(self) -> None:
-        """Write the cache file, if there is one and something new to remember."""
+        """Write the cache file, if there is one and it has new entries."""
         if self._cache_path is not None and self._learnt:
             write_json(self._cache_path, self._known)
             self._learnt = False

@@ -1,4 +1,4 @@
-"""Encoded images from files, buckets, Parquet cells or memory, decoded to one plain form: RGB."""
+"""Reading and decoding of images from files, fsspec addresses, Parquet cells or memory to RGB."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ _WHITE = (255, 255, 255, 255)
 
 
 class MissingImageError(ImageError):
-    """There is no file where the image should be."""
+    """An image file that does not exist."""
 
 
 def image_name(image: ImageSource | None) -> str:
-    """What to call ``image`` in messages: its path where it has one."""
+    """Return a name of ``image`` for messages: its path, or a description."""
     if isinstance(image, Mapping):
         return str(image.get("path") or "<image bytes>")
     if isinstance(image, (str, os.PathLike)):
@@ -39,15 +39,15 @@ def image_name(image: ImageSource | None) -> str:
 
 
 def read_image_bytes(image: ImageSource, *, max_bytes: int = MAX_BYTES) -> bytes:
-    """The encoded content of ``image``, at most ``max_bytes`` of it.
+    """Return the encoded content of ``image``.
 
     Args:
-        image: ``{"bytes": ..., "path": ...}`` (bytes win), a path or fsspec address, encoded bytes, or a PIL image
-            (encoded as PNG, losslessly).
-        max_bytes: Largest encoded size accepted.
+        image: ``{"bytes": ..., "path": ...}`` (bytes take precedence), a path or fsspec address, encoded bytes, or a
+            PIL image (encoded as PNG, without loss).
+        max_bytes: Maximum encoded size.
 
     Raises:
-        ImageError: Missing, empty, too large or unreadable; the message names the file.
+        ImageError: If the image is missing, empty, too large or unreadable; the message names the file.
     """
     name = image_name(image)
     if isinstance(image, Image.Image):
@@ -78,7 +78,7 @@ def _read_path(path: str, max_bytes: int) -> bytes:
 
             with fsspec.open(path, "rb") as file:
                 return bytes(file.read(max_bytes + 1))
-        # A pipe or device would block or never end.
+        # Reading a pipe or device could block or never end.
         if not stat.S_ISREG(os.stat(path).st_mode):
             raise ImageError(f"{path}: not a regular file")
         with open(path, "rb") as file:
@@ -94,18 +94,19 @@ def _read_path(path: str, max_bytes: int) -> bytes:
 
 
 def load_image(image: ImageSource, *, max_bytes: int = MAX_BYTES, max_pixels: int = MAX_PIXELS) -> Image.Image:
-    """Decode ``image`` completely into an upright 8-bit RGB picture.
+    """Decode ``image`` completely to an upright 8-bit RGB image.
 
-    The EXIF orientation is applied, transparency is composited on white, palettes, CMYK, 16-bit and float pixels are
-    brought to 8-bit RGB, and of an animation the first frame is taken.
+    The EXIF orientation is applied; transparency is composited on white; palettes, CMYK, 16-bit and float pixels are
+    converted to 8-bit RGB; the first frame of an animation is used.
 
     Args:
         image: See :func:`read_image_bytes`.
-        max_bytes: Largest encoded size accepted, in bytes.
-        max_pixels: Largest width x height accepted; checked before any pixel is decoded.
+        max_bytes: Maximum encoded size in bytes.
+        max_pixels: Maximum width x height; checked before decoding.
 
     Raises:
-        ImageError: Missing, empty, truncated, unreadable or larger than the limits; the message names the file.
+        ImageError: If the image is missing, empty, truncated, unreadable or larger than the limits; the message names
+            the file.
     """
     name = image_name(image)
     try:
@@ -126,14 +127,14 @@ def load_image(image: ImageSource, *, max_bytes: int = MAX_BYTES, max_pixels: in
         raise ImageError(f"{name}: image is too large: {error}") from error
     except UnidentifiedImageError:
         raise ImageError(f"{name}: not an image in any format Pillow reads") from None
-    except Exception as error:  # Decoders raise almost anything (struct.error, SyntaxError, ...) on broken data.
+    except Exception as error:  # On broken data, decoders raise many types (struct.error, SyntaxError, ...).
         raise ImageError(f"{name}: image is broken or truncated: {error}") from error
 
 
 def _upright(picture: Image.Image) -> Image.Image:
     try:
         return ImageOps.exif_transpose(picture)
-    except Exception:  # Broken metadata does not make the pixels worthless.
+    except Exception:  # With broken metadata, the pixels are still usable.
         return picture
 
 
@@ -147,7 +148,7 @@ def _to_rgb(picture: Image.Image) -> Image.Image:
 
 
 def _to_8_bit(picture: Image.Image) -> Image.Image:
-    # Pillow's own conversion clips these modes at 255, which turns 16-bit pictures white.
+    # Pillow's conversion clips these modes at 255, so that 16-bit images become white.
     import numpy as np
 
     values = np.nan_to_num(np.asarray(picture, dtype=np.float64), posinf=0.0, neginf=0.0)
@@ -162,11 +163,11 @@ def _to_8_bit(picture: Image.Image) -> Image.Image:
 
 
 def image_key(image: ImageSource, *, max_bytes: int = MAX_BYTES) -> bytes:
-    """16-byte BLAKE2b of the encoded content: equal for equal files wherever they lie.
+    """Return the 16-byte BLAKE2b digest of the encoded content, independent of the path.
 
-    This is the key under which features and guide embeddings of an image are cached.
+    It is the key of the image's features and guide embeddings in caches.
 
     Raises:
-        ImageError: When the content cannot be read.
+        ImageError: If the content cannot be read.
     """
     return hashlib.blake2b(read_image_bytes(image, max_bytes=max_bytes), digest_size=KEY_BYTES).digest()

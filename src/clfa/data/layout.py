@@ -1,4 +1,4 @@
-"""What lies in a directory: which reader it fits, and the message when it is the wrong one."""
+"""Detection of the reader for a directory, and the error message for a wrong reader."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _SHOWN = 8
 
 
 def guess_reader(path: Path) -> str | None:
-    """Name of the reader that would fit ``path``, or ``None``."""
+    """Return the name of the reader for ``path``, or ``None``."""
     if path.is_file():
         return "table" if is_table(path.name) else None
     if not path.is_dir():
@@ -45,12 +45,12 @@ def _has_image_folders(path: Path) -> bool:
 
 
 def layout_error(reader: str, path: Path, expected: str) -> DataError:
-    """The error for a directory in which ``reader`` does not find its files.
+    """Return the error for a directory without the files that ``reader`` expects.
 
     Args:
-        reader: Name of the reader that was asked for.
-        path: What it was given.
-        expected: What it needs there, as a phrase.
+        reader: Name of the reader.
+        path: The directory.
+        expected: Description of the expected files.
     """
     if not path.exists():
         return DataError(f"{path}: no such file or directory; the {reader} reader expects {expected}")
@@ -61,5 +61,5 @@ def layout_error(reader: str, path: Path, expected: str) -> DataError:
     else:
         found = "a file"
     fitting = guess_reader(path)
-    hint = f" The {fitting} reader would fit." if fitting not in (None, reader) else ""
+    hint = f" Use the {fitting} reader." if fitting not in (None, reader) else ""
     return DataError(f"{path}: the {reader} reader expects {expected}; found {found}.{hint}")

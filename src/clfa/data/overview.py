@@ -1,4 +1,4 @@
-"""A few lines on what a corpus was read from, for whoever starts a training."""
+"""Summary of a corpus for the log of a training: columns, splits and classes."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from clfa.tables.columns import Columns
 
 
 def overview(corpus: Corpus) -> list[str]:
-    """Return lines of text: which column is what, and how many samples each split and class has.
+    """Return lines of text: the column of each field, and the number of samples of each split and class.
 
     Args:
-        corpus: Validated.
+        corpus: A validated corpus.
     """
     lines = []
     if "columns" in corpus.facts:
@@ -28,16 +28,16 @@ def overview(corpus: Corpus) -> list[str]:
 
 
 def _columns(columns: Columns) -> str:
-    said = [f"text {columns.text!r}"]
+    entries = [f"text {columns.text!r}"]
     if columns.image is not None:
         below = "the table's folder" if columns.image_root is None else columns.image_root
-        said.append(f"image {columns.image!r} (paths from {below})")
+        entries.append(f"image {columns.image!r} (paths from {below})")
     for field in ("label", "knowledge", "split"):
         if (name := getattr(columns, field)) is not None:
-            said.append(f"{field} {name!r}")
+            entries.append(f"{field} {name!r}")
     for target, names in columns.targets.items():
-        said.append(f"target {target} {', '.join(map(repr, names))}")
-    said.append(f"id {columns.id!r}" if columns.id is not None else "ids are row numbers")
+        entries.append(f"target {target} {', '.join(map(repr, names))}")
+    entries.append(f"id {columns.id!r}" if columns.id is not None else "ids are row numbers")
     if columns.separator is not None:
-        said.append(f"separator {columns.separator!r}")
-    return f"columns: {', '.join(said)}"
+        entries.append(f"separator {columns.separator!r}")
+    return f"columns: {', '.join(entries)}"

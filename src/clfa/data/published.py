@@ -1,4 +1,4 @@
-"""How many samples papers report per data set, to hold a copy against."""
+"""Published sample counts of data sets, for comparison with a copy."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ ALL = "all"
 
 @dataclass(frozen=True)
 class Published:
-    """Counts of one data set.
+    """Published counts of one data set.
 
     Args:
-        source: Where they were published.
-        kept: Samples used, by split or :data:`ALL`.
-        classes: Samples per class, by split or :data:`ALL`.
-        lines: Lines of the distributed files, by split or :data:`ALL`.
+        source: Publication of the counts.
+        kept: Number of samples used, by split or :data:`ALL`.
+        classes: Number of samples by class, by split or :data:`ALL`.
+        lines: Number of lines of the distributed files, by split or :data:`ALL`.
     """
 
     source: str

@@ -1,4 +1,4 @@
-"""The one schema every reader produces and everything downstream consumes."""
+"""The common schema of all data sets."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ COLUMNS = ("id", "text", "image", "knowledge", "targets")
 
 
 def schema_features(targets: Sequence[Target]) -> Features:
-    """Columns of one sample.
+    """Return the features of the schema's columns.
 
     - ``id``: unique within the corpus.
-    - ``text``: the post, decoded to Unicode.
-    - ``image``: ``{"bytes": bytes | None, "path": str | None}``, still encoded; the path may be any fsspec
-      address. ``None`` where the data set ships no pixels.
+    - ``text``: the text of the post, in Unicode.
+    - ``image``: ``{"bytes": bytes | None, "path": str | None}``, encoded; the path may be an fsspec address. ``None``
+      without an image.
     - ``knowledge``: extra text about the image (OCR, caption, attribute words) or ``None``.
-    - ``targets``: the flat vector that :class:`clfa.targets.target.Target` describes, for instance ``[1.0]`` for class
-      1 of the default label; ``None`` for an unlabelled pair.
+    - ``targets``: the label vector, see :class:`clfa.targets.fields.TargetFields`; for instance ``[1.0]`` for class 1
+      of the default label; ``None`` for an unlabelled pair.
 
     Args:
-        targets: Of the corpus.
+        targets: Targets of the corpus.
     """
-    # Here, so that prediction need not wait for it.
+    # Imported here, because prediction does not need it.
     from datasets import Features, Image, List, Value
 
     features = {
@@ -46,14 +46,14 @@ def schema_features(targets: Sequence[Target]) -> Features:
 
 @dataclass(frozen=True)
 class Dropped:
-    """One sample that a reader or a check left out, and why.
+    """A sample that a reader or a check left out.
 
     Args:
-        id: The sample's id as far as it is known, else ``""``.
-        split: One of :data:`SPLITS`, or ``""`` where the sample belongs to none.
-        source: File (and line or row, as ``file:line``) the sample came from.
+        id: Id of the sample, or ``""`` if unknown.
+        split: One of :data:`SPLITS`, or ``""`` for a sample without a split.
+        source: File of the sample, with line or row as ``file:line``.
         reason: Short machine-readable reason, for instance ``"missing image"``; counted in reports.
-        detail: What exactly was wrong, for a person.
+        detail: Full explanation for the user.
     """
 
     id: str
@@ -65,15 +65,15 @@ class Dropped:
 
 @dataclass
 class Corpus:
-    """A data set as every later stage sees it.
+    """A data set in the common schema.
 
     Args:
-        name: What to call it in reports.
+        name: Name in reports.
         splits: Any of :data:`SPLITS`, each with :data:`COLUMNS` typed by :func:`schema_features`.
-        targets: What its labels say; the default label of :mod:`clfa.targets.default_label` is one of them.
-        unlabelled: Pairs without a label, fit for fitting a guide; never overlaps the splits.
-        dropped: Every sample left out so far.
-        facts: What the reader noticed, for reports; JSON-able (which split was used, text encodings).
+        targets: Targets of the labels, often only the default label of :mod:`clfa.targets.default_label`.
+        unlabelled: Pairs without a label, for fitting a guide; disjoint from the splits.
+        dropped: All samples left out so far.
+        facts: Observations of the reader for reports, as JSON values (split, text encodings).
     """
 
     name: str
@@ -85,17 +85,18 @@ class Corpus:
 
     @property
     def label_names(self) -> list[str]:
-        """Class names of the default label in index order; empty where it is not all there is."""
+        """Class names of the default label in index order; empty if there are other targets."""
         return list(self.targets[0].label_names) if is_default_label(self.targets) else []
 
     def labels(self, split: str) -> list[Any]:
-        """Labels of a split in words.
+        """Return the labels of a split as class names or numbers.
 
         Args:
-            split: Its name.
+            split: Name of the split.
 
         Returns:
-            For each sample the label of the one target, of several a mapping by name; ``None`` where missing.
+            For each sample its label, or a mapping of labels by target name with several targets; ``None`` for a
+            missing label.
         """
         matrix = label_matrix(self.splits[split])
         named = [{t.name: t.describe(row[own]) for t, own in label_slices(self.targets)} for row in matrix]
@@ -103,16 +104,16 @@ class Corpus:
 
     @property
     def has_images(self) -> bool:
-        """Whether any sample of any split carries an image. Reads no further than the first that does."""
+        """Whether any sample of any split has an image. Reading stops at the first image."""
         return any(_any_image(split) for split in self.splits.values())
 
     def dropped_counts(self) -> dict[str, int]:
-        """Number of dropped samples by reason, most frequent first."""
+        """Return the number of dropped samples by reason, the most frequent first."""
         return dict(Counter(d.reason for d in self.dropped).most_common())
 
 
 def _any_image(split: Dataset) -> bool:
-    # Small batches: where there are images, the first batch answers, and its encoded bytes are all that is read.
+    # Small batches: with images, only the encoded bytes of the first batch are read.
     for batch in split.select_columns(["image"]).with_format("arrow").iter(batch_size=64):
         images = batch.column("image").combine_chunks().drop_null()
         if any(images.field(part).null_count < len(images) for part in ("bytes", "path")):

@@ -1,4 +1,4 @@
-"""Which sample trains, validates and tests: published fold files, or a seeded stratified draw."""
+"""Splits into train, validation and test: published fold files, or a seeded stratified draw."""
 
 from __future__ import annotations
 
@@ -32,29 +32,29 @@ _FOLD_FILES = {"train": "train.txt", "validation": "val.txt", "test": "test.txt"
 
 
 def split_name(name: str) -> str | None:
-    """The split that ``name`` (``"val"``, ``"dev"``, ``"Training"``) stands for, or ``None``."""
+    """Return the split for a usual name (``"val"``, ``"dev"``, ``"Training"``), or ``None``."""
     return _ALIASES.get(name.strip().lower())
 
 
 def stratified_split(
     labels: Sequence[Hashable], *, ratios: tuple[float, float, float] = RATIOS, seed: int = 0
 ) -> dict[str, list[int]]:
-    """Positions of ``labels`` dealt to train, validation and test, class by class.
+    """Distribute the positions of ``labels`` to train, validation and test, class by class.
 
-    Every class is shuffled on its own and cut by ``ratios``, rounded to the nearest whole sample, so that a class's
-    share is right to within one sample and a class with a single sample lands in train. Unlike scikit-learn's splitters
-    this works for classes of any size, and the draw (NumPy's frozen ``RandomState``) is the same for ever.
+    Each class is shuffled and divided by ``ratios``, rounded to whole samples. The share of a class is therefore
+    correct to within one sample, and a class with one sample is put into train. Unlike scikit-learn's splitters, this
+    works for classes of any size, and the draw (NumPy's frozen ``RandomState``) does not change between versions.
 
     Args:
-        labels: Class of each sample; ``None`` is a class of its own.
+        labels: Class of each sample; ``None`` is a separate class.
         ratios: Shares of train, validation and test; they add up to 1.
-        seed: Of the shuffles.
+        seed: Seed of the shuffles.
 
     Returns:
-        Ascending positions per split; together every position once.
+        Ascending positions by split; each position occurs once.
 
     Raises:
-        DataError: Ratios that are negative or do not add up to 1.
+        DataError: If ratios are negative or do not add up to 1.
     """
     if min(ratios) < 0 or abs(sum(ratios) - 1) > 1e-6:
         raise DataError(f"split ratios {ratios} must not be negative and must add up to 1")
@@ -74,7 +74,7 @@ def stratified_split(
 
 
 def fold_numbers(splits_dir: Path) -> list[int]:
-    """Numbers of the ``fold_<k>`` folders in ``splits_dir``, ascending; empty where there are none."""
+    """Return the numbers of the ``fold_<k>`` folders in ``splits_dir``, in ascending order."""
     if not splits_dir.is_dir():
         return []
     matches = (re.fullmatch(r"fold_?(\d+)", entry.name) for entry in splits_dir.iterdir() if entry.is_dir())
@@ -82,10 +82,10 @@ def fold_numbers(splits_dir: Path) -> list[int]:
 
 
 def read_fold(splits_dir: Path, fold: int) -> dict[str, list[str]]:
-    """Ids per split from ``fold_<k>/{train,val,test}.txt``, one id a line.
+    """Return the ids by split from ``fold_<k>/{train,val,test}.txt``, which have one id per line.
 
     Raises:
-        DataError: No such fold, a missing file, or an id in two parts of the fold.
+        DataError: If the fold or a file is missing, or an id is in two parts of the fold.
     """
     folders = [folder for folder in (splits_dir / f"fold_{fold}", splits_dir / f"fold{fold}") if folder.is_dir()]
     if not folders:
@@ -105,12 +105,12 @@ def read_fold(splits_dir: Path, fold: int) -> dict[str, list[str]]:
 
 
 def subset(corpus: Corpus, n: int, seed: int = 0) -> Corpus:
-    """At most ``n`` samples of every split (and of the unlabelled pairs), drawn so that classes keep their shares.
+    """Draw at most ``n`` samples of each split and of the unlabelled pairs, stratified by class.
 
-    Every class that a split has keeps at least one sample as long as ``n`` allows.
+    Each class of a split keeps at least one sample if ``n`` allows it.
 
     Raises:
-        DataError: ``n`` below 1.
+        DataError: If ``n`` is below 1.
     """
     if n < 1:
         raise DataError(f"a subset needs at least 1 sample per split, got {n}")
@@ -136,7 +136,7 @@ def _draw(split: Dataset, n: int, seed: int, targets: Sequence[Target]) -> Datas
 
 
 def _quota(sizes: Mapping[Hashable, int], n: int) -> dict[Hashable, int]:
-    """``n`` dealt to classes in proportion to their sizes by largest remainder, at least one each where possible."""
+    """Distribute ``n`` to classes in proportion to their sizes by largest remainder, at least one each if possible."""
     total = sum(sizes.values())
     exact = {label: n * size / total for label, size in sizes.items()}
     quota = {label: int(share) for label, share in exact.items()}

@@ -1,4 +1,4 @@
-"""Leaving out the samples that cannot be used, and saying which and why."""
+"""Removal of unusable samples, with a list of the removed samples and the reasons."""
 
 from __future__ import annotations
 
@@ -34,25 +34,25 @@ def validate(
     cache: str | os.PathLike[str] | None = None,
     progress: bool = True,
 ) -> Corpus:
-    """``corpus`` without the samples that cannot be used.
+    """Return ``corpus`` without unusable samples.
 
-    Left out are samples with an id seen before in the same split, or in an earlier one with the same text and image
-    (the first is kept; files of splits may each count their rows from 1), with empty text, without a known label, and,
-    where the corpus has images at all, with an image that is missing, unreadable, truncated or too large. The
-    unlabelled pairs are checked alike, their labels excepted.
+    A sample is unusable if its text is empty, its label is unknown, or, in a corpus with images, its image is missing,
+    unreadable, truncated or too large. It is also unusable if its id occurs earlier in the same split, or earlier in
+    another split with the same text and image; the first sample is kept. (The files of splits may each number their
+    rows from 1.) Unlabelled pairs are checked in the same way, except for labels.
 
     Args:
-        corpus: As a reader returned it.
-        check_images: Decode every image; without it only texts, labels and ids are looked at.
-        allow_missing: Keep samples that lack only one of text and image (missing or unreadable), for models that know
-            what to do without. They are counted in ``facts["incomplete"]``, by reason.
-        strict: Raise at the first such sample instead of leaving it out.
+        corpus: A corpus from a reader.
+        check_images: Decode all images; otherwise only texts, labels and ids are checked.
+        allow_missing: Keep samples without text or without image (missing or unreadable), for models that support
+            missing modalities. They are counted by reason in ``facts["incomplete"]``.
+        strict: Raise an error at the first unusable sample.
         threads: Number of decoding threads; by default one per processor, at most 8.
-        cache: JSON file that remembers which local image files decode, by path, size and modification time.
+        cache: JSON file with the results for local image files, by path, size and modification time.
         progress: Show a progress bar on a terminal.
 
     Returns:
-        A corpus whose ``dropped`` also lists what was left out here. Nothing is copied where nothing is wrong.
+        A corpus whose ``dropped`` also lists the removed samples. Splits without unusable samples are not copied.
 
     Raises:
         DataError: With ``strict``, at the first unusable sample.
@@ -64,7 +64,7 @@ def validate(
     checker = ImageChecker(threads, cache)
     dropped: list[Dropped] = []
     kept: dict[str, Dataset] = {}
-    # Row numbers, where the tables have no id column, say nothing across files.
+    # Without an id column, ids are row numbers, which cannot be compared across files.
     seen = _SeenIds(parts, across=corpus.facts.get("columns", {"id": ""}).get("id") is not None)
     incomplete: Counter[str] = Counter()
     with _progress(progress and with_images, sum(map(len, parts.values()))) as advance:
@@ -106,10 +106,10 @@ def validate(
 
 
 def check_classes(corpus: Corpus) -> None:
-    """Make sure every class can be learnt; classes absent from validation or test only get a warning.
+    """Check that all classes can be learnt. Classes absent from validation or test only cause a warning.
 
     Raises:
-        DataError: As :func:`clfa.targets.check.check_targets`; the message says which class.
+        DataError: As :func:`clfa.targets.check.check_targets`; the message names the class.
     """
     check_targets(corpus.name, corpus.splits, corpus.targets)
 
@@ -119,7 +119,7 @@ def _without_images(part: Dataset, positions: set[int]) -> Dataset:
         images = zip(batch["image"], indices, strict=True)
         return {"image": [None if index in positions else image for image, index in images]}
 
-    # Its own bar would stand among ours.
+    # Hide the progress bar of `map`.
     shown = not are_progress_bars_disabled()
     disable_progress_bars()
     try:
@@ -137,7 +137,7 @@ def _problems(
     checker: ImageChecker | None,
     allow_empty_text: bool,
 ) -> Iterator[tuple[str, str] | None]:
-    # Light columns first: a sample that is out anyway needs no decoding.
+    # Check ids and texts first; unusable samples need no decoding.
     quick: list[tuple[str, str] | None] = []
     light = part.select_columns(["id", "text"])
     for position, (id, text) in enumerate(zip(light["id"][:], light["text"][:], strict=True)):
@@ -166,11 +166,11 @@ def _quick_problem(
 
 
 class _SeenIds:
-    """Ids of the samples looked at so far.
+    """Ids of the samples checked so far.
 
     Args:
         parts: Samples by split.
-        across: Whether equal ids in two splits may mean the same sample.
+        across: Whether ids can be compared across splits.
     """
 
     def __init__(self, parts: Mapping[str, Dataset], across: bool) -> None:
@@ -178,7 +178,7 @@ class _SeenIds:
         self._places: dict[str, dict[str, int]] = {}
 
     def find(self, id: str, split: str, position: int) -> str | None:
-        """Return the split where the sample was seen before, or remember it."""
+        """Return the split in which the sample occurred before; otherwise store its id and return ``None``."""
         places = self._places.setdefault(id, {})
         if split in places:
             return split

@@ -1,4 +1,4 @@
-"""One forward pass per batch over a data set, keeping what evaluation needs."""
+"""Inference over a data set for evaluation: logits, embeddings and pooled vectors."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ class Inference:
 
     Args:
         logits: (N, C) float32.
-        text_embeds: Text students (N, D), or ``None`` in an image-only model.
-        image_embeds: Image students (N, D), or ``None`` in a text-only model.
+        text_embeds: Projected text features (N, D), or ``None`` in an image-only model.
+        image_embeds: Projected image features (N, D), or ``None`` in a text-only model.
         pooled: Fused vectors (N, ``hidden_size``).
     """
 
@@ -33,10 +33,10 @@ class Inference:
 
 
 def by_length(dataset: Any) -> list[int]:
-    """Positions of a data set in ascending length of text, so that batches are of like length and little is padding.
+    """Return the positions of a data set in ascending order of text length, to reduce padding.
 
     Args:
-        dataset: N samples; those without lengths stay in their order.
+        dataset: N samples; a data set without lengths keeps its order.
     """
     lengths = dataset.lengths() if hasattr(dataset, "lengths") else None
     if lengths is None:
@@ -44,7 +44,7 @@ def by_length(dataset: Any) -> list[int]:
     return [int(position) for position in np.argsort(lengths, kind="stable")]
 
 
-# What carries a modality into the model.
+# Model inputs of each modality.
 _INPUTS = {
     "text": ("input_ids", "attention_mask", "token_type_ids", "text_features", "text_bias"),
     "image": ("pixel_values", "image_features", "image_attention_mask", "image_present"),
@@ -68,10 +68,10 @@ def infer(
         model: A :class:`clfa.modeling.CLFAForClassification`.
         dataset: N samples.
         batch_size: Samples per forward pass.
-        num_workers: Loader processes.
-        description: For the progress bar.
-        without: Withhold ``text``, ``image`` or ``knowledge`` from the model, to see what it is worth; text and image
-            only from models that allow missing modalities.
+        num_workers: Number of loader processes.
+        description: Text of the progress bar.
+        without: Omit ``text``, ``image`` or ``knowledge``, to measure its contribution; text and image can be omitted
+            only for models that allow missing modalities.
     """
     model.eval()
     withheld = _INPUTS[without] if without is not None else ()

@@ -1,4 +1,4 @@
-"""Learning curves of a run."""
+"""Plot of the learning curves of a run."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from clfa.figures import new_figure, save_figure
 
 
 def plot_learning_curves(history: list[dict[str, float]], path: Path, title: str, best_epoch: float | None) -> None:
-    """Loss parts of the training on the left, validation scores on the right.
+    """Plot the training losses (left) and the validation scores (right).
 
     Args:
         history: The Trainer's ``log_history``.
         path: PNG file to write.
-        title: Above the plots.
-        best_epoch: Marked by a line: the epoch that was kept.
+        title: Title above the plots.
+        best_epoch: Epoch of the kept model, marked by a line.
     """
     figure = new_figure(10, 3.8)
     left, right = figure.subplots(1, 2)

@@ -1,1 +1,1 @@
-"""Settings that are written once: recipes, configurations and training arguments take their fields from here."""
+"""Field definitions shared by recipes, model configurations and training arguments."""

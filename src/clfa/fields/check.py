@@ -1,4 +1,4 @@
-"""Ranges and choices of shared fields, for classes that pydantic does not check."""
+"""Range and choice checks of shared fields, for classes that pydantic does not check."""
 
 from __future__ import annotations
 
@@ -15,15 +15,16 @@ _BOUNDS = {"ge": "at least", "gt": "above", "le": "at most", "lt": "below"}
 
 
 def check_fields(values: object, source: type, names: tuple[str, ...] | None = None) -> None:
-    """Check values against the ranges and choices that their fields were declared with.
+    """Check values against the declared ranges and choices of their fields.
 
     Args:
-        values: Has the fields as attributes.
-        source: Class that declares them.
-        names: Fields to check; all by default.
+        values: Object with the fields as attributes.
+        source: Class that declares the fields.
+        names: Names of the fields to check; all by default.
 
     Raises:
-        ValueError: Naming the field, its value and what it must be.
+        ValueError: If a value is out of range or not a choice. The message names the field, its value and the
+            allowed values.
     """
     for name, hint in get_type_hints(source, include_extras=True).items():
         value = getattr(values, name)
@@ -38,9 +39,10 @@ def check_fields(values: object, source: type, names: tuple[str, ...] | None = N
 
 
 def plain_types(cls: T) -> T:
-    """Class decorator: let ``@strict`` of huggingface_hub check the types of shared fields without their ranges.
+    """Class decorator: reduce annotated field types to plain types, which ``@strict`` of huggingface_hub can check.
 
-    It takes whole numbers for fractions, as JSON writes them, and leaves choices to :func:`check_fields`.
+    Integers are accepted for floats, as JSON may contain them. Ranges and choices are checked by
+    :func:`check_fields`.
 
     Args:
         cls: A dataclass.
@@ -51,7 +53,7 @@ def plain_types(cls: T) -> T:
             continue
         plain = _plain(declared.type)
         if plain is not declared.type:
-            # A base class may own it, too.
+            # The field object may be shared with a base class.
             fields[name] = copy.copy(declared)
             fields[name].type = plain
     return cls

@@ -1,6 +1,6 @@
-"""What a model can be set to, in recipes and in saved configurations alike."""
+"""Model settings shared by recipes and saved configurations."""
 
-# No `from __future__ import annotations` here: a configuration is checked against the types themselves.
+# No `from __future__ import annotations` here: the check of a configuration needs evaluated types.
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
@@ -11,42 +11,45 @@ Share = Annotated[float, Field(ge=0, lt=1)]
 
 @dataclass(init=False, repr=False, eq=False, kw_only=True)
 class ModelFields:
-    """Fields that ``ModelRecipe`` and ``CLFAConfig`` have in common: a new one is one line here.
+    """Fields shared by ``ModelRecipe`` and ``CLFAConfig``. Add a new field here only.
 
-    The defaults are the paper's (arXiv:2403.06355) as the authors' public code has them.
+    The defaults are those of the paper (arXiv:2403.06355), as set in the authors' public code.
 
     Args:
-        hidden_size: Width of the shared space (512 in the paper).
-        projection_hidden_size: Inner width of the two projections (1536 in the paper).
-        text_feature_dropout: Dropout on text features before their projection (none in the paper).
-        image_feature_dropout: The same for image features.
-        projection_layer_norm: LayerNorm on encoder features before the projections (none in the paper).
-        image_grid_size: Average-pool a convolutional encoder's grid to so many cells a side before the projection;
-            ``None`` keeps every cell. Not for encoders with patch tokens.
+        hidden_size: Dimension of the shared embedding space (512 in the paper).
+        projection_hidden_size: Hidden dimension of the two projections (1536 in the paper).
+        text_feature_dropout: Dropout probability of text features before the projection (0 in the paper).
+        image_feature_dropout: Dropout probability of image features before the projection (0 in the paper).
+        projection_layer_norm: Whether to apply LayerNorm to encoder features before the projections (not in the paper).
+        image_grid_size: Side length, in cells, to which the feature grid of a convolutional encoder is average-pooled
+            before the projection; ``None`` disables pooling. Not available for encoders with patch tokens.
         fusion: Name in :data:`clfa.modeling.fusion.FUSIONS`.
-        baseline: Name in :data:`clfa.modeling.baselines.BASELINES` of a model in the place of projections and fusion;
-            ``None`` for CLFA itself.
-        baseline_options: Options of that baseline.
-        num_fusion_layers: Number of fusion layers (3 in the paper), in fusions that have layers.
-        num_attention_heads: Heads of every attention in the fusion (8 in the paper).
-        intermediate_size: Inner width of the feed-forward sub-layers (2048 in the paper).
-        hidden_dropout_prob: Dropout on every sub-layer's output.
-        attention_probs_dropout_prob: Dropout on attention weights.
-        classifier_dropout: Dropout before the classifier.
+        baseline: Name in :data:`clfa.modeling.baselines.BASELINES` of a model that replaces projections and fusion;
+            ``None`` for CLFA.
+        baseline_options: Options of the baseline.
+        num_fusion_layers: Number of fusion layers (3 in the paper), for fusions with layers.
+        num_attention_heads: Number of heads of each attention in the fusion (8 in the paper).
+        intermediate_size: Hidden dimension of the feed-forward sub-layers (2048 in the paper).
+        hidden_dropout_prob: Dropout probability of the output of each sub-layer.
+        attention_probs_dropout_prob: Dropout probability of attention weights.
+        classifier_dropout: Dropout probability before the classifier.
         pooling: Name in :data:`clfa.modeling.pooling.POOLINGS`: ``mean`` (masked), ``cls`` ([CLS] through a tanh layer)
             or ``max`` (masked).
-        use_knowledge: Whether the optional knowledge stream exists. It shares the text encoder and text projection.
-        allow_missing_modalities: Whether a sample may lack its text or its image; a learnt token then stands for it.
-        modality_dropout: Probability that a complete training sample loses one of the two.
-        alpha: Weight of the two alignment losses (1 in the paper; 0 is the ablation).
+        use_knowledge: Whether to use the knowledge stream, which shares the text encoder and text projection.
+        allow_missing_modalities: Whether samples may have no text or no image; a learned token replaces the missing
+            one.
+        modality_dropout: Probability of removing the text or the image of a complete training sample.
+        alpha: Weight of the two alignment losses (1 in the paper, 0 in its ablation).
         beta: Weight of the classification loss.
-        alignment: Name in :data:`clfa.modeling.alignment.ALIGNMENTS`; ``guided`` is the paper's.
-        negatives: ``batch`` as in the paper, or ``bank``: the guide embeddings of the whole training set.
-        temperature: tau of the guided contrastive loss (0.1).
-        label_smoothing: Label smoothing of the classification loss (none in the paper).
-        focal_gamma: Focus of the loss of single- and multi-label targets on what is not yet classified well (Lin et al.
-            2017; 2 there); 0, as in the paper, for none.
-        freeze_text_encoder: ``False``, ``True`` (wholly) or the number of lower layers to freeze with the embeddings.
+        alignment: Name in :data:`clfa.modeling.alignment.ALIGNMENTS`; ``guided`` in the paper.
+        negatives: Source of negatives: ``batch`` (as in the paper) or ``bank`` (guide embeddings of the whole training
+            set).
+        temperature: Temperature tau of the guided contrastive loss (0.1).
+        label_smoothing: Label smoothing of the classification loss (0 in the paper).
+        focal_gamma: Focusing parameter gamma of the focal loss (Lin et al. 2017, who use 2), for single- and
+            multi-label targets; 0 (as in the paper) gives the cross-entropy loss.
+        freeze_text_encoder: ``False``, ``True`` (all layers), or the number of lower layers to freeze together with the
+            embeddings.
         freeze_vision_encoder: The same for the vision encoder.
     """
 

@@ -1,6 +1,6 @@
-"""How a model can be trained, in recipes and in training arguments alike."""
+"""Training settings shared by recipes and training arguments."""
 
-# No `from __future__ import annotations` here: Transformers reads the types of its arguments.
+# No `from __future__ import annotations` here: Transformers reads the types of training arguments.
 from dataclasses import dataclass, field
 from typing import Annotated
 
@@ -9,12 +9,13 @@ from pydantic import Field
 
 @dataclass(init=False, repr=False, eq=False)
 class OptimizerFields:
-    """Fields of the optimiser that ``TrainingRecipe`` and ``CLFATrainingArguments`` have in common.
+    """Optimiser fields shared by ``TrainingRecipe`` and ``CLFATrainingArguments``.
 
     Args:
-        learning_rate: Of everything but what ``encoder_learning_rate`` is for.
-        encoder_learning_rate: Learning rate of the encoders where it differs from the rest.
-        weight_decay: None on bias and LayerNorm.
+        learning_rate: Learning rate of all parameters, or of those outside the encoders if ``encoder_learning_rate``
+            is given.
+        encoder_learning_rate: Learning rate of the encoders; ``learning_rate`` by default.
+        weight_decay: Weight decay; not applied to bias and LayerNorm parameters.
     """
 
     learning_rate: Annotated[float, Field(gt=0)] = 1e-5
@@ -26,16 +27,17 @@ class OptimizerFields:
 
 @dataclass(init=False, repr=False, eq=False)
 class TrainingFields:
-    """Other fields that both have in common: a new training option is one line here.
+    """Other fields shared by ``TrainingRecipe`` and ``CLFATrainingArguments``. Add a new training option here.
 
     Args:
-        max_grad_norm: Norm that gradients are clipped to.
-        alpha_schedule: Name in :data:`clfa.training.alpha_schedules.ALPHA_SCHEDULES`: ``constant`` as in the paper, or
-            ``linear_decay`` from ``alpha`` to 0 over the training.
-        group_by_length: Put samples of like text length into one batch, so that less of it is padding.
-        early_stopping_patience: Evaluations without a better validation score before training stops; 0 never stops.
-        ema_decay: Decay per step of an exponential moving average of the weights, which is then what is evaluated and
-            kept (none in the paper); 0 for none.
+        max_grad_norm: Maximum gradient norm, for clipping.
+        alpha_schedule: Name in :data:`clfa.training.alpha_schedules.ALPHA_SCHEDULES`: ``constant`` (as in the paper) or
+            ``linear_decay`` (from ``alpha`` to 0 during training).
+        group_by_length: Whether to batch samples of similar text length, which reduces padding.
+        early_stopping_patience: Number of evaluations without a better validation score after which training stops; 0
+            disables early stopping.
+        ema_decay: Decay per step of the exponential moving average of the weights, which is evaluated and saved in
+            their place; 0 (as in the paper) disables it.
     """
 
     max_grad_norm: Annotated[float, Field(gt=0)] = 1.0

@@ -1,1 +1,1 @@
-"""Long work on tables: done once for every row, interruptible, on one machine or many."""
+"""Resumable jobs that process each row of a table exactly once, on one machine or a cluster."""

@@ -1,15 +1,14 @@
-"""Shards on a Ray cluster: Ray Data hands them to workers that load the model once.
+"""Executor on a Ray cluster: Ray Data distributes shards to workers that load the model once.
 
-Why exactly once: where machines may be lost, a scheduler can run a task *at least* once and no better. Here a task is
-one shard, its result a file under a name that only the shard decides, renamed into place when whole
-(:class:`clfa.jobs.parts.Parts`). Doing a shard twice therefore gives what doing it once gives, and at least
-once becomes exactly once. Nothing but names of shards and counts passes through Ray: its object store stays empty, and
-no lineage has to be kept for a run of days.
+Exactly once: if machines may be lost, a scheduler can guarantee only that a task runs *at least* once. Here a task is
+one shard, and its result is a file whose name depends on the shard only, renamed when it is complete
+(:class:`clfa.jobs.parts.Parts`). Processing a shard twice gives the same result as processing it once. Only shards and
+counts pass through Ray: its object store stays empty, and long runs need no lineage.
 
-Why rounds: left to itself, Ray Data's actor pool repeats the work of a lost worker without end, so that one row that
-kills its worker keeps a run alive for ever with nothing written (``benchmarks/ray_data.py``). So a shard that is lost
-with its worker counts as an error that Ray Data passes over (``max_task_retries=0``, ``max_errored_blocks``), and
-what is missing at the end of a round is done in the next, by whoever is there, a few times at most.
+Rounds: by default, the actor pool of Ray Data retries the tasks of a lost worker without limit, so that one row that
+kills its worker blocks a run forever (``benchmarks/ray_data.py``). Therefore a shard that is lost with its worker
+counts as an error that Ray Data ignores (``max_task_retries=0``, ``max_errored_blocks``), and shards without a result
+are processed again in the next round, at most ``MAX_ATTEMPTS`` times in all.
 """
 
 from __future__ import annotations
@@ -37,28 +36,28 @@ from clfa.jobs.worker import Job, Worker
 
 logger = logging.getLogger(__name__)
 
-# A shard that was lost, or failed for other reasons than its data, so many times is given up.
+# Maximum number of attempts at a shard that is lost or fails for reasons other than its data.
 MAX_ATTEMPTS = 4
-# Seconds without room for one worker after which a run ends; a cluster that grows may need minutes for a machine.
+# Seconds to wait for resources for one worker; an autoscaling cluster may need minutes to add a machine.
 PATIENCE_S = 900.0
-# Shards that may be lost in one round before a run ends: for each worker, and besides. Beyond, it is not machines that
-# fail but whatever all workers do, such as loading a model that does not fit.
+# Maximum number of shards lost in one round: per worker, and in addition. More losses indicate a fault common to all
+# workers, such as a model that does not fit into memory.
 MOST_LOST_PER_WORKER, MOST_LOST = 10, 100
-# Nothing is put into it; 78 MB is the least that Ray takes.
+# The object store is not used; Ray requires at least 78 MB.
 _OBJECT_STORE_BYTES = 100_000_000
-# Ray Data sets memory aside for each result; ours are a line of counts.
+# Ray Data reserves memory for each result; a result is one line of counts.
 _LARGEST_RESULT_BYTES = 1_000_000
-# What a worker must know before it imports anything.
+# Environment variables that a worker needs before its first import.
 _ENVIRONMENT = ("HF_HUB_OFFLINE", "HF_DATASETS_OFFLINE", "TRANSFORMERS_OFFLINE")
 
 
 def require_ray() -> Any:
-    """The ``ray`` module.
+    """Return the ``ray`` module.
 
     Raises:
-        ClusterError: When it is not installed.
+        ClusterError: If it is not installed.
     """
-    # No report of its use to its makers, unless somebody asked for it.
+    # Disable Ray's usage statistics unless they were enabled explicitly.
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     try:
         import ray
@@ -74,13 +73,13 @@ def require_ray() -> Any:
 
 @contextmanager
 def connected(address: str) -> Iterator[Any]:
-    """The ``ray`` module connected to a cluster; what was started or connected here is left at the end.
+    """Yield the ``ray`` module, connected to a cluster; a connection made here is closed at the end.
 
     Args:
         address: See :class:`RayCluster`.
 
     Raises:
-        ClusterError: When there is no such cluster.
+        ClusterError: If there is no such cluster.
     """
     ray = require_ray()
     if ray.is_initialized():
@@ -106,13 +105,13 @@ def connected(address: str) -> Iterator[Any]:
 
 @dataclass(frozen=True)
 class WorkerReport:
-    """What a worker says of a piece.
+    """Report of a worker on a piece.
 
     Args:
-        number: The piece's.
-        state: ``done``; ``failed`` for good, as its data is at fault; ``troubled``, which another attempt may mend;
-            ``helpless``, as the worker could not load the model.
-        content: The counts as JSON, or why not.
+        number: Number of the piece.
+        state: ``done``; ``failed`` (permanent: a data error); ``troubled`` (another attempt may succeed); or
+            ``helpless`` (the worker could not load the model).
+        content: The counts as JSON, or the error message.
     """
 
     number: int
@@ -121,16 +120,16 @@ class WorkerReport:
 
 
 class PieceWorker:
-    """What Ray Data keeps alive: a worker opened once, then one piece after the other.
+    """Actor of Ray Data: opens the job's worker once, then processes one piece per call.
 
     Args:
-        job: Pickled with Ray's pickler, so that ``environment`` is set before its modules are imported.
-        identity: Of the model as the driver sees it.
-        record: Where parts go.
-        image_root: What relative image paths are relative to; the folder of each table when not given.
-        strict: Make the first failing row an error.
-        environment: Variables to set.
-        directory: The driver's working directory, where relative paths start if this machine has it.
+        job: The job, pickled by Ray; unpickling imports its modules after ``environment`` is set.
+        identity: Identity of the driver's worker.
+        record: Record to which parts are written.
+        image_root: Base folder of relative image paths; the folder of each table by default.
+        strict: Whether to raise an error at the first failed row.
+        environment: Environment variables to set.
+        directory: Working directory of the driver; used here too if it exists on this machine.
     """
 
     def __init__(
@@ -152,7 +151,7 @@ class PieceWorker:
         self._busy = ExitStack()
 
     def __call__(self, batch: dict[str, Any]) -> dict[str, Any]:
-        """Do one piece.
+        """Process one piece.
 
         Args:
             batch: A column ``piece`` of one row: a :class:`clfa.jobs.pieces.Piece` as JSON.
@@ -164,7 +163,7 @@ class PieceWorker:
         return {name: [value] for name, value in dataclasses.asdict(report).items()}
 
     def report(self, piece: Piece) -> WorkerReport:
-        """Do a piece, unless it is done. No error leaves, as Ray Data would pass over it."""
+        """Process a piece unless it is finished. Errors are returned, because Ray Data would ignore raised ones."""
         try:
             if self._worker is None:
                 self._worker = self._open()
@@ -179,7 +178,7 @@ class PieceWorker:
         except DataError as error:
             return WorkerReport(piece.number, "failed", str(error))
         except Exception as error:
-            # Whatever state it is in, the next piece finds a fresh one.
+            # The worker may be in an undefined state: open a new one for the next piece.
             self._worker = None
             self._busy.close()
             return WorkerReport(piece.number, "troubled", f"{type(error).__name__}: {error}")
@@ -201,14 +200,14 @@ class PieceWorker:
 
 @dataclass(frozen=True)
 class RayCluster(Executor):
-    """Carries out pieces on a Ray cluster.
+    """Process pieces on a Ray cluster.
 
     Args:
-        address: ``local`` (a cluster on this machine for this run), ``auto`` (the one this machine belongs to), or
+        address: ``local`` (a cluster on this machine for this run), ``auto`` (the cluster of this machine), or
             ``host:port`` of a head node.
-        workers: Workers; as many as fit when not given.
-        cpus: Processors a worker takes.
-        gpus: GPUs a worker takes, parts included; one where the cluster has any when not given.
+        workers: Number of workers; by default, as many as the cluster has resources for.
+        cpus: Number of CPUs per worker.
+        gpus: Number of GPUs per worker, which may be a fraction; by default 1 if the cluster has GPUs, else 0.
     """
 
     address: str = "local"
@@ -219,7 +218,7 @@ class RayCluster(Executor):
 
     @classmethod
     def of(cls, options: ClusterOptions) -> RayCluster:
-        """Return the cluster that options describe."""
+        """Return an executor with the given options."""
         cpus = cls.cpus if options.worker_cpus is None else options.worker_cpus
         return cls(options.address or cls.address, options.workers, cpus, options.worker_gpus)
 
@@ -227,7 +226,7 @@ class RayCluster(Executor):
         """See :class:`clfa.jobs.executor.Executor`.
 
         Raises:
-            ClusterError: When Ray is not installed.
+            ClusterError: If Ray is not installed.
         """
         require_ray()
 
@@ -235,7 +234,8 @@ class RayCluster(Executor):
         """See :class:`clfa.jobs.executor.Executor`.
 
         Raises:
-            ClusterError: When no node has room for a worker, a worker could not load the model, or too many were lost.
+            ClusterError: If no node has resources for a worker, a worker cannot load the model, or too many shards are
+                lost.
         """
         del workers
         with connected(self.address) as ray:
@@ -263,18 +263,18 @@ class RayCluster(Executor):
 def in_rounds(
     pieces: Sequence[Piece], attempt: Callable[[Sequence[Piece]], Iterable[WorkerReport]], finish: Finish
 ) -> int:
-    """Attempt pieces until each is done, has failed, or is given up.
+    """Process pieces in rounds until each is done, has failed, or has had ``MAX_ATTEMPTS`` attempts.
 
     Args:
-        pieces: Which.
-        attempt: Does pieces; of those that were lost with their worker there is no report.
-        finish: Called with each piece and its counts, or why it failed.
+        pieces: The pieces.
+        attempt: Processes pieces and yields reports; a piece lost with its worker has no report.
+        finish: Called with each piece and its counts, or the reason of its failure.
 
     Returns:
-        How often a piece was lost with its worker.
+        Number of times a piece was lost with its worker.
 
     Raises:
-        ClusterError: When a worker could not load the model.
+        ClusterError: If a worker cannot load the model.
     """
     missing = {piece.number: piece for piece in pieces}
     lost = 0
@@ -301,10 +301,10 @@ def in_rounds(
 def _round(
     ray: Any, pieces: Sequence[Piece], arguments: tuple[Any, ...], workers: int, resources: dict[str, Any]
 ) -> Iterator[WorkerReport]:
-    """Reports of the shards that were not lost, as they come.
+    """Yield the reports of shards that were not lost, in order of arrival.
 
     Raises:
-        ClusterError: When too many were lost.
+        ClusterError: If too many were lost.
     """
     import ray.data as ray_data
 
@@ -337,10 +337,10 @@ def _round(
 
 
 def _wait_for_room(fitting: Callable[[], int]) -> int:
-    """Workers that fit, at least one.
+    """Wait for resources and return the number of workers that fit, at least 1.
 
     Raises:
-        ClusterError: When there is room for none for too long.
+        ClusterError: If no worker fits within ``PATIENCE_S`` seconds.
     """
     end = time.monotonic() + PATIENCE_S
     while not (count := fitting()):
@@ -353,7 +353,7 @@ def _wait_for_room(fitting: Callable[[], int]) -> int:
 
 
 def _fitting(ray: Any, cpus: float, gpus: float) -> int:
-    """Workers that fit the nodes as they are."""
+    """Return the number of workers that the current nodes have resources for."""
     count = 0
     for node in ray.nodes():
         if node["Alive"]:

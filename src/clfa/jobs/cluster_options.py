@@ -1,4 +1,4 @@
-"""Options of a cluster, as somebody gave them."""
+"""Cluster options given by the caller."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from clfa.errors import Argument, ModelError
 
 @dataclass(frozen=True)
 class ClusterOptions:
-    """Options of engines that compute elsewhere; ``None`` where nobody gave them.
+    """Options of engines that run on a cluster; ``None`` for options that were not given.
 
     Args:
-        address: Of the cluster.
-        workers: How many, each with the model.
-        worker_cpus: Processors of each.
-        worker_gpus: GPUs of each.
+        address: Address of the cluster.
+        workers: Number of workers; each loads the model.
+        worker_cpus: Number of CPUs per worker.
+        worker_gpus: Number of GPUs per worker.
     """
 
     address: str | None = None
@@ -24,17 +24,17 @@ class ClusterOptions:
     worker_gpus: float | None = None
 
     def given(self) -> dict[str, object]:
-        """Return the options that somebody gave."""
+        """Return the options that were given."""
         return {name: value for name, value in vars(self).items() if value is not None}
 
     def refuse(self, engine: str) -> None:
-        """Check that no option was given to an engine that computes in this process.
+        """Check that no option was given, for an engine that runs in this process.
 
         Args:
-            engine: Its name.
+            engine: Name of the engine.
 
         Raises:
-            ModelError: Naming the option.
+            ModelError: If an option was given; the message names it.
         """
         for name in self.given():
             raise ModelError(Argument(name), f" is not for engine {engine!r}, which works in this process.")

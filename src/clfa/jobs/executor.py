@@ -1,4 +1,4 @@
-"""Where the pieces of a job are carried out: the interface, and this process."""
+"""Executors, which process the pieces of a job: the interface, and execution in this process."""
 
 from __future__ import annotations
 
@@ -15,28 +15,28 @@ from clfa.jobs.record import Record
 from clfa.jobs.summary import Summary
 from clfa.jobs.worker import Job, Worker
 
-# Takes a piece and its counts, or why it failed.
+# Called with a piece and its counts, or the reason of its failure.
 Finish = Callable[[Piece, Summary | str], None]
 
 
 def _unset(*arguments: object) -> None:
-    """Nobody wants to know."""
+    """Ignore the call."""
 
 
 @dataclass
 class Task:
-    """What an executor is given.
+    """Input of an executor.
 
     Args:
-        job: What to do.
-        identity: Of the job's worker, as this process sees it.
-        pieces: What is left to do.
-        record: Where results go.
-        image_root: What relative image paths are relative to; the folder of each table when not given.
-        strict: Make the first failing row an error.
-        finish: Called with each piece and its counts, or why it failed.
-        advance: Called with the number of rows just finished.
-        lost: How often a piece was lost with its worker, for the executor to count.
+        job: The job.
+        identity: Identity of the job's worker in this process.
+        pieces: Unfinished pieces.
+        record: Record to which results are written.
+        image_root: Base folder of relative image paths; the folder of each table by default.
+        strict: Whether to raise an error at the first failed row.
+        finish: Called with each piece and its counts, or the reason of its failure.
+        advance: Called with the number of newly finished rows.
+        lost: Number of times a piece was lost with its worker; counted by the executor.
     """
 
     job: Job
@@ -51,48 +51,48 @@ class Task:
 
 
 class Executor(ABC):
-    """Carries out pieces.
+    """Interface of executors.
 
     Attributes:
-        here: Whether this process does it, one row after the other.
+        here: Whether pieces are processed in this process, in row order.
     """
 
     here: bool
 
     @abstractmethod
     def check(self) -> None:
-        """Check that it can be used, before anything is loaded.
+        """Check that the executor is available, before anything is loaded.
 
         Raises:
-            CLFAError: When it cannot.
+            CLFAError: If it is not.
         """
 
     @abstractmethod
     def run(self, task: Task, workers: Sequence[Worker]) -> None:
-        """Carry out all pieces.
+        """Process all pieces.
 
         Args:
-            task: What to do.
-            workers: The job's worker in this process, if it is :attr:`here`.
+            task: The task.
+            workers: The job's worker in this process if :attr:`here` is true, else empty.
 
         Raises:
-            CLFAError: When it cannot go on. What is committed stays.
+            CLFAError: If processing cannot continue. Committed results are kept.
         """
 
 
 @dataclass(frozen=True)
 class ThisProcess(Executor):
-    """Carries out pieces in this process, in order.
+    """Process pieces in this process, in order.
 
     Args:
-        commit_rows: Rows after which results are committed.
+        commit_rows: Number of rows after which results are committed.
     """
 
     commit_rows: int = COMMIT_ROWS
     here = True
 
     def check(self) -> None:
-        """See :class:`Executor`; this process is there."""
+        """See :class:`Executor`; this process is always available."""
 
     def run(self, task: Task, workers: Sequence[Worker]) -> None:
         """See :class:`Executor`."""

@@ -1,4 +1,4 @@
-"""What must be the same for unfinished work to be gone on with."""
+"""Identity of a job: the values that must be equal for a job to resume unfinished work."""
 
 from __future__ import annotations
 
@@ -10,34 +10,34 @@ from typing import Any
 
 from clfa.errors import Argument, DataError
 
-# Bytes of an input file's beginning that are part of its identity.
+# Number of leading bytes of an input file that are part of its identity.
 HEAD_BYTES = 1 << 16
-# Rows of a shard; ``None`` where one process works row after row.
+# Key of the number of rows per shard; its value is ``None`` if one process works in row order.
 SHARDS = "the division into shards"
 
 Identity = dict[str, Any]
 
 
 def make_identity(**parts: Any) -> Identity:
-    """Return an identity as it comes back from a JSON file.
+    """Return an identity, in the form that is read back from a JSON file.
 
     Args:
-        parts: What the results depend on, named in words (``**{"the model": ...}``), as JSON values.
+        parts: Values that the results depend on, as JSON values; names appear in messages (``**{"the model": ...}``).
     """
     identity: Identity = json.loads(json.dumps(parts))
     return identity
 
 
 def require_same(before: Mapping[str, Any], now: Identity, output: Path) -> None:
-    """Check that unfinished work is of the same identity.
+    """Check that unfinished work has the same identity.
 
     Args:
         before: Identity of the unfinished work.
-        now: Identity of the work to be done.
-        output: What is being written.
+        now: Identity of the current job.
+        output: Output path, for messages.
 
     Raises:
-        DataError: Naming what differs, and the argument that begins anew.
+        DataError: If they differ. The message names the differences and the argument that restarts the work.
     """
     names = sorted(name for name in {*before, *now} if before.get(name) != now.get(name))
     if not names:
@@ -53,12 +53,12 @@ def require_same(before: Mapping[str, Any], now: Identity, output: Path) -> None
 
 
 def file_facts(files: Sequence[Path]) -> list[dict[str, Any]]:
-    """Return what tells whether files are still the same, without reading them: size and time.
+    """Return the path, size and modification time of each file, to detect changes without reading files.
 
-    Of a file alone also its beginning; of a hundred thousand that would be a walk through the network.
+    A single file also gets a hash of its first bytes. Many files do not: opening each over a network is slow.
 
     Raises:
-        DataError: When one does not exist.
+        DataError: If a file does not exist.
     """
     facts: list[dict[str, Any]] = []
     try:

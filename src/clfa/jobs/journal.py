@@ -1,4 +1,4 @@
-"""The record of work done by one process, row after row."""
+"""Record of a job that one process runs in row order."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ from clfa.jobs.trouble import storage
 
 
 class Journal(Record):
-    """Lines written so far to ``records.jsonl`` and ``failures.jsonl``, and in ``_plan.json`` how many of them count.
+    """Record in ``records.jsonl`` and ``failures.jsonl``; ``_plan.json`` holds the size of their committed content.
 
-    Lines are appended first and the plan is replaced atomically afterwards. Whenever the process is killed, what the
-    plan does not count is cut off by the next run, so that every row is written exactly once, in order.
+    Lines are appended first; then the plan is replaced atomically. If the process is killed, the next run truncates the
+    files to the committed size, so that each row is written exactly once, in order.
 
     Args:
-        folder: For these files; made if absent.
-        output: What is being written, for messages.
+        folder: Folder of these files; created if it does not exist.
+        output: Output path, for messages.
     """
 
     any_order = False
@@ -41,13 +41,13 @@ class Journal(Record):
         self._lock: OutputLock | None = None
         self._files: dict[str, IO[bytes]] = {}
         self._sizes: dict[str, int] = {RECORDS: 0, FAILURES: 0}
-        # The piece at work, and the rows of it that were written.
+        # The current piece, and the number of its rows that were written.
         self._piece = self._rows = 0
         self._summary = Summary()
 
     @property
     def lines(self) -> Path:
-        """The results so far, as JSON lines."""
+        """File of the results so far, as JSON lines."""
         return self.folder / RECORDS
 
     @property
@@ -89,7 +89,7 @@ class Journal(Record):
     def _open(self, name: str, size: int) -> None:
         path = self.folder / name
         if self._finished:
-            # Complete, and perhaps moved to its place already.
+            # The output is complete and may have been moved to its final place.
             return
         if (path.stat().st_size if path.exists() else 0) < size:
             raise DataError(
@@ -115,10 +115,10 @@ class Journal(Record):
         self._piece, self._rows = piece.number + 1, 0
 
     def note(self, piece: Piece, summary: Summary) -> None:
-        """See :class:`Record`; the journal saw it itself."""
+        """See :class:`Record`; the journal counts rows itself."""
 
     def append(self, results: Sequence[Result]) -> None:
-        """Write results of the piece at work."""
+        """Write results of the current piece."""
         with storage(self.folder):
             for result in results:
                 self._files[RECORDS].write(record_line(result).encode())
@@ -127,10 +127,10 @@ class Journal(Record):
         self._rows += len(results)
 
     def commit(self, finished: bool = False) -> None:
-        """Make everything so far count.
+        """Commit all results written so far.
 
         Args:
-            finished: No more rows come.
+            finished: Whether all rows are written.
         """
         if self._finished:
             return
@@ -153,7 +153,7 @@ class Journal(Record):
     def close(self) -> None:
         """See :class:`Record`."""
         for file in self._files.values():
-            # A full disk fails again here; what is committed was flushed before.
+            # A full disk fails again here; committed results were flushed before.
             with contextlib.suppress(OSError):
                 file.close()
         self._files = {}

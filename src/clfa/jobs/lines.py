@@ -1,4 +1,4 @@
-"""Results and failures as lines of JSON."""
+"""Conversion of results and failures to JSON lines."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from clfa.jobs.record import Result
 
 
 def record_line(result: Result) -> str:
-    """Return the JSON record of a row: ``id``, the result, and ``error`` where it failed."""
+    """Return the JSON record of a row: ``id``, the result, and ``error`` if it failed."""
     record = {"id": result.id, **result.outcome.values}
     if result.outcome.error is not None:
         record["error"] = result.outcome.error
@@ -17,19 +17,19 @@ def record_line(result: Result) -> str:
 
 
 def failure_line(result: Result) -> str:
-    """Return a line of the list of failures: ``row``, ``id``, ``reason``, ``message``; of several files ``source``."""
+    """Return a failure as a JSON line: ``row``, ``id``, ``reason``, ``message``; also ``source`` for several files."""
     where = {} if result.alone else {"source": result.source}
     outcome = result.outcome
     return json_line({**where, "row": result.row, "id": result.id, "reason": outcome.reason, "message": outcome.error})
 
 
 def json_line(record: dict[str, Any]) -> str:
-    """Return a record as a line that UTF-8 can hold."""
+    """Return a record as a JSON line that can be encoded in UTF-8."""
     line = json.dumps(record, ensure_ascii=False, default=str)
     try:
         line.encode()
     except UnicodeEncodeError:
-        # Half an emoji in an id has a JSON escape and no UTF-8 form.
+        # A lone surrogate in an id can be written as a JSON escape, but not in UTF-8.
         line = json.dumps(record, default=str)
     return line + "\n"
 
@@ -41,5 +41,5 @@ def id_text(row_id: Any) -> str | None:
 
 
 def plain(text: str | None) -> str | None:
-    """Return a text without what UTF-8 cannot hold: half an emoji."""
+    """Return a text with ``?`` in place of lone surrogates, which UTF-8 cannot encode."""
     return None if text is None else text.encode("utf-8", "replace").decode("utf-8")

@@ -1,4 +1,4 @@
-"""One process at a time at an output."""
+"""Lock that lets one process at a time write an output."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ class OutputLock:
     """A lock file in the folder of the unfinished work.
 
     Args:
-        path: The lock file; its folder is made if absent.
-        output: What it is about, for messages.
+        path: The lock file; its folder is created if it does not exist.
+        output: Output path, for messages.
 
     Raises:
-        DataError: When another process holds it.
+        DataError: If another process holds the lock.
     """
 
     def __init__(self, path: Path, output: Path) -> None:
@@ -41,9 +41,9 @@ class OutputLock:
                 return
             if path.exists():
                 return
-            # The process that held it before removed it with its folder in between.
+            # The previous holder removed the file and its folder in the meantime.
             self._lock.release()
 
     def release(self) -> None:
-        """Let others have it."""
+        """Release the lock."""
         self._lock.release()

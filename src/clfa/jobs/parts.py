@@ -1,4 +1,4 @@
-"""The record of work done by any number of machines, piece after piece in any order."""
+"""Record of a job that any number of machines run, with pieces in any order."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _SUMMARY = b"clfa.shard"
 
 
 class PartForm(ABC):
-    """What the rows of a part look like.
+    """Row format of a part.
 
     Attributes:
         schema: Columns of a part.
@@ -45,7 +45,7 @@ class PartForm(ABC):
 
     @abstractmethod
     def failures(self, part: Path) -> Iterator[str]:
-        """Yield the lines of a part for the list of failures."""
+        """Yield the failures of a part as JSON lines."""
 
     def table(self, results: Sequence[Result]) -> pa.Table:
         """Return results as a table."""
@@ -55,10 +55,10 @@ class PartForm(ABC):
 
 
 class FlatForm(PartForm):
-    """The form of results that stay as they are: where the row came from, the flat result, and why there is none.
+    """Format of final results: source of the row, flat result, and error.
 
     Args:
-        shape: Of the results.
+        shape: Format of results.
     """
 
     def __init__(self, shape: ResultShape) -> None:
@@ -82,7 +82,7 @@ class FlatForm(PartForm):
 
 
 class LineForm(PartForm):
-    """The form of results that are yet to be joined into one file: JSON lines, as a process alone writes them."""
+    """Format of results to be joined into one file: JSON lines, as :class:`clfa.jobs.journal.Journal` writes them."""
 
     schema = pa.schema([pa.field("record", pa.string()), pa.field("failure", pa.string())])
 
@@ -107,17 +107,18 @@ def _rows(part: Path, columns: list[str]) -> Iterator[dict[str, Any]]:
 
 
 class Parts(Record):
-    """A folder with ``part-NNNNNN.parquet`` for each finished piece, and ``_plan.json``.
+    """Record in a folder with ``part-NNNNNN.parquet`` for each finished piece, and ``_plan.json``.
 
-    A part is written under a name of its own and renamed when it is whole, so that whatever has the final name is
-    whole. Who does a piece a second time, after a lost machine or beside a slow one, finds the part there or puts an
-    equal one in its place; either way there is one part per piece. Parquet readers skip names that begin with ``.`` or
+    A part is written under a temporary name and renamed when it is complete, so that a file with the final name is
+    complete. If a piece is processed twice (after a lost machine or beside a slow one), the second part is skipped or
+    replaces an equal one, so that there is one part per piece. Parquet readers skip names that begin with ``.`` or
     ``_``.
 
     Args:
-        folder: On storage that all machines see under this name and whose renames are atomic; made if absent.
-        output: What is being written, for messages.
-        form: What the rows look like.
+        folder: Folder that all machines access under this path, on storage with atomic renames; created if it does not
+            exist.
+        output: Output path, for messages.
+        form: Row format.
     """
 
     any_order = True
@@ -129,7 +130,7 @@ class Parts(Record):
         self._lock: OutputLock | None = None
 
     def __getstate__(self) -> dict[str, Any]:
-        # Workers elsewhere write parts; the lock and the counts are the driver's.
+        # Remote workers write parts only; the lock and the counts stay in the driver.
         return {**self.__dict__, "summaries": {}, "_lock": None}
 
     def file(self, piece: Piece) -> Path:
@@ -152,7 +153,7 @@ class Parts(Record):
 
     @property
     def empty(self) -> bool:
-        """See :class:`Record`; a part that a lost machine wrote counts."""
+        """See :class:`Record`; parts written by lost machines count."""
         return not any(PART.fullmatch(name) for name in os.listdir(self.folder))
 
     def begin(self, identity: Identity, restart: bool) -> None:
@@ -176,17 +177,17 @@ class Parts(Record):
         return [piece for piece in pieces if piece.number not in self.summaries]
 
     def complete(self) -> None:
-        """See :class:`Record`; the parts say it."""
+        """See :class:`Record`; the job is complete when all parts exist."""
 
     def note(self, piece: Piece, summary: Summary) -> None:
         """See :class:`Record`."""
         self.summaries[piece.number] = summary
 
     def summary(self, piece: Piece) -> Summary | None:
-        """Return the summary of a piece that is finished, else ``None``.
+        """Return the summary of a finished piece, or ``None`` if the piece is unfinished.
 
         Raises:
-            DataError: When its part is damaged or is none of this job's.
+            DataError: If the part is damaged or does not belong to this job.
         """
         return self._read_summary(piece) if self.file(piece).is_file() else None
 
@@ -206,7 +207,7 @@ class Parts(Record):
         """See :class:`Record`.
 
         Raises:
-            DataError: When the rows written are not as many as the piece has.
+            DataError: If the number of rows written differs from the number of rows of the piece.
         """
         final = self.file(piece)
         temporary = final.with_name(f".{final.name}.{uuid.uuid4().hex}.tmp")
@@ -253,7 +254,7 @@ class Parts(Record):
 
 @contextmanager
 def _writer(file: Any, schema: pa.Schema) -> Iterator[Any]:
-    """A Parquet writer; whoever fails before closing it does not want to hear of the file."""
+    """Yield a Parquet writer; an error of closing it does not hide the error of the block."""
     writer = pq.ParquetWriter(file, schema, compression="zstd")
     try:
         yield writer
@@ -268,7 +269,7 @@ class _WholePart(Part):
     parts: Any = None
 
     def commit(self) -> None:
-        """A part counts as a whole."""
+        """Do nothing: a part is committed as a whole."""
 
     def write(self, results: Sequence[Result]) -> None:
         with storage(self.parts.folder):

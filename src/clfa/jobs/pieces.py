@@ -1,4 +1,4 @@
-"""The input of a job as a list of pieces: whole files, or shards of them, the same list every time."""
+"""Division of the input of a job into pieces (whole files or shards); deterministic."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ class Piece:
     """Consecutive rows of one file.
 
     Args:
-        number: Place in the list of pieces, from 0.
-        path: The file, absolute: every machine has to see it under this name.
-        source: What to call the file: its path below the folder that holds all files.
+        number: Index in the list of pieces, from 0.
+        path: Absolute path of the file; the same on all machines.
+        source: Name of the file in results: its path relative to the common folder of all files.
         alone: Whether it is the only file.
-        shard: Which rows; all of them when not given.
+        shard: Rows of the piece; all rows by default.
     """
 
     number: int
@@ -46,27 +46,27 @@ class Piece:
 
     @property
     def first(self) -> int:
-        """Rows of the file before this piece."""
+        """Number of rows of the file before this piece."""
         return 0 if self.shard is None else self.shard.first
 
     @property
     def rows(self) -> int | None:
-        """Rows of this piece, where they were counted."""
+        """Number of rows of this piece, or ``None`` if they were not counted."""
         return None if self.shard is None else self.shard.rows
 
     def to_json(self) -> str:
-        """Return this piece as text, for other machines."""
+        """Return this piece as JSON, to send it to other machines."""
         return json.dumps(asdict(self))
 
     @classmethod
     def from_json(cls, text: str) -> Piece:
-        """Return the piece that :meth:`to_json` gave."""
+        """Return a piece from the result of :meth:`to_json`."""
         content = json.loads(text)
         shard = content.pop("shard")
         return cls(**content, shard=None if shard is None else Shard(**shard))
 
     def at(self, number: int) -> str:
-        """Return how to name a row of the file."""
+        """Return the name of a row of the file, for messages."""
         return f"row {number}" if self.alone else f"{self.source} row {number}"
 
 
@@ -74,7 +74,7 @@ def input_files(source: str | os.PathLike[str], output: Path) -> list[Path]:
     """Return the files of a table: a file, those in a folder, or those of a glob pattern.
 
     Raises:
-        DataError: When there are none, one cannot be read as a table, or the output lies among them.
+        DataError: If there are no files, a file cannot be read as a table, or the output is one of them.
     """
     files = list_files(source)
     folder = Path(source)
@@ -99,7 +99,7 @@ def shards(files: Sequence[Path], rows_per_shard: int, options: TableOptions | N
     """Return pieces of about ``rows_per_shard`` rows; see :func:`clfa.tables.shards.plan_shards`.
 
     Raises:
-        DataError: When a file cannot be read, or there is not one row.
+        DataError: If a file cannot be read, or there are no rows.
     """
     alone = len(files) == 1
     return [Piece(s.number, s.path, s.source, alone, s) for s in plan_shards(files, rows_per_shard, options)]
@@ -109,14 +109,14 @@ def piece_rows(piece: Piece, table: Table, done: int, columns: Sequence[str]) ->
     """Yield the rows of a piece, numbered as in the whole file.
 
     Args:
-        piece: Which.
+        piece: The piece.
         table: Its file, open.
-        done: Rows of it to pass over.
-        columns: Columns that are needed; a format may leave out the others.
+        done: Number of rows of the piece to skip.
+        columns: Required columns; a format may omit the others.
 
     Raises:
-        DataError: When the file is not what its suffix says, is damaged, or is gone.
-        OSError: When reading fails for other reasons.
+        DataError: If the file does not have the format of its suffix, is damaged, or does not exist.
+        OSError: If reading fails for other reasons.
     """
     shard = piece.shard
     if shard is None:
@@ -127,7 +127,7 @@ def piece_rows(piece: Piece, table: Table, done: int, columns: Sequence[str]) ->
 
 
 def piece_length(piece: Piece) -> int | None:
-    """Return the rows of a piece, where they are known."""
+    """Return the number of rows of a piece, or ``None`` if it is unknown."""
     return count_rows(piece.path) if piece.shard is None else piece.shard.rows
 
 

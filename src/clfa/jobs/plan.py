@@ -1,4 +1,4 @@
-"""The file that says what work a folder holds, and what may be removed from it."""
+"""Plan file of unfinished work in a folder, and removal of that work."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ VERSION = 2
 
 
 def read_plan(folder: Path, output: Path) -> dict[str, Any] | None:
-    """Return the plan in a folder, or ``None`` where there is none.
+    """Return the plan in a folder, or ``None`` if there is none.
 
     Raises:
-        DataError: When it is damaged.
+        DataError: If it is damaged or of another version.
     """
     try:
         plan: dict[str, Any] = json.loads((folder / PLAN).read_text(encoding="utf-8"))
@@ -48,27 +48,27 @@ def write_plan(folder: Path, identity: Identity, progress: Mapping[str, Any]) ->
     """Write the plan, atomically.
 
     Args:
-        folder: Where.
-        identity: What the work depends on.
-        progress: What else to keep.
+        folder: Folder of the work.
+        identity: Identity of the job.
+        progress: Further values to write.
     """
     write_json(folder / PLAN, {"version": VERSION, **progress, "identity": identity})
 
 
 def take_over(folder: Path, identity: Identity, output: Path, restart: bool) -> dict[str, Any] | None:
-    """Return the plan of unfinished work in a folder; ``None`` where there is none, and then nothing else of it.
+    """Return the plan of unfinished work in a folder, or remove work without progress and return ``None``.
 
     Args:
-        folder: Where.
-        identity: What the work to be done depends on.
-        output: What is being written.
-        restart: Discard what is there.
+        folder: Folder of the work.
+        identity: Identity of the current job.
+        output: Output path, for messages.
+        restart: Whether to discard unfinished work.
 
     Raises:
-        DataError: When the work there is damaged or of another identity.
+        DataError: If the work is damaged or has another identity.
     """
     plan = None if restart else read_plan(folder, output)
-    # A plan of which nothing was carried out binds nobody.
+    # A plan without progress is replaced, whatever its identity.
     if plan is None or not ("bytes" in plan or any(PART.fullmatch(name) for name in os.listdir(folder))):
         remove_work(folder)
         return None
@@ -77,27 +77,27 @@ def take_over(folder: Path, identity: Identity, output: Path, restart: bool) -> 
 
 
 def remove_work(folder: Path) -> None:
-    """Remove all work from a folder, so that a kill in between leaves less work and nothing wrong."""
+    """Remove all work from a folder, in an order that leaves consistent work if the process is killed."""
     if not folder.is_dir():
         return
     remove_temporary_parts(folder)
     for path in list(folder.iterdir()):
         if PART.fullmatch(path.name):
             path.unlink(missing_ok=True)
-    # The plan counts the lines: it goes before them, and after the parts, which it explains.
+    # Remove the plan after the parts, whose identity it holds, and before the lines, whose size it holds.
     for name in (PLAN, RECORDS, FAILURES):
         (folder / name).unlink(missing_ok=True)
 
 
 def remove_temporary_parts(folder: Path) -> None:
-    """Remove what killed processes left half-written in a folder."""
+    """Remove the temporary files of killed processes from a folder."""
     for path in list(folder.iterdir()):
         if _TEMPORARY.fullmatch(path.name):
             path.unlink(missing_ok=True)
 
 
 def foreign_names(folder: Path) -> list[str]:
-    """Return the names in a folder that are none of a job's."""
+    """Return the names in a folder that do not belong to a job."""
     known = {PLAN, LOCK, RECORDS, FAILURES}
     names = sorted(path.name for path in folder.iterdir())
     return [name for name in names if name not in known and not PART.fullmatch(name) and not _TEMPORARY.fullmatch(name)]

@@ -1,4 +1,4 @@
-"""The one loop that takes rows to results, on this machine or on many."""
+"""Processing of the rows of a piece; used by all executors."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from clfa.tables.cells import Cells, read_cells
 from clfa.tables.row import Row
 from clfa.tables.rows import open_rows
 
-# What a kill can cost: so many rows, or so many seconds of slower work, and the window in which they end.
+# Results are committed after this number of rows or seconds, at the end of a window.
 COMMIT_ROWS, COMMIT_SECONDS = 1000, 10.0
 
 
@@ -33,23 +33,23 @@ def process_piece(
     commit_rows: int = COMMIT_ROWS,
     advance: Callable[[int], None] | None = None,
 ) -> Summary:
-    """Carry out what is left of a piece.
+    """Process the unfinished rows of a piece.
 
     Args:
-        worker: The model.
-        piece: Which rows.
-        record: Where their results go.
-        image_root: What relative image paths are relative to; the run's, or the folder of each table, when not given.
-        strict: Make the first failing row an error.
-        commit_rows: Rows after which results are committed, where the record can.
-        advance: Called with the number of rows just finished.
+        worker: The worker.
+        piece: The piece.
+        record: Record to which results are written.
+        image_root: Base folder of relative image paths; that of the run, or the folder of each table, by default.
+        strict: Whether to raise an error at the first failed row.
+        commit_rows: Number of rows after which results are committed, if the record commits within pieces.
+        advance: Called with the number of newly finished rows.
 
     Returns:
-        Counts, of the piece or, where the record counts in order, of everything so far.
+        Counts of the piece or, for a record in row order, of all rows so far.
 
     Raises:
-        DataError: When the file cannot be read or, when strict, a row failed.
-        StorageError: When reading or writing fails for other reasons than the content.
+        DataError: If the file cannot be read, or a row failed and ``strict`` is set.
+        StorageError: If reading or writing fails for reasons other than the content.
     """
     with storage(piece.path, "read"):
         table = open_rows(piece.path, worker.columns.options)

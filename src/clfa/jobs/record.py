@@ -1,8 +1,8 @@
-"""What of a job is committed: the interface of its two kinds.
+"""Interface of records, which hold the committed results of a job.
 
-A record in order (:mod:`clfa.jobs.journal`) is written by one process, row after row. A record of parts
-(:mod:`clfa.jobs.parts`) is written by any number of machines, piece after piece in any order. In both, what is
-committed survives a kill at any moment, and nothing else counts.
+A journal (:mod:`clfa.jobs.journal`) is written by one process in row order. A record of parts
+(:mod:`clfa.jobs.parts`) is written by any number of machines, with pieces in any order. In both, committed results are
+kept if the process is killed at any time; other results are discarded.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ from clfa.jobs.worker import Outcome
 
 @dataclass(frozen=True)
 class Result:
-    """One row's result with its place.
+    """Result of one row, with its position.
 
     Args:
         source: Name of the file.
-        row: Number of the row in it, from 1.
-        id: The row's id, or its number.
-        outcome: What became of it.
-        alone: Whether there is only one file, so that nobody needs its name.
+        row: Number of the row in the file, from 1.
+        id: Id of the row, or its number.
+        outcome: Outcome of the row.
+        alone: Whether there is only one file; its name is then omitted.
     """
 
     source: str
@@ -40,11 +40,11 @@ class Result:
 
 @dataclass
 class Part(ABC):
-    """The results of one piece while they are written.
+    """Results of one piece during writing.
 
     Args:
-        rows: Rows of the piece that were committed before.
-        summary: Counts, to be kept up to date by whoever writes.
+        rows: Number of rows of the piece that were committed before.
+        summary: Counts; updated by the writer.
     """
 
     rows: int = 0
@@ -52,82 +52,82 @@ class Part(ABC):
 
     @abstractmethod
     def write(self, results: Sequence[Result]) -> None:
-        """Append results; they are not committed by that."""
+        """Append results, without committing them."""
 
     @abstractmethod
     def commit(self) -> None:
-        """Commit everything so far, where parts of a piece can be."""
+        """Commit all results so far, if the record commits within pieces."""
 
 
 class Record(ABC):
-    """What of a job is committed.
+    """Committed results of a job.
 
     Attributes:
-        any_order: Whether pieces may be done in any order, so that one that fails does not keep the others back.
+        any_order: Whether pieces may be processed in any order, so that a failed piece does not stop the others.
     """
 
     any_order: ClassVar[bool]
 
     @abstractmethod
     def begin(self, identity: Identity, restart: bool) -> None:
-        """Take over what an earlier run committed, or begin anew.
+        """Resume the committed work of an earlier run, or begin new work.
 
         Args:
-            identity: What the work depends on.
-            restart: Discard unfinished work.
+            identity: Identity of the job.
+            restart: Whether to discard unfinished work.
 
         Raises:
-            DataError: When another process is at it, what is there is of another identity, or it cannot be read.
+            DataError: If another process writes the output, or existing work has another identity or cannot be read.
         """
 
     @abstractmethod
     def todo(self, pieces: Sequence[Piece]) -> list[Piece]:
-        """Return the pieces that are not finished.
+        """Return the unfinished pieces.
 
         Raises:
-            DataError: When what is there is damaged.
+            DataError: If existing work is damaged.
         """
 
     @property
     def finished(self) -> bool:
-        """Whether everything is committed, nothing but the output being left to make."""
+        """Whether all results are committed and only the output remains to be made."""
         return False
 
     @property
     @abstractmethod
     def committed(self) -> int:
-        """Rows that are committed."""
+        """Number of committed rows."""
 
     @property
     def empty(self) -> bool:
-        """Whether nothing is committed, so that there is nothing to keep."""
+        """Whether nothing is committed."""
         return self.committed == 0
 
     @abstractmethod
     def complete(self) -> None:
-        """Take notice that all pieces are finished."""
+        """Record that all pieces are finished."""
 
     @abstractmethod
     def part(self, piece: Piece) -> AbstractContextManager[Part]:
-        """Return the place for a piece's results; it is finished when the block ends without an error."""
+        """Return a context that yields a :class:`Part`; the piece is finished if the block ends without an error."""
 
     @abstractmethod
     def note(self, piece: Piece, summary: Summary) -> None:
-        """Take notice of a piece that was finished, wherever that was."""
+        """Record that a piece was finished, in this process or another."""
 
     @property
     @abstractmethod
     def total(self) -> Summary:
-        """Counts over everything so far."""
+        """Counts of all results so far."""
 
     @abstractmethod
     def failures(self, pieces: Sequence[Piece]) -> Iterator[str]:
-        """Yield a JSON line for each row that failed, in order."""
+        """Yield a JSON line for each failed row, in order."""
 
     @abstractmethod
     def close(self) -> None:
-        """Let go of files and locks; what is committed stays."""
+        """Release files and locks; committed results are kept."""
 
     @abstractmethod
     def discard(self) -> None:
-        """Remove what belongs to unfinished work."""
+        """Remove the files of unfinished work."""

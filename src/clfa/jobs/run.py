@@ -1,4 +1,4 @@
-"""A job on a table: from the check of its arguments to the finished output."""
+"""Run of a job on a table: checks, execution, output."""
 
 from __future__ import annotations
 
@@ -34,34 +34,34 @@ def run_job(
     strict: bool = False,
     restart: bool = False,
 ) -> Summary:
-    """Carry a job out on every row of a table that is not done yet.
+    """Run a job on all unfinished rows of a table.
 
-    Each row is in the output exactly once however often the work was interrupted and whatever machine was lost. Work
-    that was killed, interrupted, or stopped by an error stays, and the same call goes on from there. The output appears
-    when it is whole.
+    The output contains each row exactly once, even after interruptions and lost machines. If the job is killed,
+    interrupted or stopped by an error, finished work is kept and the same call resumes it. The output appears when it
+    is complete.
 
     Args:
-        job: What to do.
+        job: The job.
         source: File, folder or glob pattern.
         output: File or folder to write; see :data:`clfa.jobs.outputs.OUTPUTS`.
-        executor: Where it is done; in this process when not given.
-        output_kind: Name of an output format, whatever the output's suffix.
-        shard_rows: Rows of a shard, where there are shards: in folders, and on a cluster.
-        image_root: What relative image paths are relative to; the folder of each table when not given.
-        failures: JSONL file for the rows that failed: ``row``, ``id``, ``reason`` and ``message``; ``source`` as well
-            where there are several files, and for folders.
-        strict: Make the first failing row an error.
-        restart: Discard unfinished work.
+        executor: Executor of the job; this process by default.
+        output_kind: Name of the output format; chosen by the suffix of ``output`` by default.
+        shard_rows: Number of rows per shard, for output folders and on a cluster.
+        image_root: Base folder of relative image paths; the folder of each table by default.
+        failures: JSONL file to write failed rows to: ``row``, ``id``, ``reason`` and ``message``; also ``source`` for
+            several files and for folders.
+        strict: Whether to raise an error at the first failed row.
+        restart: Whether to discard unfinished work.
 
     Returns:
         Counts over all rows.
 
     Raises:
-        DataError: When the input or output cannot be used, unfinished work is of other input, model or columns, or
+        DataError: If the input or output cannot be used, unfinished work has another input, model or columns, or
             pieces failed.
-        StorageError: When reading or writing fails in the midst of work.
-        ModelError: When the model cannot be loaded.
-        ClusterError: When a cluster cannot do it.
+        StorageError: If reading or writing fails during the job.
+        ModelError: If the model cannot be loaded.
+        ClusterError: If the cluster is unavailable, too small, or lost.
     """
     executor = executor or ThisProcess()
     target = open_output(output, output_kind)
@@ -73,7 +73,7 @@ def run_job(
     worker = job.open()
     in_order = executor.here and not target.of_parts
     pieces = whole_files(files) if in_order else shards(files, shard_rows, worker.columns.options)
-    # What is found missing now needs no beginning.
+    # Report missing columns before any work is created.
     worker.columns.find(open_rows(files[0], worker.columns.options))
     root = None if image_root is None else Path(image_root).absolute()
     identity = make_identity(
@@ -92,7 +92,7 @@ def run_job(
     try:
         todo = record.todo(pieces)
         task = Task(job, worker.identity, todo, record, root, strict)
-        # On a cluster this process only hands out work from here on.
+        # On a cluster this process only distributes work from here on: release the model.
         held = [worker] if executor.here else []
         del worker
         if not record.finished:

@@ -1,4 +1,4 @@
-"""Counts over the rows of a job."""
+"""Summary of a job: counts of rows, classes and failures."""
 
 from __future__ import annotations
 
@@ -7,22 +7,23 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-# Failed rows that a summary quotes.
+# Maximum number of failed rows listed in a summary.
 MAX_EXAMPLES = 10
 
 
 @dataclass
 class Summary:
-    """Counts over a piece of a table or over all of it.
+    """Counts of a piece of a table, or of the whole table.
 
     Args:
-        rows: Rows finished.
-        labels: Results by class, where results have classes; ``target: class`` where there are several targets.
-        failures: Rows without a result by reason.
-        examples: The first failures, as ``row N (id ID): reason``, after the file's name where there are several files.
-        resumed: Rows of ``rows`` that an earlier, interrupted run had finished.
-        seconds: Time this run took, without loading the model.
-        lost: How often a shard was lost with its worker and given to another.
+        rows: Number of finished rows.
+        labels: Number of results by class, if results have classes; by ``target: class`` for several targets.
+        failures: Number of rows without a result, by reason.
+        examples: The first failures, as ``row N (id ID): reason``; preceded by the file name if there are
+            several files.
+        resumed: Number of these rows that an earlier, interrupted run finished.
+        seconds: Duration of this run in seconds, without loading the model.
+        lost: Number of times a shard was lost with its worker and given to another.
     """
 
     rows: int = 0
@@ -35,7 +36,7 @@ class Summary:
 
     @property
     def rows_per_second(self) -> float:
-        """Speed of this run, without the rows of an earlier one."""
+        """Rows per second of this run; rows of earlier runs are not counted."""
         return (self.rows - self.resumed) / self.seconds if self.seconds else 0.0
 
     def fail(self, reason: str, example: str) -> None:
@@ -45,20 +46,20 @@ class Summary:
             self.examples.append(example)
 
     def add(self, other: Summary) -> None:
-        """Count ``other`` in."""
+        """Add the counts of another summary."""
         self.rows += other.rows
         self.labels.update(other.labels)
         self.failures.update(other.failures)
         self.examples = [*self.examples, *other.examples][:MAX_EXAMPLES]
 
     def to_dict(self) -> dict[str, Any]:
-        """Return what is true of the rows, whoever finished them, as JSON values."""
-        # Not dataclasses.asdict, which makes counters of counters' items.
+        """Return the counts that do not depend on the run, as JSON values."""
+        # dataclasses.asdict does not copy Counter correctly.
         counts = {"labels": dict(self.labels), "failures": dict(self.failures)}
         return {"rows": self.rows, **counts, "examples": self.examples}
 
     @classmethod
     def from_dict(cls, content: Mapping[str, Any]) -> Summary:
-        """Return the counts that :meth:`to_dict` gave."""
+        """Return a summary from the result of :meth:`to_dict`."""
         labels, failures = Counter(content["labels"]), Counter(content["failures"])
         return cls(content["rows"], labels, failures, list(content["examples"]))

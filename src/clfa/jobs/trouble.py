@@ -1,4 +1,4 @@
-"""Failures of disks, networks and clusters in the midst of work."""
+"""Errors of storage and clusters during a job."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ from clfa.errors import CLFAError
 
 
 class StorageError(CLFAError):
-    """Input that could not be read, or output that could not be written, for reasons outside its content."""
+    """Input could not be read, or output could not be written, for reasons other than its content."""
 
 
 class ClusterError(CLFAError):
-    """A cluster that is absent, too small, or lost."""
+    """A cluster is unavailable, too small, or lost."""
 
 
 @contextmanager
 def storage(place: Path | str, doing: str = "written to") -> Iterator[None]:
-    """Turn an :class:`OSError` of the block into a :class:`StorageError`.
+    """Convert an :class:`OSError` of the block to a :class:`StorageError`.
 
     Args:
         place: File or folder, for the message.
-        doing: What could not be done with it.
+        doing: The failed operation, for the message.
     """
     try:
         yield

@@ -1,4 +1,4 @@
-"""Which columns of a table a worker reads."""
+"""Selection of the columns that a worker reads from a table."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from clfa.tables.columns import Columns, find_columns
 from clfa.tables.row import TableOptions
 from clfa.tables.table import Table
 
-# What of a run's columns decides a result.
+# Column settings of a run that affect results.
 _USED = ("id", "text", "image", "knowledge", "image_root", "separator")
 
 
 @dataclass(frozen=True)
 class WantedColumns:
-    """Columns to be found in each table; see :func:`clfa.tables.columns.find_columns`.
+    """Columns to find in each table; see :func:`clfa.tables.columns.find_columns`.
 
     Args:
-        given: Column by field, as the caller gave them.
-        run: Columns of the table that the model was trained on.
+        given: Column names by field, as given by the caller.
+        run: Columns of the training table of the model.
         required: Fields that must have a column.
-        tables: What the files themselves do not say, as the caller gave it.
+        tables: Separator and sheet of the input tables, where the caller gave them.
     """
 
     given: Mapping[str, str | None] = field(default_factory=dict)
@@ -39,9 +39,9 @@ class WantedColumns:
         """Return the columns of a table.
 
         Raises:
-            DataError: When one that was given or is required is not there.
+            DataError: If a given or required column does not exist.
         """
-        # A table of which no row is readable has no columns to be missed.
+        # If no row of a table is readable, its columns are unknown.
         required = self.required if table.columns or table.declares_columns else ()
         return find_columns(
             table.columns,
@@ -53,7 +53,7 @@ class WantedColumns:
         )
 
     def to_dict(self) -> dict[str, Any]:
-        """Return what results depend on, as JSON values."""
+        """Return the settings that affect results, as JSON values."""
         run = None if self.run is None else {name: getattr(self.run, name) for name in _USED}
         tables = {"separator": self.tables.separator, "sheet": self.tables.sheet}
         return {"given": dict(self.given), "run": run, **{key: value for key, value in tables.items() if value}}

@@ -1,4 +1,4 @@
-"""What a job is: a worker to be opened, and what it makes of rows."""
+"""Interfaces of jobs and workers, and the outcome of a row."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from clfa.tables.cells import Cells
 
 @dataclass
 class Outcome:
-    """What became of one row.
+    """Outcome of one row.
 
     Args:
-        values: The result, as it stands in a JSON record between ``id`` and ``error``.
-        error: Why there is no result, or ``None``.
-        reason: The kind of failure in two words, for counting.
-        labels: Classes it counts for.
+        values: The result: the fields of a JSON record between ``id`` and ``error``.
+        error: Error message if there is no result, else ``None``.
+        reason: Short name of the kind of failure, for counting.
+        labels: Predicted classes, for counting.
     """
 
     values: dict[str, Any] = field(default_factory=dict)
@@ -38,12 +38,12 @@ def _as_it_is(values: Mapping[str, Any]) -> Mapping[str, Any]:
 
 @dataclass(frozen=True)
 class ResultShape:
-    """How results are written.
+    """Format of results.
 
     Args:
-        schema: Flat columns of a result, for CSV and Parquet; ``id`` and ``error`` are added to them.
-        flatten: Makes the flat columns' values from an outcome's; absent ones are null.
-        json: Whether outcomes' values are JSON values. Others (arrays) go to folders only.
+        schema: Flat columns of a result, for CSV and Parquet; ``id`` and ``error`` are added.
+        flatten: Converts the values of an outcome to flat columns; absent columns are null.
+        json: Whether the values are JSON values. Other values (arrays) can be written to folders only.
     """
 
     schema: pa.Schema
@@ -52,14 +52,14 @@ class ResultShape:
 
 
 class Worker(ABC):
-    """A loaded model at work on rows.
+    """Interface of workers: a loaded model that processes rows.
 
     Attributes:
-        identity: What its results depend on, named in words, as JSON values: model, preprocessing, columns.
-        shape: How its results are written.
-        columns: Which columns of a table it reads.
-        window_size: Rows it takes at a time.
-        unreadable: Values of a row that cannot be read.
+        identity: Values that its results depend on (model, preprocessing, columns), as JSON values by name.
+        shape: Format of its results.
+        columns: Columns that it reads.
+        window_size: Maximum number of rows per call.
+        unreadable: Result values of a row that cannot be read.
     """
 
     identity: dict[str, Any]
@@ -69,33 +69,33 @@ class Worker(ABC):
     unreadable: Mapping[str, Any] = {}
 
     def busy(self) -> AbstractContextManager[None]:
-        """Return a context within which many windows follow each other: memory is held ready for the next one."""
+        """Return a context for processing many windows; memory is kept allocated between windows."""
         return busy()
 
     @abstractmethod
     def __call__(self, rows: Sequence[Cells]) -> list[Outcome]:
-        """Return the results of readable rows, in order.
+        """Return the outcomes of readable rows, in order.
 
         Args:
-            rows: At most :attr:`window_size`; paths of images are resolved.
+            rows: At most :attr:`window_size` rows, with resolved image paths.
         """
 
     def stream(self, windows: Iterable[Sequence[Cells]]) -> Iterator[list[Outcome]]:
-        """Yield the results of each window, in order. A worker may ask for the next window before it yields one's.
+        """Yield the outcomes of each window, in order. The next window may be read before the current one is yielded.
 
         Args:
-            windows: Readable rows, :attr:`window_size` of them at a time.
+            windows: Windows of at most :attr:`window_size` readable rows.
         """
         for rows in windows:
             yield self(rows) if rows else []
 
     @abstractmethod
     def close(self) -> None:
-        """Say what there is to say at the end of all work, and remove what was made for it."""
+        """Log final warnings and remove temporary files."""
 
 
 class Job(ABC):
-    """A worker to be: small enough to send to other machines, and loads nothing before :meth:`open`.
+    """Interface of jobs: a small object that can be sent to other machines and loads nothing before :meth:`open`.
 
     Attributes:
         kind: Name of the job in manifests.
@@ -107,8 +107,8 @@ class Job(ABC):
 
     @abstractmethod
     def open(self) -> Worker:
-        """Load.
+        """Load the model and return the worker.
 
         Raises:
-            CLFAError: When something cannot be loaded.
+            CLFAError: If something cannot be loaded.
         """

@@ -51,10 +51,10 @@ class EfficientNetLitePreTrainedModel(PreTrainedModel):
 
 
 class EfficientNetLiteModel(EfficientNetLitePreTrainedModel):
-    """Feature extractor.
+    """EfficientNet-Lite without the classifier.
 
     Args:
-        config: Its configuration.
+        config: Configuration.
     """
 
     def __init__(self, config: EfficientNetLiteConfig) -> None:
@@ -63,16 +63,21 @@ class EfficientNetLiteModel(EfficientNetLitePreTrainedModel):
         self.post_init()
 
     def forward(self, pixel_values: torch.Tensor, **kwargs: Any) -> BaseModelOutputWithPooling:
-        """(B, 3, H, W) -> ``last_hidden_state`` (B, 1280, H/32, W/32), ``pooler_output`` its mean (B, 1280)."""
+        """Return ``last_hidden_state`` (B, 1280, H/32, W/32) and its mean ``pooler_output`` (B, 1280).
+
+        Args:
+            pixel_values: (B, 3, H, W).
+            kwargs: Ignored.
+        """
         grid = self.backbone.extract_features(pixel_values)
         return BaseModelOutputWithPooling(last_hidden_state=grid, pooler_output=grid.mean(dim=(2, 3)))
 
 
 class EfficientNetLiteForImageClassification(EfficientNetLitePreTrainedModel):
-    """Image classifier; class names in ``config.id2label``.
+    """EfficientNet-Lite with the image classifier; class names are in ``config.id2label``.
 
     Args:
-        config: Its configuration.
+        config: Configuration.
     """
 
     def __init__(self, config: EfficientNetLiteConfig) -> None:
@@ -82,7 +87,12 @@ class EfficientNetLiteForImageClassification(EfficientNetLitePreTrainedModel):
         self.post_init()
 
     def forward(self, pixel_values: torch.Tensor, **kwargs: Any) -> ImageClassifierOutput:
-        """(B, 3, H, W) -> ``logits`` (B, classes)."""
+        """Return ``logits`` (B, classes).
+
+        Args:
+            pixel_values: (B, 3, H, W).
+            kwargs: Ignored.
+        """
         return ImageClassifierOutput(logits=self.classify_pooled(self.efficientnet(pixel_values).pooler_output))
 
     def classify_pooled(self, pooled: torch.Tensor) -> torch.Tensor:

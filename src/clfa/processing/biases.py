@@ -1,4 +1,4 @@
-"""Word-pair graphs of samples as weighted attention biases, the graphs kept on disk by content."""
+"""Attention biases from word-pair graphs, which are cached on disk by content."""
 
 from __future__ import annotations
 
@@ -14,22 +14,23 @@ from clfa.processing.processor import CLFAProcessor, tokenizer_digest
 from clfa.progress import track
 from clfa.store import ABSENT_KEY, FeatureStore, text_key
 
-# Bumped when the meaning of stored graphs changes, so that old caches are not read as new ones.
+# Increase when the format of stored graphs changes, so that old caches are not used.
 _FORMAT = 1
-# Samples between two writes.
+# Samples per write.
 _CHUNK = 256
 _WIDTH = 3
 
-Part = tuple[float, FeatureStore, list[bytes]]
+# Weight of a graph, its store, and the key of each sample.
+_WeightedStore = tuple[float, FeatureStore, list[bytes]]
 
 
 class WordPairBiases:
-    """Biases of N samples, as triples row, column, weighted value (pairs, 3).
+    """Biases of N samples, as triples of row, column and weighted value (pairs, 3).
 
     Args:
-        processor: With weighted word graphs.
-        texts: N texts, ``None`` or empty where a sample has none.
-        knowledge: N knowledge texts, ``None`` or empty where a sample has none; ``None`` without a knowledge stream.
+        processor: A processor with word graphs of nonzero weight.
+        texts: N texts; ``None`` or empty for a sample without text.
+        knowledge: N knowledge texts; ``None`` or empty for a sample without one. ``None`` without a knowledge stream.
         cache: Cache directory.
     """
 
@@ -44,8 +45,8 @@ class WordPairBiases:
         assert graphs is not None
         knowledge = [None] * len(texts) if knowledge is None else list(knowledge)
         samples = list(zip(texts, knowledge, strict=True))
-        self._text: list[Part] = []
-        self._pair: list[Part] = []
+        self._text: list[_WeightedStore] = []
+        self._pair: list[_WeightedStore] = []
         if graphs.gamma and graphs.lexicon is not None:
             store = _store(processor, cache, "affective-self", graphs.lexicon.fingerprint)
             self._text.append((graphs.gamma, store, [text_key(text) if text else ABSENT_KEY for text in texts]))
@@ -71,11 +72,11 @@ class WordPairBiases:
         return bool(self._pair)
 
     def text(self, index: int) -> np.ndarray:
-        """Bias of one sample's text self-attention (pairs, 3)."""
+        """Return the bias of one sample's text self-attention (pairs, 3)."""
         return _weighted(self._text, index)
 
     def pair(self, index: int) -> np.ndarray:
-        """Bias of one sample's text-knowledge attention (pairs, 3); no pairs without knowledge."""
+        """Return the bias of one sample's text-knowledge attention (pairs, 3); no pairs without knowledge."""
         return _weighted(self._pair, index)
 
 
@@ -104,11 +105,11 @@ def _ensure(
 
 
 def _pair_key(text: str | None, knowledge: str | None) -> bytes:
-    # The length keeps two texts apart that are the same when joined.
+    # The length makes the key of the joined texts unambiguous.
     return text_key(f"{len(text)} {text}{knowledge}") if text and knowledge else ABSENT_KEY
 
 
-def _weighted(parts: Sequence[Part], index: int) -> np.ndarray:
+def _weighted(parts: Sequence[_WeightedStore], index: int) -> np.ndarray:
     weight = np.ones(_WIDTH, np.float32)
     triples = [np.empty((0, _WIDTH), np.float32)]
     for value, store, keys in parts:

@@ -1,4 +1,4 @@
-"""Samples of differing length to one batch, padded to its longest."""
+"""Collator: padding and stacking of samples to a batch."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ import torch
 
 from clfa.processing.sparse import dense
 
-# Attention biases, and the mask of the tokens attended to. They are padded last, to lengths known only then.
+# Attention biases, and the mask of the tokens attended to. Biases are padded last, when the padded lengths are known.
 _BIASES = {"text_bias": "attention_mask", "knowledge_bias": "knowledge_attention_mask"}
 
 
 @dataclass
 class CLFACollator:
-    """Pad and stack.
+    """Pad samples to the longest one and stack them.
 
     Args:
-        pad_token_id: The tokenizer's.
+        pad_token_id: Padding token of the tokenizer.
 
     Example:
         >>> batch = CLFACollator()([{"input_ids": [1, 2, 3], "labels": 0}, {"input_ids": [4], "labels": 1}])
@@ -31,7 +31,7 @@ class CLFACollator:
     pad_token_id: int = 0
 
     def __call__(self, samples: Sequence[dict[str, Any]]) -> dict[str, torch.Tensor]:
-        """B samples -> tensors by the names of :meth:`clfa.modeling.CLFAModel.forward`."""
+        """Return the tensors of B samples, by argument name of :meth:`clfa.modeling.CLFAModel.forward`."""
         batch: dict[str, torch.Tensor] = {}
         for name in samples[0]:
             values = [sample[name] for sample in samples]
@@ -40,7 +40,7 @@ class CLFACollator:
             if name == "input_ids":
                 batch["input_ids"], batch["attention_mask"] = self._pad_ids(values)
             elif name == "knowledge_input_ids":
-                # A batch without any knowledge carries none, so that the model does no work for it.
+                # Omit knowledge if no sample has any, so that the model computes nothing for it.
                 if any(len(ids) for ids in values):
                     batch[name], batch["knowledge_attention_mask"] = self._pad_ids(values)
             elif name == "knowledge_features":
@@ -50,7 +50,7 @@ class CLFACollator:
                 batch[name], batch["attention_mask"] = _pad_rows(values)
             elif name in ("pixel_values", "image_features"):
                 present = [value for value in values if value is not None]
-                # Without any picture there is nothing to stack; the model then needs none.
+                # Omit the images if no sample has one.
                 if present:
                     blank = np.zeros_like(present[0])
                     batch[name] = _stack([blank if value is None else value for value in values])

@@ -1,4 +1,4 @@
-"""A corpus split as the trainer reads it: tokens or cached features, pictures decoded one at a time."""
+"""PyTorch data set of a corpus split: token ids or cached features; images are decoded on access."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ if TYPE_CHECKING:
 
 
 class EncodedDataset(torch.utils.data.Dataset[dict[str, Any]]):
-    """Samples of one split, ready for :class:`clfa.processing.collator.CLFACollator`.
+    """Samples of one split, as input of :class:`clfa.processing.collator.CLFACollator`.
 
-    Texts are tokenised here once; pictures stay encoded and are decoded when a sample is asked for, unless the features
-    of a frozen vision encoder are at hand.
+    Texts are tokenised once, in the constructor. Images are decoded when a sample is read, unless features of a frozen
+    vision encoder are given.
 
     Args:
         split: Rows in the schema of :mod:`clfa.data.schema`.
@@ -30,9 +30,9 @@ class EncodedDataset(torch.utils.data.Dataset[dict[str, Any]]):
         text_features: Token features of a frozen text encoder by ``text_keys``, instead of token ids.
         image_features: Features of a frozen vision encoder by ``image_keys``, instead of pixels.
         text_keys: Content keys of the texts, needed with ``text_features``.
-        image_keys: Content keys of the pictures, needed with ``image_features``.
-        guide_embeds: Guide embeddings of texts and pictures, each (N, D).
-        use_knowledge: Whether samples carry their knowledge texts.
+        image_keys: Content keys of the images, needed with ``image_features``.
+        guide_embeds: Guide embeddings of texts and images, each (N, D).
+        use_knowledge: Whether samples contain their knowledge texts.
         knowledge_features: Token features of the knowledge texts by ``knowledge_keys``, instead of token ids.
         knowledge_keys: Content keys of the knowledge texts, needed with ``knowledge_features``.
         biases: Word-pair graphs of the samples.
@@ -78,7 +78,7 @@ class EncodedDataset(torch.utils.data.Dataset[dict[str, Any]]):
         return len(self.labels)
 
     def lengths(self) -> list[int] | None:
-        """Text tokens per sample, for grouping samples of like length; ``None`` without text."""
+        """Return the number of text tokens of each sample, for grouping by length; ``None`` without text."""
         if self.token_ids is not None:
             return [len(ids) for ids in self.token_ids]
         if self.text_features is not None and self.text_keys is not None:
@@ -86,10 +86,10 @@ class EncodedDataset(torch.utils.data.Dataset[dict[str, Any]]):
         return None
 
     def __getitem__(self, index: int) -> dict[str, Any]:
-        """One sample; an absent text has no tokens, an absent image is ``None``, a missing label is NaN.
+        """Return one sample. A missing text has no tokens, a missing image is ``None``, a missing label is NaN.
 
         Raises:
-            ImageError: Naming a picture that cannot be read.
+            ImageError: If the image cannot be read; the message names it.
         """
         sample: dict[str, Any] = {}
         if self.token_ids is not None:
@@ -118,9 +118,9 @@ class EncodedDataset(torch.utils.data.Dataset[dict[str, Any]]):
         return sample
 
     def __getitems__(self, indices: list[int]) -> list[dict[str, Any]]:
-        """Samples of a batch, as a ``DataLoader`` asks for them; their pictures are decoded side by side.
+        """Return the samples of a batch for a ``DataLoader``, with images decoded in parallel threads.
 
-        Where loader workers are at work this is one of them, and the others are the side.
+        In a worker process of the loader, images are decoded in one thread.
         """
         threads = min(torch.get_num_threads(), len(indices))
         decodes = self.reads_images and self.image_features is None

@@ -1,4 +1,4 @@
-"""Texts and pictures in, tensors out: one object to save beside the model."""
+"""Processor: conversion of texts, images and knowledge texts to tensors. It is saved with the model."""
 
 from __future__ import annotations
 
@@ -29,23 +29,23 @@ _INPUTS = ("text", "images", "knowledge", "return_tensors")
 
 
 def tokenizer_digest(tokenizer: Any) -> str:
-    """Hexadecimal digest of a fast tokenizer's vocabulary and rules, for naming caches."""
+    """Return a hexadecimal digest of a fast tokenizer's vocabulary and rules, for the names of caches."""
     content = json.loads(tokenizer.backend_tokenizer.to_str())
-    # What the last call cut and padded to, not a property of the tokenizer.
+    # Truncation and padding depend on the last call, not on the tokenizer.
     content = {name: value for name, value in content.items() if name not in ("truncation", "padding")}
     return hashlib.blake2b(json.dumps(content, sort_keys=True).encode(), digest_size=16).hexdigest()
 
 
 class CLFAProcessor(ProcessorMixin):
-    """A tokenizer and an image processor; either may be absent in a model of one modality.
+    """A tokenizer and an image processor; a model of one modality has only one of them.
 
     Args:
         image_processor: Any Transformers image processor.
         tokenizer: Any Transformers tokenizer.
-        max_length: Most text tokens kept, special tokens included (77 in the paper).
-        knowledge_max_length: Most knowledge tokens kept (66 in the paper).
+        max_length: Maximum number of text tokens, including special tokens (77 in the paper).
+        knowledge_max_length: Maximum number of knowledge tokens (66 in the paper).
         knowledge: The recipe's ``knowledge`` section, or its content; ``None`` for a model without a knowledge stream.
-            New posts get their knowledge texts and word graphs by it.
+            It defines the knowledge texts and word graphs of new posts.
 
     Example:
         >>> processor = CLFAProcessor.from_pretrained("runs/mine/model")        # doctest: +SKIP
@@ -69,20 +69,20 @@ class CLFAProcessor(ProcessorMixin):
         super().__init__(image_processor, tokenizer, **kwargs)
 
     def check_argument_for_proper_class(self, argument_name: str, argument: Any) -> Any:
-        """Let a modality be absent; anything present is checked as usual."""
+        """Accept ``None`` for a missing modality; check other values as usual."""
         return None if argument is None else super().check_argument_for_proper_class(argument_name, argument)
 
     def save_pretrained(  # type: ignore[override]
         self, save_directory: str | os.PathLike[str], **kwargs: Any
     ) -> list[str]:
-        """Write the tokenizer, the image processor and the lengths into ``save_directory``.
+        """Write the tokenizer, the image processor and the settings to ``save_directory``.
 
         Args:
-            save_directory: Directory, made if absent; normally the model's.
-            kwargs: Passed on to the parts.
+            save_directory: Directory, usually the model's; created if absent.
+            kwargs: Arguments for ``save_pretrained`` of tokenizer and image processor.
 
         Returns:
-            The files written.
+            The files of the directory.
         """
         directory = Path(save_directory)
         directory.mkdir(parents=True, exist_ok=True)
@@ -118,15 +118,15 @@ class CLFAProcessor(ProcessorMixin):
     def from_pretrained(  # type: ignore[override]
         cls, pretrained_model_name_or_path: str | os.PathLike[str], **kwargs: Any
     ) -> CLFAProcessor:
-        """Load what :meth:`save_pretrained` wrote, from a directory or a hub id.
+        """Load a processor from a directory or a hub id.
 
         Raises:
-            ModelError: When there is no CLFA processor, or a damaged one.
+            ModelError: If there is no CLFA processor, or it is damaged.
         """
         place = pretrained_model_name_or_path
         path = cached_file(resolve_pretrained(place), PROCESSOR_FILE, _raise_exceptions_for_missing_entries=False)
         if path is None:
-            raise ModelError(f"{str(place)!r} holds no CLFA processor: {PROCESSOR_FILE} is missing.")
+            raise ModelError(f"{str(place)!r} contains no CLFA processor: {PROCESSOR_FILE} is missing.")
         try:
             settings = json.loads(Path(path).read_text(encoding="utf-8"))
             modalities = settings.get("modalities", ["text", "image"])
@@ -137,7 +137,7 @@ class CLFAProcessor(ProcessorMixin):
                 for name, default in (("max_length", 77), ("knowledge_max_length", 66))
             }
         except (ValueError, TypeError, AttributeError) as error:
-            raise ModelError(f"{path} is damaged ({error}); save the processor anew.") from error
+            raise ModelError(f"{path} is damaged ({error}); save the processor again.") from error
         processor = cls(
             pretrained(AutoImageProcessor, place) if "image" in modalities else None,
             pretrained(AutoTokenizer, place) if "text" in modalities else None,
@@ -188,22 +188,22 @@ class CLFAProcessor(ProcessorMixin):
         """Prepare a batch of B samples; texts are padded to the longest of the batch.
 
         Args:
-            text: One text or B of them; ``None`` where a sample has none, for models that allow it.
-            images: One picture or B of them: PIL images, paths, fsspec addresses, bytes, or the schema's dictionaries.
-            knowledge: One knowledge text or B of them, ``None`` or empty where a sample has none.
+            text: One text, or B texts; ``None`` for a sample without text, if the model allows it.
+            images: One image, or B images: PIL images, paths, fsspec addresses, bytes, or the schema's dictionaries;
+                ``None`` for a sample without an image, if the model allows it.
+            knowledge: One knowledge text, or B knowledge texts; ``None`` or empty for a sample without one.
             return_tensors: ``"pt"`` for PyTorch tensors, ``"np"`` for NumPy arrays.
-            unknown: Nothing; any other argument is an error.
+            unknown: Any other argument; raises an error.
 
         Returns:
-            ``input_ids`` and ``attention_mask`` (B, T), ``pixel_values`` (B, 3, H, W), where a sample has no picture
-            (``None``) also ``image_present`` (B,), and, where any sample has
-            knowledge, ``knowledge_input_ids`` and ``knowledge_attention_mask`` (B, K). With word graphs also
-            ``text_bias`` (B, T, T) and ``knowledge_bias`` (B, T, K), as far as they have weights.
+            ``input_ids`` and ``attention_mask`` (B, T); ``pixel_values`` (B, 3, H, W); ``image_present`` (B,) if an
+            image is missing; ``knowledge_input_ids`` and ``knowledge_attention_mask`` (B, K) if any sample has
+            knowledge; ``text_bias`` (B, T, T) and ``knowledge_bias`` (B, T, K) for word graphs with nonzero weights.
 
         Raises:
-            TypeError: An argument of another name; the message has the nearest.
-            ValueError: Another ``return_tensors``, or unequal numbers of texts, images and knowledge texts.
-            ImageError: Naming the picture that cannot be read.
+            TypeError: If an argument is unknown; the message suggests the nearest name.
+            ValueError: If ``return_tensors`` is not valid, or the numbers of texts, images and knowledge texts differ.
+            ImageError: If an image cannot be read; the message names it.
         """
         _check_names(unknown)
         if return_tensors not in _TENSORS:
@@ -233,17 +233,17 @@ class CLFAProcessor(ProcessorMixin):
         return BatchFeature(batch)
 
     def __getstate__(self) -> dict[str, Any]:
-        # WordNet is read through open files, which do not travel to a loader's processes; it is loaded again there.
+        # WordNet has open files, which cannot be pickled; worker processes load it again.
         return {**self.__dict__, "_word_graphs": None}
 
     @property
     def word_graphs(self) -> WordGraphs | None:
-        """The word-pair graphs that the knowledge settings give a weight, loaded when first asked for.
+        """The word-pair graphs with a nonzero weight in the knowledge settings, loaded on first use.
 
         Raises:
-            RecipeError: When a lexicon's package or path is missing, or the tokenizer cannot say where pieces stand.
-            DataError: When a lexicon or WordNet cannot be read.
-            ModelError: When they are not those that the model was trained with.
+            RecipeError: If a lexicon's package or path is missing, or the tokenizer is not a fast tokenizer.
+            DataError: If a lexicon or WordNet cannot be read.
+            ModelError: If lexicon or WordNet differ from those that the model was trained with.
         """
         if self.knowledge is None or self.tokenizer is None or not self.knowledge.has_graphs:
             return None
@@ -264,7 +264,7 @@ class CLFAProcessor(ProcessorMixin):
         return self._word_graphs
 
     def pieces(self, texts: Sequence[str | None], max_length: int | None = None) -> list[Pieces]:
-        """Which word each token of :meth:`token_ids` belongs to, cut at the same length; no tokens without text."""
+        """Return the word of each token of :meth:`token_ids`, truncated equally; no tokens without text."""
         if not texts:
             return []
         encoded = self.tokenizer(
@@ -278,15 +278,14 @@ class CLFAProcessor(ProcessorMixin):
         return [align(text, offsets, special) if text else align("", [], []) for text, offsets, special in parts]
 
     def pixels(self, images: Sequence[Any]) -> torch.Tensor:
-        """Resize and normalise loaded PIL images -> (B, 3, H, W)."""
-        pixel_values: torch.Tensor = self.image_processor(images=list(images), return_tensors="pt")["pixel_values"]
-        return pixel_values
+        """Resize and normalise PIL images; return (B, 3, H, W)."""
+        return self.image_processor(images=list(images), return_tensors="pt")["pixel_values"]
 
     def image_inputs(self, pixels: Sequence[torch.Tensor | None]) -> dict[str, torch.Tensor]:
-        """``pixel_values`` (B, 3, H, W) of B prepared pictures, and ``image_present`` (B,) where one has none.
+        """Return ``pixel_values`` (B, 3, H, W) of B samples, and ``image_present`` (B,) if an image is missing.
 
         Args:
-            pixels: Pictures (3, H, W) as :meth:`pixels` makes them, ``None`` where a sample has none.
+            pixels: Images (3, H, W) from :meth:`pixels`; ``None`` for a sample without an image.
         """
         inputs: dict[str, torch.Tensor] = {}
         first = next((image for image in pixels if image is not None), None)
@@ -298,13 +297,12 @@ class CLFAProcessor(ProcessorMixin):
         return inputs
 
     def token_ids(self, texts: Sequence[str], max_length: int | None = None) -> list[list[int]]:
-        """Token ids of each text, special tokens included, cut but not padded."""
+        """Return the token ids of each text, with special tokens, truncated but not padded."""
         # Tokenizers fail on an empty list.
         if not texts:
             return []
         encoded = self.tokenizer(list(texts), truncation=True, max_length=max_length or self.max_length)
-        ids: list[list[int]] = encoded["input_ids"]
-        return ids
+        return encoded["input_ids"]
 
     def _biases(
         self, texts: Sequence[str | None], knowledge: Sequence[str | None] | None, batch: dict[str, Any]
@@ -334,7 +332,7 @@ class CLFAProcessor(ProcessorMixin):
 
 
 def _listed(given: Any) -> list[Any] | None:
-    """One sample's input or a batch's, as a list."""
+    """Return the input of one sample or of a batch as a list."""
     if given is None:
         return None
     several = isinstance(given, Sequence) and not isinstance(given, str | bytes)
@@ -345,11 +343,11 @@ def _check_names(unknown: Mapping[str, Any]) -> None:
     for name in unknown:
         nearest = difflib.get_close_matches(name, _INPUTS, n=1)
         hint = f" Did you mean {nearest[0]!r}?" if nearest else ""
-        raise TypeError(f"CLFAProcessor has no argument {name!r}.{hint} It takes {', '.join(_INPUTS)}.")
+        raise TypeError(f"CLFAProcessor has no argument {name!r}.{hint} The arguments are {', '.join(_INPUTS)}.")
 
 
 def _check_counts(given: Mapping[str, list[Any] | None]) -> None:
     counts = {name: len(values) for name, values in given.items() if values is not None}
     if len(set(counts.values())) > 1:
         found = ", ".join(f"{name}: {count}" for name, count in counts.items())
-        raise ValueError(f"unequal numbers ({found}); give as many of each, with None where a sample has none.")
+        raise ValueError(f"unequal numbers of inputs ({found}); give one per sample, with None for a missing input.")

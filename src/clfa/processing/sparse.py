@@ -1,4 +1,4 @@
-"""Sparse attention biases made dense."""
+"""Conversion of sparse attention biases to dense tensors."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ import torch
 
 
 def dense(triples: Sequence[np.ndarray], rows: int, columns: int) -> torch.Tensor:
-    """Triples of B samples as one tensor; values of equal places are added.
+    """Convert the triples of B samples to one tensor; values at equal positions are added.
 
     Args:
         triples: Row, column, value (pairs, 3) of each sample.
-        rows: Query tokens of the padded batch.
-        columns: Key tokens of the padded batch.
+        rows: Number of query tokens of the padded batch.
+        columns: Number of key tokens of the padded batch.
 
     Returns:
         (B, rows, columns) in float32.

@@ -1,4 +1,4 @@
-"""Cells of a row as every part of the package understands them."""
+"""Conversion of the cells of a row: id, text, image and knowledge."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ from clfa.tables.lines import whole_characters
 from clfa.tables.paths import resolve_path
 from clfa.tables.row import Row
 
-# Beyond, a float does not hold every whole number.
+# Above this value, a float cannot represent every integer.
 _EXACT = 2**53
 
 
 @dataclass(slots=True)
 class Cells:
-    """What a row says, brought to one form.
+    """The converted cells of a row.
 
     Args:
         id: The id cell as text, or the row's number.
-        text: The text, cleaned; ``None`` where there is none.
+        text: The cleaned text, or ``None``.
         image: Path (absolute, or below the table's folder), address, encoded bytes, a mapping of ``bytes`` and
-            ``path``, or an image object; ``None`` where there is none.
-        knowledge: The knowledge text, cleaned, or ``None``.
+            ``path``, or an image object; ``None`` without an image.
+        knowledge: The cleaned knowledge text, or ``None``.
     """
 
     id: str
@@ -41,9 +41,9 @@ def read_cells(row: Row, columns: Columns, root: str) -> Cells:
     """Return id, text, image and knowledge of a row.
 
     Args:
-        row: A row that can be read.
-        columns: Which column holds what.
-        root: Folder or address that relative image paths start from.
+        row: A row without an error.
+        columns: Column of each field.
+        root: Base folder or address of relative image paths.
     """
 
     def cell(name: str | None) -> Any:
@@ -70,13 +70,13 @@ def is_missing(value: Any) -> bool:
 
 
 def as_text(value: Any) -> str:
-    """Return a cell as text: numbers without a needless ``.0``, bytes decoded, lists as JSON, ``""`` where missing."""
+    """Return a cell as text: whole numbers without ``.0``, bytes decoded, lists as JSON, ``""`` if missing."""
     if isinstance(value, str):
         return value if value.isascii() else whole_characters(value)
     if is_missing(value):
         return ""
     if isinstance(value, float) and value.is_integer() and abs(value) < _EXACT:
-        # pandas makes floats of a column of whole numbers with a gap.
+        # pandas converts an integer column with missing cells to floats.
         return str(int(value))
     if isinstance(value, (bytes, bytearray)):
         return decode_bytes(bytes(value))[0]
@@ -86,12 +86,12 @@ def as_text(value: Any) -> str:
 
 
 def read_text(value: Any) -> str | None:
-    """Return a text cell, cleaned by :func:`clfa.tables.encoding.clean_text`; ``None`` where nothing is left."""
+    """Return a text cell, cleaned by :func:`clfa.tables.encoding.clean_text`; ``None`` if it is empty."""
     return clean_text(as_text(value)) or None
 
 
 def read_id(value: Any, number: int) -> str:
-    """Return an id cell as text, or the row's number where it is empty."""
+    """Return an id cell as text, or the row's number if the cell is empty."""
     return as_text(value).replace("\x00", "").strip() or str(number)
 
 

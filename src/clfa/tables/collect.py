@@ -1,4 +1,4 @@
-"""A whole table in memory, as training needs it."""
+"""Reading of a whole table into memory, for training."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from clfa.tables.parquet import ParquetTable
 from clfa.tables.row import Row
 from clfa.tables.table import Table
 
-# Rows turned into columns at a time.
+# Rows converted to columns at a time.
 _BLOCK_ROWS = 1000
 
 
@@ -26,9 +26,9 @@ class CollectedTable:
     """All rows of a table.
 
     Args:
-        data: Those that can be read.
-        numbers: Number of each, as in :class:`clfa.tables.row.Row`.
-        bad: The others, without values.
+        data: Rows without an error.
+        numbers: Number of each of these rows, as in :class:`clfa.tables.row.Row`.
+        bad: Rows with an error, without values.
     """
 
     data: Dataset
@@ -37,13 +37,13 @@ class CollectedTable:
 
 
 def collect(table: Table) -> CollectedTable:
-    """Read all rows of a table. A column of mixed types becomes text.
+    """Read all rows of a table. A column of mixed types is converted to text.
 
     Raises:
-        DataError: When the table is damaged, or has no row that can be read and no column.
+        DataError: If the table is damaged, or has neither a readable row nor a column.
     """
     if isinstance(table, ParquetTable):
-        # Its columns have types, and declare what classes and pictures are.
+        # Keep the types of its columns, including class labels and images.
         data = Dataset(InMemoryTable(table.arrow()))
         return CollectedTable(data, list(range(1, len(data) + 1)), [])
     columns: dict[str, list[Any]] = {name: [] for name in table.columns} if table.declares_columns else {}
@@ -61,12 +61,12 @@ def collect(table: Table) -> CollectedTable:
             cells += [row.values.get(name) for row in good]
         numbers += [row.number for row in good]
     if not columns:
-        raise DataError(f"{table.path}: no objects in it" + (f"; {bad[0].error}" if bad else ""))
+        raise DataError(f"{table.path}: the file contains no objects" + (f"; {bad[0].error}" if bad else ""))
     return CollectedTable(from_columns(columns), numbers, bad)
 
 
 def from_columns(columns: Mapping[str, list[Any]]) -> Dataset:
-    """Return a data set of columns of Python values; a column of mixed types becomes text."""
+    """Return a data set from columns of Python values; a column of mixed types is converted to text."""
     return Dataset(InMemoryTable.from_pydict({name: _array(values) for name, values in columns.items()}))
 
 

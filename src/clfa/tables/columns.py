@@ -1,4 +1,4 @@
-"""Which column of a table holds what: found by the same rule for training and prediction, and kept with a run."""
+"""Assignment of table columns to fields. Training and prediction use the same rule; a run stores the result."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 from clfa.errors import Argument, DataError
 
-# Columns are found by these names, the first one first; letter case and blanks around a name do not count.
+# Usual column names, in order of preference. Letter case and surrounding blanks are ignored.
 USUAL_NAMES: dict[str, tuple[str, ...]] = {
     "id": ("id", "image_id", "tweet_id", "post_id", "uid"),
     "text": ("text", "tweet", "sentence", "caption", "content", "post", "title"),
@@ -21,19 +21,19 @@ USUAL_NAMES: dict[str, tuple[str, ...]] = {
 
 @dataclass(frozen=True)
 class Columns:
-    """Column of every field of one table; ``None``: it has none.
+    """Column of each field of a table; ``None`` for a field without a column.
 
     Args:
-        id: Of the id.
-        text: Of the text.
-        image: Of the image.
-        knowledge: Of extra text about the image.
-        label: Of the label.
-        split: Of the split's name.
-        image_root: Folder or address that relative image paths start from, where it is not the table's folder.
-        separator: Between the fields, for CSV and TSV files.
-        targets: Columns of each target, by its name.
-        unused: Columns whose names fit and whose content does not: ids that are not unique.
+        id: Column of the id.
+        text: Column of the text.
+        image: Column of the image.
+        knowledge: Column of extra text about the image.
+        label: Column of the label.
+        split: Column of the split's name.
+        image_root: Base folder or address of relative image paths, if it is not the table's folder.
+        separator: Field separator, for CSV and TSV files.
+        targets: Columns of each target, by target name.
+        unused: Columns with a usual name but unusable content: ids that are not unique.
     """
 
     id: str | None = None
@@ -48,12 +48,12 @@ class Columns:
     unused: Sequence[str] = ()
 
     def to_dict(self) -> dict[str, Any]:
-        """Return JSON values."""
+        """Return the fields as JSON values."""
         return {**asdict(self), "unused": list(self.unused)}
 
     @classmethod
     def from_dict(cls, content: Mapping[str, Any]) -> Columns:
-        """Return what :meth:`to_dict` gave; keys of later versions are left aside."""
+        """Return the columns from the output of :meth:`to_dict`; unknown keys (of later versions) are ignored."""
         known = {entry.name for entry in fields(cls)}
         return cls(**{name: value for name, value in content.items() if name in known})
 
@@ -67,20 +67,21 @@ def find_columns(
     declared: bool = True,
     required: Sequence[str] = ("text",),
 ) -> Columns:
-    """Find the column of every field.
+    """Find the column of each field.
 
-    A column that the caller names comes first, then the one that the run was trained on, then the usual names.
+    Order of preference: the column given by the caller, the column of the training run, the usual names.
 
     Args:
         present: The table's columns.
-        source: The table, for messages.
-        given: Column by field, as the caller gave them.
-        run: Columns that a model's run resolved.
-        declared: Whether ``present`` is certainly the whole list; otherwise a column of the run counts as present.
+        source: Name of the table, for messages.
+        given: Column by field, given by the caller.
+        run: Columns that were used in the model's training run.
+        declared: Whether ``present`` is known to be complete; otherwise a column of the run counts as present,
+            unless there is one with another usual name.
         required: Fields that must have a column.
 
     Raises:
-        DataError: A column that was given and is absent, or a required one that there is none for; with those present.
+        DataError: If a given column is absent, or a required field has no column. The message lists the columns.
     """
     by_name = {_key(name): name for name in reversed(present)}
     unused = {_key(name) for name in run.unused} if run is not None else set()
@@ -98,10 +99,12 @@ def find_columns(
                     Argument(wanted, ...),
                     f"); columns there: {', '.join(present)}",
                 )
-        elif known is not None and (_key(known) in by_name or not declared):
-            found[wanted] = known if known in present else by_name.get(_key(known), known)
+        elif known is not None and _key(known) in by_name:
+            found[wanted] = known if known in present else by_name[_key(known)]
         else:
-            found[wanted] = next((by_name[name] for name in usual if name in by_name and name not in unused), None)
+            other = next((by_name[name] for name in usual if name in by_name and name not in unused), None)
+            # Rows further on may have the run's column, but not where another one stands in its place.
+            found[wanted] = known if other is None and not declared else other
         if found[wanted] is None and wanted in required:
             raise DataError(
                 f"{source}: no {wanted} column; name it with ",
@@ -117,13 +120,13 @@ def _key(name: str) -> str:
 
 
 def run_names(names: Mapping[str, str | None]) -> tuple[dict[str, str], Columns]:
-    """Tell apart columns that must be there from usual names, any of which another table may have instead.
+    """Separate columns that must exist from columns with a usual name, which another table may name differently.
 
     Args:
         names: Column by field.
 
     Returns:
-        For ``given`` and ``run`` of :func:`find_columns`.
+        The arguments ``given`` and ``run`` of :func:`find_columns`.
     """
     given = {field: name for field, name in names.items() if name is not None and name not in USUAL_NAMES[field]}
     others: dict[str, Any] = {field: name for field, name in names.items() if field not in given}

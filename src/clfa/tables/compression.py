@@ -1,4 +1,4 @@
-"""Files as bytes: local or at an fsspec address, compressed or not."""
+"""Opening of binary files: local or at an fsspec address, compressed or not."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def _zstandard(file: IO[bytes]) -> Any:
     return io.BufferedReader(pa.CompressedInputStream(pa.PythonFile(file, "r"), "zstd"), BUFFER)
 
 
-# Suffix -> what reads the file's content from the file.
+# Suffix -> function that opens the decompressed content of a file.
 COMPRESSIONS: dict[str, Callable[[IO[bytes]], Any]] = {
     ".gz": gzip.open,
     ".bz2": bz2.open,
@@ -32,16 +32,16 @@ COMPRESSIONS: dict[str, Callable[[IO[bytes]], Any]] = {
 
 
 def compression_of(path: str) -> str | None:
-    """Return the suffix of the compression, ``None`` for a plain file."""
+    """Return the compression suffix of a path, or ``None`` for an uncompressed file."""
     suffix = PurePosixPath(path.split("::")[0].lower()).suffix
     return suffix if suffix in COMPRESSIONS else None
 
 
 def open_binary(path: str) -> IO[bytes]:
-    """Open a file to read its content, decompressed.
+    """Open a file for reading; decompress its content.
 
     Raises:
-        DataError: When there is no such file, or the address cannot be opened.
+        DataError: If the file does not exist, or the address cannot be opened.
     """
     try:
         if is_address(path):
@@ -49,7 +49,7 @@ def open_binary(path: str) -> IO[bytes]:
 
             file: IO[bytes] = fsspec.open(path, "rb").open()
         else:
-            file = open(path, "rb", buffering=BUFFER)  # noqa: SIM115 - for the caller to close
+            file = open(path, "rb", buffering=BUFFER)  # noqa: SIM115 - the caller closes it
     except FileNotFoundError:
         raise DataError(f"{path}: no such file") from None
     except (ImportError, ValueError) as error:

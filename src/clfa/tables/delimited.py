@@ -1,4 +1,4 @@
-"""CSV and TSV files, without trust in their quotes."""
+"""CSV and TSV files, including files with faulty quotes."""
 
 from __future__ import annotations
 
@@ -17,22 +17,23 @@ from clfa.tables.quoting import Fields, may_close, split_fields
 from clfa.tables.row import Row, TableOptions
 from clfa.tables.table import Stretch, Table, stretches_from
 
-# Lines that one quoted text may run over.
+# Maximum number of lines of a quoted field.
 MAX_QUOTED_LINES = 10_000
 _MAX_HEADER_LINES = 100
 _DECLARED = re.compile(r"sep=(.)\s*")
 
 
-# A row, and the byte at which it begins; ``None`` for a line that cannot be read without the one before it.
+# Byte offset of a row, and the row. The offset is ``None`` for a line that can only be read after the previous one.
 _Placed = tuple[int | None, Row]
 
 
 class DelimitedTable(Table):
-    """A file of fields between separators; its first line that is not blank names the columns.
+    """A file with separated fields; its first non-blank line contains the column names.
 
-    Every line of the file is part of the header, of a row, of a row with an error, or blank. A row has an error when
-    its fields are not as many as the columns, or its bytes are no text. A quoted field may have line breaks; a quote
-    that is never closed is an ordinary character, and so is one that is "closed" by the first quote of a later row.
+    Every line of the file is blank, or belongs to the header, to a row, or to a row with an error. A row has an error
+    if its number of fields differs from the number of columns, or its bytes are not text. A quoted field may contain
+    line breaks. A quote that is never closed is an ordinary character; so is a quote that only the opening quote of a
+    later row would close.
     """
 
     def __init__(self, path: str, options: TableOptions) -> None:
@@ -80,10 +81,10 @@ class DelimitedTable(Table):
             yield row
 
     def stretches(self, size: int) -> list[Stretch]:
-        """See :meth:`clfa.tables.table.Table.stretches`; cut at bytes where the file has them."""
+        """See :meth:`clfa.tables.table.Table.stretches`; in byte offsets if the file is seekable."""
         if not self._file.seekable:
             return super().stretches(size)
-        with self.damage("the last one read"):
+        with self.damage(None):
             return stretches_from((offset for offset, _ in self._placed_rows()), size)
 
     def stretch(self, stretch: Stretch, columns: Sequence[str] | None = None) -> Iterator[Row]:
@@ -95,24 +96,24 @@ class DelimitedTable(Table):
         with self.damage(lambda: number):
             for _, row in islice(self._placed_rows(stretch.start, stretch.first), stretch.rows):
                 number = row.number
-                # Which line that is, nobody knows here.
+                # The line number in the whole file is unknown here.
                 row.line = 0
                 yield row
 
     def _placed_rows(self, offset: int | None = None, number: int = 0) -> Iterator[_Placed]:
-        """Rows from the first one on, or from the one that begins at a byte.
+        """Read rows with their byte offsets.
 
         Args:
-            offset: That byte.
-            number: Rows before it.
+            offset: Byte offset of the first row to read; ``None`` for the first row of the file.
+            number: Number of rows before it.
         """
-        feed = _Feed(self._file.lines() if offset is None else self._file.lines(offset))
+        buffer = _LineBuffer(self._file.lines() if offset is None else self._file.lines(offset))
         kept = blank = 0
         if offset is None:
-            while kept < self._first_line - 1 and feed.next() is not None:
+            while kept < self._first_line - 1 and buffer.next() is not None:
                 kept += 1
         separator, columns, width = self.separator, self.columns, len(self.columns)
-        while (item := feed.next()) is not None:
+        while (item := buffer.next()) is not None:
             place, start, line = item
             lines = 1
             if isinstance(line, UnreadableLine):
@@ -125,7 +126,7 @@ class DelimitedTable(Table):
                         blank += 1
                         continue
                 elif (found := split_fields(text, separator)).open:
-                    fields, lines = self._quoted(item, feed, len(found.values) - 1)
+                    fields, lines = self._quoted(item, buffer, len(found.values) - 1)
                 else:
                     fields = found.values if len(found.values) == width else self._best(text, found)
                 if len(fields) == width:
@@ -138,14 +139,14 @@ class DelimitedTable(Table):
             kept += lines
             yield start, row
             if row.error is not None:
-                # Whatever the lines after the first were to be, each is listed.
+                # Each further line of an unreadable row is a row with an error.
                 for line_number in range(place + 1, place + lines):
                     number += 1
                     yield None, Row(number, {}, row.error, line_number)
-        assert kept + blank == feed.taken, f"{self.path}: {feed.taken} lines, of which {kept} + {blank} were read"
+        assert kept + blank == buffer.taken, f"{self.path}: {buffer.taken} lines, of which {kept} + {blank} were read"
 
     def _best(self, text: str, found: Fields) -> list[str]:
-        """Another reading of a line whose quotes are closed, if it has as many fields as there are columns."""
+        """Return the fields of a line with closed quotes, split another way if that gives one field per column."""
         width = len(self.columns)
         plain = text.split(self.separator)
         if len(plain) == width:
@@ -153,14 +154,14 @@ class DelimitedTable(Table):
         spaced = split_fields(text, self.separator, skip_blanks=True)
         return spaced.values if len(spaced.values) == width and not spaced.open else found.values
 
-    def _quoted(self, item: Line, feed: _Feed, place: int) -> tuple[list[str], int]:
-        """Fields of a row whose quote is open at the end of its first line, and its number of lines."""
+    def _quoted(self, item: Line, buffer: _LineBuffer, place: int) -> tuple[list[str], int]:
+        """Return the fields and the number of lines of a row whose first line ends inside a quoted field."""
         assert isinstance(item[2], str)
         text = item[2].rstrip("\r\n")
         parts, following = [item[2]], []
         size = len(item[2])
         while len(parts) < MAX_QUOTED_LINES and size < MAX_LINE:
-            line = feed.next()
+            line = buffer.next()
             if line is None:
                 break
             following.append(line)
@@ -178,12 +179,12 @@ class DelimitedTable(Table):
             if found.proper and not self._profile.swallowed(text, place, others, whole):
                 return found.values, len(parts)
             break
-        feed.give_back(following)
+        buffer.give_back(following)
         return text.split(self.separator), 1
 
 
-class _Feed:
-    """Lines of a file, some of which were read before and given back."""
+class _LineBuffer:
+    """Lines of a file, with the possibility to give lines back and read them again."""
 
     def __init__(self, source: Iterator[Line]) -> None:
         self._source = source
@@ -207,10 +208,10 @@ def _is_blank(line: str | UnreadableLine, separator: str = "") -> bool:
 
 
 def _declared_separator(line: str | UnreadableLine) -> str | None:
-    """The separator that Excel writes above the header, as ``sep=;``."""
+    """Return the separator from a line ``sep=;``, which Excel writes above the header."""
     match = _DECLARED.fullmatch(line) if isinstance(line, str) else None
     return match[1] if match else None
 
 
 def _reason(line: str | UnreadableLine) -> str:
-    return line.reason if isinstance(line, UnreadableLine) else "it is alone with the separator"
+    return line.reason if isinstance(line, UnreadableLine) else "there is no line after the separator declaration"

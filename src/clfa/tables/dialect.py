@@ -1,4 +1,4 @@
-"""Which character separates the fields of a CSV or TSV file."""
+"""Detection of the field separator of a CSV or TSV file."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ SEPARATORS = (",", "\t", ";", "|")
 
 
 def find_separator(lines: Sequence[str], likely: Sequence[str]) -> str:
-    """Return the separator under which most lines have as many fields as the first.
+    """Return the separator with which most lines have as many fields as the header.
 
     Args:
-        lines: The file's first lines that are not blank, without their ends; the header first.
-        likely: Separators to prefer where others fit as well, the likeliest first; with the one that the file's suffix
-            stands for last, which is also the answer for a file of one column.
+        lines: The file's first non-blank lines, without line ends; the header first.
+        likely: Separators to prefer if several fit equally well, the most likely first. The last one is the usual
+            separator for the file's suffix; it is also the result for a file with one column.
     """
     best, best_score = likely[-1], 0.0
     for separator in dict.fromkeys((*likely, *SEPARATORS)):
@@ -24,7 +24,7 @@ def find_separator(lines: Sequence[str], likely: Sequence[str]) -> str:
             continue
         others = [split_fields(line, separator) for line in lines[1:]]
         fitting = [len(fields.values) == width for fields in others if not fields.open]
-        # A header alone says something, and lines that fit say more.
+        # The header counts as one fitting line.
         score = (1.0 + sum(fitting)) / (1.0 + len(fitting)) + 0.25 * (separator in likely)
         if score > best_score:
             best, best_score = separator, score

@@ -1,11 +1,11 @@
-"""Text files in mixed encodings, decoded one by one to text that reads as text.
+"""Detection of text encodings and decoding of texts in mixed encodings.
 
-Collections of posts are often written by tools that fell back to the encoding of somebody's machine: MVSA's texts are
-ASCII or GBK (curly quotes, accents and Cyrillic included), other copies hold Windows-1252. Statistical detectors guess
-wildly on a line of 100 bytes of which two are not ASCII. Here every candidate encoding that can decode the bytes is
-priced: each character costs about as many bits as it is surprising in a post (an accented letter inside a word is
-cheap, a lone ideograph between Latin letters is not, a control character hardly ever happens), and the cheapest reading
-wins.
+Collections of posts often mix encodings, because tools write in the default encoding of a machine: MVSA's texts are
+ASCII or GBK (curly quotes, accents and Cyrillic included), other copies contain Windows-1252. Statistical detectors are
+unreliable on a line of 100 bytes with two non-ASCII bytes. This module computes a cost for each candidate encoding that
+can decode the bytes. The cost of a character is about its information content in a post, in bits: low for an accented
+letter inside a word, higher for a single ideograph between Latin letters, very high for a control character. The
+encoding with the lowest total cost is chosen.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ _BOMS = (
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
 
-# Bits to pay for assuming an encoding at all. Bytes that happen to be valid UTF-8 mostly are UTF-8.
+# Prior cost of each encoding in bits. Bytes that are valid UTF-8 are usually UTF-8.
 _PRIORS = {"utf-8": 0.0, "gb18030": 12.0, "cp1252": 12.0, "cp1251": 18.0, "cp932": 18.0}
 _WIDE_PRIORS = {"utf-16-le": 8.0, "utf-16-be": 8.0}
 _USUAL_PRIOR = 0.0
 _UNUSUAL_UTF8_PRIOR = 4.0
 
 _BROKEN = 40.0
-# GBK's user-defined zone: what became of some emoji.
+# GBK's user-defined zone, which some tools use for emoji.
 _PRIVATE_USE = 15.0
 _INCOMPLETE_TAIL = 25.0
 _MOST_BROKEN = 0.1
@@ -51,27 +51,27 @@ _UNREADABLE = re.compile(
 
 
 def decode_text(raw: bytes, *, usual: str | None = None) -> tuple[str, str]:
-    """The text in ``raw`` on one line, and the encoding it was read as.
+    """Decode bytes to one line of text, and return the text and its encoding.
 
     Args:
         raw: Content of a text file or one line of it, in any of UTF-8, UTF-16 or UTF-32 with a byte order mark,
             GB18030 (GBK, GB2312), Windows-1252, Windows-1251 or Shift_JIS (cp932).
-        usual: Encoding in which the other texts of the same collection are, if known. It breaks ties where bytes read
-            well in two ways, for instance a single GBK character that is valid UTF-8 by accident.
+        usual: Encoding of the other texts of the same collection, if known. It decides between encodings of similar
+            cost, for instance for a single GBK character that is also valid UTF-8.
 
     Returns:
-        The text cleaned by :func:`clean_text`, and a codec name; ``"ascii"`` where any would do, and a name ending in
-        ``" (damaged)"`` where no codec read all bytes and the unreadable ones were left out.
+        The text cleaned by :func:`clean_text`, and a codec name: ``"ascii"`` if all bytes are ASCII; a name ending in
+        ``" (damaged)"`` if no codec decodes all bytes and undecodable bytes were left out.
 
     Raises:
-        DataError: The bytes are not text (binary data).
+        DataError: If the bytes are not text (binary data).
     """
     text, encoding = decode_bytes(raw, usual=usual)
     return clean_text(text), encoding
 
 
 def decode_bytes(raw: bytes, *, usual: str | None = None) -> tuple[str, str]:
-    """Like :func:`decode_text`, with line breaks and every other character kept."""
+    """Decode bytes as :func:`decode_text` does, but keep line breaks and all other characters."""
     if raw.isascii() and b"\x00" not in raw:
         text, encoding = raw.decode("ascii"), "ascii"
     else:
@@ -83,13 +83,14 @@ def decode_bytes(raw: bytes, *, usual: str | None = None) -> tuple[str, str]:
 
 
 def usual_encoding(counts: Mapping[str, int]) -> str | None:
-    """The encoding of a collection, where nearly all of its texts that are not ASCII agree on one.
+    """Return the common encoding of a collection's non-ASCII texts.
 
     Args:
-        counts: Number of texts by encoding, as :func:`decode_text` named them without a hint.
+        counts: Number of texts by encoding, from :func:`decode_text` without ``usual``.
 
     Returns:
-        A value for ``usual`` in :func:`decode_text`, or ``None``: fewer than 20 such texts or below 90 % agreement.
+        A value for ``usual`` in :func:`decode_text`; ``None`` for fewer than 20 non-ASCII texts, or if fewer than 90 %
+        of them have the same encoding.
     """
     others = {encoding: count for encoding, count in counts.items() if encoding != "ascii"}
     total = sum(others.values())
@@ -100,7 +101,7 @@ def usual_encoding(counts: Mapping[str, int]) -> str | None:
 
 
 def clean_text(text: str) -> str:
-    """One line: control, private-use and replacement characters gone, runs of white space one blank, ends stripped."""
+    """Remove control, private-use and replacement characters, and replace each run of white space by one blank."""
     return _SPACE.sub(" ", _UNREADABLE.sub("", _SPACE.sub(" ", text))).strip()
 
 
@@ -120,7 +121,7 @@ def _choose(raw: bytes, usual: str | None) -> tuple[str, str]:
     for encoding, prior in priors.items():
         decoder = codecs.getincrementaldecoder(encoding)()
         try:
-            # Posts are cut to a number of bytes; an incomplete last character is dropped, not fatal.
+            # Posts may be truncated to a number of bytes; ignore an incomplete last character.
             text = decoder.decode(raw)
         except UnicodeDecodeError:
             continue
@@ -130,13 +131,13 @@ def _choose(raw: bytes, usual: str | None) -> tuple[str, str]:
     if best is not None:
         return best[1], best[2]
     damaged = ((text := raw.decode(encoding, "replace"), encoding) for encoding in priors)
-    # A stretch of unreadable bytes is one accident, however long.
+    # A run of undecodable bytes counts as one error, whatever its length.
     text, encoding = min(damaged, key=lambda reading: priors[reading[1]] + _cost(_DAMAGE.sub("\ufffd", reading[0])))
     return text, f"{encoding} (damaged)"
 
 
 def _cost(text: str) -> float:
-    """Surprise of ``text`` in bits, ASCII letters for free."""
+    """Return the cost of ``text`` in bits; ASCII characters cost nothing."""
     total = 0.0
     for index, char in enumerate(text):
         if char >= "\x80" or char < " ":
@@ -151,14 +152,14 @@ def _context_cost(char: str, before: str, after: str) -> float:
     if kind in ("other", "ascii"):
         return 0.0
     if kind == "ideograph":
-        # Between Latin letters an ideograph is an accented word read wrongly; beside its own kind it is at home.
+        # An ideograph between Latin letters is probably a wrongly decoded accent; beside other ideographs it is usual.
         alone = "ideograph" not in (left, right)
         in_a_word = 10.0 * (left in ("ascii", "latin")) + 6.0 * (right in ("ascii", "latin")) * (left != "ideograph")
         return 4.0 * alone + in_a_word
     if kind == "latin":
         strange = (left not in ("latin", "ascii", "other")) + (right not in ("latin", "ascii", "other"))
         alone = left == "other" and right == "other"
-        # Languages in Latin script accent single letters; whole accented words are another alphabet read wrongly.
+        # Latin-script languages accent single letters; a word of accented letters is probably a wrongly decoded script.
         crowded = 4.0 * (left == "latin") + 4.0 * (right == "latin")
         return 8.0 * strange + 4.0 * alone + crowded + 8.0 * (char.isupper() and before.islower())
     alone = kind not in (left, right)
@@ -213,7 +214,7 @@ def _char_cost(char: str) -> float:
 
 
 def _ideograph_cost(char: str) -> float:
-    # Both national standards order their characters in two levels, the frequent ones first.
+    # Both national standards have two levels of characters, the frequent ones in the first.
     for standard, last_frequent in (("gb2312", 0xD7), ("euc_jp", 0xCF)):
         try:
             lead = char.encode(standard)[0]
@@ -225,17 +226,17 @@ def _ideograph_cost(char: str) -> float:
 
 
 def wide_encoding(head: bytes) -> str | None:
-    """Return the codec of a file in UTF-16 or UTF-32, with or without a byte order mark, ``None`` for any other.
+    """Return the codec of a UTF-16 or UTF-32 file, with or without a byte order mark; ``None`` for other encodings.
 
-    Without a mark it is told by its first two characters being ASCII, as in ``id,text`` or ``{"id"``, or by a share of
-    zero bytes at even or odd places only.
+    Without a mark, UTF-16 is detected by two ASCII characters at the beginning, as in ``id,text`` or ``{"id"``, or by
+    zero bytes at even or at odd positions only.
 
     Args:
         head: The file's first bytes.
     """
     for mark, encoding in _BOMS:
         if head.startswith(mark) and encoding != "utf-8-sig":
-            # A decoder for the mark's byte order would keep the mark.
+            # The decoder of a fixed byte order would keep the mark.
             return encoding
     head = head[:4096]
     even, odd = head[0::2].count(0), head[1::2].count(0)

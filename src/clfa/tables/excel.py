@@ -18,12 +18,12 @@ logger = logging.getLogger(__name__)
 
 
 class ExcelTable(Table):
-    """One sheet of an ``.xlsx`` file; its first row that is not blank names the columns."""
+    """One sheet of an ``.xlsx`` file; its first non-blank row contains the column names."""
 
     def __init__(self, path: str, options: TableOptions) -> None:
         super().__init__(path, options)
         if compression_of(path) is not None:
-            raise DataError(f"{path}: an Excel file is compressed inside; unpack this one.")
+            raise DataError(f"{path}: a compressed Excel file is not supported; decompress it first.")
         with self.damage(0), self._sheet() as sheet:
             for number, cells in enumerate(sheet.iter_rows(values_only=True), start=1):
                 if not _is_blank(cells):
@@ -42,7 +42,7 @@ class ExcelTable(Table):
             import openpyxl
         except ImportError as error:
             raise DataError(
-                f"{self.path}: reading Excel files needs openpyxl: pip install 'clfa[excel]'. Or save it as CSV."
+                f"{self.path}: reading Excel files needs openpyxl: pip install 'clfa[excel]'. Or save the file as CSV."
             ) from error
         with open_binary(self.path) as file:
             try:
@@ -54,12 +54,12 @@ class ExcelTable(Table):
                 wanted = self.options.sheet or names[0]
                 if wanted not in names:
                     raise DataError(
-                        f"{self.path}: no sheet {wanted!r}; it has {', '.join(names)}. Choose with ",
+                        f"{self.path}: no sheet {wanted!r}; the sheets are {', '.join(names)}. Choose with ",
                         Argument("sheet", ...),
                         ".",
                     )
                 if self.options.sheet is None and len(names) > 1:
-                    logger.info("%s: reading the first of its sheets, %r.", self.path, wanted)
+                    logger.info("%s: reading the first sheet, %r.", self.path, wanted)
                 yield book[wanted]
             finally:
                 book.close()

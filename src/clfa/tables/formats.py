@@ -1,4 +1,4 @@
-"""Table formats by suffix: a new format is a file with a :class:`clfa.tables.table.Table` and a line here."""
+"""Registry of table formats by suffix. A new format is one file with a :class:`clfa.tables.table.Table`."""
 
 from __future__ import annotations
 
@@ -23,22 +23,22 @@ TABLE_FORMATS = Registry(
 
 
 def table_suffix(path: str) -> str:
-    """Return the suffix that names the format, in lower case, without that of a compression."""
+    """Return the format suffix in lower case, without a compression suffix."""
     name = PurePosixPath(path.split("::")[0].lower())
     return PurePosixPath(name.stem).suffix if name.suffix in COMPRESSIONS else name.suffix
 
 
 def table_stem(path: str) -> str:
-    """Return the file's name without the suffixes of format and compression, in lower case."""
+    """Return the file name in lower case, without the suffixes of format and compression."""
     name = PurePosixPath(path.split("::")[0].lower())
     return PurePosixPath(name.stem).stem if name.suffix in COMPRESSIONS else name.stem
 
 
 def is_table(path: str) -> bool:
-    """Return whether ``path`` has a table's suffix."""
+    """Return whether ``path`` has the suffix of a table format."""
     return table_suffix(path) in TABLE_FORMATS
 
 
 def known_suffixes() -> list[str]:
-    """Return every suffix, without those of compressions."""
+    """Return all format suffixes, without compression suffixes."""
     return TABLE_FORMATS.names()

@@ -1,4 +1,4 @@
-"""One JSON array of objects, read element by element."""
+"""JSON files that contain one array of objects, read element by element."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from clfa.tables.table import Table
 _BLOCK = 1 << 18
 _BETWEEN = re.compile(r"[\s,]*")
 _MARK = re.compile(r'"(?:[^"\\]|\\.)*+"|[{}\[\],"]', re.DOTALL)
-# Where an element may begin after one whose brackets do not match.
+# Possible start of an element after an element with unmatched brackets.
 _NEXT = re.compile(r"(?:\}\s*,|\n)\s*(?=\{)")
 
 
 class JsonArrayTable(Table):
-    """A file that is one array of objects. An element that is no object has an error, and the others are read."""
+    """A file with one array of objects. An element that is not an object becomes a row with an error."""
 
     declares_columns = False
 
@@ -50,7 +50,7 @@ class JsonArrayTable(Table):
 
 
 def _elements(file: IO[str]) -> Iterator[tuple[int, int, str]]:
-    """Line, number of lines and text of each element; of broken ones what there is between their neighbours."""
+    """Return line, number of lines and text of each element; for a malformed one, the text between its neighbours."""
     buffer, position, line, whole, block = "", 0, 1, False, _BLOCK
     opened = False
     while True:
@@ -71,7 +71,7 @@ def _elements(file: IO[str]) -> Iterator[tuple[int, int, str]]:
             elif whole:
                 return
         more = file.read(block)
-        # An element longer than a block is looked at again a few times, not once per block.
+        # Doubling the block limits how often a long element is parsed again.
         block *= 2
         whole = not more
         buffer, position = buffer[position:] + more, 0
@@ -84,9 +84,9 @@ def _elements(file: IO[str]) -> Iterator[tuple[int, int, str]]:
 
 
 def _end_of(buffer: str, start: int, whole: bool) -> int | None:
-    """Where the element that begins at ``start`` ends; ``None`` where more of the file has to be read."""
+    """Return the end of the element that begins at ``start``; ``None`` if more of the file must be read."""
     try:
-        end: int = DECODER.raw_decode(buffer, start)[1]
+        end = DECODER.raw_decode(buffer, start)[1]
         if end < len(buffer) or whole:
             return end
         return None

@@ -1,4 +1,4 @@
-"""JSON lines: one object on each line."""
+"""JSON Lines files: one object per line."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from clfa.tables.table import Stretch, Table, stretches_from
 
 
 class JsonLinesTable(Table):
-    """A file of objects, one on each line; blank lines are passed over, lines that are no object have an error."""
+    """A file with one object per line. Blank lines are skipped; any other line becomes a row with an error."""
 
     declares_columns = False
 
@@ -41,17 +41,17 @@ class JsonLinesTable(Table):
         assert number + blank == lines, f"{self.path}: {lines} lines, of which {number} + {blank} were read"
 
     def known_length(self) -> int | None:
-        """See :meth:`clfa.tables.table.Table.known_length`; a pass over the file that decodes nothing."""
+        """See :meth:`clfa.tables.table.Table.known_length`; counts the lines without decoding them."""
         if not self._file.seekable:
             return None
         with open_binary(self.path) as file:
             return sum(1 for line in file if not line.isspace())
 
     def stretches(self, size: int) -> list[Stretch]:
-        """See :meth:`clfa.tables.table.Table.stretches`; cut at bytes where the file has them."""
+        """See :meth:`clfa.tables.table.Table.stretches`; in byte offsets if the file is seekable."""
         if not self._file.seekable:
             return super().stretches(size)
-        with self.damage("the last one read"):
+        with self.damage(None):
             return stretches_from((item[1] for item in self._file.lines() if not _is_blank(item)), size)
 
     def stretch(self, stretch: Stretch, columns: Sequence[str] | None = None) -> Iterator[Row]:

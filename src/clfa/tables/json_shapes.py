@@ -1,4 +1,4 @@
-"""Which of the shapes that people write a JSON file has, whatever its suffix says."""
+"""Detection of the layout of a JSON file by its content: JSON Lines or one array."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ _ADVICE = "write one object per line (.jsonl), or a list of objects (.json)"
 
 
 def open_json(path: str, options: TableOptions) -> Table:
-    """Open JSON lines or one JSON array of objects; ``.jsonl``, ``.ndjson`` and ``.json`` stand for either.
+    """Open JSON Lines or one JSON array of objects; the suffix does not decide which.
 
     Raises:
-        DataError: When the file is one object over several lines, or one that holds the list of rows.
+        DataError: If the file is one object over several lines, or one object that contains the list of rows.
     """
     lines = [line for _, _, line in TextFile(path).head() if not isinstance(line, str) or line.strip()]
     texts = [line.strip() for line in lines if isinstance(line, str)]
@@ -35,7 +35,7 @@ def open_json(path: str, options: TableOptions) -> Table:
 def _refuse_one_object(path: str, texts: list[str]) -> None:
     value = _parsed(texts[0])
     if value is None and len(texts) > 1:
-        # All of it, or as much as was looked at.
+        # The whole file, or its beginning.
         whole = _parsed("\n".join(texts))
         if isinstance(whole, dict) or texts[0] == "{":
             inside = _list_inside(whole) if isinstance(whole, dict) else None
@@ -47,7 +47,7 @@ def _refuse_one_object(path: str, texts: list[str]) -> None:
 def _how(inside: str | None) -> str:
     if inside is None:
         return f"{_ADVICE[0].upper()}{_ADVICE[1:]}; in pandas, to_json(..., orient='records', lines=True)."
-    return f"The rows seem to be under {inside!r}: {_ADVICE}, of what is under {inside!r}."
+    return f"The rows seem to be in the list {inside!r}: {_ADVICE}, from the list {inside!r} only."
 
 
 def _parsed(text: str) -> Any:
@@ -58,7 +58,7 @@ def _parsed(text: str) -> Any:
 
 
 def _list_inside(value: dict[str, Any]) -> str | None:
-    """The name under which an object holds a list or mapping of rows."""
+    """Return the key of a list of objects in ``value``, or ``None``."""
     for name, item in value.items():
         if isinstance(item, list) and item and all(isinstance(row, dict) for row in item):
             return name

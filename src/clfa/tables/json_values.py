@@ -1,4 +1,4 @@
-"""JSON objects as rows."""
+"""Conversion of JSON objects to rows."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from typing import Any
 
 from clfa.tables.lines import whole_characters
 
-# Escapes of what no text may hold: halves of surrogate pairs, and NUL.
+# Escapes of characters that are removed: unpaired surrogates and NUL.
 _ESCAPES = re.compile(r"\\u(?:d[89a-f]|0000)", re.IGNORECASE)
 
 
 class BadRecord(ValueError):
-    """JSON that is no row."""
+    """JSON that is not a row."""
 
 
 def _constant(name: str) -> float | None:
@@ -33,16 +33,16 @@ DECODER = json.JSONDecoder(parse_constant=_constant, object_pairs_hook=_object)
 
 
 class JsonRows:
-    """Makes rows of JSON values: names without blanks at their ends, texts without what no text may hold."""
+    """Parser of JSON rows. Strips field names; removes unpaired surrogates and NUL from texts."""
 
     def __init__(self) -> None:
         self._clean: set[str] = set()
 
     def parse(self, text: str) -> dict[str, Any]:
-        """Return the object that ``text`` is.
+        """Parse the JSON object ``text``.
 
         Raises:
-            BadRecord: When it is none; with the reason.
+            BadRecord: If ``text`` is not a JSON object; with the reason.
         """
         try:
             value = DECODER.decode(text)
@@ -53,14 +53,14 @@ class JsonRows:
         return self.row(value, text)
 
     def row(self, value: Any, text: str) -> dict[str, Any]:
-        """Return a decoded value as a row.
+        """Convert a decoded value to a row.
 
         Args:
-            value: What was decoded.
-            text: From what.
+            value: Decoded JSON.
+            text: Its JSON source.
 
         Raises:
-            BadRecord: When it is no object, or has a field twice.
+            BadRecord: If the value is not an object, or a field occurs twice.
         """
         if not isinstance(value, dict):
             raise BadRecord(f"a JSON object was expected, not {type(value).__name__}")
@@ -69,7 +69,7 @@ class JsonRows:
         if not self._clean.issuperset(value):
             named = {name.strip(): cell for name, cell in value.items()}
             if len(named) != len(value):
-                raise BadRecord("a field occurs twice, blanks at the ends of its name aside")
+                raise BadRecord("a field occurs twice, if blanks around its name are ignored")
             if named.keys() == value.keys():
                 self._clean.update(value)
             value = named

@@ -1,4 +1,4 @@
-"""Physical lines of a text file of any size, each in its own encoding."""
+"""Lines of a text file of any size. Each line may have its own encoding."""
 
 from __future__ import annotations
 
@@ -13,37 +13,37 @@ from clfa.errors import DataError
 from clfa.tables.compression import compression_of, open_binary
 from clfa.tables.encoding import decode_bytes, wide_encoding
 
-# A line beyond this many bytes is no post; it is listed instead of read into memory as one.
+# Maximum length of a line in bytes. A longer line is reported as an error and not held in memory.
 MAX_LINE = 64 * 1024 * 1024
-# What is looked at to find out encoding, separator and columns.
+# Size of the beginning of a file from which encoding, separator and columns are detected.
 HEAD_BYTES, HEAD_LINES = 64 * 1024, 200
 _BOM = b"\xef\xbb\xbf"
-# How bytes that are not UTF-8 come out of `surrogateescape`.
+# Code points that `surrogateescape` uses for bytes that are not UTF-8.
 _UNDECODED = re.compile("[\udc80-\udcff]")
 
 
 @dataclass(frozen=True)
 class UnreadableLine:
-    """A line that is no text, or too long.
+    """A line that is not text, or too long.
 
     Args:
-        reason: Why.
+        reason: Reason, for messages.
     """
 
     reason: str
 
 
-# Number of the line from 1, byte at which it begins (-1 where bytes cannot be told), and the line with its end.
+# Line number from 1, byte offset (-1 if unknown), and the line with its line end.
 Line = tuple[int, int, "str | UnreadableLine"]
 
 
 class TextFile:
-    """A text file in UTF-8, UTF-16, UTF-32, or in several one-byte and multi-byte encodings line by line.
+    """A text file in UTF-8, UTF-16 or UTF-32, or with lines in different one-byte and multi-byte encodings.
 
-    Lines end with a line feed, where the file has any, and otherwise with a carriage return.
+    Lines end with a line feed, or with a carriage return if the file has no line feed.
 
     Args:
-        path: File or address; compressed by its suffix.
+        path: File or address; its suffix says whether it is compressed.
     """
 
     def __init__(self, path: str) -> None:
@@ -56,7 +56,7 @@ class TextFile:
         self.seekable = self.encoding is None and self.newline == "\n" and compression_of(path) is None
 
     def head(self) -> list[Line]:
-        """Return the first lines, a bounded number of bytes of them."""
+        """Return the first lines: at most :data:`HEAD_LINES`, and about :data:`HEAD_BYTES` characters."""
         found, size = [], 0
         for line in islice(self.lines(), HEAD_LINES):
             found.append(line)
@@ -66,7 +66,7 @@ class TextFile:
         return found
 
     def open_text(self, newline: str = "") -> io.TextIOWrapper:
-        """Open the file as text; bytes that are not UTF-8 come as :func:`decode_line` takes them."""
+        """Open the file as text. Pass its lines to :func:`decode_line`, which decodes bytes that are not UTF-8."""
         errors = "surrogateescape" if self.encoding is None else "ignore"
         return io.TextIOWrapper(open_binary(self.path), self.encoding or "utf-8", errors=errors, newline=newline)
 
@@ -74,8 +74,8 @@ class TextFile:
         """Read lines.
 
         Args:
-            offset: Byte where to begin, the beginning of a line; only where ``seekable``.
-            number: Number of that line.
+            offset: Byte offset of the first line to read; only for ``seekable`` files.
+            number: Number of this line.
         """
         if self.encoding is not None or self.newline == "\r":
             with self.open_text(self.newline) as text:
@@ -123,7 +123,7 @@ def _text_lines(text: IO[str], newline: str, number: int) -> Iterator[Line]:
 
 
 def decode_line(text: str) -> str | UnreadableLine:
-    """Return a line of :meth:`TextFile.open_text` with every byte decoded, and without NUL characters."""
+    """Decode the remaining bytes of a line from :meth:`TextFile.open_text` and remove NUL characters."""
     line: str | UnreadableLine = text
     if _UNDECODED.search(text):
         line = _decode(text.encode("utf-8", "surrogateescape"))
@@ -132,7 +132,7 @@ def decode_line(text: str) -> str | UnreadableLine:
 
 def _decode(raw: bytes) -> str | UnreadableLine:
     try:
-        # Halves of surrogate pairs: what some programs write for an emoji or for half of one.
+        # Some programs write an emoji as two encoded surrogates, or truncate it to one.
         return whole_characters(raw.decode("utf-8", "surrogatepass"))
     except UnicodeDecodeError:
         pass
@@ -143,5 +143,5 @@ def _decode(raw: bytes) -> str | UnreadableLine:
 
 
 def whole_characters(text: str) -> str:
-    """Join halves of surrogate pairs that belong together, and leave out those that are alone."""
+    """Join surrogate pairs, and remove unpaired surrogates."""
     return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "ignore")

@@ -1,4 +1,4 @@
-"""Tables that are in memory: data frames and data sets."""
+"""Tables in memory: data frames and data sets."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from clfa.tables.table import Table
 
 
 class MemoryTable(Table):
-    """Rows of a pandas ``DataFrame`` or a ``datasets.Dataset``, under the rules for files.
+    """Rows of a pandas ``DataFrame`` or a ``datasets.Dataset``, with the same rules as for files.
 
     Args:
-        data: The table. Pictures of a data set come encoded: one that cannot be decoded fails where it is read.
+        data: The table. Images of a data set stay encoded, so that a broken image is an error of its own row only.
 
     Raises:
-        DataError: When it is neither, or has a column twice.
+        DataError: If ``data`` is of another type, or a column occurs twice.
     """
 
     def __init__(self, data: Any) -> None:
@@ -32,12 +32,12 @@ class MemoryTable(Table):
             self._data, self._names = _encoded(data), list(data.column_names)
         else:
             kinds = "the path of a table file, a pandas DataFrame or a datasets.Dataset"
-            raise DataError(f"a table is {kinds}, got {type(data).__name__}.")
+            raise DataError(f"a table must be {kinds}, got {type(data).__name__}.")
         self.columns = column_names(self._names, self.path, "its header") if self._names else ()
 
     @property
     def folder(self) -> str:
-        """Relative image paths start from the working directory."""
+        """Base folder of relative image paths: the working directory."""
         return ""
 
     def known_length(self) -> int:
@@ -67,6 +67,6 @@ def _encoded(data: Any) -> Any:
 
 
 def _is_a(module: str, name: str, data: Any) -> bool:
-    """Whether ``data`` is of a class of a package, which is imported by then if it is."""
+    """Return whether ``data`` is an instance of a package's class, without importing the package."""
     package = sys.modules.get(module)
     return package is not None and isinstance(data, getattr(package, name))

@@ -1,4 +1,4 @@
-"""Column names as a file has them."""
+"""Column names of a table."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from clfa.errors import DataError
 
 
 def column_names(header: Sequence[str], path: str, where: str) -> tuple[str, ...]:
-    """Return names without blanks at their ends, those of unnamed columns made up as pandas makes them up.
+    """Return the stripped column names; an unnamed column is called ``Unnamed: POSITION``, as in pandas.
 
     Args:
-        header: As the file has it.
+        header: Names in the file.
         path: The file, for messages.
-        where: Where in the file the names stand, for messages.
+        where: Location of the header in the file, for messages.
 
     Raises:
-        DataError: When there is no name, or one twice.
+        DataError: If there is no name, or a name occurs twice.
     """
     names = [name.strip().strip("\ufeff") for name in header]
     if not any(names):

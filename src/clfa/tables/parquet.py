@@ -12,18 +12,18 @@ from clfa.tables.names import column_names
 from clfa.tables.row import Row, TableOptions
 from clfa.tables.table import Stretch, Table
 
-# Rows in memory at once: with encoded pictures in them a hundred may be megabytes.
+# Rows in memory at once. A hundred rows with encoded images may take megabytes.
 _BATCH_ROWS = 256
 _BUFFER = 1 << 20
 
 
 class ParquetTable(Table):
-    """A Parquet file, row group by row group."""
+    """A Parquet file, read by row groups."""
 
     def __init__(self, path: str, options: TableOptions) -> None:
         super().__init__(path, options)
         if compression_of(path) is not None:
-            raise DataError(f"{path}: a Parquet file is compressed inside; unpack this one.")
+            raise DataError(f"{path}: a compressed Parquet file is not supported; decompress it first.")
         import pyarrow as pa
 
         try:
@@ -40,11 +40,11 @@ class ParquetTable(Table):
     def _open(self) -> Any:
         import pyarrow.parquet as pq
 
-        # Through a buffer, so that a row group of any size is never in memory as a whole.
+        # Buffered, so that a row group is never in memory as a whole.
         return pq.ParquetFile(open_binary(self.path), buffer_size=_BUFFER, pre_buffer=False)
 
     def arrow(self) -> Any:
-        """Return the whole table, with the types and notes of the file."""
+        """Return the whole table, with the types and metadata of the file."""
         import pyarrow as pa
 
         try:
@@ -54,7 +54,7 @@ class ParquetTable(Table):
             if isinstance(error, OSError) and error.errno is not None:
                 raise
             raise DataError(f"{self.path} is damaged: {error}") from error
-        # Renaming would lose the notes on what columns are.
+        # Renaming would remove the metadata of the columns.
         return table if list(self.columns) == table.column_names else table.rename_columns(list(self.columns))
 
     def known_length(self) -> int:
@@ -71,7 +71,7 @@ class ParquetTable(Table):
                 yield row
 
     def stretches(self, size: int) -> list[Stretch]:
-        """See :meth:`clfa.tables.table.Table.stretches`; cut between row groups, none of which is cut itself."""
+        """See :meth:`clfa.tables.table.Table.stretches`; a stretch consists of whole row groups."""
         found: list[Stretch] = []
         start = rows = first = 0
         for group, length in enumerate(self._groups):
@@ -84,7 +84,7 @@ class ParquetTable(Table):
         return found
 
     def stretch(self, stretch: Stretch, columns: Sequence[str] | None = None) -> Iterator[Row]:
-        """See :meth:`clfa.tables.table.Table.stretch`; columns that are not needed are not read."""
+        """See :meth:`clfa.tables.table.Table.stretch`; reads only the needed columns."""
         number = stretch.first
         with self.damage(lambda: number):
             for row in self._of_groups(range(stretch.start, stretch.stop), stretch.first, columns):
@@ -97,7 +97,7 @@ class ParquetTable(Table):
         renamed = {stored: name for name, stored in zip(names, wanted, strict=True) if stored != name}
         with self._open() as file:
             for batch in file.iter_batches(batch_size=_BATCH_ROWS, row_groups=list(groups), columns=wanted):
-                # Without any column there are rows all the same.
+                # Without columns, a batch still has a number of rows.
                 for values in batch.to_pylist() if batch.num_columns else [{} for _ in range(batch.num_rows)]:
                     number += 1
                     for name, value in values.items():

@@ -1,4 +1,4 @@
-"""Where files named in a table lie."""
+"""Resolution of file paths in a table."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ def is_address(path: str) -> bool:
 
 
 def resolve_path(path: str, root: str) -> str:
-    """Return ``path`` as it is where it is absolute or an address, else below ``root`` (a folder or an address)."""
+    """Return an absolute path or an address unchanged, and a relative path joined to ``root`` (folder or address)."""
     if is_address(path) or os.path.isabs(path) or not root:
         return path
     return f"{root.rstrip('/')}/{path}" if is_address(root) else os.path.normpath(os.path.join(root, path))
 
 
 def folder_of(path: str) -> str:
-    """Return the folder or address that relative image paths in the table ``path`` start from."""
+    """Return the base folder or address of relative image paths in the table ``path``."""
     return path.rpartition("/")[0] if is_address(path) else os.path.dirname(os.path.abspath(path))

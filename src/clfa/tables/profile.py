@@ -1,4 +1,4 @@
-"""What a row of a table looks like, to tell rows from the lines of one quoted text."""
+"""Typical form of a table's rows, to distinguish rows from the lines of a quoted field."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ from collections.abc import Iterable, Sequence
 from clfa.tables.quoting import split_fields
 
 _DIGITS, _LETTERS = re.compile(r"\d+"), re.compile(r"[^\W\d_]+")
-# From so many rows on a column has a shape, and a column of so few different values is one of classes.
+# Rows needed for a profile, and the maximum of different shapes or values of a column that is used in it.
 _FEWEST_ROWS, _MOST_SHAPES, _MOST_VALUES = 5, 3, 20
-# What holds for such a share of rows, or lines, is taken to hold.
+# A property of at least this fraction of rows or lines is considered general.
 _NEARLY_ALL = 0.8
 
 
 class RowProfile:
-    """Learns from a table's first lines what its columns look like.
+    """Typical values and shapes of the columns, from a table's first lines.
 
     Args:
-        header: The line with column names.
-        lines: The lines after it; those that are no rows by themselves are left aside.
+        header: The line with the column names.
+        lines: The lines after it; lines that are not complete rows are ignored.
         width: Number of columns.
-        separator: Between fields.
+        separator: Field separator.
     """
 
     def __init__(self, header: str, lines: Sequence[str], width: int, separator: str) -> None:
@@ -40,7 +40,7 @@ class RowProfile:
                 if len(shapes) <= _MOST_SHAPES:
                     self._shapes[column] = shapes
         plain = [cells for line in (header, *lines) if len(cells := line.split(separator)) == width]
-        # Programs that put every text in quotes leave none open.
+        # Columns in which every field is quoted.
         self._quoted = {
             column
             for column in range(width)
@@ -48,13 +48,13 @@ class RowProfile:
         }
 
     def swallowed(self, first: str, place: int, following: Sequence[str], whole: bool) -> bool:
-        """Return whether lines between two quotes are rows that a stray quote swallowed, not the text of one row.
+        """Return whether the lines between two quotes are separate rows, and the first quote is not an opening one.
 
         Args:
-            first: The line in which a quote is opened.
-            place: Column whose field it opens.
-            following: The lines after it, to the one in which the quote is closed.
-            whole: Whether the lines together have as many fields as there are columns.
+            first: The line with the first quote.
+            place: Column of the field that begins with this quote.
+            following: The lines after it, up to the line with the second quote.
+            whole: Whether all lines together have as many fields as there are columns.
         """
         lines = [line for line in following if line.strip()]
         rows = sum(map(self._resembles_row, lines))
@@ -62,7 +62,7 @@ class RowProfile:
             return rows > 0
         cells = first.split(self._separator)
         after = self._width - place - 1
-        # Is the first line a row by itself? Its text may hold separators.
+        # Check whether the first line is a row by itself. Its text may contain separators.
         if len(cells) < self._width or not self._fit(cells[:place], 0):
             return False
         if after and not self._fit(cells[-after:], place + 1):
@@ -75,17 +75,17 @@ class RowProfile:
             found = split_fields(line, self._separator)
             cells = found.values if found.proper and not found.open else []
         elif any('""' in cell and cell != '""' for cell in cells):
-            # Doubled as in a quoted text, and not in one of its own: it would have ended the text before it.
+            # Doubled quotes occur only inside a quoted text, so this line continues one.
             return False
         if len(cells) != self._width or self._width < 2 or not self._fit(cells, 0):
             return False
         if self._values or self._shapes or self._separator == "\t":
             return True
-        # Nothing is known of the columns. In a sentence a blank follows the comma.
+        # Without a profile: in a sentence, a blank follows the comma.
         return not any(cell.startswith(" ") for cell in cells) and self._width > 2
 
     def _fit(self, cells: Sequence[str], start: int) -> bool:
-        """Whether cells look like those of the columns from ``start`` on."""
+        """Return whether cells match the profile of the columns from ``start``."""
         for column, cell in enumerate(cells, start):
             if column in self._quoted and not cell.startswith('"'):
                 return False
@@ -97,7 +97,7 @@ class RowProfile:
 
 
 def _usual(cells: Iterable[str]) -> set[str]:
-    """The most frequent ones, as many as make nearly all: among the first lines may be some of a longer text."""
+    """Return the most frequent values, which together make nearly all cells. (Some lines may be parts of a text.)"""
     counts = Counter(cells)
     left = _NEARLY_ALL * counts.total()
     usual = set()

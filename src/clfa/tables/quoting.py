@@ -1,22 +1,22 @@
-"""Fields of one record of a CSV or TSV file."""
+"""Splitting of a record of a CSV or TSV file into fields."""
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass
 
-# The content of a quoted field and its closing quote; a quote inside is doubled. Never backtracks.
+# The content of a quoted field and its closing quote; a quote inside is doubled. Possessive, so it never backtracks.
 _QUOTED = re.compile(r'"([^"]*+(?:""[^"]*+)*+)"')
 _CLOSING = re.compile(r'[^"]*+(?:""[^"]*+)*+"')
 
 
 @dataclass(slots=True)
 class Fields:
-    """What :func:`split_fields` found.
+    """Result of :func:`split_fields`.
 
     Args:
-        values: The fields; the last one is cut short where a quote is ``open``.
-        open: Whether a quote was opened and not closed.
+        values: The fields; the last one is incomplete if a quote is ``open``.
+        open: Whether the last quoted field has no closing quote.
         proper: Whether every quoted field ends with its closing quote.
     """
 
@@ -26,15 +26,15 @@ class Fields:
 
 
 def split_fields(text: str, separator: str, *, skip_blanks: bool = False) -> Fields:
-    """Split a record, without its line end, as RFC 4180 has it.
+    """Split a record, without its line end, according to RFC 4180.
 
-    A quoted field that goes on after its closing quote is taken as Python's csv module takes it: the rest as it stands.
-    There is no limit to the length of a field.
+    Text after the closing quote of a field is added to the field unchanged, as in Python's csv module. The length of a
+    field is not limited.
 
     Args:
-        text: The record; of several lines where quoted fields have line breaks.
+        text: The record; several lines if quoted fields contain line breaks.
         separator: One character.
-        skip_blanks: Whether a quote may follow blanks after a separator.
+        skip_blanks: Whether blanks between a separator and a quote are ignored.
     """
     values: list[str] = []
     opening = separator + '"'
@@ -74,5 +74,5 @@ def split_fields(text: str, separator: str, *, skip_blanks: bool = False) -> Fie
 
 
 def may_close(line: str) -> bool:
-    """Return whether a quote that is open before ``line`` is closed in it."""
+    """Return whether ``line`` closes a quote that an earlier line opened."""
     return '"' in line and _CLOSING.match(line) is not None

@@ -1,4 +1,4 @@
-"""One row of a table, and how a table is to be read."""
+"""A row of a table, and the options for reading a table."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ class Row:
     """One row of a table.
 
     Args:
-        number: Counted from 1, the header and blank lines not counted, rows that cannot be read counted. It is the
-            row's id where the table has no id column.
-        values: By column; missing cells are ``None``. Empty when the row cannot be read.
-        error: Why it cannot be read, or ``None``.
-        line: Line of the file where it begins, counted from 1; 0 in formats without lines.
-        lines: How many lines of the file it takes.
+        number: Row number from 1. Rows with an error are counted; the header and blank lines are not. It is the row's
+            id if the table has no id column.
+        values: Cells by column; missing cells are ``None``. Empty for a row with an error.
+        error: Reason why the row cannot be read, or ``None``.
+        line: First line of the row in the file, from 1; 0 in formats without lines.
+        lines: Number of lines of the row.
     """
 
     number: int
@@ -28,12 +28,12 @@ class Row:
 
 @dataclass(frozen=True)
 class TableOptions:
-    """What a table file does not say itself.
+    """Options for reading a table file.
 
     Args:
-        separator: Character between the fields of a CSV or TSV file; found by content when not given.
-        likely_separator: Separator of the table a model was trained on: tried first.
-        sheet: Sheet of an Excel file; the first one when not given.
+        separator: Field separator of a CSV or TSV file; detected by default.
+        likely_separator: Separator of the table that the model was trained on; preferred in the detection.
+        sheet: Sheet of an Excel file; by default the first one.
     """
 
     separator: str | None = None

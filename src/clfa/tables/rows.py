@@ -1,7 +1,6 @@
-"""The one way to read a table: rows, one at a time, whatever the file's format and size.
+"""Reading of a table of any format and size, row by row.
 
-Training collects these rows, prediction streams them, and a shard is a stretch of them. All three therefore see the
-same rows, row numbers and columns.
+Training, prediction and shards all read tables with this module, so that rows, row numbers and columns are the same.
 """
 
 from __future__ import annotations
@@ -20,19 +19,19 @@ __all__ = ["Row", "Table", "TableOptions", "count_rows", "iter_rows", "open_rows
 
 
 def open_rows(path: str | Path, options: TableOptions | None = None) -> Table:
-    """Open a table: find out its columns and separator from its beginning.
+    """Open a table, and detect its columns and separator from its beginning.
 
     Args:
         path: A file or fsspec address whose suffix is one of :func:`clfa.tables.formats.known_suffixes`, in any letter
             case, or such a suffix followed by ``.gz``, ``.bz2``, ``.xz`` or ``.zst``.
-        options: What the file itself does not say.
+        options: Options for reading the file.
 
     Returns:
-        The table, whose rows can be read any number of times.
+        The table. Its rows can be read any number of times.
 
     Raises:
-        DataError: When the file does not exist, has an unknown suffix, is empty, has a column twice, or is not what its
-            suffix says.
+        DataError: If the file does not exist, has an unknown suffix, is empty, has a column twice, or has another
+            format than its suffix says.
     """
     name = os.fspath(path)
     suffix = table_suffix(name)
@@ -40,23 +39,22 @@ def open_rows(path: str | Path, options: TableOptions | None = None) -> Table:
         raise DataError(f"{name}: unknown suffix {suffix!r}; use one of {', '.join(known_suffixes())}.")
     if not is_address(name) and not os.path.isfile(name):
         raise DataError(f"input file {name} does not exist.")
-    table: Table = TABLE_FORMATS.get(suffix)(name, options or TableOptions())
-    return table
+    return TABLE_FORMATS.get(suffix)(name, options or TableOptions())
 
 
 def iter_rows(path: str | Path, start: int = 0, options: TableOptions | None = None) -> Iterator[Row]:
-    """Stream a table; see :func:`open_rows`.
+    """Read the rows of a table one by one; see :func:`open_rows`.
 
     Args:
         path: The table.
-        start: Rows to pass over, for whoever has them already.
-        options: What the file itself does not say.
+        start: Number of rows to skip.
+        options: Options for reading the file.
     """
     yield from open_rows(path, options).rows(start)
 
 
 def count_rows(path: str | Path) -> int | None:
-    """Return the number of rows where the file says it, ``None`` where counting would mean to read all of it."""
+    """Return the number of rows if it is known without reading the whole table, else ``None``."""
     try:
         return open_rows(path).known_length()
     except DataError:

@@ -1,4 +1,4 @@
-"""A table of any size as a list of shards: stretches of rows of its files, the same list every time."""
+"""Division of the files of a table into shards of rows. The result is deterministic."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ class Shard:
     """Consecutive rows of one file.
 
     Args:
-        number: Place in the list of shards, from 0.
-        path: The file, absolute: every machine has to see it under this name.
-        source: What to call the file: its path below the folder that holds all files.
-        first: Rows of the file before this shard.
-        rows: Rows of this shard.
-        start: Where it begins, in the unit of :class:`clfa.tables.table.Stretch`.
-        stop: Where it ends, exclusive, in the same unit.
+        number: Index in the list of shards, from 0.
+        path: Absolute path of the file; it must be the same on every machine.
+        source: Name of the file for messages: its path below the common folder of all files.
+        first: Number of rows of the file before this shard.
+        rows: Number of rows of this shard.
+        start: Start, in the unit of :class:`clfa.tables.table.Stretch`.
+        stop: End (exclusive), in the same unit.
     """
 
     number: int
@@ -42,20 +42,20 @@ class Shard:
 
 
 def list_files(source: str | os.PathLike[str]) -> list[Path]:
-    """Files of a table, in a fixed order.
+    """Return the files of a table, sorted by path.
 
     Args:
-        source: A file, a folder that is searched through, or a glob pattern (``**`` for any depth).
+        source: A file, a folder (searched recursively), or a glob pattern (``**`` for any depth).
 
     Raises:
-        DataError: When there are none, or of several formats.
+        DataError: If there are no files, or files of several formats.
     """
     name = os.fspath(source)
     if glob.has_magic(name) and not os.path.exists(name):
         found = [Path(path) for path in glob.glob(name, recursive=True) if os.path.isfile(path)]
     elif os.path.isdir(name):
         found = [path for path in Path(name).rglob("*") if path.is_file() and is_table(path.name)]
-        # Half-written files and other programs' notes, as every reader of Parquet folders has it.
+        # Temporary and metadata files; readers of Parquet folders ignore the same names.
         found = [path for path in found if not path.name.startswith((".", "_"))]
     else:
         found = [Path(name)]
@@ -68,7 +68,7 @@ def list_files(source: str | os.PathLike[str]) -> list[Path]:
         suffix = table_suffix(unknown[0].name)
         raise DataError(f"{unknown[0]}: unknown suffix {suffix!r}; use one of {', '.join(known_suffixes())}.")
     if not found:
-        raise DataError(f"no input files in {name}; files ending in {', '.join(known_suffixes())} are read.")
+        raise DataError(f"no input files in {name}; supported suffixes: {', '.join(known_suffixes())}.")
     suffixes = sorted({table_suffix(path.name) for path in found})
     if len(suffixes) > 1:
         raise DataError(f"{name} holds files of several formats ({', '.join(suffixes)}); choose with '*{suffixes[0]}'.")
@@ -78,18 +78,18 @@ def list_files(source: str | os.PathLike[str]) -> list[Path]:
 def plan_shards(
     files: Sequence[Path], rows_per_shard: int = ROWS_PER_SHARD, options: TableOptions | None = None
 ) -> list[Shard]:
-    """Cut files into shards; none spans two files, and empty files have none.
+    """Divide files into shards. A shard belongs to one file; an empty file has no shard.
 
-    Parquet files are cut between row groups, from their footers alone; a row group larger than ``rows_per_shard`` stays
-    whole. Other files are read once for where their rows begin.
+    Shards of Parquet files consist of whole row groups, known from the footers; a row group larger than
+    ``rows_per_shard`` is one shard. Other files are read once to find the offsets of their rows.
 
     Args:
         files: Absolute paths, from :func:`list_files`.
-        rows_per_shard: Rows aimed at.
-        options: How to read the files.
+        rows_per_shard: Approximate number of rows of a shard.
+        options: Options for reading the files.
 
     Raises:
-        DataError: When a file cannot be read, or there is not one row.
+        DataError: If a file cannot be read, or there are no rows.
     """
     root = Path(os.path.commonpath([path.parent for path in files]))
     shards: list[Shard] = []
@@ -98,7 +98,7 @@ def plan_shards(
         for part in open_rows(path, options).stretches(rows_per_shard):
             shards.append(Shard(len(shards), str(path), source, part.first, part.rows, part.start, part.stop))
     if not shards:
-        raise DataError(f"the input has no rows: {len(files)} empty file(s), {files[0]} first.")
+        raise DataError(f"the input has no rows: {len(files)} empty file(s), for instance {files[0]}.")
     return shards
 
 
@@ -108,19 +108,19 @@ def shard_rows(
     """Read the rows of a shard, numbered as in the whole file.
 
     Args:
-        shard: Which.
-        columns: Columns that are needed; Parquet's others are not read.
-        options: How to read its file, as for :func:`plan_shards`.
+        shard: The shard.
+        columns: Needed columns; other columns of a Parquet file are not read.
+        options: Options for reading the file, as for :func:`plan_shards`.
 
     Raises:
-        DataError: When the file cannot be read.
+        DataError: If the file cannot be read.
     """
     stretch = Stretch(shard.first, shard.rows, shard.start, shard.stop)
     yield from open_rows(shard.path, options).stretch(stretch, columns)
 
 
 def file_facts(files: Sequence[Path]) -> list[dict[str, Any]]:
-    """Name, size and time of each file: enough to notice that an input changed between two runs."""
+    """Return path, size and modification time of each file, to detect changes of the input between two runs."""
     facts = []
     for path in files:
         status = path.stat()

@@ -1,11 +1,11 @@
-"""What every table format provides."""
+"""The interface of a table format."""
 
 from __future__ import annotations
 
 import lzma
 import zlib
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
@@ -20,10 +20,10 @@ class Stretch:
     """Consecutive rows of one table.
 
     Args:
-        first: Rows of the table before these.
-        rows: How many.
-        start: Where they begin, in the format's own unit: a byte, a row group or a row.
-        stop: Where they end, exclusive, in the same unit.
+        first: Number of rows of the table before this stretch.
+        rows: Number of rows of this stretch.
+        start: Start, in the unit of the format: byte, row group or row.
+        stop: End (exclusive), in the same unit.
     """
 
     first: int
@@ -33,11 +33,11 @@ class Stretch:
 
 
 def stretches_from(offsets: Iterable[int | None], size: int) -> list[Stretch]:
-    """Return stretches of ``size`` rows, or of a few more.
+    """Return stretches of ``size`` rows or slightly more.
 
     Args:
-        offsets: Byte where each row begins; ``None`` for one that cannot be read without the one before it.
-        size: Rows aimed at.
+        offsets: Byte offset of each row; ``None`` for a row that can only be read after the previous one.
+        size: Approximate number of rows of a stretch.
     """
     starts: list[tuple[int, int]] = []
     count = 0
@@ -45,7 +45,7 @@ def stretches_from(offsets: Iterable[int | None], size: int) -> list[Stretch]:
         if offset is not None and (not starts or count - starts[-1][0] >= size):
             starts.append((count, offset))
         count += 1
-    # The last one ends with the file, wherever that is.
+    # The last stretch ends at the end of the file (-1).
     ends = [*starts[1:], (count, -1)]
     return [
         Stretch(first, last - first, start, stop)
@@ -54,17 +54,16 @@ def stretches_from(offsets: Iterable[int | None], size: int) -> list[Stretch]:
 
 
 class Table(ABC):
-    """An open table. It holds no open file between calls, so that its rows can be read any number of times.
+    """A table. No file stays open between calls, and the rows can be read any number of times.
 
     Args:
         path: File or fsspec address.
-        options: What the file itself does not say.
+        options: Options for reading the file.
 
     Attributes:
-        columns: Column names, without blanks at their ends; where the file declares none (JSON), those of the first
-            rows.
-        declares_columns: Whether ``columns`` is the whole list for certain.
-        separator: Between fields, for CSV and TSV files.
+        columns: Stripped column names; in formats that do not declare columns (JSON), the fields of the first rows.
+        declares_columns: Whether ``columns`` is known to be complete.
+        separator: Field separator, for CSV and TSV files.
     """
 
     declares_columns = True
@@ -77,21 +76,21 @@ class Table(ABC):
 
     @property
     def folder(self) -> str:
-        """Folder or address that relative image paths start from."""
+        """Base folder or address of relative image paths."""
         return folder_of(self.path)
 
     def __iter__(self) -> Iterator[Row]:
         return self.rows()
 
     def rows(self, start: int = 0) -> Iterator[Row]:
-        """Read the rows in order. A row that cannot be read comes with an error; the others follow.
+        """Read the rows in order. A row that cannot be read has an error; reading continues after it.
 
         Args:
-            start: Rows to pass over.
+            start: Number of rows to skip.
 
         Raises:
-            DataError: When the file is damaged.
-            OSError: When reading fails for other reasons than the file's content.
+            DataError: If the file is damaged.
+            OSError: If reading fails for another reason than the file's content.
         """
         number = start
         with self.damage(lambda: number):
@@ -104,15 +103,15 @@ class Table(ABC):
         """Read the rows after the first ``start``."""
 
     def place(self, row: Row) -> str:
-        """Return where a row stands, for messages: ``FILE:LINE``, or ``FILE:row N`` where there are no lines."""
+        """Return the location of a row for messages: ``FILE:LINE``, or ``FILE:row N`` in formats without lines."""
         return f"{self.path}:{row.line}" if row.line else f"{self.path}:row {row.number}"
 
     def known_length(self) -> int | None:
-        """Return the number of rows where the file says it."""
+        """Return the number of rows if it is known without reading the rows, else ``None``."""
         return None
 
     def stretches(self, size: int) -> list[Stretch]:
-        """Cut the table into stretches of about ``size`` rows, the same ones every time."""
+        """Divide the table into stretches of about ``size`` rows. The result is deterministic."""
         count = sum(1 for _ in self.rows())
         return [
             Stretch(first, min(size, count - first), first, min(first + size, count)) for first in range(0, count, size)
@@ -123,26 +122,30 @@ class Table(ABC):
 
         Args:
             stretch: One of :meth:`stretches`.
-            columns: Columns that are needed; a format may leave out the others.
+            columns: Needed columns; a format may omit the others.
         """
         del columns
         yield from islice(self.rows(stretch.first), stretch.rows)
 
     @contextmanager
-    def damage(self, after: object) -> Iterator[None]:
-        """Turn what broken content raises into a :class:`clfa.errors.DataError` that says where."""
+    def damage(self, after: Callable[[], int] | int | None) -> Iterator[None]:
+        """Convert errors about damaged content to a :class:`clfa.errors.DataError`.
+
+        Args:
+            after: Number of rows read before the error, or a function that returns it; ``None`` if unknown.
+        """
         import pyarrow as pa
 
         try:
             yield
         except (EOFError, zlib.error, lzma.LZMAError, pa.ArrowException) as error:
-            raise DataError(f"{self.path} is damaged after row {_number(after)}: {error}") from error
+            raise DataError(f"{self.path} is damaged{_position(after)}: {error}") from error
         except OSError as error:
-            # With a number it is the disk or network that failed, not the content.
+            # With an error number, the disk or the network failed.
             if error.errno is not None:
                 raise
-            raise DataError(f"{self.path} is damaged after row {_number(after)}: {error}") from error
+            raise DataError(f"{self.path} is damaged{_position(after)}: {error}") from error
 
 
-def _number(after: object) -> object:
-    return after() if callable(after) else after
+def _position(after: Callable[[], int] | int | None) -> str:
+    return "" if after is None else f" after row {after() if callable(after) else after}"

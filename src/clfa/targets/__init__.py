@@ -1,4 +1,4 @@
-"""What a model predicts: classes, sets of classes, numbers. A new problem type is one file and one registry line."""
+"""Registries of problem types, class weightings and metrics. A new problem type is one file and one registry line."""
 
 from clfa.registry import Registry
 
@@ -12,8 +12,8 @@ PROBLEM_TYPES = Registry(
     },
 )
 
-# Functions of a problem type (:class:`clfa.targets.problem_type.ProblemType`) and the training labels (N, width), none
-# missing, that return a weight per class.
+# Functions of a problem type (:class:`clfa.targets.problem_type.ProblemType`) and the training labels (N, width),
+# without missing labels. They return one weight per class.
 CLASS_WEIGHTS = Registry(
     "class weighting",
     {
@@ -21,8 +21,8 @@ CLASS_WEIGHTS = Registry(
     },
 )
 
-# Further figures beside those of the problem types: functions of a problem type, labels (N, width), none missing, and
-# logits (N, logit width) that return figures by name.
+# Metrics in addition to those of the problem types: functions of a problem type, labels (N, width), without missing
+# labels, and logits (N, logit width). They return figures by name.
 METRICS = Registry("metric", {})
 
 __all__ = ["CLASS_WEIGHTS", "METRICS", "PROBLEM_TYPES"]

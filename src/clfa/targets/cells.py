@@ -1,4 +1,4 @@
-"""Cells of a table that hold labels."""
+"""Missing and unusable label cells of a table."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from typing import Any
 
 
 class UnusableCell(Exception):
-    """A cell that is no label of its target.
+    """A cell that is not a label of its target.
 
     Args:
-        reason: In two words, for counting.
-        detail: For a person.
+        reason: Short reason, by which cells are counted.
+        detail: Full explanation for the user.
     """
 
     def __init__(self, reason: str, detail: str) -> None:
@@ -20,7 +20,7 @@ class UnusableCell(Exception):
 
 
 def is_missing(cell: Any) -> bool:
-    """Whether a cell is empty: ``None``, NaN or blank text."""
+    """Return whether a cell is empty: ``None``, NaN or blank text."""
     if cell is None or (isinstance(cell, float) and math.isnan(cell)):
         return True
     return isinstance(cell, str) and not cell.strip()

@@ -1,4 +1,4 @@
-"""Whether the targets of a corpus can be learnt."""
+"""Checks of the labels of a corpus before training."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ logger = logging.getLogger(__name__)
 
 
 def check_targets(name: str, splits: Mapping[str, Any], targets: Sequence[Target]) -> None:
-    """Make sure every class and number can be learnt; what is absent from validation or test only gets a warning.
+    """Check that all targets can be learnt. Classes absent from validation or test only cause a warning.
 
     Args:
-        name: Of the corpus, for messages.
+        name: Name of the corpus, for messages.
         splits: Its splits in the schema.
         targets: Its targets.
 
     Raises:
-        DataError: A target that no training sample has a label for, a class without a (positive) training sample, a
-            single-label target of one class, or a regression whose training values are all equal.
+        DataError: If a target has no training label, a class has no (positive) training sample, a single-label target
+            has only one class, or all training values of a regression are equal.
     """
     for split_name, split in splits.items():
         matrix = label_matrix(split)
@@ -47,11 +47,11 @@ def _problem(target: Target, values: np.ndarray, split: str) -> str | None:
 
 
 def label_faults(split: Any, targets: Sequence[Target]) -> dict[int, str]:
-    """Samples whose labels cannot be used, by position, and why.
+    """Return the reasons why labels cannot be used, by position of the sample.
 
     Args:
         split: Labelled samples in the schema.
-        targets: Of the corpus.
+        targets: Targets of the corpus.
     """
     matrix = label_matrix(split)
     faults = {int(row): "the sample has no label" for row in np.flatnonzero(np.isnan(matrix).all(axis=1))}

@@ -1,4 +1,4 @@
-"""Schemes of class weights. A new one is a function here and one line in :data:`clfa.targets.CLASS_WEIGHTS`."""
+"""Class weightings. A new one is a function here and one line in :data:`clfa.targets.CLASS_WEIGHTS`."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from clfa.targets.problem_type import ProblemType
 
 
 def balanced(kind: ProblemType, values: np.ndarray) -> tuple[float, ...]:
-    """Weights under which all classes count alike; see :meth:`ProblemType.balanced_weights`.
+    """Return weights that give all classes the same influence; see :meth:`ProblemType.balanced_weights`.
 
     Args:
         kind: The target's problem type.
-        values: Labels of the training split (N, ``kind.width``), none missing.
+        values: Labels of the training split (N, ``kind.width``), without missing labels.
     """
     return kind.balanced_weights(values)

@@ -1,4 +1,4 @@
-"""Cells of a table turned into vectors of targets."""
+"""Conversion of table cells to target vectors."""
 
 from __future__ import annotations
 
@@ -18,19 +18,20 @@ from clfa.targets.target import Target, check_distinct
 
 
 class TargetColumns:
-    """Reads the targets of any row of a data set's tables.
+    """Reader of the targets in a data set's tables.
 
     Args:
-        specs: By target name.
-        tables: Source (for messages) and rows of every table.
-        usual: Column of the default ``label`` in each table, for a target of that name without a column.
-        default: Whether the default label is meant: a table may lack it, and messages need not say which target it is.
+        specs: Target specifications by target name.
+        tables: Source (for messages) and rows of each table.
+        usual: Column of the default ``label`` in each table, for a target of this name without a column.
+        default: Whether ``specs`` is the default label only. A table may then have no label column, and messages do
+            not name the target.
 
     Attributes:
-        targets: In the order of ``specs``, their classes as given or as found in the tables.
+        targets: Targets in the order of ``specs``, with classes as given or found in the tables.
 
     Raises:
-        DataError: A column that is absent (with those present), or a target without usable classes.
+        DataError: If a column is absent (the message lists the columns), or a target has no usable classes.
     """
 
     def __init__(
@@ -67,14 +68,14 @@ class TargetColumns:
 
     @property
     def columns(self) -> dict[str, list[str]]:
-        """Columns of each target in the first table, by the target's name."""
+        """Columns of each target in the first table, by target name."""
         return {target: [name for name in names if name is not None] for target, names in self._columns[0].items()}
 
     def rows(self, table: int, data: Dataset) -> list[tuple[Any, ...]]:
-        """The target cells of every row of a table.
+        """Return the target cells of each row of a table.
 
         Args:
-            table: Its position among the tables given.
+            table: Position of the table in ``tables``.
             data: Its rows.
         """
         columns = [column for names in self._columns[table].values() for column in names]
@@ -82,13 +83,13 @@ class TargetColumns:
         return list(zip(*(absent if column is None else data[column][:] for column in columns), strict=True))
 
     def of(self, cells: Sequence[Any]) -> list[float] | None:
-        """Vector of targets, ``None`` where all are missing.
+        """Return the target vector of a row, or ``None`` if all targets are missing.
 
         Args:
             cells: One element of :meth:`rows`.
 
         Raises:
-            UnusableCell: A cell that is no label of its target.
+            UnusableCell: If a cell is not a label of its target.
         """
         vector: list[float] = []
         remaining = iter(cells)

@@ -1,12 +1,12 @@
-"""The file shapes of the default label.
+"""File and log formats of the default label.
 
-Inside, the default label is a target like any other: one class per sample, named ``label``. Files about
-nothing else have shapes of their own, which users and their programs know; all of them are made here:
+In the package, the default label is an ordinary target: one class per sample, with the name ``label``. If it is the
+only target, files and logs have a simpler form. All of these forms are defined here:
 
-- a model's configuration keeps the classes in ``id2label`` and the weights in ``class_weights``, and no ``targets``;
-- a split's part of ``metrics.json`` has the figures themselves, no ``score`` and no ``targets``;
-- the Trainer logs ``eval_macro_f1`` and so on, chooses by ``macro_f1`` and logs no loss by target;
-- the picture is ``confusion-SPLIT.png``.
+- a model's configuration stores the classes in ``id2label`` and the weights in ``class_weights``, without ``targets``;
+- a split's part of ``metrics.json`` has the figures themselves, without ``score`` and ``targets``;
+- the Trainer logs ``eval_macro_f1`` and so on, selects by ``macro_f1`` and logs no losses by target;
+- the plot is ``confusion-SPLIT.png``.
 """
 
 from __future__ import annotations
@@ -22,34 +22,34 @@ from clfa.targets.target import Target
 
 
 def default_label(label_names: Sequence[str], class_weights: Sequence[float] | None = None) -> Target:
-    """The default label with these classes.
+    """Return the default label with the given classes.
 
     Args:
         label_names: Class names in index order.
         class_weights: Weight of each class in the loss.
 
     Raises:
-        DataError: Class names that cannot be.
+        DataError: If the class names are not valid.
     """
     weights = None if class_weights is None else tuple(class_weights)
     return Target(LABEL, label_names=tuple(label_names), class_weights=weights)
 
 
 def is_default_label(targets: Sequence[Target]) -> bool:
-    """Whether the default label is all there is to predict."""
+    """Return whether the default label is the only target."""
     return len(targets) == 1 and targets[0].is_default
 
 
 def selection_metric(targets: Sequence[Target]) -> str:
-    """The logged metric that the best epoch is chosen by; more is better."""
+    """Return the name of the logged metric for model selection; higher is better."""
     return targets[0].kind.headline if is_default_label(targets) else "score"
 
 
 def logged_metrics(targets: Sequence[Target], labels: np.ndarray, logits: np.ndarray) -> dict[str, float]:
-    """Metrics for logs and tables: of the default label its figures, else those of :func:`flat_metrics`.
+    """Return metrics for logs and tables: the default label's figures, or the result of :func:`flat_metrics`.
 
     Args:
-        targets: Of the model.
+        targets: Targets of the model.
         labels: (N, sum of widths), NaN where missing.
         logits: (N, sum of logit widths).
     """
@@ -59,25 +59,25 @@ def logged_metrics(targets: Sequence[Target], labels: np.ndarray, logits: np.nda
 
 
 def logged_losses(targets: Sequence[Target], losses: Mapping[str, Any]) -> dict[str, Any]:
-    """Losses of the targets by the name they are logged under.
+    """Return the losses of the targets by their names in the log.
 
     Args:
-        targets: Of the model.
-        losses: By target name.
+        targets: Targets of the model.
+        losses: Losses by target name.
     """
     return {} if is_default_label(targets) else {f"loss_target_{name}": loss for name, loss in losses.items()}
 
 
 def split_metrics(targets: Sequence[Target], labels: np.ndarray, logits: np.ndarray) -> dict[str, Any]:
-    """What ``metrics.json`` says about one split.
+    """Return the content of ``metrics.json`` for one split.
 
     Args:
-        targets: Of the model.
+        targets: Targets of the model.
         labels: (N, sum of widths), NaN where missing.
         logits: (N, sum of logit widths).
 
     Returns:
-        Of the default label its report; else ``samples``, ``score`` and ``targets``: reports by target name.
+        The report of the default label, or ``samples``, ``score`` and ``targets`` (reports by target name).
     """
     reports = target_reports(targets, labels, logits)
     if is_default_label(targets):
@@ -86,35 +86,34 @@ def split_metrics(targets: Sequence[Target], labels: np.ndarray, logits: np.ndar
 
 
 def reports_of(targets: Sequence[Target], metrics: Mapping[str, Any]) -> Mapping[str, Mapping[str, Any]]:
-    """The targets' reports in what :func:`split_metrics` gave, by target name.
+    """Return the reports by target name from the result of :func:`split_metrics`.
 
     Args:
-        targets: Of the model.
-        metrics: Of one split.
+        targets: Targets of the model.
+        metrics: Metrics of one split.
     """
-    reports: Mapping[str, Mapping[str, Any]] = metrics.get("targets", {targets[0].name: metrics})
-    return reports
+    return metrics.get("targets", {targets[0].name: metrics})
 
 
 def plot_name(targets: Sequence[Target], target: Target, split: str) -> str:
-    """File name of a target's picture.
+    """Return the file name of a target's plot.
 
     Args:
-        targets: Of the model.
+        targets: Targets of the model.
         target: One of them.
-        split: Of the data.
+        split: Name of the split.
     """
     own = "" if is_default_label(targets) else f"-{target.name}"
     return f"{target.kind.plot_name}-{split}{own}.png"
 
 
 def plot_title(targets: Sequence[Target], target: Target, run: str, split: str) -> str:
-    """Title of a target's picture.
+    """Return the title of a target's plot.
 
     Args:
-        targets: Of the model.
+        targets: Targets of the model.
         target: One of them.
         run: Name of the run.
-        split: Of the data.
+        split: Name of the split.
     """
     return f"{run}: {split} split" + ("" if is_default_label(targets) else f", {target.name}")

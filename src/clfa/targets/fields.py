@@ -1,4 +1,4 @@
-"""The fields of a target, as a model's configuration holds them."""
+"""The fields of a target in a model's configuration."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ LABEL = "label"
 
 @dataclass(frozen=True)
 class TargetFields:
-    """One thing to predict.
+    """One target: a quantity that the model predicts.
 
-    A sample's targets lie one after the other in a flat vector of numbers, for instance the class index of a
-    single-label target, 0 or 1 for every class of a multi-label one, the value of a regression. NaN stands for a target
-    that the sample has no label for.
+    The labels of a sample form one vector, the concatenation of its targets' parts: the class index of a single-label
+    target, 0 or 1 for each class of a multi-label target, the value of a regression. NaN means that the sample has no
+    label for the target.
 
     Args:
-        name: Distinct within a model.
+        name: Name, unique within a model.
         problem_type: A name in :data:`clfa.targets.PROBLEM_TYPES`.
-        label_names: C class names in index order; none for a regression.
+        label_names: C class names in index order; empty for a regression.
         weight: Factor of this target's loss in the classification loss.
-        class_weights: Weight of each class in the loss (C,); of the positives in a multi-label target. ``None``: 1.
-        mean: Of a regression's training values, which are standardised by it.
-        sd: Their standard deviation.
-        thresholds: Probability from which on a multi-label target has the class (C,); ``None``: 0.5.
+        class_weights: Weight of each class in the loss (C,); for a multi-label target, of its positives. ``None``: 1.
+        mean: Mean of a regression's training values, for standardisation.
+        sd: Standard deviation of these values.
+        thresholds: Minimum probability to predict each class of a multi-label target (C,); ``None``: 0.5.
     """
 
     name: str
@@ -45,9 +45,9 @@ class TargetFields:
 
     @property
     def of_target(self) -> str:
-        """For messages: " of target NAME", nothing for the default label."""
+        """Text for messages: `` of target NAME``, or an empty string for the default label."""
         return "" if self.is_default else f" of target {self.name!r}"
 
     def to_dict(self) -> dict[str, Any]:
-        """JSON-able, for a model's configuration; ``Target(**value)`` reads it back."""
+        """Return JSON values for a model's configuration; ``Target(**value)`` is the inverse."""
         return {key: list(value) if isinstance(value, tuple) else value for key, value in asdict(self).items()}

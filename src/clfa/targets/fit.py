@@ -1,4 +1,4 @@
-"""What a model takes from the training split before training: class weights, and mean and spread of numbers."""
+"""Statistics of the training split (class weights, mean, standard deviation) and thresholds from validation."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from clfa.targets.target import Target, label_slices, logit_slices
 
 
 def fit_targets(targets: Sequence[Target], labels: np.ndarray, class_weights: Any = "none") -> list[Target]:
-    """Targets with their class weights, means and standard deviations.
+    """Return the targets with class weights, means and standard deviations.
 
     Args:
-        targets: As the reader gave them.
-        labels: Of the training split only (N, sum of widths), NaN where missing; every class has a positive.
+        targets: Targets from the reader.
+        labels: Labels of the training split (N, sum of widths), NaN where missing; each class has a positive.
         class_weights: As in the recipe's training section.
 
     Raises:
-        RecipeError: Class weights for a class or target that does not exist, or that are not positive numbers.
+        RecipeError: If class weights name an unknown class or target, or are not positive numbers.
     """
     wanted = _per_target(targets, class_weights)
     fitted = []
@@ -32,11 +32,11 @@ def fit_targets(targets: Sequence[Target], labels: np.ndarray, class_weights: An
 
 
 def tuned(targets: Sequence[Target], labels: np.ndarray, logits: np.ndarray) -> list[Target]:
-    """Targets with thresholds chosen on these samples, which must be the validation split's.
+    """Return the targets with thresholds chosen on the validation split.
 
     Args:
-        targets: Of the model.
-        labels: (N, sum of widths), NaN where missing.
+        targets: Targets of the model.
+        labels: Labels of the validation split (N, sum of widths), NaN where missing.
         logits: (N, sum of logit widths).
     """
     parts = zip(label_slices(targets), logit_slices(targets), strict=True)
@@ -44,7 +44,7 @@ def tuned(targets: Sequence[Target], labels: np.ndarray, logits: np.ndarray) -> 
 
 
 def _per_target(targets: Sequence[Target], class_weights: Any) -> dict[str, Any]:
-    """``none``, ``balanced`` or a mapping for every target."""
+    """Return ``none``, a class weighting or a mapping for each target."""
     if not isinstance(class_weights, Mapping):
         return {target.name: class_weights for target in targets}
     names = [target.name for target in targets]

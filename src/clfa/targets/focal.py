@@ -9,11 +9,11 @@ if TYPE_CHECKING:
 
 
 def focal_factor(p: torch.Tensor, gamma: float) -> torch.Tensor:
-    """``(1 - p)^gamma``, kept off 0 where its gradient is not finite for gamma below 1.
+    """Return ``(1 - p)^gamma``, with ``1 - p`` above 0, because the gradient at 0 is not finite for gamma below 1.
 
     Args:
-        p: Probability of what is right, any shape.
-        gamma: How much decisions that are right already count less.
+        p: Probability of the correct decision, any shape.
+        gamma: Focusing parameter; larger values reduce the loss of well classified samples more.
     """
     import torch
 

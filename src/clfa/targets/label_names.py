@@ -1,4 +1,4 @@
-"""Labels as tables hold them (names, numbers, class indices) turned into class indices."""
+"""Conversion of labels in tables (names, numbers, class indices) to class indices."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ _MOST_CLASSES = 1000
 
 
 class LabelIndex:
-    """Class index of every value a label column holds.
+    """Class index of each value in a label column.
 
     Args:
-        values: All labels of the data set; only read when neither of the other arguments says what the classes are.
-        names: Class names in index order, as the user gave them.
-        class_names: Class names the file itself declares (``datasets.ClassLabel``), its values being their indices.
+        values: All labels of the data set; read only if neither of the other arguments defines the classes.
+        names: Class names in index order, given by the user.
+        class_names: Class names declared by the file (``datasets.ClassLabel``); its values are their indices.
 
     Raises:
-        DataError: No label at all, or so many different ones that they cannot be classes.
+        DataError: If there are no labels, or too many different labels to be classes.
     """
 
     def __init__(
@@ -30,21 +30,21 @@ class LabelIndex:
         if names is not None:
             self.names = list(names)
             if self._class_names and len(names) == len(self._class_names) and not set(names) & set(self._class_names):
-                self._class_names = self.names  # Other words for the same classes, in the same order.
+                self._class_names = self.names  # The user renames the declared classes.
             self._whole_numbers = True
         elif self._class_names is not None:
             self.names = list(self._class_names)
             self._whole_numbers = True
         else:
             self.names = sorted({text for text in map(_as_text, values) if text}, key=_natural)
-            # The numbers are the names here: -1, 0, 1 are three classes, not indices.
+            # Numbers are class names here: -1, 0, 1 are three classes, not indices.
             self._whole_numbers = False
         if not self.names:
-            raise DataError("the data have no labels and label_names is not given: name the classes with label_names")
+            raise DataError("the data have no labels, and label_names is not given; name the classes with label_names")
         if len(self.names) > _MOST_CLASSES:
             raise DataError(
                 f"the label column has {len(self.names):,} different values, for instance {self.names[0]!r}; "
-                "is it the right column? Choose another with ",
+                "it is probably the wrong column. Choose another with ",
                 Argument("label", ...),
                 ", or give label_names",
             )
@@ -52,10 +52,10 @@ class LabelIndex:
         self._folded = {name.strip().casefold(): index for index, name in enumerate(self.names)}
 
     def of(self, value: Any) -> int | None:
-        """Index of ``value``, ``None`` where it is no label at all (empty, NaN, ``-1`` of a ``ClassLabel``).
+        """Return the class index of ``value``; ``None`` for a missing label (empty, NaN, ``-1`` of a ``ClassLabel``).
 
         Raises:
-            KeyError: ``value`` is none of the classes.
+            KeyError: If ``value`` is not one of the classes.
         """
         text = _as_text(value)
         if not text:
@@ -79,7 +79,7 @@ def _as_text(value: Any) -> str:
     if value is None or (isinstance(value, float) and math.isnan(value)):
         return ""
     if isinstance(value, float) and value.is_integer():
-        value = int(value)  # pandas turns a column of integers with a gap into floats.
+        value = int(value)  # pandas converts an integer column with missing cells to floats.
     return str(value).strip()
 
 

@@ -1,4 +1,4 @@
-"""Any number of classes per sample."""
+"""Problem type: any number of classes per sample."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _ZERO_ONE = {"0": 0.0, "1": 1.0, "false": 0.0, "true": 1.0, "no": 0.0, "yes": 1.
 
 
 class MultiLabel(ProblemType):
-    """0 or 1 for every class; binary cross-entropy per class; a threshold per class; F1 by class."""
+    """Multi-label classification: 0 or 1 for each class, with binary cross-entropy, thresholds and F1 by class."""
 
     name: ClassVar[str] = "multi_label_classification"
     transformers_name: ClassVar[str | None] = "multi_label_classification"
@@ -46,7 +46,7 @@ class MultiLabel(ProblemType):
 
     @classmethod
     def check_spec(cls, spec: TargetSpec) -> None:
-        """See :meth:`ProblemType.check_spec`; nothing more is asked."""
+        """See :meth:`ProblemType.check_spec`; there is nothing to check."""
 
     @property
     def width(self) -> int:
@@ -86,7 +86,7 @@ class MultiLabel(ProblemType):
             text = "" if empty else str(cell).strip().lower()
             value = _ZERO_ONE.get(text.removesuffix(".0"))
             if value is None:
-                hint = "is empty beside others that are not" if empty else f"holds {cell!r}, neither 0 nor 1"
+                hint = "is empty, but other columns are not" if empty else f"holds {cell!r}, neither 0 nor 1"
                 raise UnusableCell("unknown label", f"column {column!r} {hint}")
             values[label] = value
         return [values[label] for label in self.target.label_names]
@@ -100,9 +100,9 @@ class MultiLabel(ProblemType):
         return {name: int(n) for name, n in zip(self.target.label_names, values.sum(axis=0), strict=True)}
 
     def balanced_weights(self, values: np.ndarray) -> tuple[float, ...]:
-        """See :meth:`ProblemType.balanced_weights`: negatives by positives of each class."""
+        """See :meth:`ProblemType.balanced_weights`: number of negatives / number of positives of each class."""
         positives = values.sum(axis=0)
-        # A class that every sample has would get weight 0 and never be learnt.
+        # A class of every sample would have weight 0 and would not be learnt.
         return tuple(float(w) for w in np.maximum(len(values) - positives, 1) / positives)
 
     def loss(
@@ -114,17 +114,17 @@ class MultiLabel(ProblemType):
         return multi_label_loss(logits, values, tensor, focal_gamma, label_smoothing)
 
     def groups(self, values: np.ndarray) -> list[int]:
-        """See :meth:`ProblemType.groups`: the rarest class of the sample, -1 for none."""
+        """See :meth:`ProblemType.groups`: the rarest class of the sample, or -1 without a class."""
         counts = values.sum(axis=0)
         present = [np.flatnonzero(row) for row in values]
         return [int(own[np.argmin(counts[own])]) if len(own) else -1 for own in present]
 
     def probabilities(self, logits: np.ndarray) -> np.ndarray | None:
-        """See :meth:`ProblemType.probabilities`; those of a row do not add up to 1."""
+        """See :meth:`ProblemType.probabilities`; the probabilities of a row do not add up to 1."""
         return sigmoid(logits)
 
     def values(self, logits: np.ndarray) -> np.ndarray:
-        """See :meth:`ProblemType.values`: every class from its threshold on."""
+        """See :meth:`ProblemType.values`: each class whose probability is at least its threshold."""
         thresholds = np.array(self.target.thresholds or [THRESHOLD] * len(self.target.label_names))
         return (sigmoid(logits) >= thresholds).astype(np.float64)
 
@@ -135,8 +135,8 @@ class MultiLabel(ProblemType):
     def metrics(self, labels: np.ndarray, logits: np.ndarray) -> dict[str, Any]:
         """See :meth:`ProblemType.metrics`.
 
-        ``mean_average_precision`` is over the classes with a positive. Further keys are ``thresholds`` and, by class,
-        precision, recall, F1, average precision and support.
+        ``mean_average_precision`` is the mean over the classes with a positive. Further keys are ``thresholds`` and
+        ``classes``: precision, recall, F1, average precision and support by class.
         """
         from sklearn.metrics import (
             accuracy_score,
@@ -147,7 +147,7 @@ class MultiLabel(ProblemType):
 
         labels, values, probabilities = labels.astype(int), self.values(logits).astype(int), sigmoid(logits)
         precision, recall, f1, support = precision_recall_fscore_support(labels, values, average=None, zero_division=0)
-        # Without a positive there is nothing to rank.
+        # Average precision is not defined without a positive.
         ranked = [
             float(average_precision_score(labels[:, i], probabilities[:, i])) if support[i] else None
             for i in range(labels.shape[1])
@@ -180,7 +180,7 @@ def _f1(labels: np.ndarray, values: np.ndarray, average: str) -> float:
     from sklearn.metrics import f1_score
 
     if labels.shape[1] == 1:
-        # Of one column scikit-learn would make two classes, with and without.
+        # scikit-learn treats a single column as two classes, 0 and 1.
         return float(f1_score(labels[:, 0], values[:, 0], zero_division=0))
     return float(f1_score(labels, values, average=average, zero_division=0))
 
@@ -192,17 +192,17 @@ def multi_label_loss(
     gamma: float = 0.0,
     label_smoothing: float = 0.0,
 ) -> torch.Tensor:
-    """Mean binary cross-entropy over samples and classes, with weighted positives and focal modulation.
+    """Return the mean binary cross-entropy over samples and classes, with weighted positives and focal modulation.
 
-    A positive costs ``w_c (1 - p)^gamma (-log p)``, a negative ``p^gamma (-log (1 - p))`` (Lin et al. 2017,
-    arXiv:1708.02002, equation 5, with the weight on positives alone); with gamma 0 that is PyTorch's
+    The loss of a positive is ``w_c (1 - p)^gamma (-log p)``, of a negative ``p^gamma (-log (1 - p))`` (Lin et al. 2017,
+    arXiv:1708.02002, equation 5, with a weight on positives only). With gamma 0 it equals PyTorch's
     ``binary_cross_entropy_with_logits`` with ``pos_weight``.
 
     Args:
         logits: Class scores (N, C), N >= 1.
-        labels: 1 where the sample has the class, else 0 (N, C).
+        labels: 1 if the sample has the class, else 0 (N, C).
         positive_weights: Weight of the positives of each class (C,); ``None``: all 1.
-        gamma: How much decisions that are right already count less; 0: not at all.
+        gamma: Focusing parameter; larger values reduce the loss of correct decisions more, 0 means no modulation.
         label_smoothing: Labels become ``label * (1 - smoothing) + smoothing / 2``.
 
     Returns:
@@ -221,17 +221,18 @@ def multi_label_loss(
 
 
 def best_thresholds(labels: np.ndarray, probabilities: np.ndarray) -> list[float]:
-    """For each class the threshold with the best F1.
+    """Return the threshold with the best F1 for each class.
 
-    A threshold lies half-way between the last probability it takes in and the next one below. Of equally good ones
-    the nearest to 0.5 is taken; 0.5 for a class without a positive, and wherever nothing else is better.
+    A threshold is the mean of the lowest probability above it and the next lower probability. Among equally good
+    thresholds, the nearest to 0.5 is chosen. The threshold is 0.5 for a class without a positive, and if no other
+    threshold has a better F1.
 
     Args:
-        labels: 0 or 1 (N, C), N >= 1; a row with NaN has no label and does not count.
+        labels: 0 or 1 (N, C), N >= 1; rows with NaN have no label and are ignored.
         probabilities: (N, C).
 
     Returns:
-        C thresholds; a class is predicted from its threshold on.
+        C thresholds. A class is predicted if its probability is at least the threshold.
     """
     present = ~np.isnan(labels).any(axis=1)
     return [_best(labels[present, c].astype(int), probabilities[present, c]) for c in range(labels.shape[1])]
@@ -243,7 +244,7 @@ def _best(labels: np.ndarray, probabilities: np.ndarray) -> float:
     if not labels.any():
         return THRESHOLD
     precision, recall, cuts = precision_recall_curve(labels, probabilities)
-    # The curve's last point, without predictions, has no threshold.
+    # The last point of the curve (no predictions) has no threshold.
     f1 = 2 * precision[:-1] * recall[:-1] / np.maximum(precision[:-1] + recall[:-1], 1e-12)
     plain = probabilities >= THRESHOLD
     hits = int((plain & (labels == 1)).sum())

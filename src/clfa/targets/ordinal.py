@@ -1,4 +1,4 @@
-"""One of several grades in an order, such as very negative, negative, neutral, positive, very positive."""
+"""Problem type: one of several ordered grades, such as very negative, negative, neutral, positive, very positive."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ if TYPE_CHECKING:
 
 
 class Ordinal(SingleLabel):
-    """A class index whose order counts; CORN (Shi, Cao & Raschka 2021, arXiv:2111.08851).
+    """Ordinal classification with CORN (Shi, Cao & Raschka 2021, arXiv:2111.08851).
 
-    Of K grades, output k says how probable a grade above k is where the grade is not below k:
-    ``sigma(x_k) = P(y > k | y >= k)``. By the chain rule ``P(y > k) = prod_{j <= k} sigma(x_j)``, which never rises
-    with k, whatever the outputs are. The predicted grade is the number of k with ``P(y > k) > 0.5``, the median.
+    For K grades, output k is the conditional probability of a grade above k: ``sigma(x_k) = P(y > k | y >= k)``. By
+    the chain rule ``P(y > k) = prod_{j <= k} sigma(x_j)``, which does not increase with k for any outputs. The
+    predicted grade is the number of k with ``P(y > k) > 0.5``, the median.
     """
 
     name: ClassVar[str] = "ordinal"
@@ -75,15 +75,14 @@ class Ordinal(SingleLabel):
         return (_above(logits) > 0.5).sum(axis=1, keepdims=True).astype(np.float64)
 
     def metrics(self, labels: np.ndarray, logits: np.ndarray) -> dict[str, Any]:
-        """See :meth:`ProblemType.metrics` and :func:`grade_metrics`; those of a single-label target among them."""
+        """See :meth:`ProblemType.metrics` and :func:`grade_metrics`; includes the metrics of a single-label target."""
         grades, found = labels[:, 0].astype(int), self.values(logits)[:, 0].astype(int)
         return super().metrics(labels, logits) | grade_metrics(grades, found, len(self.target.label_names))
 
 
 def _above(logits: np.ndarray) -> np.ndarray:
-    """``P(y > k)`` (N, K - 1) float64."""
-    above: np.ndarray = np.cumprod(sigmoid(logits), axis=1)
-    return above
+    """Return ``P(y > k)`` (N, K - 1) float64."""
+    return np.cumprod(sigmoid(logits), axis=1)
 
 
 def ordinal_loss(
@@ -93,19 +92,20 @@ def ordinal_loss(
     gamma: float = 0.0,
     label_smoothing: float = 0.0,
 ) -> torch.Tensor:
-    """CORN's loss with class weights, focal modulation and label smoothing.
+    """Return CORN's loss with class weights, focal modulation and label smoothing.
 
     ``- sum_k sum_{i in S_k} [1{y_i > k} log sigma(x_ik) + 1{y_i <= k} log(1 - sigma(x_ik))] / sum_k |S_k|`` with
     ``S_k = {i: y_i >= k}``, the conditional training subsets of Shi, Cao & Raschka 2021 (arXiv:2111.08851): the
-    negative log-likelihood of the grades by the number of questions asked. Every question counts by its sample's class
-    weight; the two kinds of answer are modulated as those of :func:`clfa.targets.multi_label.multi_label_loss`.
+    negative log-likelihood of the grades, divided by the number of binary tasks. Each task is weighted with its
+    sample's class weight; positives and negatives are modulated as in
+    :func:`clfa.targets.multi_label.multi_label_loss`.
 
     Args:
         logits: Outputs (N, K - 1), N >= 1.
         labels: Grades (N,), 0 to K - 1.
         class_weights: Weight of each grade (K,); ``None``: all 1.
-        gamma: How much answers that are right already count less; 0: not at all.
-        label_smoothing: Answers become ``answer * (1 - smoothing) + smoothing / 2``.
+        gamma: Focusing parameter; larger values reduce the loss of correct decisions more, 0 means no modulation.
+        label_smoothing: Binary labels become ``label * (1 - smoothing) + smoothing / 2``.
 
     Returns:
         Scalar.
@@ -114,30 +114,30 @@ def ordinal_loss(
     from torch.nn import functional as F
 
     tasks = torch.arange(logits.shape[1], device=logits.device)
-    asked = (labels.unsqueeze(1) >= tasks).to(logits.dtype)
+    task_weights = (labels.unsqueeze(1) >= tasks).to(logits.dtype)
     if class_weights is not None:
-        asked = asked * class_weights[labels].unsqueeze(1)
+        task_weights = task_weights * class_weights[labels].unsqueeze(1)
     q = (labels.unsqueeze(1) > tasks).to(logits.dtype) * (1 - label_smoothing) + label_smoothing / 2
     positive, negative = -F.logsigmoid(logits) * q, -F.logsigmoid(-logits) * (1 - q)
     if gamma:
         p = logits.sigmoid()
         positive, negative = positive * focal_factor(p, gamma), negative * focal_factor(1 - p, gamma)
-    return (asked * (positive + negative)).sum() / asked.sum()
+    return (task_weights * (positive + negative)).sum() / task_weights.sum()
 
 
 def grade_metrics(labels: np.ndarray, predictions: np.ndarray, grades: int) -> dict[str, float | None]:
-    """Agreement that counts how far apart two grades are.
+    """Return metrics that depend on the distance between true and predicted grades.
 
     Args:
         labels: True grades (N,), N >= 1.
-        predictions: Predicted ones (N,).
+        predictions: Predicted grades (N,).
         grades: Number of grades K.
 
     Returns:
-        ``mae`` in grades, ``quadratic_weighted_kappa`` (Cohen 1968; ``None`` where all labels and predictions are one
-        grade) and ``spearman`` (``None`` where all labels or all predictions are equal).
+        ``mae`` in grades, ``quadratic_weighted_kappa`` (Cohen 1968; ``None`` if all labels and predictions are the same
+        grade) and ``spearman`` (``None`` if all labels or all predictions are equal).
     """
-    # Here: whoever predicts need not wait for them.
+    # Imported here, because prediction does not need them.
     from scipy.stats import spearmanr
     from sklearn.metrics import cohen_kappa_score
 

@@ -1,4 +1,4 @@
-"""Pictures of targets: confusion matrix, true against predicted numbers, F1 by class."""
+"""Plots of targets: confusion matrix, scatter plot, F1 by class."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from clfa.figures import INK, new_figure, save_figure
 
 
 def plot_confusion_matrix(matrix: list[list[int]], label_names: list[str], path: Path, title: str) -> None:
-    """Counts, coloured by the fraction of the true class.
+    """Plot a confusion matrix; the colour of a cell is its fraction of the true class.
 
     Args:
-        matrix: Rows are true classes, columns predicted ones (C x C).
+        matrix: Counts (C, C): rows are true classes, columns are predicted classes.
         label_names: C class names.
         path: PNG file to write.
         title: Above the plot.
@@ -45,7 +45,7 @@ def plot_confusion_matrix(matrix: list[list[int]], label_names: list[str], path:
 
 
 def plot_scatter(truth: np.ndarray, predicted: np.ndarray, path: Path, title: str) -> None:
-    """Predicted against true values of a regression; a perfect model's points lie on the line.
+    """Plot predicted against true values of a regression; the dashed line marks perfect predictions.
 
     Args:
         truth: (N,), N >= 1.
@@ -59,7 +59,7 @@ def plot_scatter(truth: np.ndarray, predicted: np.ndarray, path: Path, title: st
     margin = 0.05 * (high - low) or 1.0
     limits = (low - margin, high + margin)
     axes.plot(limits, limits, color="grey", linewidth=0.8, linestyle="--")
-    # Many points show as density.
+    # Transparency shows the density of many points.
     axes.scatter(truth, predicted, s=14, color=INK, alpha=min(0.8, max(0.08, 60 / len(truth))), linewidths=0)
     axes.set_xlim(*limits)
     axes.set_ylim(*limits)
@@ -72,10 +72,10 @@ def plot_scatter(truth: np.ndarray, predicted: np.ndarray, path: Path, title: st
 
 
 def plot_class_f1(classes: Mapping[str, Mapping[str, Any]], path: Path, title: str) -> None:
-    """F1 of every class of a multi-label target, with its number of positives.
+    """Plot the F1 of each class of a multi-label target, with its number of positives.
 
     Args:
-        classes: By name, with ``f1`` and ``support``.
+        classes: Metrics by class name, with ``f1`` and ``support``.
         path: PNG file to write.
         title: Above the plot.
     """

@@ -1,4 +1,4 @@
-"""From a classifier's outputs to predictions in words, and their form in records and tables."""
+"""Conversion of a classifier's outputs to predictions, and their format in records and tables."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from clfa.targets.target_prediction import TargetPrediction
 
 
 def predict_targets(targets: Sequence[Target], logits: np.ndarray) -> list[dict[str, TargetPrediction]]:
-    """Predictions of every target for N posts, by target name.
+    """Return the predictions for N posts, by target name.
 
     Args:
-        targets: Of the model.
+        targets: Targets of the model.
         logits: The classifier's outputs (N, sum of logit widths).
     """
     rows: list[dict[str, TargetPrediction]] = [{} for _ in logits]
@@ -26,10 +26,10 @@ def predict_targets(targets: Sequence[Target], logits: np.ndarray) -> list[dict[
 
 
 def prediction_record(predictions: Mapping[str, TargetPrediction]) -> dict[str, Any]:
-    """The JSON form of one post's predictions: flat for one target, under ``targets`` for several.
+    """Return one post's predictions as JSON values: flat for one target, under ``targets`` for several targets.
 
     Args:
-        predictions: By target name.
+        predictions: Predictions by target name.
     """
     if len(predictions) == 1:
         return next(iter(predictions.values())).to_dict()
@@ -37,23 +37,23 @@ def prediction_record(predictions: Mapping[str, TargetPrediction]) -> dict[str, 
 
 
 def predicted_classes(predictions: Mapping[str, TargetPrediction]) -> list[str]:
-    """The classes that one post's predictions count for; ``target: class`` where there are several targets.
+    """Return the classes predicted for one post, as ``target: class`` if there are several targets.
 
     Args:
-        predictions: By target name.
+        predictions: Predictions by target name.
     """
     several = len(predictions) > 1
     return [f"{name}: {label}" if several else label for name, found in predictions.items() for label in found.classes]
 
 
 def prediction_columns(targets: Sequence[Target]) -> dict[str, str]:
-    """Columns of a flat table of predictions and what they hold: ``text``, ``number`` or ``texts``.
+    """Return the columns of a flat table of predictions and their types: ``text``, ``number`` or ``texts``.
 
-    ``prediction`` and a ``probability_CLASS`` for each class; with several targets their names and a dot stand before
-    them.
+    The columns are ``prediction`` and a ``probability_CLASS`` for each class; with several targets, the prefix
+    ``TARGET.`` is added.
 
     Args:
-        targets: Of the model.
+        targets: Targets of the model.
     """
     columns: dict[str, str] = {}
     for target in targets:

@@ -1,4 +1,4 @@
-"""The interface of a problem type: all that differs between kinds of targets."""
+"""The interface of a problem type."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ ColumnKind = Literal["text", "texts", "number"]
 
 @dataclass(frozen=True)
 class Figure:
-    """How a metric is shown.
+    """Display of a metric.
 
     Args:
-        title: In tables and plots.
-        short: In narrow tables; the title when not given.
-        percent: Whether it is a fraction, shown as percent where there is room for one scale only.
-        lower_is_better: Whether less is better.
+        title: Title in tables and plots.
+        short: Title in narrow tables; ``title`` by default.
+        percent: Whether the metric is a fraction that can be shown in percent.
+        lower_is_better: Whether lower values are better.
     """
 
     title: str
@@ -42,25 +42,26 @@ class Figure:
 
 
 class ProblemType(ABC):
-    """How targets of one kind are read, learnt, predicted, scored and shown.
+    """Reading, training, prediction, metrics and plots of one kind of target.
 
-    An instance belongs to one :class:`~clfa.targets.target.Target`: ``target.kind``. N samples, ``width`` elements of a
-    label, ``logit_width`` outputs of the classifier; NaN marks a missing label.
+    An instance belongs to one :class:`~clfa.targets.target.Target`: ``target.kind``. In the shapes below, N is the
+    number of samples, ``width`` the number of elements of a label, and ``logit_width`` the number of classifier outputs
+    of the target. NaN marks a missing label.
 
     Args:
-        target: Whose kind it is.
+        target: The target of this instance.
 
     Attributes:
-        name: In :data:`clfa.targets.PROBLEM_TYPES`, in recipes and in configurations.
-        transformers_name: The ``problem_type`` of a Transformers configuration; ``None`` where Transformers has none.
+        name: Name in :data:`clfa.targets.PROBLEM_TYPES`, in recipes and in configurations.
+        transformers_name: The ``problem_type`` of a Transformers configuration; ``None`` if Transformers has none.
         has_classes: Whether such targets have class names.
         one_class: Whether a label is the index of one class.
-        column_per_class: Whether a table may hold a column for each class.
+        column_per_class: Whether a table may have one column per class.
         has_thresholds: Whether thresholds can be chosen on the validation split.
-        column_kind: What a table's column of labels or predictions holds: ``text``, ``texts`` (a list) or ``number``.
-        figures: Every metric that is a single figure, by its key in a report.
-        shown: Keys of those that short tables show.
-        headline: Key of the metric that counts for the score.
+        column_kind: Type of a column of labels or predictions: ``text``, ``texts`` (a list) or ``number``.
+        figures: The metrics that are single figures, by key in a report.
+        shown: Keys of the metrics in short tables.
+        headline: Key of the metric that is used for the score.
         plot_name: First part of the plot's file name.
     """
 
@@ -79,90 +80,90 @@ class ProblemType(ABC):
     def __init__(self, target: TargetFields) -> None:
         self.target = target
 
-    # What a target of this kind is.
+    # Definition.
 
     @classmethod
     @abstractmethod
     def check_spec(cls, spec: TargetSpec) -> None:
-        """Check what a recipe says about a target of this kind.
+        """Check a recipe's specification of a target of this kind.
 
         Raises:
-            ValueError: Saying what cannot be.
+            ValueError: If the specification is not valid.
         """
 
     def check(self) -> None:
         """Check the target's fields.
 
         Raises:
-            DataError: Saying what cannot be.
+            DataError: If a field is not valid.
         """
         if not self.target.label_names:
             raise DataError(f"target {self.target.name!r} has no classes; name them with label_names")
 
     @property
     def width(self) -> int:
-        """Elements of a sample's label."""
+        """Number of elements of a sample's label."""
         return 1
 
     @property
     def logit_names(self) -> list[str]:
-        """A name for every output of the classifier; an empty one where the target's own says it all."""
+        """Name of each classifier output; an empty name stands for the target's name."""
         return list(self.target.label_names)
 
     # Reading.
 
     @classmethod
     def items(cls, cell: Any, spec: TargetSpec) -> Iterable[Any]:
-        """The classes that a cell names, for finding out which there are."""
+        """Return the classes in a cell, to collect all classes of the data."""
         return [cell]
 
     @abstractmethod
     def decode(self, cells: Sequence[Any], spec: TargetSpec, classes: LabelIndex | None) -> list[float]:
-        """A label from the cells of one row.
+        """Convert the cells of one row to a label.
 
         Args:
-            cells: One; with ``spec.columns`` one for each class.
-            spec: Where the table holds the target.
-            classes: Finds the index of a class; ``None`` where there is nothing to find.
+            cells: One cell, or one cell per class with ``spec.columns``.
+            spec: Columns of the target.
+            classes: Index of each class; ``None`` for a target that does not need it.
 
         Returns:
-            ``width`` numbers, all NaN where the label is missing.
+            ``width`` numbers, all NaN if the label is missing.
 
         Raises:
-            UnusableCell: A cell that is no label of this target.
+            UnusableCell: If a cell is not a label of this target.
         """
 
     def faults(self, values: np.ndarray) -> dict[int, str]:
-        """Labels that cannot be, by position, and why.
+        """Return the reasons why labels are not valid, by position.
 
         Args:
-            values: Labels (N, ``width``), none missing.
+            values: Labels (N, ``width``), without missing labels.
         """
         return {}
 
     @abstractmethod
     def describe(self, values: np.ndarray) -> Any:
-        """A label that is not missing in words: class name, list of class names or number.
+        """Convert a label to a class name, a list of class names or a number.
 
         Args:
-            values: The label (``width``,).
+            values: The label (``width``,), not missing.
         """
 
-    # Learning.
+    # Training.
 
     @abstractmethod
     def counts(self, values: np.ndarray) -> dict[str, int]:
-        """Samples by class; of a target without classes by what it holds.
+        """Return the number of samples by class, or under one key for a target without classes.
 
         Args:
-            values: Labels (N, ``width``), none missing.
+            values: Labels (N, ``width``), without missing labels.
         """
 
     def obstacle(self, values: np.ndarray, split: str) -> str | None:
-        """Why the target cannot be learnt from a split, or scored on it; ``None`` where it can.
+        """Return why the target cannot be learnt from a split, or scored on it; ``None`` if it can.
 
         Args:
-            values: Labels (N, ``width``), none missing, N > 0.
+            values: Labels (N, ``width``), without missing labels, N > 0.
             split: Name of the split.
         """
         absent = [name for name, count in self.counts(values).items() if not count]
@@ -173,14 +174,14 @@ class ProblemType(ABC):
         return f"no {what} sample of class {', '.join(map(repr, absent))}{self.target.of_target}{advice}"
 
     def fit(self, values: np.ndarray, class_weights: Any) -> dict[str, Any]:
-        """What the target takes from the training split: the fields that change.
+        """Return the target fields that depend on the training split.
 
         Args:
-            values: Labels of the training split (N, ``width``), none missing, N > 0.
+            values: Labels of the training split (N, ``width``), without missing labels, N > 0.
             class_weights: ``none``, a name in :data:`clfa.targets.CLASS_WEIGHTS` or a mapping of classes to weights.
 
         Raises:
-            RecipeError: Class weights for a class that does not exist, or that are not positive numbers.
+            RecipeError: If class weights name an unknown class, or are not positive numbers.
         """
         return {"class_weights": self._class_weights(values, class_weights)}
 
@@ -188,8 +189,7 @@ class ProblemType(ABC):
         if wanted is None or wanted == "none":
             return None
         if isinstance(wanted, str) and wanted in CLASS_WEIGHTS:
-            weights: tuple[float, ...] = CLASS_WEIGHTS.get(wanted)(self, values)
-            return weights
+            return CLASS_WEIGHTS.get(wanted)(self, values)
         where, names = f"training.class_weights{self.target.of_target}", self.target.label_names
         if not isinstance(wanted, Mapping):
             schemes = ", ".join(CLASS_WEIGHTS.names())
@@ -203,10 +203,10 @@ class ProblemType(ABC):
         return tuple(float(wanted.get(name, 1.0)) for name in names)
 
     def balanced_weights(self, values: np.ndarray) -> tuple[float, ...]:
-        """Weights under which all classes count alike.
+        """Return weights that give all classes the same influence.
 
         Args:
-            values: Labels (N, ``width``), none missing, every class among them.
+            values: Labels (N, ``width``), without missing labels; each class occurs.
         """
         raise NotImplementedError
 
@@ -214,30 +214,30 @@ class ProblemType(ABC):
     def loss(
         self, logits: torch.Tensor, values: torch.Tensor, focal_gamma: float = 0.0, label_smoothing: float = 0.0
     ) -> torch.Tensor:
-        """Loss of N samples, scalar.
+        """Return the loss of N samples, a scalar.
 
         Args:
             logits: Outputs (N, ``logit_width``), N > 0.
-            values: Labels (N, ``width``), none missing, of the same type.
-            focal_gamma: Focus on what is not yet predicted well; 0: none.
+            values: Labels (N, ``width``), without missing labels, with the dtype of ``logits``.
+            focal_gamma: Focusing parameter of the focal loss; 0 for none.
             label_smoothing: Share of a label that is spread over the classes.
         """
 
     @abstractmethod
     def groups(self, values: np.ndarray) -> list[int]:
-        """Groups whose shares a draw keeps.
+        """Return the group of each sample, for stratified sampling.
 
         Args:
-            values: Labels (N, ``width``), none missing.
+            values: Labels (N, ``width``), without missing labels.
 
         Returns:
-            A number for each sample.
+            One group number per sample.
         """
 
-    # Predicting.
+    # Prediction.
 
     def probabilities(self, logits: np.ndarray) -> np.ndarray | None:
-        """Probabilities of the classes (N, C) float64; ``None`` for a target without classes.
+        """Return the class probabilities (N, C) float64; ``None`` for a target without classes.
 
         Args:
             logits: Outputs (N, ``logit_width``).
@@ -246,14 +246,14 @@ class ProblemType(ABC):
 
     @abstractmethod
     def values(self, logits: np.ndarray) -> np.ndarray:
-        """Predictions in the form of labels (N, ``width``) float64.
+        """Return the predictions in the format of labels (N, ``width``) float64.
 
         Args:
             logits: Outputs (N, ``logit_width``).
         """
 
     def predictions(self, logits: np.ndarray) -> list[TargetPrediction]:
-        """Predictions of N posts in words, with probabilities by class name.
+        """Return the predictions for N posts, with probabilities by class name.
 
         Args:
             logits: Outputs (N, ``logit_width``).
@@ -269,25 +269,25 @@ class ProblemType(ABC):
         return [TargetPrediction(value, own) for value, own in zip(words, named, strict=True)]
 
     def tune(self, labels: np.ndarray, logits: np.ndarray) -> dict[str, Any]:
-        """What is chosen on the validation split, thresholds for instance: the fields that change.
+        """Return the target fields that are chosen on the validation split, for instance thresholds.
 
         Args:
-            labels: Of the validation split (N, ``width``), NaN where missing.
+            labels: Labels of the validation split (N, ``width``), NaN where missing.
             logits: Outputs (N, ``logit_width``).
         """
         return {}
 
-    # Scoring.
+    # Metrics.
 
     def report(self, labels: np.ndarray, logits: np.ndarray) -> dict[str, Any]:
-        """Everything about the target on the samples that have a label for it.
+        """Return the report of the target on the samples with a label for it.
 
         Args:
             labels: (N, ``width``), NaN where missing.
             logits: (N, ``logit_width``).
 
         Returns:
-            ``problem_type``, ``samples`` and, where there is a sample, :meth:`metrics` and the figures of
+            ``problem_type`` and ``samples``; if there are samples, also :meth:`metrics` and the figures of
             :data:`clfa.targets.METRICS`.
         """
         present = ~np.isnan(labels).any(axis=1)
@@ -302,19 +302,19 @@ class ProblemType(ABC):
 
     @abstractmethod
     def metrics(self, labels: np.ndarray, logits: np.ndarray) -> dict[str, Any]:
-        """Metrics: the keys of :attr:`figures` (``None`` where one is not defined) and further details.
+        """Return the metrics: the keys of :attr:`figures` (``None`` for an undefined metric) and further details.
 
         Args:
-            labels: (N, ``width``), none missing, N > 0.
+            labels: (N, ``width``), without missing labels, N > 0.
             logits: (N, ``logit_width``).
         """
 
     @abstractmethod
     def plot(self, labels: np.ndarray, logits: np.ndarray, report: Mapping[str, Any], path: Path, title: str) -> None:
-        """Draw the target's picture of a split.
+        """Plot the predictions on a split.
 
         Args:
-            labels: (N, ``width``), none missing, N > 0.
+            labels: (N, ``width``), without missing labels, N > 0.
             logits: (N, ``logit_width``).
             report: From :meth:`report`.
             path: PNG file to write.
@@ -323,13 +323,13 @@ class ProblemType(ABC):
 
 
 def class_index(classes: LabelIndex, value: Any) -> int | None:
-    """Index of a class, ``None`` where a cell is empty.
+    """Return the class index of a cell, or ``None`` if the cell is empty.
 
     Raises:
-        UnusableCell: None of the classes.
+        UnusableCell: If the cell is not one of the classes.
     """
     try:
         return classes.of(value)
     except KeyError as error:
         known = ", ".join(classes.names)
-        raise UnusableCell("unknown label", f"{error.args[0]!r} is none of {known}") from None
+        raise UnusableCell("unknown label", f"{error.args[0]!r} is not one of {known}") from None

@@ -1,4 +1,4 @@
-"""A number per sample."""
+"""Problem type: one number per sample."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class Regression(ProblemType):
-    """The value in the user's unit; squared error of the standardised value; correlations; a scatter plot."""
+    """Regression: a value in the user's unit, with squared error of the standardised value and correlations."""
 
     name: ClassVar[str] = "regression"
     transformers_name: ClassVar[str | None] = "regression"
@@ -72,7 +72,7 @@ class Regression(ProblemType):
         return float(values[0])
 
     def counts(self, values: np.ndarray) -> dict[str, int]:
-        """See :meth:`ProblemType.counts`: all of them."""
+        """See :meth:`ProblemType.counts`: the number of samples under ``number``."""
         return {"number": len(values)}
 
     def obstacle(self, values: np.ndarray, split: str) -> str | None:
@@ -86,18 +86,18 @@ class Regression(ProblemType):
         """See :meth:`ProblemType.fit`: mean and standard deviation."""
         if isinstance(class_weights, Mapping):
             raise RecipeError(
-                f"training.class_weights: target {self.target.name!r} is a regression and has no classes to weigh."
+                f"training.class_weights: target {self.target.name!r} is a regression and has no classes."
             )
         return {"mean": float(values.mean()), "sd": float(values.std())}
 
     def loss(
         self, logits: torch.Tensor, values: torch.Tensor, focal_gamma: float = 0.0, label_smoothing: float = 0.0
     ) -> torch.Tensor:
-        """See :meth:`ProblemType.loss` and :func:`regression_loss`; there are no classes to focus on or to smooth."""
+        """See :meth:`ProblemType.loss` and :func:`regression_loss`; focal modulation and smoothing do not apply."""
         return regression_loss(logits[:, 0], values[:, 0], self.target.mean, self.target.sd)
 
     def groups(self, values: np.ndarray) -> list[int]:
-        """See :meth:`ProblemType.groups`: the fifth of the values that the value lies in."""
+        """See :meth:`ProblemType.groups`: the quintile of the value."""
         edges = np.quantile(values[:, 0], [0.2, 0.4, 0.6, 0.8]) if len(values) else []
         return [int(group) for group in np.searchsorted(edges, values[:, 0], side="right")]
 
@@ -115,13 +115,13 @@ class Regression(ProblemType):
 
 
 def regression_loss(logits: torch.Tensor, values: torch.Tensor, mean: float = 0.0, sd: float = 1.0) -> torch.Tensor:
-    """Mean squared error between the output and ``(value - mean) / sd``, so that targets of any unit weigh alike.
+    """Return the mean squared error between output and ``(value - mean) / sd``, independent of the target's unit.
 
     Args:
         logits: Outputs (N,), in standard deviations from the mean, N >= 1.
-        values: In the user's unit (N,).
-        mean: Of the training values.
-        sd: Their standard deviation.
+        values: True values (N,), in the user's unit.
+        mean: Mean of the training values.
+        sd: Standard deviation of the training values.
 
     Returns:
         Scalar.
@@ -132,17 +132,17 @@ def regression_loss(logits: torch.Tensor, values: torch.Tensor, mean: float = 0.
 
 
 def regression_metrics(labels: np.ndarray, values: np.ndarray) -> dict[str, float | None]:
-    """Errors and correlations of a number.
+    """Return errors and correlations of a regression.
 
     Args:
         labels: True values (N,), N >= 1.
-        values: Predicted ones (N,).
+        values: Predicted values (N,).
 
     Returns:
-        ``mae``, ``rmse``, ``r2``, ``pearson`` and ``spearman``; ``None`` where one is not defined: the last three where
-        all labels, the last two also where all predictions are equal.
+        ``mae``, ``rmse``, ``r2``, ``pearson`` and ``spearman``. The last three are ``None`` if all labels are equal,
+        the last two also if all predictions are equal.
     """
-    # Here: whoever predicts need not wait for them.
+    # Imported here, because prediction does not need them.
     from scipy.stats import pearsonr, spearmanr
     from sklearn.metrics import mean_absolute_error, r2_score, root_mean_squared_error
 

@@ -1,4 +1,4 @@
-"""Metrics of every target, and one score over all of them."""
+"""Metrics of all targets, and their overall score."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from clfa.targets.target import Target, label_slices, logit_slices
 
 
 def target_reports(targets: Sequence[Target], labels: np.ndarray, logits: np.ndarray) -> dict[str, dict[str, Any]]:
-    """:meth:`clfa.targets.problem_type.ProblemType.report` of every target, by name.
+    """Return :meth:`clfa.targets.problem_type.ProblemType.report` of each target, by name.
 
     Args:
-        targets: Of the model.
+        targets: Targets of the model.
         labels: (N, sum of widths), NaN where missing.
         logits: (N, sum of logit widths).
     """
@@ -26,11 +26,10 @@ def target_reports(targets: Sequence[Target], labels: np.ndarray, logits: np.nda
 
 
 def score(reports: Mapping[str, Mapping[str, Any]]) -> float:
-    """One figure to choose a model by: the plain mean over the targets' headline metrics.
+    """Return the score for model selection: the unweighted mean of the targets' headline metrics.
 
-    These are macro-F1 for classes and Pearson's r for numbers
-    (:attr:`clfa.targets.problem_type.ProblemType.headline`). Figures below 0, or not defined, count 0. Targets that no
-    sample has a label for are left out.
+    The headline metric (:attr:`clfa.targets.problem_type.ProblemType.headline`) is for instance macro-F1 for classes
+    and Pearson's r for numbers. Negative and undefined values count as 0. Targets without labels are ignored.
 
     Args:
         reports: From :func:`target_reports`.
@@ -41,14 +40,14 @@ def score(reports: Mapping[str, Mapping[str, Any]]) -> float:
 
 
 def flat_metrics(targets: Sequence[Target], labels: np.ndarray, logits: np.ndarray) -> dict[str, float]:
-    """``score`` and every figure of every target as ``TARGET_FIGURE``, for logs."""
+    """Return ``score`` and all figures of all targets as ``TARGET_FIGURE``, for logs."""
     reports = target_reports(targets, labels, logits)
     figures = {f"{name}_{key}": value for name, report in reports.items() for key, value in figures_of(report).items()}
     return {"score": score(reports), **figures}
 
 
 def figures_of(report: Mapping[str, Any]) -> dict[str, float]:
-    """The single figures of a target's report, those that are defined.
+    """Return the defined single figures of a target's report.
 
     Args:
         report: From :meth:`clfa.targets.problem_type.ProblemType.report`.

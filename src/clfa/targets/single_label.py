@@ -1,4 +1,4 @@
-"""One class per sample."""
+"""Problem type: one class per sample."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class SingleLabel(ProblemType):
-    """A class index; cross-entropy, weighted and focused at will; a confusion matrix."""
+    """Single-label classification: a class index, with cross-entropy or focal loss and a confusion matrix."""
 
     name: ClassVar[str] = "single_label_classification"
     transformers_name: ClassVar[str | None] = "single_label_classification"
@@ -51,7 +51,7 @@ class SingleLabel(ProblemType):
         return [math.nan if index is None else float(index)]
 
     def faults(self, values: np.ndarray) -> dict[int, str]:
-        """See :meth:`ProblemType.faults`: no index of a class."""
+        """See :meth:`ProblemType.faults`: a value that is not a class index."""
         size, indices = len(self.target.label_names), values[:, 0]
         unknown = np.flatnonzero(~((indices >= 0) & (indices < size) & (indices == np.floor(indices))))
         return {int(row): f"label {indices[row]:g} is not one of {size} classes" for row in unknown}
@@ -70,7 +70,7 @@ class SingleLabel(ProblemType):
         """See :meth:`ProblemType.obstacle`."""
         names = self.target.label_names
         if len(names) < 2:
-            return f"target {self.target.name!r} has the one class {names[0]!r}; there is nothing to learn"
+            return f"target {self.target.name!r} has only one class, {names[0]!r}; there is nothing to learn"
         return super().obstacle(values, split)
 
     def balanced_weights(self, values: np.ndarray) -> tuple[float, ...]:
@@ -93,7 +93,7 @@ class SingleLabel(ProblemType):
         return [int(value) for value in values[:, 0]]
 
     def probabilities(self, logits: np.ndarray) -> np.ndarray | None:
-        """See :meth:`ProblemType.probabilities`; a row adds up to 1."""
+        """See :meth:`ProblemType.probabilities`; the probabilities of a row add up to 1."""
         return softmax(logits)
 
     def values(self, logits: np.ndarray) -> np.ndarray:
@@ -117,18 +117,18 @@ def single_label_loss(
     gamma: float = 0.0,
     label_smoothing: float = 0.0,
 ) -> torch.Tensor:
-    """Cross-entropy with class weights, focal modulation and label smoothing.
+    """Return the cross-entropy with class weights, focal modulation and label smoothing.
 
-    With q the smoothed one-hot label, w the weights and y the label:
-    ``sum_nc q_nc w_c (1 - p_nc)^gamma (-log p_nc) / sum_n w_y(n)``. Without smoothing that is the alpha-balanced focal
-    loss (Lin et al. 2017, arXiv:1708.02002, equation 5) as a weighted mean; with gamma 0 it is PyTorch's weighted
+    With smoothed one-hot labels q, class weights w and labels y, the loss is
+    ``sum_nc q_nc w_c (1 - p_nc)^gamma (-log p_nc) / sum_n w_y(n)``. Without smoothing it is the weighted mean of the
+    alpha-balanced focal loss (Lin et al. 2017, arXiv:1708.02002, equation 5); with gamma 0 it is PyTorch's weighted
     cross-entropy.
 
     Args:
         logits: Class scores (N, C), N >= 1.
         labels: Class indices (N,).
         class_weights: Weight of each class (C,); ``None``: all 1.
-        gamma: How much samples that are classified well already count less; 0: not at all.
+        gamma: Focusing parameter; larger values reduce the loss of well classified samples more, 0 means no modulation.
         label_smoothing: Share of the label spread evenly over all classes.
 
     Returns:
@@ -147,18 +147,18 @@ def single_label_loss(
 
 
 def classification_metrics(labels: np.ndarray, predictions: np.ndarray, num_labels: int) -> dict[str, float]:
-    """Headline figures, as fractions.
+    """Return accuracy and F1 scores, as fractions.
 
     Args:
         labels: True class indices (N,).
         predictions: Predicted class indices (N,).
-        num_labels: Number of classes C; averages run over all of them.
+        num_labels: Number of classes C; averages include all of them.
 
     Returns:
         ``accuracy``, ``macro_f1``, ``weighted_f1`` and, with two classes, ``binary_f1``, ``precision`` and ``recall``
         of class 1 (the sarcastic class in MMSD, as published tables report it).
     """
-    # Here: whoever predicts need not wait for it.
+    # Imported here, because prediction does not need it.
     from sklearn.metrics import accuracy_score, f1_score, precision_recall_fscore_support
 
     classes = list(range(num_labels))
@@ -176,7 +176,7 @@ def classification_metrics(labels: np.ndarray, predictions: np.ndarray, num_labe
 
 
 def classification_report(labels: np.ndarray, predictions: np.ndarray, label_names: list[str]) -> dict[str, Any]:
-    """:func:`classification_metrics` with support, per-class figures and the confusion matrix (rows: true class)."""
+    """Return :func:`classification_metrics`, support and metrics by class, and the confusion matrix (rows: true)."""
     from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
 
     classes = list(range(len(label_names)))

@@ -1,4 +1,4 @@
-"""Where a table holds the targets, as recipes and readers say it."""
+"""Specification of targets in recipes and reader options."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from clfa.targets.fields import SINGLE_LABEL
 
 
 def problem_types_with(attribute: str) -> list[str]:
-    """Problem types for which an attribute of :class:`clfa.targets.problem_type.ProblemType` is true."""
+    """Return the problem types for which an attribute of :class:`clfa.targets.problem_type.ProblemType` is true."""
     return [name for name in PROBLEM_TYPES.names() if getattr(PROBLEM_TYPES.get(name), attribute)]
 
 
@@ -33,14 +33,14 @@ class TargetSpec(BaseModel):
     """One target of a table.
 
     Args:
-        column: Its column; the target's name by default.
-        columns: For a multi-label target, instead of ``column``: a column of 0 and 1 for every class.
+        column: Column of the target; by default the target's name.
+        columns: For a multi-label target, instead of ``column``: one column of 0 and 1 per class, by class name.
         problem_type: A name in :data:`clfa.targets.PROBLEM_TYPES`.
-        label_names: Class names in index order; found in the data by default.
+        label_names: Class names in index order; by default the classes in the data.
         weight: Factor of this target's loss.
-        delimiter: Between the classes in a cell of text of a multi-label target. Lists need none.
-        empty_is_none: Whether an empty cell of a multi-label target says that the post has none of the classes; by
-            default it says nothing, and the post trains the other targets only.
+        delimiter: Separator of the classes in a text cell of a multi-label target. List cells do not need it.
+        empty_is_none: Whether an empty cell of a multi-label target means that the post has none of the classes. By
+            default the label is missing, and the post is used to train the other targets only.
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -59,7 +59,7 @@ class TargetSpec(BaseModel):
         if not isinstance(value, list | tuple):
             return value
         if any(isinstance(name, bool) for name in value):
-            raise ValueError("YAML reads a bare yes, no, true or false as a truth value; put such names in quotes")
+            raise ValueError("YAML reads yes, no, true and false as booleans; put such names in quotes")
         return [str(name) if isinstance(name, int | float) else name for name in value]
 
     @model_validator(mode="after")
@@ -83,7 +83,7 @@ class TargetSpec(BaseModel):
 
     @property
     def classes(self) -> list[str] | None:
-        """Class names as far as they are given."""
+        """Class names, if they are given."""
         return self.label_names if self.label_names is not None else list(self.columns) if self.columns else None
 
 
@@ -91,13 +91,13 @@ def parse_specs(targets: Mapping[str, Any]) -> dict[str, TargetSpec]:
     """Check the ``targets`` option of a reader.
 
     Args:
-        targets: A mapping with the fields of :class:`TargetSpec`, or one itself, by target name.
+        targets: A :class:`TargetSpec`, or a mapping with its fields, by target name.
 
     Raises:
-        DataError: Saying which target and key is wrong.
+        DataError: If a target is not valid; the message names the target and the key.
     """
     if not isinstance(targets, Mapping):
-        raise DataError(f"targets are a mapping of names to {', '.join(TargetSpec.model_fields)}; got {targets!r}")
+        raise DataError(f"targets must map names to {', '.join(TargetSpec.model_fields)}; got {targets!r}")
     specs = {}
     for name, value in targets.items():
         if isinstance(value, TargetSpec):

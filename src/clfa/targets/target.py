@@ -1,4 +1,4 @@
-"""What a model predicts about a post: classes, sets of classes or numbers, one or several of them."""
+"""Targets: the classes, sets of classes or numbers that a model predicts for a post."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from clfa.targets import PROBLEM_TYPES
 from clfa.targets.fields import LABEL, TargetFields
 from clfa.targets.problem_type import ProblemType
 
-# Names become parts of file names and of log keys.
+# Names are used in file names and log keys.
 _NAME = re.compile(r"\w[\w .-]{0,63}")
 
 
 @dataclass(frozen=True)
 class Target(TargetFields):
-    """One thing to predict: its fields, checked, and what its problem type makes of them.
+    """One target, with checked fields and its problem type.
 
     Raises:
-        DataError: A value that cannot be, which the message names.
+        DataError: If a field is not valid; the message names it.
     """
 
     def __post_init__(self) -> None:
@@ -39,7 +39,7 @@ class Target(TargetFields):
             raise DataError(f"target {self.name!r}: {error}") from None
         for field in ("label_names", "class_weights", "thresholds"):
             value = getattr(self, field)
-            # Lists, as JSON has them.
+            # JSON has lists.
             object.__setattr__(self, field, None if value is None else tuple(value))
         repeated = [name for name, count in Counter(self.label_names).items() if count > 1]
         if repeated:
@@ -58,45 +58,44 @@ class Target(TargetFields):
 
     @cached_property
     def kind(self) -> ProblemType:
-        """All that depends on the problem type."""
-        kind: ProblemType = PROBLEM_TYPES.get(self.problem_type)(self)
-        return kind
+        """The problem type of this target."""
+        return PROBLEM_TYPES.get(self.problem_type)(self)
 
     @property
     def width(self) -> int:
-        """Elements in a sample's vector of targets."""
+        """Number of elements in a sample's label vector."""
         return self.kind.width
 
     @property
     def logit_width(self) -> int:
-        """Outputs of the classifier."""
+        """Number of classifier outputs."""
         return len(self.kind.logit_names)
 
     def describe(self, values: np.ndarray) -> Any:
-        """A sample's label in words.
+        """Convert a sample's label to class names or a number.
 
         Args:
-            values: This target's part of the sample's vector (:attr:`width`,).
+            values: This target's part of the sample's label vector (:attr:`width`,).
 
         Returns:
-            Class name, list of class names or number; ``None`` where the label is missing.
+            Class name, list of class names or number; ``None`` if the label is missing.
         """
         return None if np.isnan(values).any() else self.kind.describe(values)
 
 
 def check_distinct(targets: Sequence[Target]) -> None:
-    """Check that no two targets have the same name.
+    """Check that all targets have different names.
 
     Raises:
-        DataError: Naming one that occurs twice.
+        DataError: If a name occurs twice.
     """
     repeated = [name for name, count in Counter(target.name for target in targets).items() if count > 1]
     if repeated:
-        raise DataError(f"two targets are named {repeated[0]!r}; give each its own name")
+        raise DataError(f"two targets are named {repeated[0]!r}; use different names")
 
 
 def label_slices(targets: Sequence[Target]) -> Iterator[tuple[Target, slice]]:
-    """Each target with its part of a sample's vector of targets."""
+    """Yield each target with its part of a sample's label vector."""
     start = 0
     for target in targets:
         yield target, slice(start, start + target.width)
@@ -104,7 +103,7 @@ def label_slices(targets: Sequence[Target]) -> Iterator[tuple[Target, slice]]:
 
 
 def logit_slices(targets: Sequence[Target]) -> Iterator[tuple[Target, slice]]:
-    """Each target with its part of the classifier's outputs."""
+    """Yield each target with its part of the classifier's outputs."""
     start = 0
     for target in targets:
         yield target, slice(start, start + target.logit_width)
@@ -112,24 +111,24 @@ def logit_slices(targets: Sequence[Target]) -> Iterator[tuple[Target, slice]]:
 
 
 def output_names(targets: Sequence[Target]) -> list[str]:
-    """A name for every output of the classifier: the class, or ``target: class`` with several targets."""
+    """Return a name for each classifier output: the class, or ``target: class`` with several targets."""
     if len(targets) == 1:
         return [name or targets[0].name for name in targets[0].kind.logit_names]
     return [f"{target.name}: {name}" if name else target.name for target in targets for name in target.kind.logit_names]
 
 
 def class_names(targets: Sequence[Target]) -> list[str]:
-    """Names of all classes, of a number the target's; ``target: class`` with several targets."""
+    """Return the names of all classes, as ``target: class`` with several targets; for a number, the target's name."""
     if len(targets) == 1:
         return list(targets[0].label_names) or [targets[0].name]
     return [f"{t.name}: {name}" if name else t.name for t in targets for name in (t.label_names or ("",))]
 
 
 def label_matrix(split: Any) -> np.ndarray:
-    """Labels of a split (N, sum of the targets' widths) float64, NaN where missing.
+    """Return the labels of a split (N, sum of the targets' widths) float64, NaN where missing.
 
     Args:
-        split: A ``datasets.Dataset`` in the schema; or any with a ``label`` column of class indices.
+        split: A ``datasets.Dataset`` in the schema, or with a ``label`` column of class indices.
     """
     if "targets" not in split.column_names:
         labels = [np.nan if label is None else label for label in split[LABEL][:]]
@@ -140,13 +139,13 @@ def label_matrix(split: Any) -> np.ndarray:
 
 
 def strata(split: Any, targets: Sequence[Target]) -> list[Any]:
-    """What a draw keeps in proportion: a group by the first target.
+    """Return the stratum of each sample, by the first target.
 
-    The groups are :meth:`clfa.targets.problem_type.ProblemType.groups`; ``None`` where the first target is missing.
+    The strata are :meth:`clfa.targets.problem_type.ProblemType.groups`; ``None`` if the first target is missing.
 
     Args:
         split: A ``datasets.Dataset`` in the schema.
-        targets: Those of the corpus.
+        targets: Targets of the corpus.
     """
     first = targets[0]
     values = label_matrix(split)[:, : first.width]
@@ -158,17 +157,17 @@ def strata(split: Any, targets: Sequence[Target]) -> list[Any]:
 
 
 def same_labels(first: Sequence[Target], second: Sequence[Target]) -> bool:
-    """Whether labels mean the same to both: names, kinds and classes in the same order."""
+    """Return whether both have the same names, problem types and classes, in the same order."""
     return [(t.name, t.problem_type, t.label_names) for t in first] == [
         (t.name, t.problem_type, t.label_names) for t in second
     ]
 
 
 def from_dicts(values: Sequence[Mapping[str, Any]]) -> list[Target]:
-    """Targets as :meth:`Target.to_dict` wrote them.
+    """Return the targets from the output of :meth:`Target.to_dict`.
 
     Raises:
-        DataError: An unknown key, or two targets of one name.
+        DataError: If a key is unknown, or two targets have the same name.
     """
     targets = []
     for value in values:

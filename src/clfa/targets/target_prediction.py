@@ -1,4 +1,4 @@
-"""The prediction of one target of one post."""
+"""The prediction of one target for one post."""
 
 from __future__ import annotations
 
@@ -8,18 +8,19 @@ from typing import Any
 
 @dataclass(frozen=True)
 class TargetPrediction:
-    """One target of one post.
+    """Prediction of one target for one post.
 
     Args:
         value: The class, the list of classes, or the number in the training data's unit.
-        probabilities: By class name; those of a multi-label target do not add up to 1. ``None`` for a regression.
+        probabilities: Probabilities by class name (for a multi-label target, they do not add up to 1); ``None`` for a
+            regression.
     """
 
     value: Any
     probabilities: dict[str, float] | None = None
 
     def to_dict(self, digits: int = 6) -> dict[str, Any]:
-        """For JSON: ``prediction`` and, for classes, ``probabilities``."""
+        """Return JSON values: ``prediction`` and, for classes, ``probabilities``."""
         value = float(f"{self.value:.{digits}g}") if isinstance(self.value, float) else self.value
         if self.probabilities is None:
             return {"prediction": value}
@@ -27,7 +28,7 @@ class TargetPrediction:
 
     @property
     def classes(self) -> list[str]:
-        """The predicted classes; a number has none."""
+        """The predicted classes; empty for a number."""
         if self.probabilities is None:
             return []
         return self.value if isinstance(self.value, list) else [self.value]

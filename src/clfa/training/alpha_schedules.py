@@ -1,4 +1,4 @@
-"""How the weight of the alignment moves during training. A new schedule is a function and one registry line here."""
+"""Schedules of the alignment weight alpha. A new schedule is a function and one registry line here."""
 
 from __future__ import annotations
 
@@ -14,24 +14,24 @@ ALPHA_SCHEDULES = Registry(
 
 
 def constant(progress: float) -> float:
-    """``alpha`` throughout, as in the paper.
+    """Return the factor of a constant ``alpha``, as in the paper.
 
     Args:
-        progress: Fraction of the training done, 0 to 1.
+        progress: Completed fraction of the training, 0 to 1.
 
     Returns:
-        What ``alpha`` is multiplied by.
+        Factor of ``alpha``.
     """
     return 1.0
 
 
 def linear_decay(progress: float) -> float:
-    """From ``alpha`` to 0.
+    """Return the factor of a linear decay from ``alpha`` to 0.
 
     Args:
-        progress: Fraction of the training done, 0 to 1.
+        progress: Completed fraction of the training, 0 to 1.
 
     Returns:
-        What ``alpha`` is multiplied by.
+        Factor of ``alpha``.
     """
     return max(0.0, 1.0 - progress)

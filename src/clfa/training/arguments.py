@@ -1,4 +1,4 @@
-"""Training arguments: Transformers', with the paper's defaults and what CLFA adds."""
+"""Training arguments: those of Transformers with the paper's defaults, and those that CLFA adds."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from clfa.training.alpha_schedules import ALPHA_SCHEDULES
 class CLFATrainingArguments(OptimizerFields, TrainingFields, TrainingArguments):
     """Arguments of :class:`clfa.training.CLFATrainer`.
 
-    The defaults are the recipe in the authors' scripts: learning rate 1e-5, linear warm-up over 5 % and linear decay,
-    weight decay 0.01 (none on bias and LayerNorm), gradient norm 1.0, batch 8, 30 epochs, seed 2022, the epoch with the
-    best macro-F1 on the validation split kept.
+    The defaults are those of the authors' scripts: learning rate 1e-5, linear warm-up over 5 % and linear decay, weight
+    decay 0.01 (none on bias and LayerNorm), gradient norm 1.0, batch size 8, 30 epochs, seed 2022. The epoch with the
+    best macro-F1 on the validation split is kept.
 
-    Of ``gradient_accumulation_steps``: the optimiser takes the mean of the micro-batches' losses. A sample's negatives
-    are the other samples of its own micro-batch, over all processes, so that with alignment to the batch two
-    micro-batches of 8 are not one batch of 16; without (alpha 0) they are. ``negatives="bank"`` offers every sample the
-    whole training set, whatever the batch.
+    With ``gradient_accumulation_steps``, the optimiser uses the mean of the micro-batches' losses. The negatives of a
+    sample are the other samples of its micro-batch, over all processes. With alignment to the batch, two micro-batches
+    of 8 are therefore not equivalent to one batch of 16; with alpha 0 they are. With ``negatives="bank"``, the
+    negatives are the whole training set, independent of the batch.
 
-    What it adds to Transformers' arguments is explained in :mod:`clfa.fields.training`.
+    The arguments that CLFA adds are documented in :mod:`clfa.fields.training`.
     """
 
     warmup_steps: float = 0.05
@@ -49,7 +49,7 @@ class CLFATrainingArguments(OptimizerFields, TrainingFields, TrainingArguments):
             )
         inherited = {field.name for field in fields(TrainingArguments)}
         for source in (OptimizerFields, TrainingFields):
-            # What Transformers has too may be set as Transformers allows it.
+            # Transformers checks its own fields.
             check_fields(self, source, tuple({field.name for field in fields(source)} - inherited))
         if self.ema_decay and not self.load_best_model_at_end:
-            raise ValueError("ema_decay needs load_best_model_at_end: averaged weights live in the checkpoints.")
+            raise ValueError("ema_decay needs load_best_model_at_end: checkpoints contain the averaged weights.")

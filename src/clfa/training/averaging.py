@@ -17,10 +17,9 @@ TRAINED_WEIGHTS_FILE = "trained_weights.safetensors"
 
 
 class WeightAverage(TrainerCallback):
-    """Average of every trainable parameter over the steps, for evaluation and for what is kept.
+    """Exponential moving average of all trainable parameters, for evaluation and for the kept model.
 
-    At step t the average moves by ``1 - min(decay, t / (t + 10))`` of the way to the weights, so that the random start
-    is soon forgotten.
+    At step t the decay is ``min(decay, t / (t + 10))``, so that the influence of the initial weights decreases quickly.
 
     Args:
         decay: Per optimiser step, at least 0 and below 1.
@@ -32,16 +31,16 @@ class WeightAverage(TrainerCallback):
         self.trained: dict[str, torch.Tensor] = {}
 
     def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
-        """Called by the Trainer after each optimiser step."""
+        """Update the averages after an optimiser step."""
         self.update(kwargs["model"], state.global_step)
 
     @torch.no_grad()
     def update(self, model: nn.Module, step: int) -> None:
-        """Move the averages toward the model's weights.
+        """Update the averages with the model's weights.
 
         Args:
             model: The model being trained.
-            step: Optimiser steps done, counted from 1.
+            step: Number of the optimiser step, from 1.
         """
         share = 1 - min(self.decay, step / (step + 10))
         for name, parameter in _trainable(model):
@@ -52,7 +51,7 @@ class WeightAverage(TrainerCallback):
 
     @contextmanager
     def applied(self, model: nn.Module) -> Iterator[None]:
-        """The model with averaged weights inside the block, with the trained ones again after it."""
+        """Put the averaged weights into the model within a ``with`` block, and the trained weights back after it."""
         if self.trained or not self.averages:
             yield
             return
@@ -65,13 +64,13 @@ class WeightAverage(TrainerCallback):
             self.trained = {}
 
     def save_trained(self, checkpoint: Path) -> None:
-        """Write the trained weights beside the averaged ones of a checkpoint; call within :meth:`applied`."""
+        """Write the trained weights to a checkpoint with averaged weights; call within :meth:`applied`."""
         temporary = checkpoint / f".{TRAINED_WEIGHTS_FILE}.tmp"
         save_file({name: tensor.contiguous() for name, tensor in self.trained.items()}, temporary)
         os.replace(temporary, checkpoint / TRAINED_WEIGHTS_FILE)
 
     def resume(self, model: nn.Module, checkpoint: Path) -> None:
-        """Take the averages from a model just loaded from ``checkpoint``, then put the trained weights into it."""
+        """Resume training: take the averages from a model loaded from ``checkpoint``, and load the trained weights."""
         path = checkpoint / TRAINED_WEIGHTS_FILE
         if path.is_file():
             self.averages = {name: parameter.detach().float().clone() for name, parameter in _trainable(model)}

@@ -1,4 +1,4 @@
-"""Batches of samples of like length: less padding, less work."""
+"""Sampler for batches of samples of similar length, to reduce padding."""
 
 from __future__ import annotations
 
@@ -9,16 +9,17 @@ from torch.utils.data import Sampler
 
 
 class LengthGroupedSampler(Sampler[int]):
-    """A new order each epoch in which every ``batch_size`` consecutive samples are of like length.
+    """Random order per epoch in which each ``batch_size`` consecutive samples have similar lengths.
 
-    Samples are shuffled, sorted by length within pools of some batches, cut into batches, and the batches shuffled.
-    Transformers' sampler of the same purpose leaves out the last step, so that long and short batches come in waves.
+    Samples are shuffled, sorted by length within pools of several batches, and divided into batches; then the batches
+    are shuffled. Transformers' length-grouped sampler omits the last step, so that the batch length rises and falls
+    periodically.
 
     Args:
-        lengths: Of each sample.
+        lengths: Length of each sample.
         batch_size: Samples per batch over all processes.
-        pool: Batches per pool: more of them pad less, fewer mix more.
-        seed: Of the order.
+        pool: Batches per pool; larger pools need less padding, smaller pools are more random.
+        seed: Seed of the order.
     """
 
     def __init__(self, lengths: Sequence[int], batch_size: int, pool: int = 16, seed: int = 0) -> None:
@@ -29,7 +30,7 @@ class LengthGroupedSampler(Sampler[int]):
         self.epoch = 0
 
     def set_epoch(self, epoch: int) -> None:
-        """Called by Accelerate's loader, also when a run is resumed."""
+        """Set the epoch; Accelerate's loader calls this, also when a run is resumed."""
         self.epoch = epoch
 
     def __len__(self) -> int:
@@ -42,7 +43,7 @@ class LengthGroupedSampler(Sampler[int]):
         batches = [
             batch for pool in pools for batch in pool[self.lengths[pool].argsort(stable=True)].split(self.batch_size)
         ]
-        # An incomplete batch stays last, where alone it does not shift the others.
+        # An incomplete batch must be last; elsewhere it would shift the following batches.
         whole = [batch for batch in batches if len(batch) == self.batch_size]
         rest = [batch for batch in batches if len(batch) < self.batch_size]
         for number in torch.randperm(len(whole), generator=generator).tolist():

@@ -1,4 +1,4 @@
-"""One process's share of every batch that several processes train on together."""
+"""Batch sampler for one of several training processes."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from clfa.errors import DataError
 
 
 class ProcessBatches(BatchSampler):
-    """The batches of one process with the whole batch size, each cut into as many consecutive parts as processes.
+    """Batches over all processes, of which each process trains on one of the consecutive parts.
 
-    Every sample is seen once an epoch, in the batch in which one process alone would see it: parts differ by at most
-    one sample where a batch cannot be divided. Accelerate's way is to fill up the last batch with samples seen already.
+    Each sample occurs once per epoch, in the same batch as with a single process. The parts of a batch differ by at
+    most one sample. (Accelerate fills up the last batch with samples of other batches instead.)
 
     Args:
-        sampler: Order of the samples, the same in every process.
+        sampler: Order of the samples, the same in all processes.
         batch_size: Samples per batch over all processes.
         process: Number of this process, from 0.
-        processes: How many there are.
+        processes: Number of processes.
 
     Raises:
-        DataError: When there are fewer samples, or fewer per batch, than processes.
+        DataError: If there are fewer samples, or fewer samples per batch, than processes.
 
     Example:
         >>> list(ProcessBatches(range(7), batch_size=4, process=1, processes=2))
@@ -33,8 +33,8 @@ class ProcessBatches(BatchSampler):
     def __init__(self, sampler: Any, batch_size: int, process: int, processes: int) -> None:
         if min(len(sampler), batch_size) < processes:
             raise DataError(
-                f"{processes} processes cannot share {len(sampler)} training samples in batches of {batch_size}; "
-                "start fewer of them."
+                f"{len(sampler)} training samples in batches of {batch_size} are too few for {processes} processes; "
+                "start fewer processes."
             )
         super().__init__(sampler, batch_size, drop_last=False)
         self._order: Any = sampler
@@ -42,15 +42,15 @@ class ProcessBatches(BatchSampler):
         self.processes = processes
 
     def __len__(self) -> int:
-        """Batches per epoch."""
+        """Return the number of batches per epoch."""
         whole, rest = divmod(len(self._order), self.batch_size)
         return whole + (rest >= self.processes or not whole)
 
     def __iter__(self) -> Iterator[list[int]]:
-        """Of each batch, the part of this process."""
+        """Yield this process's part of each batch."""
         order = list(self._order)
         starts = [number * self.batch_size for number in range(len(self))]
-        # A last batch of fewer samples than processes joins the one before.
+        # A last batch with fewer samples than processes is added to the previous batch.
         for start, end in zip(starts, [*starts[1:], len(order)], strict=True):
             first = start + (end - start) * self.process // self.processes
             last = start + (end - start) * (self.process + 1) // self.processes

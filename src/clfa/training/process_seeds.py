@@ -1,4 +1,4 @@
-"""Random numbers of their own for every process of a training."""
+"""Different random seeds for the processes of a training."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from transformers import TrainerCallback, TrainerControl, TrainerState, Training
 
 
 class ProcessSeeds(TrainerCallback):
-    """Dropout that differs between processes.
+    """Callback that gives each process its own seed, so that dropout differs between processes.
 
-    All start from one seed, so that they begin with the same weights; with the same random numbers afterwards, they
-    would drop the same positions of their different samples.
+    All processes start with one seed, for equal initial weights. Without a new seed, dropout would use equal masks for
+    the different samples of the processes.
     """
 
     def on_train_begin(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
     ) -> None:
-        """Seed anew. Which samples come when is settled by then, with the common seed."""
+        """Set the seed of this process. The order of the samples was already drawn with the common seed."""
         torch.manual_seed(args.seed + args.process_index)

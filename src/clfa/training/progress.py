@@ -1,4 +1,4 @@
-"""What a person sees of a training: a bar on a terminal, and one line per evaluation anywhere."""
+"""Progress of a training: a progress bar on a terminal, and one log line per evaluation."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ logger = logging.getLogger(__name__)
 
 
 class QuietProgress(ProgressCallback):
-    """The Trainer's progress bar without the dictionaries it prints between."""
+    """The Trainer's progress bar without printed dictionaries."""
 
     def on_log(self, *args: Any, **kwargs: Any) -> None:
-        """Nothing; :class:`EvaluationLines` says it shorter."""
+        """Do nothing; :class:`EvaluationLines` logs the metrics."""
 
 
 class EvaluationLines(TrainerCallback):
-    """One log line per evaluation: epoch, training loss, validation scores."""
+    """Callback that logs one line per evaluation: epoch, training loss, validation scores."""
 
     def __init__(self) -> None:
         self.loss = float("nan")
@@ -32,7 +32,7 @@ class EvaluationLines(TrainerCallback):
         logs: dict[str, float] | None = None,
         **kwargs: Any,
     ) -> None:
-        """Keep the training loss for the next line."""
+        """Store the training loss for the next line."""
         self.loss = (logs or {}).get("loss", self.loss)
 
     def on_evaluate(
@@ -43,7 +43,7 @@ class EvaluationLines(TrainerCallback):
         metrics: dict[str, float] | None = None,
         **kwargs: Any,
     ) -> None:
-        """Log the line."""
+        """Log the line in the main process."""
         if not state.is_world_process_zero:
             return
         scores = metrics or {}

@@ -41,7 +41,7 @@ from clfa.training.progress import EvaluationLines, QuietProgress
 
 UNFROZEN_WEIGHTS_FILE = "unfrozen_weights.safetensors"
 
-# Of a model's outputs, what evaluation does not look at; targets differ from batch to batch and cannot be gathered.
+# Model outputs that evaluation ignores; targets differ between batches and cannot be gathered.
 _NOT_EVALUATED = [
     field.name for field in dataclasses.fields(CLFAClassifierOutput) if field.name not in ("loss", "logits")
 ]
@@ -51,15 +51,15 @@ _LOSS_PARTS = ("loss_classification", "loss_text_alignment", "loss_image_alignme
 class CLFATrainer(Trainer):
     """Train a :class:`clfa.modeling.CLFAForClassification`.
 
-    Started by ``torchrun`` or ``accelerate launch``, several processes train together, and the losses are those of
-    their whole batch, ``per_device_train_batch_size`` times their number.
+    With ``torchrun`` or ``accelerate launch``, several processes train together. The losses are then computed over the
+    batch of all processes, ``per_device_train_batch_size`` times the number of processes.
 
     Args:
         model: The model.
-        args: Its :class:`CLFATrainingArguments`.
-        train_dataset: A :class:`clfa.processing.dataset.EncodedDataset` with guide embeddings where alpha is not 0.
+        args: The training arguments.
+        train_dataset: A :class:`clfa.processing.dataset.EncodedDataset`, with guide embeddings if alpha is not 0.
         eval_dataset: The validation split, on which the best epoch is chosen.
-        kwargs: As for :class:`transformers.Trainer`; collator, metrics and early stopping have defaults.
+        kwargs: Other arguments of :class:`transformers.Trainer`; collator, metrics and early stopping have defaults.
 
     Example:
         >>> trainer = CLFATrainer(model, args, train_dataset=train, eval_dataset=validation)  # doctest: +SKIP
@@ -72,7 +72,7 @@ class CLFATrainer(Trainer):
         processor = kwargs.get("processing_class")
         tokenizer = getattr(processor, "tokenizer", None)
         if processor is not None and tokenizer is None and hasattr(processor, "image_processor"):
-            # The Trainer asks a processor for its tokenizer; that of an image-only model has none.
+            # The Trainer reads a processor's tokenizer; an image-only model has none.
             kwargs["processing_class"] = processor.image_processor
         kwargs.setdefault("data_collator", CLFACollator(getattr(tokenizer, "pad_token_id", None) or 0))
         configuration: Any = model.config
@@ -92,7 +92,7 @@ class CLFATrainer(Trainer):
         self._parts: dict[str, list[torch.Tensor]] = defaultdict(list)
         super().__init__(model, args, callbacks=[*callbacks, EvaluationLines()], **kwargs)
         if self.average is not None and self.is_fsdp_enabled:
-            raise RecipeError("ema_decay cannot average weights that FSDP holds in parts; set it to 0, or use DDP.")
+            raise RecipeError("ema_decay does not support FSDP's sharded weights; set it to 0, or use DDP.")
         classifier: Any = model
         if classifier.config.negatives == "bank":
             classifier.guide_bank = guide_bank(kwargs.get("train_dataset"))
@@ -102,7 +102,7 @@ class CLFATrainer(Trainer):
             self.add_callback(QuietProgress())
 
     def train(self, *args: Any, **kwargs: Any) -> Any:
-        """As :meth:`transformers.Trainer.train`, without giving memory back between steps."""
+        """Train as :meth:`transformers.Trainer.train` does, but keep freed memory between steps on a CPU."""
         try:
             with self._busy():
                 return super().train(*args, **kwargs)
@@ -112,7 +112,7 @@ class CLFATrainer(Trainer):
 
     @property
     def _plain_optimizer(self) -> Any:
-        """Without Accelerate's wrapper."""
+        """The optimiser without Accelerate's wrapper."""
         return getattr(self.optimizer, "optimizer", self.optimizer)
 
     def _clip_grad_norm(self, model: nn.Module) -> torch.Tensor:
@@ -133,7 +133,7 @@ class CLFATrainer(Trainer):
         return_outputs: bool = False,
         num_items_in_batch: torch.Tensor | int | None = None,
     ) -> Any:
-        """Total loss of a batch, with alpha by its schedule; the parts are kept for the log."""
+        """Return the total loss of a batch, with the scheduled alpha; store its parts for the log."""
         outputs = model(**inputs)
         loss = outputs.loss
         if model.training:
@@ -147,7 +147,7 @@ class CLFATrainer(Trainer):
             alpha = module.config.alpha * ALPHA_SCHEDULES.get(self.args.alpha_schedule)(progress)
             loss = module.total_loss(outputs.loss_classification, alignment, alpha, outputs.get("loss_auxiliary"))
             if self.args.world_size > 1:
-                # DistributedDataParallel waits for a gradient from everything that the outputs were made with.
+                # DistributedDataParallel expects a gradient for all parameters that contribute to the outputs.
                 unused = (outputs.get(name) for name in ("text_embeds", "image_embeds", "pooler_output"))
                 loss = loss + sum(0 * tensor.sum() for tensor in unused if tensor is not None)
             for name in _LOSS_PARTS:
@@ -158,7 +158,7 @@ class CLFATrainer(Trainer):
         return (loss, outputs) if return_outputs else loss
 
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
-        """Add the mean of each loss part since the last log."""
+        """Log with the mean of each loss part since the last log."""
         if "loss" in logs:
             for name, values in self._parts.items():
                 logs[name] = torch.stack(values).mean().item()
@@ -176,14 +176,14 @@ class CLFATrainer(Trainer):
         return by_length(eval_dataset) if self._evaluating else super()._get_eval_sampler(eval_dataset)
 
     def get_train_dataloader(self) -> DataLoader[Any]:
-        """The training loader; with several processes each batch of one process alone is shared out among them."""
+        """Return the training loader; with several processes, each batch is divided between them."""
         args, processes = self.args, self.args.world_size
         sampler = self._get_train_sampler() if processes > 1 else None
         if sampler is None or args.dataloader_drop_last:
             return super().get_train_dataloader()
         batches = ProcessBatches(sampler, args.train_batch_size * processes, args.process_index, processes)
         dataset: Any = self.train_dataset
-        loader: DataLoader[Any] = DataLoader(
+        loader = DataLoader(
             dataset,
             batch_sampler=batches,
             collate_fn=self.data_collator,
@@ -193,8 +193,8 @@ class CLFATrainer(Trainer):
             prefetch_factor=args.dataloader_prefetch_factor,
             worker_init_fn=partial(seed_worker, num_workers=args.dataloader_num_workers, rank=args.process_index),
         )
-        # Accelerate would share out the batches anew, and fill up the last with samples seen already.
-        prepared: DataLoader[Any] = prepare_data_loader(
+        # num_processes=1, because Accelerate would otherwise divide the batches again and fill up the last one.
+        return prepare_data_loader(
             loader,
             self.accelerator.device,
             num_processes=1,
@@ -203,7 +203,6 @@ class CLFATrainer(Trainer):
             use_seedable_sampler=True,
             data_seed=args.data_seed,
         )
-        return prepared
 
     def prediction_step(
         self,
@@ -212,19 +211,18 @@ class CLFATrainer(Trainer):
         prediction_loss_only: bool,
         ignore_keys: list[str] | None = None,
     ) -> Any:
-        """Loss, logits and labels of a batch; nothing else of the outputs is gathered from the processes."""
+        """Return loss, logits and labels of a batch; other outputs are not gathered from the processes."""
         return super().prediction_step(model, inputs, prediction_loss_only, [*(ignore_keys or []), *_NOT_EVALUATED])
 
     def evaluate(self, *args: Any, **kwargs: Any) -> dict[str, float]:
-        """Evaluate, with averaged weights where there are any, in the order of lengths, which metrics do not see."""
+        """Evaluate, with averaged weights if enabled; samples are ordered by length, which does not change metrics."""
         self._evaluating = True
         try:
             lower = self.args.bf16 and not self.is_fsdp_enabled
             with self._averaged(), self._busy(self.accelerator.unwrap_model(self.model) if lower else None):
-                metrics: dict[str, float] = super().evaluate(*args, **kwargs)
+                return super().evaluate(*args, **kwargs)
         finally:
             self._evaluating = False
-        return metrics
 
     def _averaged(self) -> AbstractContextManager[None]:
         return (
@@ -232,7 +230,7 @@ class CLFATrainer(Trainer):
         )
 
     def _save_checkpoint(self, model: nn.Module, trial: Any) -> None:
-        # A checkpoint's model is the one that was evaluated; what training goes on from lies beside it.
+        # The model of a checkpoint is the evaluated one; the weights for resuming are in a separate file.
         with self._averaged():
             self._in_checkpoint = True
             try:
@@ -251,7 +249,7 @@ class CLFATrainer(Trainer):
             self.average.save_trained(Path(output_dir))
 
     def _save_unfrozen(self, module: Any, frozen: tuple[str, ...], output_dir: str) -> None:
-        # Frozen encoders are many times the rest and never change; only the finished model carries them.
+        # Frozen encoders are large and do not change; only the finished model contains them.
         os.makedirs(output_dir, exist_ok=True)
         save_file(
             {
@@ -263,18 +261,18 @@ class CLFATrainer(Trainer):
         )
 
     def whole_model(self) -> Any:
-        """The model with all its weights, for the main process to save and use; FSDP leaves a part in each process.
+        """Return the model with all weights, for use in the main process. FSDP distributes weights over processes.
 
-        Every process has to call it.
+        All processes must call this method.
         """
         if not self.is_fsdp_enabled:
             return self.model
-        # Imported for those alone who shard.
+        # Only needed with FSDP.
         from torch.distributed.checkpoint.state_dict import StateDictOptions, get_model_state_dict
 
         sharded: Any = self.model
         module: Any = self.accelerator.unwrap_model(sharded)
-        # By PyTorch: Accelerate's own forgets that weights are sharded once anything makes its state anew.
+        # Not with Accelerate, which loses the information about sharding when its state is initialised again.
         weights = get_model_state_dict(sharded, options=StateDictOptions(full_state_dict=True, cpu_offload=True))
         if not self.accelerator.is_main_process:
             return module
@@ -298,7 +296,7 @@ class CLFATrainer(Trainer):
 
     def _load_weights(self, checkpoint: str) -> None:
         # Transformers saves the tensors of some encoders under other names than the module's. Only `from_pretrained`
-        # maps them back; the Trainer's own loading would warn and leave such an encoder as it is.
+        # maps them back; the Trainer's loading would print a warning and not load such an encoder.
         module: Any = self.accelerator.unwrap_model(self.model)
         unfrozen = Path(checkpoint) / UNFROZEN_WEIGHTS_FILE
         if unfrozen.is_file():
@@ -311,7 +309,10 @@ class CLFATrainer(Trainer):
             module.load_state_dict(pretrained_model(type(module), checkpoint).state_dict())
 
     def create_optimizer(self, model: nn.Module | None = None) -> torch.optim.Optimizer:
-        """Four groups: encoders and the rest, each with and without weight decay (none on bias and LayerNorm)."""
+        """Create the optimiser with four parameter groups: encoders or not, with or without weight decay.
+
+        There is no weight decay on bias and LayerNorm.
+        """
         module: Any = self.model if model is None else model
         if self.optimizer is None:
             decayed = set(self.get_decay_parameter_names(module))
@@ -336,7 +337,7 @@ class CLFATrainer(Trainer):
 
 
 def _frozen_encoders(module: Any) -> tuple[str, ...]:
-    """Prefixes of the tensors of wholly frozen encoders."""
+    """Return the tensor name prefixes of completely frozen encoders."""
     body = module.base_model
     return tuple(
         f"{module.base_model_prefix}.{name}."
@@ -346,7 +347,7 @@ def _frozen_encoders(module: Any) -> tuple[str, ...]:
 
 
 def guide_bank(dataset: Any) -> GuideBank | None:
-    """All guide embeddings of a training set, with equal contents in one group; ``None`` without a guide.
+    """Return all guide embeddings of a training set, with equal contents in one group; ``None`` without a guide.
 
     Args:
         dataset: A :class:`clfa.processing.dataset.EncodedDataset`.

@@ -69,7 +69,7 @@ def test_an_unknown_label_is_dropped_and_the_rest_stays(hub_dir: Path, tmp_path:
 
 def test_errors(tmp_path: Path) -> None:
     with pytest.raises(
-        DataError, match=r"someone/nothing: cannot be loaded: .*without a network, download it elsewhere"
+        DataError, match=r"someone/nothing: cannot be loaded: .*without a network, download it on another machine"
     ):
         read_corpus("hub", "someone/nothing", cache_dir=str(tmp_path / "cache"))
     (tmp_path / "file.txt").write_text("x")
@@ -89,5 +89,5 @@ def test_no_known_split(tmp_path: Path) -> None:
     (tmp_path / "hub" / "data").mkdir(parents=True)
     data = Dataset.from_dict({"text": ["a"], "label": [0]})
     data.to_parquet(tmp_path / "hub" / "data" / "everything-00000-of-00001.parquet")
-    with pytest.raises(DataError, match="no split train, validation or test; it has everything"):
+    with pytest.raises(DataError, match="no split train, validation or test; its splits are everything"):
         read_corpus("hub", tmp_path / "hub", cache_dir=str(tmp_path / "cache"))

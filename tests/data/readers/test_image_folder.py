@@ -81,5 +81,5 @@ def test_wrong_layout(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="no such file or directory"):
         read_corpus("image-folder", tmp_path / "gone")
     (tmp_path / "train.csv").write_text("text,label\na,b\n")
-    with pytest.raises(DataError, match=r"found train\.csv\. The table reader would fit"):
+    with pytest.raises(DataError, match=r"found train\.csv\. Use the table reader"):
         read_corpus("image-folder", tmp_path)

@@ -70,7 +70,7 @@ def test_knowledge_is_joined_in_the_order_asked_for(mmsd_dir: Path) -> None:
 
 def test_missing_and_unknown_knowledge(mmsd_dir: Path) -> None:
     (mmsd_dir / "image_ocr.txt").unlink()
-    with pytest.raises(DataError, match=r"knowledge 'ocr' needs one of image_ocr\.txt"):
+    with pytest.raises(DataError, match=r"knowledge 'ocr' needs one of the files image_ocr\.txt"):
         read_corpus("mmsd", mmsd_dir, knowledge="ocr")
     with pytest.raises(DataError, match="unknown knowledge 'captions'; this data set has: attributes, ocr"):
         read_corpus("mmsd", mmsd_dir, knowledge=["captions"])
@@ -128,9 +128,9 @@ def test_mmsd2_broken_files(mmsd_dir: Path) -> None:
 
 
 def test_wrong_layout(mmsd_dir: Path) -> None:
-    with pytest.raises(DataError, match=r"mmsd reader expects original/ .* The mmsd2 reader would fit"):
+    with pytest.raises(DataError, match=r"mmsd reader expects original/ .* Use the mmsd2 reader"):
         read_corpus("mmsd", mmsd_dir / "mmsd2")
-    with pytest.raises(DataError, match=r"mmsd2 reader expects mmsd2/ .* The mmsd reader would fit"):
+    with pytest.raises(DataError, match=r"mmsd2 reader expects mmsd2/ .* Use the mmsd reader"):
         read_corpus("mmsd2", mmsd_dir / "original")
 
 

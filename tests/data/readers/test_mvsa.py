@@ -111,7 +111,7 @@ def test_bad_label_lines_are_dropped(make_mvsa: Callable[..., Path]) -> None:
         ("1", "duplicate id"),
         ("10", "bad label line"),
     ]
-    assert "'happy' is none of" in corpus.dropped[2].detail
+    assert "'happy' is not one of" in corpus.dropped[2].detail
 
 
 def test_text_that_is_binary_is_dropped(make_mvsa: Callable[..., Path]) -> None:
@@ -150,15 +150,13 @@ def test_mvsa_multiple_takes_the_majority_first(make_mvsa: Callable[..., Path]) 
 def test_single_and_multiple_are_told_apart(make_mvsa: Callable[..., Path]) -> None:
     root = make_mvsa(MULTIPLE)
     with pytest.raises(
-        DataError, match=r"3 text,image columns; mvsa-single has 1 annotator.*mvsa-multiple reader would"
+        DataError, match=r"3 text,image columns; mvsa-single has 1 annotator.*Use the mvsa-multiple reader"
     ):
         read_corpus("mvsa-single", root)
 
 
 def test_wrong_layout_says_what_was_expected_and_what_fits(tmp_path: Path, mmsd_dir: Path) -> None:
-    with pytest.raises(
-        DataError, match=r"expects labelResultAll\.txt .*; found .*original/\. The mmsd reader would fit"
-    ):
+    with pytest.raises(DataError, match=r"expects labelResultAll\.txt .*; found .*original/\. Use the mmsd reader"):
         read_corpus("mvsa-single", mmsd_dir)
     with pytest.raises(DataError, match="no such file or directory"):
         read_corpus("mvsa-single", tmp_path / "nowhere")

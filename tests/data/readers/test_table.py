@@ -120,7 +120,7 @@ def test_label_names_integers_and_unknown_labels() -> None:
     corpus = read_corpus("table", data, label_names=["plain", "odd"], as_split="train")
     assert class_indices(corpus.splits["train"]) == [1, 0, 1]
     assert [(d.id, d.split, d.source, d.reason, d.detail) for d in corpus.dropped] == [
-        ("p2", "train", "<data frame>:row 3", "unknown label", "'7' is none of plain, odd")
+        ("p2", "train", "<data frame>:row 3", "unknown label", "'7' is not one of plain, odd")
     ]
 
 
@@ -134,7 +134,7 @@ def test_rows_without_label_are_unlabelled_pairs() -> None:
     assert only.unlabelled is not None
     assert len(only.unlabelled) == 3
     assert len(only.splits) == 0
-    with pytest.raises(DataError, match=r"<data frame>: the data have no labels and label_names is not given"):
+    with pytest.raises(DataError, match=r"<data frame>: the data have no labels, and label_names is not given"):
         read_corpus("table", frame(3).drop(columns="label"))
 
 
@@ -145,7 +145,7 @@ def test_a_guessed_id_that_is_not_unique_is_not_used(caplog: pytest.LogCaptureFi
     assert (corpus.facts["columns"]["id"], corpus.facts["columns"]["unused"]) == (None, ["image_id"])
     (record,) = caplog.records
     assert "column 'image_id' is not used as the id: 3 of 6 rows have the id of another sample" in record.getMessage()
-    # Whoever names it means it.
+    # A column given by the caller is used.
     named = read_corpus("table", data.assign(image_id=list("aabbcc")), id="image_id", as_split="test")
     assert named.splits["test"]["id"][:] == list("aabbcc")
     # The same sample twice is no reason, nor are empty cells, nor splits that each count from 1.
@@ -183,8 +183,8 @@ def test_split_column_is_honoured() -> None:
     assert corpus.unlabelled[0]["id"] == "p3"
     assert corpus.unlabelled[0]["targets"] is None
     assert [(d.id, d.reason, d.detail) for d in corpus.dropped] == [
-        ("p4", "unknown split", "'holdout' is no name of a split"),
-        ("p5", "unknown split", "'' is no name of a split"),
+        ("p4", "unknown split", "'holdout' is not the name of a split"),
+        ("p5", "unknown split", "'' is not the name of a split"),
     ]
     assert corpus.facts["split"] == "as given"
 
@@ -286,9 +286,9 @@ def test_bad_lines_are_dropped_with_their_number(tmp_path: Path) -> None:
     [
         ("x.csv", "", "the file is empty"),
         ("x.csv", "text,text\na,b\n", "a column name occurs twice"),
-        ("x.json", "{}", "no objects in it"),
-        ("x.json", "{broken", "no objects in it; not valid JSON: Expecting property name"),
-        ("x.jsonl", "\n", "no objects in it"),
+        ("x.json", "{}", "the file contains no objects"),
+        ("x.json", "{broken", "the file contains no objects; not valid JSON: Expecting property name"),
+        ("x.jsonl", "\n", "the file contains no objects"),
         ("x.parquet", "no parquet", "is not a Parquet file"),
         ("x.xlsx", "", "is not an Excel file: "),
     ],
@@ -302,9 +302,9 @@ def test_broken_files(tmp_path: Path, name: str, content: str, message: str) -> 
 def test_bad_arguments() -> None:
     with pytest.raises(DataError, match="as_split must be one of train, validation, test, got 'dev'"):
         read_corpus("table", frame(), as_split="dev")
-    with pytest.raises(DataError, match="'holdout' is no name of a split"):
+    with pytest.raises(DataError, match="'holdout' is not the name of a split"):
         read_corpus("table", {"holdout": frame()})
-    with pytest.raises(DataError, match=r"a table is a path, a mapping .* got list"):
+    with pytest.raises(DataError, match=r"a table must be a path, a mapping .* got list"):
         read_corpus("table", [1])
 
 

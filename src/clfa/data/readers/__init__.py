@@ -1,4 +1,4 @@
-"""Readers: one file per data set layout, found by name.
+"""Registry of readers: one file per data set layout.
 
 A new reader is a module with ``read(data_dir, **options) -> Corpus`` and one line in :data:`READERS`.
 """
@@ -34,13 +34,13 @@ def read_corpus(name: str, data_dir: str | os.PathLike[str] | Any, /, **options:
 
     Args:
         name: One of ``READERS.names()``.
-        data_dir: Where it lies; for ``table`` a file, folder, mapping of splits, data frame or ``datasets.Dataset``,
-            for ``hub`` a name on the hub or a folder. ``~`` stands for the home directory.
-        options: What the reader takes; see its ``read`` function.
+        data_dir: Directory of the data; for ``table`` a file, folder, mapping of splits, data frame or
+            ``datasets.Dataset``; for ``hub`` a name on the hub or a folder. ``~`` is the home directory.
+        options: Options of the reader; see its ``read`` function.
 
     Raises:
-        RecipeError: Unknown reader, or an option it does not have.
-        DataError: The data are not what the reader expects.
+        RecipeError: If the reader or an option is unknown.
+        DataError: If the data do not have the expected layout.
     """
     read = READERS.get(name)
     known = [parameter for parameter in inspect.signature(read).parameters if parameter != "data_dir"]
@@ -49,5 +49,4 @@ def read_corpus(name: str, data_dir: str | os.PathLike[str] | Any, /, **options:
         raise RecipeError(f"the {name} reader has no option {unknown[0]!r}; it takes: {', '.join(known)}")
     if isinstance(data_dir, (str, os.PathLike)):
         data_dir = os.path.expanduser(os.fspath(data_dir))
-    corpus: Corpus = read(data_dir, **options)
-    return corpus
+    return read(data_dir, **options)

@@ -1,4 +1,4 @@
-"""Data sets of the Hugging Face hub, or a local folder in the hub's layout (Parquet files)."""
+"""Reader for data sets of the Hugging Face hub, and for local folders in its layout (Parquet files)."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 import datasets
 from datasets import Dataset, IterableDataset
 
-from clfa.data.columns import ColumnMap, Part, to_corpus
+from clfa.data.columns import ColumnMap, TablePart, to_corpus
 from clfa.data.layout import layout_error
 from clfa.data.schema import Corpus
 from clfa.data.splits import RATIOS, split_name
@@ -36,26 +36,27 @@ def read(
 ) -> Corpus:
     """A data set of the Hugging Face hub, or a local folder of Parquet files in its layout.
 
-    No code from the repository is ever run. Images stay encoded and, like the rest, on disk until they are needed.
+    Code from the repository is never run. All data stay on disk, and images stay encoded, until they are needed.
 
     Args:
         data_dir: Name on the hub, for instance ``coderchen01/MMSD2.0``, or a local folder in the same layout.
         config: Configuration, for instance ``mmsd-v2``.
         revision: Branch, tag or commit on the hub.
-        text: Column of the text; this and the next ones are found by their usual names by default.
+        text: Column of the text. By default, this and the following columns are found by their usual names.
         image: Column of the image.
         label: Column of the label.
         id: Column of the id.
         knowledge: Column of extra text about the image.
-        label_names: Class names in index order; by default those the data set declares, else the sorted values.
-        ratios: Shares of splits that the data set does not have.
-        split_seed: Of their draw.
-        cache_dir: Where ``datasets`` keeps its files.
-        targets: What to predict instead of the default label: a mapping of target names to the fields of
+        label_names: Class names in index order; by default those declared by the data set, else the sorted values.
+        ratios: Shares of train, validation and test for missing splits.
+        split_seed: Seed of the draw.
+        cache_dir: Cache directory of ``datasets``.
+        targets: Targets instead of the default label: a mapping of target names to the fields of
             :class:`clfa.targets.spec.TargetSpec`.
 
     Raises:
-        DataError: The data set cannot be loaded (the message says what to do without a network), or lacks a column.
+        DataError: If the data set cannot be loaded (the message says what to do without a network), or a column is
+            absent.
     """
     local = os.path.exists(data_dir) or os.path.isabs(data_dir)
     if local and not os.path.isdir(data_dir):
@@ -64,15 +65,15 @@ def read(
     try:
         loaded = datasets.load_dataset(data_dir, config, revision=revision, cache_dir=cache_dir, **safety)
     except Exception as error:  # Network, hub and builder errors have no common base.
-        advice = "" if local else "; without a network, download it elsewhere and pass the folder"
+        advice = "" if local else "; without a network, download it on another machine and pass the folder"
         raise DataError(f"{data_dir}: cannot be loaded: {type(error).__name__}: {error}{advice}") from error
     parts = []
     for key, data in loaded.items():
         if isinstance(data, IterableDataset) or (split := split_name(str(key))) is None:
             continue
-        parts.append(Part(split, f"{data_dir}[{key}]", _encoded_images(data), data_dir if local else ""))
+        parts.append(TablePart(split, f"{data_dir}[{key}]", _encoded_images(data), data_dir if local else ""))
     if not parts:
-        raise DataError(f"{data_dir}: no split train, validation or test; it has {', '.join(map(str, loaded))}")
+        raise DataError(f"{data_dir}: no split train, validation or test; its splits are {', '.join(map(str, loaded))}")
     names = {"text": text, "image": image, "label": label, "id": id, "knowledge": knowledge}
     return to_corpus(
         f"{data_dir}/{config}" if config else data_dir,

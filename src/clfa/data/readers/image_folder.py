@@ -1,4 +1,4 @@
-"""Folders of images, each with its text next to it, sorted into classes by folder or described by a metadata file."""
+"""Reader for folders of images and texts, with one folder per class or a metadata file."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from clfa.data.assemble import image_at
-from clfa.data.columns import ColumnMap, Part, to_corpus
+from clfa.data.columns import ColumnMap, TablePart, to_corpus
 from clfa.data.layout import IMAGE_SUFFIXES, layout_error
 from clfa.data.read_part import read_part
 from clfa.data.schema import Corpus, Dropped
@@ -28,21 +28,21 @@ def read(
     split_seed: int = 0,
     name: str | None = None,
 ) -> Corpus:
-    """Folders of images with a text next to each, by class or described by a metadata file.
+    """Folders of images and texts, with one folder per class or a metadata file.
 
-    Either ``<class>/<name>.jpg`` with ``<class>/<name>.txt``, or images with a ``metadata.csv`` (or ``.jsonl``,
-    ``.parquet``) of columns ``file_name``, ``text`` and ``label``; both may lie in ``train/``, ``validation/`` and
-    ``test/``. Without such folders the samples are dealt to splits, stratified by label. Texts may be in any encoding.
+    The layout is either ``<class>/<name>.jpg`` with ``<class>/<name>.txt``, or images with a ``metadata.csv`` (or
+    ``.jsonl``, ``.parquet``) with columns ``file_name``, ``text`` and ``label``. Both may be in folders ``train/``,
+    ``validation/`` and ``test/``; otherwise the splits are drawn, stratified by label. Texts may be in any encoding.
 
     Args:
         data_dir: The folder.
         label_names: Class names in index order; by default the sorted class folders or labels.
-        ratios: Shares of train, validation and test where splits are drawn.
-        split_seed: Of the draw.
-        name: What to call the corpus; by default the folder's name.
+        ratios: Shares of train, validation and test for drawn splits.
+        split_seed: Seed of the draw.
+        name: Name of the corpus; by default the folder's name.
 
     Raises:
-        DataError: No such layout.
+        DataError: If the folder has another layout.
     """
     root = Path(data_dir)
     expected = "class folders with <name>.jpg and <name>.txt, or images with metadata.csv (file_name, text, label)"
@@ -70,7 +70,7 @@ def read(
     return corpus
 
 
-def _part(root: Path, folder: Path, split: str | None, dropped: list[Dropped]) -> Part | None:
+def _part(root: Path, folder: Path, split: str | None, dropped: list[Dropped]) -> TablePart | None:
     metadata = next((folder / name for name in METADATA if (folder / name).is_file()), None)
     if metadata is not None:
         return replace(read_part(str(metadata), split, TableOptions(), dropped), image_root=str(folder.resolve()))
@@ -79,7 +79,7 @@ def _part(root: Path, folder: Path, split: str | None, dropped: list[Dropped]) -
         return None
     ids, texts, images, labels = (list(column) for column in zip(*samples, strict=True))
     data = from_columns({"id": ids, "text": texts, "image": [image_at(str(path)) for path in images], "label": labels})
-    return Part(split, str(folder), data)
+    return TablePart(split, str(folder), data)
 
 
 def _samples(root: Path, folder: Path, split: str, dropped: list[Dropped]) -> Iterator[tuple[str, str, Path, str]]:

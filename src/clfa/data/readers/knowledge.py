@@ -1,4 +1,4 @@
-"""Knowledge text of MMSD images: predicted attribute words and OCR."""
+"""Reading of knowledge texts of MMSD images: predicted attribute words and OCR."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def _ocr(line: str) -> tuple[str, str]:
     return id, text
 
 
-# File names in our copy and in the authors' releases.
+# Known file names, including those of the authors' releases.
 _FILES: dict[str, tuple[tuple[str, ...], Callable[[str], tuple[str, str]]]] = {
     "attributes": (("image_attributes.txt", "extract/extract_all", "extract_all"), _attributes),
     "ocr": (("image_ocr.txt", "ocr/image_ocr.txt"), _ocr),
@@ -33,15 +33,15 @@ _FILES: dict[str, tuple[tuple[str, ...], Callable[[str], tuple[str, str]]]] = {
 
 
 def read_knowledge(root: Path, kinds: str | Sequence[str] | None, dropped: list[Dropped]) -> dict[str, str]:
-    """Knowledge text by image id.
+    """Read the knowledge texts by image id.
 
     Args:
         root: Data set folder.
         kinds: ``"attributes"``, ``"ocr"`` or both, joined in the order given; ``None`` for no knowledge.
-        dropped: Gets the lines that cannot be parsed.
+        dropped: List to which lines that cannot be parsed are added.
 
     Raises:
-        DataError: Unknown kind, or its file is not there.
+        DataError: If a kind is unknown, or its file is missing.
     """
     names = [kinds] if isinstance(kinds, str) else list(kinds or [])
     parts: dict[str, list[str]] = {}
@@ -51,7 +51,7 @@ def read_knowledge(root: Path, kinds: str | Sequence[str] | None, dropped: list[
         candidates, parse = _FILES[kind]
         path = next((root / name for name in candidates if (root / name).is_file()), None)
         if path is None:
-            raise DataError(f"{root}: knowledge {kind!r} needs one of {', '.join(candidates)}, and none is there")
+            raise DataError(f"{root}: knowledge {kind!r} needs one of the files {', '.join(candidates)}; none exists")
         with path.open(encoding="utf-8", errors="replace") as file:
             for number, line in enumerate(file, start=1):
                 try:

@@ -1,7 +1,8 @@
-"""MMSD (Cai et al. 2019): tweets with a picture, sarcastic or not.
+"""Reader for MMSD (Cai et al. 2019): tweets with an image, sarcastic or not.
 
-The distributed training file has 29,040 lines, papers train on 19,816: tweets that contain one of a few words that
-give sarcasm away, or ``<url>``, are left out. The same filter leaves validation and test at 2,410 and 2,409.
+The distributed training file has 29,040 lines; papers use 19,816 of them for training. Tweets with one of a few words
+that indicate sarcasm, or with ``<url>``, are left out. The same filter keeps all 2,410 validation and 2,409 test
+tweets.
 """
 
 from __future__ import annotations
@@ -34,17 +35,17 @@ def read(
     require_images: bool = False,
     filter_cues: bool = True,
 ) -> Corpus:
-    """MMSD: tweets with a picture, sarcastic or not; drops tweets with cue words, as papers do.
+    """MMSD: tweets with an image, sarcastic or not. Tweets with cue words are left out, as in papers.
 
     Args:
         data_dir: Folder of the data set, or its ``original/`` (``text/`` in the authors' release).
         knowledge: ``"attributes"``, ``"ocr"`` or a list of them, joined in that order; absent by default.
         images_dir: Folder with ``<id>.jpg``; by default ``dataset_image/``. Without it every image is ``None``.
-        require_images: Fail where there is no folder of images.
+        require_images: Raise an error if there is no folder of images.
         filter_cues: Leave out tweets with one of :data:`CUE_WORDS`; ``False`` keeps all 29,040 training lines.
 
     Raises:
-        DataError: Wrong layout, missing knowledge file, or images required and not there.
+        DataError: If the layout is different, a knowledge file is missing, or required images are missing.
     """
     found = find_texts(Path(data_dir), ("original", "text"), tuple(_FILES.values()))
     if found is None:

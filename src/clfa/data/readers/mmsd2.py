@@ -1,4 +1,4 @@
-"""MMSD2.0 (Qin et al. 2023): MMSD's tweets without cue words and with corrected labels, on the same images."""
+"""Reader for MMSD2.0 (Qin et al. 2023): MMSD's tweets and images, without cue words and with corrected labels."""
 
 from __future__ import annotations
 
@@ -26,16 +26,17 @@ def read(
     images_dir: str | None = None,
     require_images: bool = False,
 ) -> Corpus:
-    """MMSD2.0: the same tweets and images, without cue words, labels corrected.
+    """MMSD2.0: MMSD's tweets and images, without cue words and with corrected labels.
 
     Args:
         data_dir: Folder of the data set, or its ``mmsd2/`` (``text_json_final/`` in the authors' release).
         knowledge: ``"attributes"``, ``"ocr"`` or a list of them, joined in that order; absent by default.
         images_dir: Folder with ``<id>.jpg``; by default ``dataset_image/``. Without it every image is ``None``.
-        require_images: Fail where there is no folder of images.
+        require_images: Raise an error if there is no folder of images.
 
     Raises:
-        DataError: Wrong layout, broken JSON, missing knowledge file, or images required and not there.
+        DataError: If the layout is different, JSON is not valid, a knowledge file is missing, or required images are
+            missing.
     """
     found = find_texts(Path(data_dir), ("mmsd2", "text_json_final"), tuple(_FILES.values()))
     if found is None:

@@ -1,4 +1,4 @@
-"""Where MMSD and MMSD2.0 keep their parts."""
+"""Locations of texts and images of MMSD and MMSD2.0."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ IMAGE_FOLDER = "dataset_image"
 
 
 def find_texts(data_dir: Path, folders: tuple[str, ...], files: tuple[str, ...]) -> tuple[Path, Path] | None:
-    """Data set root and folder of the text files, given either of the two, or ``None``."""
+    """Return the data set root and the folder of the text files, or ``None``; ``data_dir`` is one of the two."""
     for folder in (".", *folders):
         texts = data_dir / folder
         if all((texts / name).is_file() for name in files):
@@ -22,19 +22,19 @@ def find_texts(data_dir: Path, folders: tuple[str, ...], files: tuple[str, ...])
 
 
 def find_images(root: Path, images_dir: str | None, require: bool) -> Path | None:
-    """Folder of the pictures, or ``None`` where there is none and none is required.
+    """Return the folder of the images, or ``None`` if it does not exist and is not required.
 
     Raises:
-        DataError: ``images_dir`` does not exist, or images are required and there is no folder of them.
+        DataError: If ``images_dir`` does not exist, or images are required and there is no folder of images.
     """
     folder = Path(images_dir).expanduser() if images_dir is not None else root / IMAGE_FOLDER
     if folder.is_dir():
         return folder.resolve()
     if images_dir is not None or require:
-        raise DataError(f"{folder}: no such folder of images; MMSD keeps <id>.jpg in {IMAGE_FOLDER}/")
+        raise DataError(f"{folder}: no such folder of images; MMSD has its images <id>.jpg in {IMAGE_FOLDER}/")
     return None
 
 
 def image_of(folder: Path | None, id: str) -> EncodedImage | None:
-    """The picture of sample ``id``."""
+    """Return the image of sample ``id``."""
     return image_at(str(folder / f"{id}.jpg")) if folder is not None else None

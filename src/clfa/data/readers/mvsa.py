@@ -1,4 +1,4 @@
-"""MVSA-Single and MVSA-Multiple (Niu et al. 2016): tweets with a picture, labelled for sentiment.
+"""Readers for MVSA-Single and MVSA-Multiple (Niu et al. 2016): tweets with an image and sentiment labels.
 
 Layout: ``data/<id>.jpg``, ``data/<id>.txt``, ``labelResultAll.txt`` with one ``text,image`` column per annotator, and
 optionally ``splits/fold_<k>/{train,val,test}.txt`` (Cheema et al. 2021).
@@ -23,24 +23,24 @@ LABEL_FILE = "labelResultAll.txt"
 
 
 def read_single(data_dir: str, *, fold: int | str = "auto", split_seed: int = 0) -> Corpus:
-    """MVSA-Single: one annotator's label for the text and one for the image.
+    """MVSA-Single: one annotator, with one label for the text and one for the image.
 
     Labels are merged by :func:`clfa.data.labels.merge_modalities`; pairs without a usable label are kept as unlabelled.
 
     Args:
         data_dir: Folder with ``data/`` and ``labelResultAll.txt``.
-        fold: Number of a published fold in ``splits/``; ``"auto"`` takes fold 1 where there are fold files and draws a
-            seeded stratified 8:1:1 split where there are none; ``"none"`` always draws.
-        split_seed: Of the draw.
+        fold: Number of a published fold in ``splits/``; ``"auto"`` uses the first fold if there are fold files, and
+            otherwise draws a seeded stratified 8:1:1 split; ``"none"`` always draws.
+        split_seed: Seed of the draw.
 
     Raises:
-        DataError: Wrong layout, a fold that does not exist, or labels of several annotators.
+        DataError: If the layout is different, the fold does not exist, or there are labels of several annotators.
     """
     return _read("mvsa-single", 1, data_dir, fold, split_seed)
 
 
 def read_multiple(data_dir: str, *, fold: int | str = "auto", split_seed: int = 0) -> Corpus:
-    """MVSA-Multiple: three annotators; the majority per modality first, then the merge of the modalities.
+    """MVSA-Multiple: three annotators; labels are the majority by modality, then merged over modalities.
 
     Args:
         data_dir: Folder with ``data/`` and ``labelResultAll.txt``.
@@ -48,7 +48,7 @@ def read_multiple(data_dir: str, *, fold: int | str = "auto", split_seed: int = 
         split_seed: See :func:`read_single`.
 
     Raises:
-        DataError: Wrong layout, a fold that does not exist, or labels of one annotator only.
+        DataError: If the layout is different, the fold does not exist, or there are labels of one annotator only.
     """
     return _read("mvsa-multiple", 3, data_dir, fold, split_seed)
 
@@ -92,7 +92,7 @@ def _read_labels(path: Path, name: str, annotators: int, dropped: list[Dropped])
     lines = decode_bytes(path.read_bytes())[0].splitlines()
     columns = lines[0].count("\t") if lines else 0
     if columns != annotators:
-        other = {1: " The mvsa-single reader would fit.", 3: " The mvsa-multiple reader would fit."}.get(columns, "")
+        other = {1: " Use the mvsa-single reader.", 3: " Use the mvsa-multiple reader."}.get(columns, "")
         raise DataError(
             f"{path}: the header has {columns} text,image columns; {name} has {annotators} annotator(s).{other}"
         )
@@ -106,7 +106,7 @@ def _read_labels(path: Path, name: str, annotators: int, dropped: list[Dropped])
         if len(pairs) != annotators or any(len(pair) != 2 for pair in pairs):
             dropped.append(Dropped(id, "", source, "bad label line", f"expected {annotators} text,image pair(s)"))
         elif unknown := [label for pair in pairs for label in pair if label not in MVSA_LABELS]:
-            dropped.append(Dropped(id, "", source, "unknown label", f"{unknown[0]!r} is none of {MVSA_LABELS}"))
+            dropped.append(Dropped(id, "", source, "unknown label", f"{unknown[0]!r} is not one of {MVSA_LABELS}"))
         elif (merged := merge_annotators([(pair[0], pair[1]) for pair in pairs])) is None:
             dropped.append(Dropped(id, "", source, "contradictory labels", "; ".join(votes)))
         elif id in labels:
@@ -129,7 +129,7 @@ def _read_texts(files: Mapping[str, Path], dropped: list[Dropped]) -> tuple[dict
         counts[readings[id][1]] += 1
     usual = usual_encoding(counts)
     if usual is not None:
-        # Every text the collection's own encoding could also read gets a second look with that known.
+        # Decode the texts in other encodings again, now that the usual encoding is known.
         for id, (_, encoding) in readings.items():
             if encoding not in ("ascii", usual):
                 readings[id] = decode_text(raws[id], usual=usual)

@@ -1,4 +1,4 @@
-"""Any table: CSV, TSV, JSON lines, Parquet, a data frame or a ``datasets.Dataset``."""
+"""Reader for any table: CSV, TSV, JSON Lines, Parquet, a data frame or a ``datasets.Dataset``."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 
 from datasets import Dataset
 
-from clfa.data.columns import ColumnMap, Part, to_corpus
+from clfa.data.columns import ColumnMap, TablePart, to_corpus
 from clfa.data.layout import layout_error
 from clfa.data.read_part import read_part
 from clfa.data.schema import SPLITS, Corpus, Dropped
@@ -43,12 +43,12 @@ def read(
     name: str | None = None,
     targets: Mapping[str, Any] | None = None,
 ) -> Corpus:
-    """A CSV, TSV, JSON lines or Parquet file, a folder of them, a data frame or a datasets.Dataset.
+    """A CSV, TSV, JSON Lines or Parquet file, a folder of them, a data frame or a datasets.Dataset.
 
-    Columns are found by their usual names (``text``, ``image``, ``label``, ``id``, ``split``, ...) or named by options.
-    Images are paths (relative ones start from the table's folder), addresses, bytes or ``{"bytes", "path"}``. A row
-    without a label becomes an unlabelled pair. A ``split`` column is honoured, value ``unlabelled`` included; without
-    one the rows are dealt to splits, stratified by label. Rows without an id get their number.
+    Columns are found by their usual names (``text``, ``image``, ``label``, ``id``, ``split``, ...) or given by options.
+    Images are paths (relative to the table's folder), addresses, bytes or ``{"bytes", "path"}``. A row without a label
+    becomes an unlabelled pair. The splits are those of the ``split`` column (also ``unlabelled``); without this column
+    they are drawn, stratified by label. The id of a row without an id is its number.
 
     Args:
         data_dir: A file, an fsspec address of one, a folder with files named train, validation (val, dev) and test, a
@@ -59,19 +59,20 @@ def read(
         id: Column of the id.
         knowledge: Column of extra text about the image.
         split: Column with the split's name.
-        image_root: Folder or address that relative image paths start from.
-        separator: Character between the fields of a CSV or TSV file; found by content by default.
+        image_root: Base folder or address of relative image paths.
+        separator: Field separator of a CSV or TSV file; detected by default.
         sheet: Sheet of an Excel file; by default the first.
-        label_names: Class names in index order. By default those the file declares, else the sorted values.
-        ratios: Shares of train, validation and test where splits are drawn.
-        split_seed: Of the draw.
-        as_split: Put every row into this split, for instance ``"test"``.
-        name: What to call the corpus; by default the file's name.
-        targets: What to predict instead of the default label: a mapping of target names to the fields of
+        label_names: Class names in index order; by default those declared by the file, else the sorted values.
+        ratios: Shares of train, validation and test for drawn splits.
+        split_seed: Seed of the draw.
+        as_split: Put all rows into this split, for instance ``"test"``.
+        name: Name of the corpus; by default the file's name.
+        targets: Targets instead of the default label: a mapping of target names to the fields of
             :class:`clfa.targets.spec.TargetSpec`.
 
     Raises:
-        DataError: Missing or broken file, absent column (with those present), or labels that cannot be classes.
+        DataError: If a file is missing or broken, a column is absent (the message lists the columns), or the labels
+            cannot be classes.
     """
     if as_split is not None and as_split not in SPLITS:
         raise DataError(f"as_split must be one of {', '.join(SPLITS)}, got {as_split!r}")
@@ -95,16 +96,16 @@ def read(
     return corpus
 
 
-def _parts(source: Any, split: str | None, options: TableOptions, dropped: list[Dropped]) -> list[Part]:
+def _parts(source: Any, split: str | None, options: TableOptions, dropped: list[Dropped]) -> list[TablePart]:
     if isinstance(source, Mapping):
         parts = []
         for key, value in source.items():
             if (known := split_name(str(key))) is None:
-                raise DataError(f"{key!r} is no name of a split; use train, validation and test")
+                raise DataError(f"{key!r} is not the name of a split; use train, validation and test")
             parts += _parts(value, known, options, dropped)
         return parts
     if isinstance(source, Dataset):
-        return [Part(split, "<dataset>", source)]
+        return [TablePart(split, "<dataset>", source)]
     if isinstance(source, (str, os.PathLike)):
         path = os.fspath(source)
         if not is_address(path) and os.path.isdir(path):
@@ -112,7 +113,7 @@ def _parts(source: Any, split: str | None, options: TableOptions, dropped: list[
         if not is_address(path) and not os.path.exists(path):
             raise layout_error("table", Path(path), f"a file ending in one of {', '.join(known_suffixes())}")
         return [read_part(path, split, options, dropped)]
-    return [Part(split, "<data frame>", _from_frame(source))]
+    return [TablePart(split, "<data frame>", _from_frame(source))]
 
 
 def _from_frame(frame: Any) -> Dataset:
@@ -121,11 +122,11 @@ def _from_frame(frame: Any) -> Dataset:
 
     if not isinstance(frame, pd.DataFrame):
         kinds = "a path, a mapping of splits, a pandas DataFrame or a datasets.Dataset"
-        raise DataError(f"a table is {kinds}, got {type(frame).__name__}")
+        raise DataError(f"a table must be {kinds}, got {type(frame).__name__}")
     try:
         return Dataset.from_pandas(frame, preserve_index=False)
     except (pa.ArrowException, TypeError, ValueError, OverflowError):
-        # A column of mixed types, which need not be one that anybody uses.
+        # A column has mixed types; convert it to text.
         return collect(MemoryTable(frame)).data
 
 
