@@ -29,10 +29,10 @@ experiment-smoke: $(BIN)/.installed  ## Run a small experiment on the synthetic 
 	$(BIN)/clfa report runs/smoke
 
 test: $(BIN)/.installed  ## Run the fast tests
-	$(BIN)/python -m pytest -n auto -m "not slow"
+	$(BIN)/python -m pytest -n auto --dist worksteal -m "not slow"
 
 test-all: $(BIN)/.installed  ## Run all tests, with the slow ones and those on real data
-	$(BIN)/python -m pytest -n auto
+	$(BIN)/python -m pytest -n auto --dist worksteal
 
 check: $(BIN)/.installed  ## Run ruff, the import contracts and mypy
 	$(BIN)/ruff check src tests benchmarks examples
