@@ -34,7 +34,7 @@ def check(
     strict: Annotated[bool, typer.Option("--strict", help="Stop at the first bad sample.")] = False,
     threads: Annotated[int | None, typer.Option(help="Decoding threads.", min=1, show_default="processors")] = None,
 ) -> None:
-    """Count, validate and hold against the published counts; write a cleaned copy if asked.
+    """Count and validate samples, and compare with the published counts; write a cleaned copy on request.
 
     Examples:
 
@@ -78,7 +78,7 @@ def knowledge(
         ),
     ] = None,
 ) -> None:
-    """Make the knowledge texts of a data set, to look at or to share; runs on the same pictures find them cached.
+    """Write the knowledge texts of a data set to a file. Runs on the same images read them from the cache.
 
     Examples:
 
@@ -114,7 +114,7 @@ def readers() -> None:
         try:
             read = READERS.get(name)
         except RecipeError as error:
-            # A reader of another package; the others can be used.
+            # A reader of another package cannot be imported. The other readers still work.
             typer.echo(f"{name:14} {error}")
             continue
         options = [parameter for parameter in inspect.signature(read).parameters if parameter != "data_dir"]

@@ -25,10 +25,10 @@ def experiment(
     ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Check and list the runs, without running any.")] = False,
 ) -> None:
-    """Run rows x folds x seeds described in YAML; `clfa report` then makes the pages.
+    """Run the rows x folds x seeds of a YAML file; `clfa report` then writes the report.
 
-    Finished runs are not run again: kill it, change a row, add a seed, and give the same command. Several processes may
-    work on one --output. The table so far is in OUTPUT/results.csv and results.parquet after every run.
+    Finished runs are not repeated. After a kill, a changed row or a new seed, give the same command again. Several
+    processes may work on one --output. The table so far is in OUTPUT/results.csv and results.parquet after every run.
 
     Examples:
 
@@ -64,13 +64,13 @@ def report(
         str | None, typer.Option(help="Score to test; the experiment's first when not given.", show_default=False)
     ] = None,
     samples: Annotated[
-        bool, typer.Option(help="Show posts whose answer changed, with texts and pictures of the data set.")
+        bool, typer.Option(help="Show posts whose prediction changed, with their texts and images.")
     ] = True,
 ) -> None:
-    """Make the pages of an experiment, also of one that is still running: one HTML file, and Markdown beside it.
+    """Write the report of an experiment, finished or not: one HTML file and one Markdown file.
 
     Tables with tests against the baseline row, learning curves, confusion matrices, alignment before and after, and
-    samples whose answer changed. The HTML file needs no network and no other file.
+    samples whose prediction changed. The HTML file needs no network and no other file.
     """
     from clfa.report import write_report
 
@@ -79,7 +79,7 @@ def report(
 
 
 class _Progress:
-    """One line per finished run, above a bar of all where a person looks on."""
+    """Print one line per finished run, and a progress bar in a terminal."""
 
     def __init__(self, total: int, split: str, score: str) -> None:
         from rich.console import Console

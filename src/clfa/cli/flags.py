@@ -1,4 +1,4 @@
-"""The arguments that the library's messages name, as the flags of the command that was called."""
+"""Conversion of argument names in error messages to command-line flags."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ _READER_OPTIONS = {"overrides": "data.options.", "option": "--option "}
 
 
 def flags(app: Any, words: Iterable[str]) -> Callable[[Argument], str]:
-    """A spelling of arguments for the command that was called.
+    """Return a function that converts argument names to flags of the called command.
 
     Args:
         app: The whole program, as a click command.
-        words: What was typed after the program's name.
+        words: Command-line arguments after the program name.
 
     Returns:
         A function for :meth:`clfa.errors.CLFAError.spelled`: the option that stands for the argument; where there is

@@ -1,4 +1,4 @@
-"""A quick start for commands that do nothing but predict."""
+"""Fast import of Transformers for commands that only predict."""
 
 from __future__ import annotations
 
@@ -13,27 +13,27 @@ from typing import Any
 # Transformers imports these wherever they are installed: SciPy for the losses of object detection, Accelerate for
 # models that are spread over devices.
 _UNUSED = ("scipy", "accelerate")
-# Modules that every model is made of.
+# Modules that all models use.
 _MODULES = ("modeling_utils", "masking_utils", "processing_utils")
 _COMPILER = "torch._dynamo"
-# Decorators and wrappers that tell the compiler how to treat a function.
+# Decorators for the compiler.
 _MARKS = ("disable", "allow_in_graph", "assume_constant_result")
 
 
 @contextmanager
 def lean_transformers() -> Iterator[None]:
-    """Import Transformers' model code without what prediction never uses; load a model within.
+    """Import the model code of Transformers without packages that prediction does not use. Load a model within it.
 
-    This saves half of the time. For the rest of this process Transformers takes SciPy, Accelerate and
-    ``torch.distributed`` for absent, as on a machine without them; within, functions are not marked for PyTorch's
-    compiler, which is then not imported. This is for processes of our own alone, such as ``clfa predict``: the library
-    never calls it. Nothing happens where Transformers' model code is imported already.
+    This saves half of the time. For the rest of the process Transformers behaves as if SciPy, Accelerate and
+    ``torch.distributed`` were not installed. Within the context, the PyTorch compiler is not imported. Only ``clfa
+    predict`` on one post uses this; the library never does. There is no effect if the model code of Transformers is
+    already imported.
     """
     if "transformers.modeling_utils" in sys.modules:
         yield
         return
     with _without_compiler():
-        # Another release may need what is hidden here; it is then imported in the usual way, later.
+        # Another release may need the hidden packages. Transformers is then imported normally, later.
         with suppress(Exception), _hidden(), _no_distributed():
             for name in _MODULES:
                 import_module(f"transformers.{name}")
@@ -42,10 +42,10 @@ def lean_transformers() -> Iterator[None]:
 
 @contextmanager
 def _hidden() -> Iterator[None]:
-    """The unused packages cannot be found within, unless they are imported already."""
+    """Hide the unused packages from imports, except those already imported."""
     hidden = [name for name in _UNUSED if name not in sys.modules]
     for name in hidden:
-        # The import system's own mark of a module that must not be found.
+        # None makes an import fail.
         sys.modules[name] = None  # type: ignore[assignment]
     try:
         yield
@@ -56,7 +56,7 @@ def _hidden() -> Iterator[None]:
 
 @contextmanager
 def _no_distributed() -> Iterator[None]:
-    """PyTorch says within that it was built without ``torch.distributed``."""
+    """Report ``torch.distributed`` as not available."""
     from torch import distributed
 
     is_available = distributed.is_available
@@ -69,10 +69,10 @@ def _no_distributed() -> Iterator[None]:
 
 @contextmanager
 def _without_compiler() -> Iterator[None]:
-    """Put a small package in the place of PyTorch's compiler, whose marks leave functions as they are.
+    """Replace the PyTorch compiler with a small package whose decorators return functions unchanged.
 
-    Its modules can be imported one by one, as Transformers does with a small one, without the package's own long list
-    of imports. When anything else is asked of it, the real one takes its place.
+    Transformers imports one small module of the compiler, which still works, without the long import of the package.
+    Any other access loads the real package.
     """
     import torch
 
@@ -106,6 +106,6 @@ def _without_compiler() -> Iterator[None]:
 
 
 def _unmarked(function: Any = None, *arguments: Any, **options: Any) -> Any:
-    """The function itself, or a decorator that gives it back."""
+    """Return the function unchanged, or a decorator that does."""
     del arguments, options
     return _unmarked if function is None else function

@@ -1,4 +1,4 @@
-"""``clfa``: train, evaluate, predict, and look at data. Heavy imports wait until a command runs."""
+"""``clfa``: train, evaluate, predict, and look at data. Heavy packages are imported when a command runs."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def train(
     seed: Annotated[int | None, typer.Option(help="Seed; the recipe's own when not given.", min=0)] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Continue the unfinished run in --output.")] = False,
     no_test: Annotated[
-        bool, typer.Option("--no-test", help="Leave the test split alone, while settings are being chosen.")
+        bool, typer.Option("--no-test", help="Do not score the test split, for example while settings are chosen.")
     ] = False,
     strict: Strict = False,
 ) -> None:
@@ -84,12 +84,12 @@ def train(
     from clfa.recipe import load_recipe
 
     changes = list(overrides or [])
-    # Quoted, so that a folder named 2024 stays a name.
+    # Quoted, so that a folder named 2024 stays a string.
     changes += [f"data.dir={json.dumps(data_dir, ensure_ascii=False)}"] if data_dir is not None else []
     changes += [f"data.fold={fold}"] if fold is not None else []
     changes += [f"seed={seed}"] if seed is not None else []
     settings = load_recipe(recipe, changes)
-    # Here, so that a recipe's mistakes are told at once.
+    # Imported after the recipe is checked, so that errors in a recipe are reported at once.
     from clfa.processes import leave
     from clfa.runs.train import train as run
 
@@ -215,11 +215,11 @@ def _show_targets(scores: dict[str, dict[str, Any]]) -> None:
 
 
 def main() -> None:
-    """Entry point: errors meant for people are printed without a traceback, with exit code 1."""
-    # Where the output's encoding lacks a character (a file on Windows), it is escaped, as errors are anyway.
+    """Run the program. Print errors for users without a traceback and exit with code 1."""
+    # Escape characters that the encoding of the output does not have (a file on Windows), as Python does for stderr.
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")
-    # Of several processes one speaks; the others only when they fail.
+    # Only the main process logs. The other processes log errors.
     level = logging.ERROR if process_number() else logging.INFO
     logging.basicConfig(level=level, format="%(message)s", stream=sys.stderr)
     for noisy in ("httpx", "datasets", "fsspec", "matplotlib", "absl"):

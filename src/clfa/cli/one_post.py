@@ -1,4 +1,4 @@
-"""``clfa predict --image ... --text ...``: one post, soon."""
+"""``clfa predict --image ... --text ...``: prediction on one post, with a fast start."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from clfa.errors import CLFAError
 
 
 def predict_one(run: str, text: str | None, image: str | None, engine: str = "torch", **computing: Any) -> None:
-    """Predict on one post and print what the model makes of it.
+    """Predict on one post and print the prediction.
 
     Args:
         run: Run folder, model directory or hub id; for ``onnx`` also an export.
         text: The post's text.
-        image: Its picture: a path or fsspec address.
+        image: Image of the post: a path or fsspec address.
         engine: A name in :data:`clfa.prediction.engines.ENGINES`.
         computing: ``batch_size`` and ``precision``.
 
     Raises:
-        BadParameter: When the engine is for many posts.
+        BadParameter: If the engine does not predict on single posts.
         CLFAError: When there is no model, or the post cannot be read.
     """
     from clfa.cli.lean_start import lean_transformers

@@ -28,7 +28,7 @@ def predict(
         ),
     ] = None,
     text: Annotated[str | None, typer.Option(help="One post's text, instead of a file.")] = None,
-    image: Annotated[str | None, typer.Option(help="One post's picture: a path or fsspec address.")] = None,
+    image: Annotated[str | None, typer.Option(help="One post's image: a path or fsspec address.")] = None,
     text_column: Annotated[str | None, typer.Option(help="Text column; the training table's when not given.")] = None,
     image_column: Annotated[str | None, typer.Option(help="Image column; the training table's when not given.")] = None,
     id_column: Annotated[str | None, typer.Option(help="Id column; row numbers where there is none.")] = None,
@@ -36,11 +36,9 @@ def predict(
         str | None, typer.Option(help="Character between the fields of a CSV or TSV file; found by content by default.")
     ] = None,
     sheet: Annotated[str | None, typer.Option(help="Sheet of an Excel file; the first one when not given.")] = None,
-    resume: Annotated[
-        bool, typer.Option("--resume", help="Go on with unfinished work, which is done anyway; no error without any.")
-    ] = False,
+    resume: Annotated[bool, typer.Option("--resume", help="Continue unfinished work. This is the default.")] = False,
     restart: Annotated[
-        bool, typer.Option("--restart", help="Discard the unfinished work of an earlier command, and begin anew.")
+        bool, typer.Option("--restart", help="Discard the unfinished work of an earlier command and start again.")
     ] = False,
     failures: Annotated[
         Path | None,
@@ -64,10 +62,10 @@ def predict(
 ) -> None:
     """Predict on tables of posts, in constant memory, or on one post given with --image and --text.
 
-    A row that cannot be read keeps its place in the output, with the reason under "error". A file appears when it is
-    whole. Work that was killed, interrupted, or stopped by an error or a full disk stays, in OUTPUT.partial or in the
-    folder that is written: the same command goes on from there, and every row is written once. If the input, the model
-    or the columns changed meanwhile, it says so; --restart discards what is there.
+    A row that cannot be read keeps its place in the output, with the reason under "error". A file appears when it
+    is complete. After a kill, an error or a full disk, unfinished work is kept in OUTPUT.partial or in the output
+    folder. The same command continues it, and every row is written once. If the input, the model or the columns have
+    changed, the command stops with an error; --restart discards the unfinished work.
 
     Examples:
 

@@ -50,7 +50,7 @@ class EmbedEngine(StrEnum):
 def cluster_options(
     address: str | None, workers: int | None, worker_cpus: float | None, worker_gpus: float | None
 ) -> ClusterOptions:
-    """Return the options of a cluster as they were given."""
+    """Return the given options of a cluster."""
     from clfa.jobs.cluster_options import ClusterOptions
 
     return ClusterOptions(address, workers, worker_cpus, worker_gpus)
@@ -59,7 +59,7 @@ def cluster_options(
 def embed(
     recipe: Annotated[str, typer.Argument(help="A recipe's name or YAML file.")],
     source: Annotated[str, typer.Argument(metavar="INPUT", help="Table file, folder of them, or pattern in quotes.")],
-    output: Annotated[Path, typer.Option(help="Folder of Parquet shards; an unfinished one is gone on with.")],
+    output: Annotated[Path, typer.Option(help="Folder of Parquet shards; unfinished work in it is continued.")],
     overrides: Annotated[
         list[str] | None, typer.Argument(metavar="KEY=VALUE", help="As for `clfa train`.", show_default=False)
     ] = None,
@@ -67,12 +67,12 @@ def embed(
     text_column: Annotated[str | None, typer.Option(help="Text column; the recipe's when not given.")] = None,
     image_column: Annotated[str | None, typer.Option(help="Image column; the recipe's when not given.")] = None,
     id_column: Annotated[str | None, typer.Option(help="Id column; row numbers where there is none.")] = None,
-    batch_size: Annotated[int, typer.Option(help="Rows, and their pictures, in memory at a time.", min=1)] = 64,
+    batch_size: Annotated[int, typer.Option(help="Rows, with their images, in memory at a time.", min=1)] = 64,
     failures: Annotated[
         Path | None, typer.Option(help="JSONL file for the rows that failed.", show_default=False)
     ] = None,
     restart: Annotated[
-        bool, typer.Option("--restart", help="Discard the unfinished work of an earlier command, and begin anew.")
+        bool, typer.Option("--restart", help="Discard the unfinished work of an earlier command and start again.")
     ] = False,
     address: Address = None,
     workers: Workers = None,
@@ -83,8 +83,8 @@ def embed(
 ) -> None:
     """Compute guide embeddings and features of frozen encoders for a table of any size, into Parquet shards.
 
-    What is computed is what `clfa train` with the same recipe would compute first; `clfa data import-features` puts it
-    where a run finds it.
+    The results equal those that `clfa train` with the same recipe computes first. `clfa data import-features` copies
+    them to the cache of training runs.
 
     Examples:
 

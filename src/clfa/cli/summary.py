@@ -1,4 +1,4 @@
-"""What a job did, in words."""
+"""Summary of a job for the terminal."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ if TYPE_CHECKING:
 
 
 def show_summary(summary: Summary, target: Path, listed: Path | None = None) -> None:
-    """Print what a job did.
+    """Print the summary of a job.
 
     Args:
         summary: Counts.
         target: The output.
-        listed: Where all failures are listed.
+        listed: File with the list of all failures.
     """
     from clfa.runs.resources import peak_memory_mb
 

@@ -1,4 +1,4 @@
-"""Export of a whole model to ONNX, checked against PyTorch before it gets its name."""
+"""Export of a model to ONNX, with a comparison with PyTorch before the file is renamed to its final name."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from clfa.prediction.post_classifier import PostClassifier
 from clfa.processing.processor import CLFAProcessor
 from clfa.runs.resources import versions
 
-# Largest difference between any two outputs that passes for rounding.
+# Largest difference of outputs that counts as rounding.
 TOLERANCE = 1e-3
 # Batch and text length, 0 for the model's longest, of the batches that are compared. The first is the one exported
 # with; 0 and 1 are special to the exporter, so one of each is among the others.
@@ -34,14 +34,14 @@ _SHAPES = ((3, 9), (1, 3), (1, 1), (2, 0), (5, 17))
 
 @dataclass(frozen=True)
 class ExportReport:
-    """What was exported, and how well.
+    """Facts about an export and its accuracy.
 
     Args:
         max_difference: Largest absolute difference of any output from PyTorch's.
         batches: Batches compared.
         megabytes: Size of the model file.
         inputs: Names of the model's inputs.
-        versions: Of the packages that made it.
+        versions: Versions of the packages used.
     """
 
     max_difference: float
@@ -59,7 +59,7 @@ class _Exported(nn.Module):
         self.model = model
 
     def outputs(self, **inputs: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Logits and fused vectors."""
+        """Return logits and fused vectors."""
         output = self.model(**inputs)
         return output.logits, output.pooler_output
 
@@ -86,7 +86,7 @@ def export_onnx(path: str | Path, output: str | Path) -> ExportReport:
 
     Args:
         path: Run folder, model directory or hub id.
-        output: Folder to make, or to replace if it is an earlier export. It appears when it is whole and checked.
+        output: Folder to make, or to replace if it is an earlier export. It appears when it is complete and checked.
 
     Returns:
         What was found.
@@ -181,7 +181,7 @@ def _difference(model: CLFAForClassification, processor: CLFAProcessor, exported
 
 
 def _batch(model: CLFAForClassification, processor: CLFAProcessor, size: int, length: int) -> dict[str, torch.Tensor]:
-    """Random word pieces, some rows with padding, and random pictures, as the processor would prepare them."""
+    """Return random token ids, some rows with padding, and random images, in the form of processor outputs."""
     random = torch.Generator().manual_seed(100 * size + length)
     batch: dict[str, torch.Tensor] = {}
     if processor.tokenizer is not None:
@@ -207,7 +207,7 @@ def _versions() -> dict[str, str]:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Without the exporter's warnings about its own workings."""
+    """Hide the internal warnings of the exporter."""
     loggers = [logging.getLogger(name) for name in ("torch.onnx", "onnxscript", "onnx_ir")]
     levels = [logger.level for logger in loggers]
     with warnings.catch_warnings():

@@ -1,4 +1,4 @@
-"""Predictions on tables of any size: in constant memory, in order, resumable, by any engine."""
+"""Prediction on tables of any size, in constant memory, in order and resumable, with any engine."""
 
 from __future__ import annotations
 
@@ -49,8 +49,8 @@ def predict_file(
 ) -> Summary:
     """Predict on every row of a table, in constant memory and in order.
 
-    Work that was killed, interrupted, or stopped by an error stays (in ``OUTPUT.partial``, or in the folder that is
-    written), and the same call goes on from there. A file appears when it is whole.
+    Unfinished work is kept (in ``OUTPUT.partial``, or in the output folder) after a kill, an interrupt or an error, and
+    the same call continues it. An output file appears when it is complete.
 
     Args:
         model: Run folder, model directory or hub id; or a loaded model, which predicts in this process.
@@ -85,8 +85,8 @@ def predict_file(
         DataError: When the input or output cannot be used, lacks a column that the model needs, or, when strict, a row
             fails; when unfinished work is of other input, model or columns.
         ModelError: When the model cannot be loaded, or an option is not for this engine.
-        StorageError: When reading or writing fails in the midst of work.
-        ClusterError: When a cluster cannot do it.
+        StorageError: If reading or writing fails.
+        ClusterError: If the cluster fails or is too small.
     """
     if isinstance(model, str | Path):
         chosen: Engine = ENGINES.get(engine or "torch")()
@@ -98,7 +98,7 @@ def predict_file(
                 raise ModelError(Argument(name), " is for a model that is yet to be loaded; give its path.")
         chosen = ENGINES.get("torch")()
     job = PredictJob(
-        # Workers start elsewhere; a hub id stays one.
+        # Workers start in other folders. A hub id must not become a path.
         str(Path(model).absolute() if Path(model).exists() else model) if isinstance(model, str | Path) else "",
         batch_size or 32,
         {"text": text, "image": image, "id": identifier, "knowledge": knowledge},

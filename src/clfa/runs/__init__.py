@@ -1,1 +1,1 @@
-"""From a recipe to a run folder."""
+"""Training and evaluation runs: from a recipe to a run folder."""

@@ -1,4 +1,4 @@
-"""Where texts and pictures lie before and after a training: the students on the validation split."""
+"""Student features of the validation split before and after training."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ MAX_SAMPLES = 1000
 
 
 class AlignmentRecord:
-    """The students of one run before its training, to be held against those after it.
+    """Student features of a run before training, for comparison with those after it.
 
     Args:
         dataset: The validation split.
         recipe: The run's recipe.
-        text: Text students before training (N, D).
-        image: Image students before training (N, D).
+        text: Text features before training (N, D).
+        image: Image features before training (N, D).
     """
 
     def __init__(self, dataset: EncodedDataset, recipe: Recipe, text: np.ndarray, image: np.ndarray) -> None:
         self._dataset, self._recipe = dataset, recipe
         self.before: RetrievalReport = retrieval_report(text, image)
-        # Evenly spread, so that sorted splits are shown whole.
+        # Evenly spaced, so that a sorted split is covered.
         self.samples = np.unique(np.linspace(0, len(text) - 1, min(len(text), MAX_SAMPLES)).round().astype(np.int64))
         self._arrays = {
             "text_before": _directions(text[self.samples]),
@@ -40,15 +40,15 @@ class AlignmentRecord:
 
     @classmethod
     def of_run(cls, recipe: Recipe, model: Any, dataset: EncodedDataset) -> AlignmentRecord | None:
-        """Record the untrained model, without touching the random numbers of the training.
+        """Record the untrained model. Keep the state of the random number generators.
 
         Args:
             recipe: ``training.save_alignment`` asks for the record.
-            model: A :class:`clfa.modeling.CLFAForClassification` that was not trained yet.
+            model: An untrained :class:`clfa.modeling.CLFAForClassification`.
             dataset: The validation split.
 
         Returns:
-            ``None`` where nobody asked or the model has one modality only.
+            ``None`` if the recipe does not ask for it or the model has one modality.
         """
         if not recipe.training.save_alignment:
             return None
@@ -57,7 +57,7 @@ class AlignmentRecord:
         return None if embeds is None else cls(dataset, recipe, *embeds)
 
     def save(self, path: Path, model: Any) -> None:
-        """Write both moments, atomically.
+        """Write the features before and after training, atomically.
 
         ``text_before``, ``image_before``, ``text_after`` and ``image_after`` (n, D): float16 directions (length 1, as
         the retrieval compares them) of at most 1,000 samples; ``samples`` (n,): their rows in the validation split.

@@ -1,4 +1,4 @@
-"""The recipe's training section as arguments of the Trainer."""
+"""Conversion of the training section of a recipe to Trainer arguments."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from clfa.training import CLFATrainingArguments
 def training_arguments(recipe: Recipe, folder: RunFolder, model: CLFAForClassification) -> CLFATrainingArguments:
     """Return arguments for training ``model`` by ``recipe``, with checkpoints in ``folder``.
 
-    Keys of the training section that are arguments of the Trainer by name are passed on; the others are named here.
+    Keys with the name of a Trainer argument are passed on. The other keys are mapped here.
     """
     t = recipe.training
     encoders = (model.clfa.text_encoder, model.clfa.vision_encoder)
@@ -47,7 +47,7 @@ def training_arguments(recipe: Recipe, folder: RunFolder, model: CLFAForClassifi
 
 
 def share_of(batch_size: int, processes: int) -> int:
-    """Samples of each batch that one process trains on.
+    """Return the number of samples of each batch for one process.
 
     Raises:
         RecipeError: When the batch cannot be divided among the processes.

@@ -1,4 +1,4 @@
-"""The corpus of a run: read, validated, and with the knowledge that the recipe asks for."""
+"""Loading of the corpus of a run: reading, validation and knowledge."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def load_corpus(
     targets: Sequence[Target] = (),
     cache: Path | None = None,
 ) -> Corpus:
-    """Read and validate what the recipe names, with the knowledge it asks for.
+    """Read and validate the data of a recipe, and add the knowledge texts.
 
     Args:
         recipe: Its ``data`` section, and whether its model reads images.
@@ -82,7 +82,7 @@ def load_corpus(
 
 
 def _with_classes(specs: Mapping[str, TargetSpec], targets: Sequence[Target]) -> dict[str, TargetSpec]:
-    """``specs`` with the classes of a trained model's targets, in their order."""
+    """Return ``specs`` with the classes of the targets of a trained model, in their order."""
     classes = {target.name: list(target.label_names) for target in targets if target.label_names}
     return {
         name: spec.model_copy(update={"label_names": classes[name]}) if name in classes else spec
@@ -91,9 +91,9 @@ def _with_classes(specs: Mapping[str, TargetSpec], targets: Sequence[Target]) ->
 
 
 def corpus_key(recipe: Recipe) -> str:
-    """Equal for recipes that :func:`load_corpus` gives the same corpus for.
+    """Return a key that is equal for recipes with the same corpus.
 
-    Everything counts but what is known not to: training, guide, the model beyond its modalities.
+    All settings count except those without effect on the corpus: training, guide, and the model except its modalities.
     """
     content = recipe.model_dump(exclude={"name", "description", "seed", "model", "guide", "training"})
     model = recipe.model

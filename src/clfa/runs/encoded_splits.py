@@ -1,4 +1,4 @@
-"""Splits of a corpus as the model reads them: tokens and pictures, or cached features of wholly frozen encoders."""
+"""Encoding of corpus splits: tokens and images, or cached features of fully frozen encoders."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ from clfa.store import ABSENT_KEY, FeatureStore, text_key
 
 
 def cache_features(recipe: Recipe, corpus: Corpus, encoders: Encoders) -> None:
-    """Compute the token features of wholly frozen encoders for all splits, so that no encoder runs twice."""
+    """Compute and cache the token features of fully frozen encoders for all splits."""
     for split in corpus.splits.values():
         _cached_features(recipe, split, encoders)
         _cached_knowledge(recipe, split, encoders)
 
 
 def encode_split(recipe: Recipe, split: Dataset, encoders: Encoders, guide: Guide | None = None) -> EncodedDataset:
-    """A split for training or evaluation, with cached features of wholly frozen encoders.
+    """Return a split for training or evaluation, with cached features of fully frozen encoders.
 
     Args:
         recipe: The run's recipe.
         split: Rows in the schema.
-        encoders: Of the run, or of the trained model.
-        guide: Adds its embeddings, for training.
+        encoders: Encoders of the run or of the trained model.
+        guide: Guide whose embeddings are added, for training.
     """
     keys = encoders.keys(split)
     text_features, image_features = _cached_features(recipe, split, encoders)
@@ -52,7 +52,7 @@ def encode_split(recipe: Recipe, split: Dataset, encoders: Encoders, guide: Guid
 def _cached_features(
     recipe: Recipe, split: Dataset, encoders: Encoders
 ) -> tuple[FeatureStore | None, FeatureStore | None]:
-    """Text and image token features with those of the split in them; ``None`` where the encoder itself must run."""
+    """Return the stores of text and image token features; ``None`` if the encoder itself must run."""
     model = recipe.model
     keys = encoders.keys(split)
     stores: list[FeatureStore | None] = []
@@ -71,7 +71,7 @@ def _cached_features(
 def _cached_knowledge(
     recipe: Recipe, split: Dataset, encoders: Encoders
 ) -> tuple[FeatureStore | None, list[bytes] | None]:
-    """Token features of a split's knowledge texts and their keys; ``None`` where the encoder itself must run."""
+    """Return the store and keys of knowledge token features; ``None`` if the encoder itself must run."""
     model = recipe.model
     frozen = model.freeze_text_encoder is True and recipe.training.cache_features
     if not (model.use_knowledge and frozen) or encoders.knowledge is None:

@@ -1,4 +1,4 @@
-"""The encoders of a run with their processor and feature caches."""
+"""Encoders of a run, with their processor and feature caches."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ from clfa.store import ABSENT_KEY, text_key
 
 @dataclass
 class Keys:
-    """Content keys of one split's samples, empty for a modality that nothing needs keys of."""
+    """Content keys of the samples of a split; empty for a modality without an encoder."""
 
     text: list[bytes] = field(default_factory=list)
     image: list[bytes] = field(default_factory=list)
 
 
 class Encoders:
-    """Both encoders as they are before training, on the best device, with their processor and feature caches.
+    """Both encoders before training, on the best device, with their processor and feature caches.
 
     Args:
         recipe: The recipe's model section.
@@ -60,18 +60,18 @@ class Encoders:
 
     @cached_property
     def knowledge(self) -> FrozenEncoder | None:
-        """The text encoder over knowledge texts, which are cut at their own length."""
+        """Return the text encoder for knowledge texts, which have their own maximum length."""
         return self._frozen("text", self.text_encoder, max_length=self._recipe.knowledge_max_length)
 
     def keys(self, split: Dataset) -> Keys:
-        """Content keys of a split for the modalities that there are encoders of, computed once."""
+        """Return the content keys of a split for each modality with an encoder. Compute them once."""
         if id(split) not in self._keys:
             keys = Keys()
             if self.text is not None:
                 keys.text = [text_key(text) if text else ABSENT_KEY for text in split["text"][:]]
             if self.image is not None:
                 keys.image = [ABSENT_KEY if image is None else image_key(image) for image in split["image"][:]]
-            # The split is kept, so that no other can come to have its number.
+            # Keep the split alive, so that its id() is not reused.
             self._keys[id(split)] = split, keys
         return self._keys[id(split)][1]
 
@@ -92,7 +92,7 @@ def load_encoders(recipe: Recipe, cache: Path | None = None) -> Encoders:
         cache: Cache directory.
 
     Raises:
-        ModelError: When an encoder cannot be loaded.
+        ModelError: If an encoder cannot be loaded.
     """
     model = recipe.model
     processor = CLFAProcessor.from_encoders(

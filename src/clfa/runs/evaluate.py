@@ -1,4 +1,4 @@
-"""Score a finished run's model on a split of its data, or of other data."""
+"""Evaluation of a finished run on a split of its data or of other data."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def evaluate(
     source: Any = None,
     cache: Path | None = None,
 ) -> dict[str, Any]:
-    """Evaluate on one split, as the run itself did.
+    """Evaluate a finished run on one split.
 
     Args:
         run: Run folder.
@@ -55,7 +55,7 @@ def evaluate(
     if data_dir is not None:
         options = dict(recipe.data.options)
         if recipe.data.reader == "table" and Path(data_dir).is_file():
-            # Another table is scored whole; without this the reader would draw a split of its own from it.
+            # Evaluate all rows of another table. Without this the reader would draw new splits.
             options["as_split"] = split
         recipe = recipe.model_copy(
             update={"data": recipe.data.model_copy(update={"dir": data_dir, "options": options})}
@@ -70,7 +70,7 @@ def evaluate(
         raise DataError(f"{corpus.name} has no {split} samples; it has: {', '.join(corpus.splits)}.")
     check_label_names(model, corpus)
     target.path.mkdir(parents=True, exist_ok=True)
-    # Its own encoders: frozen ones find the training's feature caches again.
+    # With the encoders of the trained model, frozen encoders use the feature caches of the training.
     encoders = Encoders(recipe.model, model.clfa.text_encoder, model.clfa.vision_encoder, processor, cache)
     dataset = encode_split(recipe, corpus.splits[split], encoders)
     metrics = score_split(model, dataset, split, corpus, target, recipe)
@@ -80,10 +80,10 @@ def evaluate(
 
 
 def check_label_names(model: CLFAForClassification, corpus: Corpus) -> None:
-    """Check that labels mean to the data what they mean to the model.
+    """Check that the data and the model have the same targets and classes.
 
     Raises:
-        DataError: When the class names, or the targets, differ.
+        DataError: If the targets or their class names differ.
     """
     targets, found = model.config.target_list, corpus.targets
     if not same_labels(targets, found):

@@ -1,4 +1,4 @@
-"""The guide of a run: made, checked, and described for ``metrics.json``."""
+"""Creation, check and description of the guide of a run."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ logger = logging.getLogger(__name__)
 
 
 def make_guide(recipe: Recipe, corpus: Corpus, encoders: Encoders) -> Guide | None:
-    """The recipe's guide, made for this data; ``None`` for an unguided run.
+    """Return the guide of the recipe for this data; ``None`` for a run without guide.
 
     Args:
         recipe: The run's recipe.
         corpus: Its data; a guide is fitted on training and unlabelled pairs, never on validation or test.
-        encoders: As they are before training.
+        encoders: Encoders before training.
 
     Raises:
         RecipeError: When the guide's name or options are wrong.
@@ -49,9 +49,9 @@ def check_guide(guide: Guide, corpus: Corpus, encoders: Encoders) -> RetrievalRe
     """Measure the guide's own retrieval on the validation pairs, which it was not fitted on; warn when near chance.
 
     Args:
-        guide: What :func:`make_guide` made.
+        guide: Result of :func:`make_guide`.
         corpus: The run's data.
-        encoders: Hold the content keys and the cache.
+        encoders: Encoders with content keys and cache.
 
     Raises:
         DataError: When no validation sample has both text and image.
@@ -71,11 +71,11 @@ def check_guide(guide: Guide, corpus: Corpus, encoders: Encoders) -> RetrievalRe
 
 
 def guide_metrics(guide: Guide, report: RetrievalReport) -> dict[str, Any]:
-    """What ``metrics.json`` says about the guide.
+    """Return the ``guide`` entry of ``metrics.json``.
 
     Args:
         guide: The guide.
-        report: Of :func:`check_guide`.
+        report: Result of :func:`check_guide`.
     """
     return {
         "name": guide.name,
@@ -86,13 +86,13 @@ def guide_metrics(guide: Guide, report: RetrievalReport) -> dict[str, Any]:
 
 
 def split_pairs(split: Dataset, encoders: Encoders) -> Pairs:
-    """A split as unlabelled pairs."""
+    """Return a split as unlabelled pairs."""
     keys = encoders.keys(split)
     return Pairs(split["text"][:], split["image"][:], keys.text, keys.image)
 
 
 def _fitting_pairs(recipe: Recipe, corpus: Corpus, encoders: Encoders) -> Pairs | None:
-    """Training pairs and unlabelled ones: never validation or test."""
+    """Return the training and unlabelled pairs, never validation or test pairs."""
     if encoders.text is None or encoders.image is None:
         return None
     pairs = split_pairs(corpus.splits["train"], encoders)

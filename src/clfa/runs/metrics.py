@@ -1,4 +1,4 @@
-"""What ``metrics.json`` says about a run beside its scores."""
+"""Content of ``metrics.json`` except the scores."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from clfa.training import CLFATrainer
 def run_metrics(
     recipe: Recipe, corpus: Corpus, guide: dict[str, Any] | None, model: CLFAForClassification, trainer: CLFATrainer
 ) -> dict[str, Any]:
-    """Recipe, data, guide and course of the training; scores, resources and versions are added by the run.
+    """Return the entries on recipe, data, guide and training. The run adds scores, resources and versions.
 
     Args:
         recipe: The run's recipe.
         corpus: Its data.
-        guide: What :func:`clfa.runs.guide.guide_metrics` gave; ``None`` for an unguided run.
+        guide: Result of :func:`clfa.runs.guide.guide_metrics`; ``None`` for a run without guide.
         model: The trained model.
-        trainer: Which trained it.
+        trainer: Trainer of the model.
     """
     return {
         "recipe": recipe.name,
@@ -44,7 +44,7 @@ def run_metrics(
 
 
 def best_epoch(trainer: CLFATrainer) -> float | None:
-    """The first epoch with the best validation score; ``None`` where nothing was evaluated."""
+    """Return the first epoch with the best validation score; ``None`` without an evaluation."""
     name = f"eval_{trainer.args.metric_for_best_model}"
     scores = [(log[name], -log["epoch"]) for log in trainer.state.log_history if name in log]
     return -max(scores)[1] if scores else None

@@ -1,4 +1,4 @@
-"""What each modality is worth: the same model scored with one of them withheld."""
+"""Scores of a model without one of its modalities."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from clfa.targets.target import label_matrix
 
 
 def removable_modalities(model: CLFAForClassification) -> tuple[str, ...]:
-    """Modalities that the model can do without."""
+    """Return the modalities that the model does not require."""
     modalities = model.config.modalities if model.config.allow_missing_modalities else ()
     both = modalities if len(modalities) > 1 else ()
     return (*both, "knowledge") if model.config.use_knowledge else both
@@ -21,7 +21,7 @@ def removable_modalities(model: CLFAForClassification) -> tuple[str, ...]:
 def modality_worth(
     model: CLFAForClassification, dataset: EncodedDataset, split: Dataset, batch_size: int, num_workers: int
 ) -> dict[str, dict[str, float]]:
-    """Headline figures of a split without each modality that the model can do without.
+    """Return the headline figures of a split without each modality that the model does not require.
 
     Args:
         model: The trained model.
@@ -31,7 +31,7 @@ def modality_worth(
         num_workers: Loader processes.
 
     Returns:
-        Scores by withheld modality; empty for a model that needs all it reads.
+        Scores by removed modality; empty for a model that requires all of its modalities.
     """
     worth = {}
     for modality in removable_modalities(model):

@@ -18,13 +18,13 @@ _NOT_CONFIG = {"text_encoder", "vision_encoder", "max_length", "knowledge_max_le
 def build_model(
     recipe: ModelRecipe, encoders: Encoders, targets: Sequence[Target], guide: Guide | None
 ) -> CLFAForClassification:
-    """A model with the given encoders and a fresh head, sped up for CPUs (:func:`clfa.cpu.speed_up`).
+    """Return a model with the given encoders and a new head, sped up for CPUs (:func:`clfa.cpu.speed_up`).
 
     Args:
         recipe: The recipe's model section.
-        encoders: As they are before training.
+        encoders: Encoders before training.
         targets: What to predict.
-        guide: Sets the width that students are compared at.
+        guide: Guide whose width sets the width of the comparison.
     """
     model: CLFAForClassification = CLFAForClassification.from_encoders(
         encoders.text_encoder,
@@ -33,5 +33,5 @@ def build_model(
         guide_dim=None if guide is None else guide.dim,
         **recipe.model_dump(exclude=_NOT_CONFIG),
     )
-    # The encoders too: they were loaded for this run.
+    # The encoders are included, because they were loaded for this run.
     return speed_up(model)

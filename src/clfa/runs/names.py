@@ -1,4 +1,4 @@
-"""Whether everything that a recipe calls by name exists."""
+"""Check of the registry names in a recipe."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from clfa.training.alpha_schedules import ALPHA_SCHEDULES
 
 
 def check_names(recipe: Recipe) -> None:
-    """Check what the recipe calls by name, before any work is done.
+    """Check that all names in the recipe are registered, before any work is done.
 
     Raises:
         RecipeError: When a reader, fusion, alignment, pooling, schedule, baseline, guide,
@@ -34,6 +34,6 @@ def check_names(recipe: Recipe) -> None:
         for name in recipe.knowledge.sources:
             KNOWLEDGE_SOURCES.get(name)
         LEXICONS.get(recipe.knowledge.lexicon)
-    # Of other packages; one that cannot be imported must not be found out after the training.
+    # Import metrics of other packages now. An import error must not occur after the training.
     for name in METRICS.names():
         METRICS.get(name)

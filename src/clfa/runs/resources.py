@@ -1,4 +1,4 @@
-"""What a run costs."""
+"""Memory use and package versions of a run."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ except ImportError:
 
 
 def peak_memory_mb() -> float | None:
-    """Return the largest resident memory of this process so far, in MB; ``None`` where the system does not tell."""
+    """Return the largest resident memory of this process so far, in MB; ``None`` if the system does not report it."""
     with contextlib.suppress(OSError), open("/proc/self/status", encoding="utf-8") as file:
-        # getrusage also counts what the process was before it was this program: a copy of the one that started it.
+        # getrusage includes memory of the parent process from before this program was started (fork, then exec).
         for line in file:
             if line.startswith("VmHWM:"):
                 return int(line.split()[1]) * 1024 / 1e6
@@ -41,16 +41,16 @@ def _peak_working_set_mb() -> float | None:
 
 
 def reset_peak_memory() -> None:
-    """Let :func:`peak_memory_mb` start from the memory in use now, where the system can (Linux).
+    """Reset the value of :func:`peak_memory_mb` to the memory in use now, where the system supports it (Linux).
 
-    A process that carries out several runs would otherwise report the largest of them for all that follow.
+    Otherwise a process with several runs would report the largest value for all later runs.
     """
     with contextlib.suppress(OSError), open("/proc/self/clear_refs", "w", encoding="utf-8") as file:
         file.write("5")
 
 
 def versions() -> dict[str, str]:
-    """Versions of what decides a result."""
+    """Return the versions of the packages that affect results."""
     return {
         "clfa": __version__,
         "python": platform.python_version(),

@@ -1,4 +1,4 @@
-"""The folder a run leaves behind, and how to find things in it."""
+"""Layout of a run folder."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class RunFolder:
-    """Names of everything a run writes.
+    """Paths of all files of a run.
 
     ``recipe.yaml`` (resolved), ``columns.json`` (which column of the training table held what), ``model/``
     (safetensors, configuration, processor), ``metrics.json`` (written last: a folder without it is an unfinished run),
@@ -44,7 +44,7 @@ class RunFolder:
         self.alignment = self.path / "alignment.safetensors"
 
     def predictions(self, split: str) -> Path:
-        """Per-sample predictions of a split."""
+        """Return the path of the per-sample predictions of a split."""
         return self.path / f"predictions-{split}.jsonl"
 
     def check(self, recipe: Recipe, resume: bool) -> None:
@@ -67,18 +67,18 @@ class RunFolder:
             raise RecipeError(problem, Argument("output"), ".")
 
     def begin(self, recipe: Recipe) -> None:
-        """Make the folder, with the resolved recipe in it."""
+        """Create the folder and write the resolved recipe."""
         self.path.mkdir(parents=True, exist_ok=True)
         recipe.save(self.recipe)
 
     def last_checkpoint(self) -> str | None:
-        """The newest whole checkpoint; a killed run may have left half of a newer one."""
-        # The Trainer writes its state last.
+        """Return the newest complete checkpoint. A killed run may have left an incomplete newer one."""
+        # The Trainer writes this file last.
         whole = [state.parent for state in self.checkpoints.glob("checkpoint-*/trainer_state.json")]
         return str(max(whole, key=lambda path: int(path.name.rpartition("-")[2]))) if whole else None
 
     def finished(self) -> RunFolder:
-        """This folder, checked to hold a finished run.
+        """Return this folder. Check that it holds a finished run.
 
         Raises:
             ModelError: When it is not a run folder, or the run did not finish.
@@ -91,15 +91,15 @@ class RunFolder:
         return self
 
     def read_metrics(self) -> dict[str, Any]:
-        """Content of ``metrics.json``."""
+        """Return the content of ``metrics.json``."""
         metrics: dict[str, Any] = json.loads(self.metrics.read_text(encoding="utf-8"))
         return metrics
 
     def read_columns(self) -> Columns:
         """Return the columns that the run was trained on.
 
-        Those of a run without ``columns.json`` are the ones its recipe names; where it names none, and in a folder that
-        holds no run, all are to be found by their usual names.
+        Without ``columns.json`` they are the columns that the recipe names. Without names, and in a folder without a
+        run, columns are found by their usual names.
         """
         if self.columns.is_file():
             return Columns.from_dict(json.loads(self.columns.read_text(encoding="utf-8")))
@@ -113,5 +113,5 @@ class RunFolder:
 
 
 def is_run_folder(path: Path) -> bool:
-    """Whether ``path`` looks like a run folder rather than a plain model directory."""
+    """Return whether ``path`` is a run folder and not only a model directory."""
     return (path / "recipe.yaml").is_file()

@@ -1,4 +1,4 @@
-"""Scores of a trained model on one split, with what a run folder holds about it."""
+"""Evaluation of a trained model on one split, with the files in the run folder."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ def score_split(
     Args:
         model: The trained model.
         dataset: The split as the model reads it.
-        name: Of the split.
-        corpus: Holds its rows.
-        folder: Where to write.
+        name: Name of the split.
+        corpus: Corpus with the rows of the split.
+        folder: Output folder.
         recipe: Its training section says how many samples go into a forward pass.
 
     Returns:
@@ -48,7 +48,7 @@ def score_split(
 
 
 def infer_split(model: CLFAForClassification, dataset: EncodedDataset, name: str, recipe: Recipe) -> Inference:
-    """Model outputs over one split."""
+    """Return the model outputs for one split."""
     return infer(
         model,
         dataset,

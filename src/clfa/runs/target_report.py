@@ -1,4 +1,4 @@
-"""What a run writes about a split."""
+"""Metrics, predictions file and plots of a split."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ from clfa.targets.target import Target, label_matrix, label_slices, logit_slices
 def report_targets(
     targets: Sequence[Target], inference: Inference, split: Dataset, folder: Any, name: str, title: str
 ) -> dict[str, Any]:
-    """Metrics of a labelled split, its predictions file, and one picture per target.
+    """Return the metrics of a labelled split. Write its predictions file and one plot per target.
 
     Args:
-        targets: Of the model, with what was fitted to the training data.
-        inference: Of the split.
+        targets: Targets of the model, with the values fitted to the training data.
+        inference: Model outputs for the split.
         split: Rows in the schema.
         folder: The :class:`clfa.runs.run_folder.RunFolder` to write to.
-        name: Of the split.
-        title: Of the pictures: the run's name.
+        name: Name of the split.
+        title: Title of the plots: the name of the run.
 
     Returns:
         As :func:`clfa.targets.default_label.split_metrics`.

@@ -1,4 +1,4 @@
-"""One run: data, guide, training, one final evaluation, and a folder that holds it all."""
+"""A training run: data, guide, training, final evaluation and run folder."""
 
 from __future__ import annotations
 
@@ -42,10 +42,10 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class RunResult:
-    """What a finished run gives back.
+    """Result of a finished run.
 
     Args:
-        folder: Where everything is.
+        folder: The run folder.
         metrics: Content of ``metrics.json``.
     """
 
@@ -64,7 +64,7 @@ def train(
     corpus: Corpus | None = None,
     cache: Path | None = None,
 ) -> RunResult:
-    """Carry out a recipe.
+    """Train and evaluate by a recipe.
 
     The best epoch is chosen on the validation split, by macro-F1 or, with other targets than the default label, by the
     score of :func:`clfa.targets.scores.score`; the test split, where there is one, is scored once, at
@@ -98,7 +98,7 @@ def train(
     if resume and folder.metrics.is_file():
         logger.info("%s is finished already.", folder.path)
         return RunResult(folder, folder.read_metrics())
-    # What the main process computes here it caches, and the others find it.
+    # The main process fills the caches here. The other processes read them.
     with processes.main_process_first():
         corpus = corpus or load_corpus(recipe, strict=strict, source=source, cache=cache)
         require_splits(corpus)
@@ -114,7 +114,7 @@ def train(
         validation_set = encode_split(recipe, corpus.splits["validation"], encoders)
     set_seed(recipe.seed)
     model = build_model(recipe.model, encoders, targets, guide)
-    # Only now: what fails before leaves no folder in the way of the next try, and its work is cached.
+    # Create the folder only now, so that an earlier failure leaves no folder behind. Its work is cached.
     if processes.is_main_process:
         folder.begin(recipe)
         folder.write_dropped(corpus)

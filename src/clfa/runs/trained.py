@@ -1,4 +1,4 @@
-"""The model and processor that a run left."""
+"""Loading of the model and processor of a run."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from clfa.runs.run_folder import RunFolder
 
 
 def load_trained(folder: RunFolder) -> tuple[CLFAForClassification, CLFAProcessor]:
-    """Model and processor of a run.
+    """Return the model and processor of a run.
 
     Raises:
         ModelError: When they cannot be loaded.

@@ -1,4 +1,4 @@
-"""What a run predicts."""
+"""Targets of a run."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from clfa.targets.target import Target, label_matrix
 
 
 def training_targets(recipe: Recipe, corpus: Corpus) -> list[Target]:
-    """What a model of this corpus predicts, with what is fitted to the training split: class weights, mean and sd.
+    """Return the targets of a corpus with the values fitted to the training split: class weights, mean and sd.
 
     Args:
         recipe: ``training.class_weights`` of it.
-        corpus: Its targets and training split.
+        corpus: Corpus with targets and training split.
 
     Raises:
         RecipeError: When class weights name a class or target that does not exist.

@@ -1,4 +1,4 @@
-"""What computes predictions, and where, by name. A new engine is one module here and one line below."""
+"""Registry of prediction engines. A new engine is one module here and one line below."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What every engine provides, and what it runs models with."""
+"""Interfaces of prediction engines and of model runtimes."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Precision = Literal["auto", "fp32", "bf16"]
 
 
 class Runtime(Protocol):
-    """Runs a model on prepared batches.
+    """Run a model on prepared batches.
 
     Attributes:
         config: Shape and labels of the model.
@@ -36,19 +36,19 @@ class Runtime(Protocol):
         """See the class."""
 
     def busy(self) -> AbstractContextManager[None]:
-        """Within, many batches follow each other, and what takes time once and makes each quicker pays."""
+        """Return a context for many batches in a row, in which one-time preparation for speed pays."""
 
     def __call__(self, inputs: Mapping[str, torch.Tensor]) -> tuple[np.ndarray, np.ndarray]:
-        """Logits (B, L) and fused vectors (B, ``hidden_size``), float32, of a batch as the processor makes it."""
+        """Return logits (B, L) and fused vectors (B, ``hidden_size``), float32, of a batch from the processor."""
 
 
 class Engine(ABC):
-    """What computes predictions, and where. An option that it has no use for is refused by name.
+    """Compute predictions, in this process or elsewhere. Refuse by name every option without effect.
 
     Attributes:
         name: In :data:`clfa.prediction.engines.ENGINES`.
-        precisions: What it computes in.
-        distributed: Whether it takes :class:`ClusterOptions`, and cuts any input into shards.
+        precisions: Supported precisions.
+        distributed: Whether it takes :class:`ClusterOptions` and divides every input into shards.
     """
 
     name: ClassVar[str]
@@ -59,11 +59,11 @@ class Engine(ABC):
         """Check arguments before anything is loaded.
 
         Args:
-            path: Of the model.
-            precision: What was asked for.
+            path: Path of the model.
+            precision: Requested precision.
 
         Raises:
-            ModelError: When it does not compute in that precision.
+            ModelError: If the engine does not support the precision.
         """
         del path
         require_precision(precision, self.precisions, self.name)
@@ -81,10 +81,10 @@ class Engine(ABC):
         """
 
     def executor(self, options: ClusterOptions) -> Executor:
-        """Return where a job is carried out.
+        """Return the executor of a job.
 
         Raises:
-            ModelError: When an option was given that it has no use for.
+            ModelError: If an option was given that has no effect.
         """
         options.refuse(self.name)
         return ThisProcess()
@@ -94,7 +94,7 @@ def require_precision(precision: str, known: tuple[str, ...], engine: str) -> No
     """Check a precision.
 
     Raises:
-        ModelError: When the engine does not compute in it.
+        ModelError: If the engine does not support it.
     """
     if precision not in known:
         raise ModelError(

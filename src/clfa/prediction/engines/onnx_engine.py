@@ -1,4 +1,4 @@
-"""ONNX Runtime in PyTorch's place: an exported model behind the predictor's interface."""
+"""The engine that runs exported models with ONNX Runtime."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ _BLOCK = 1 << 20
 
 
 class OnnxRuntime:
-    """A model that ``clfa export onnx`` wrote, run by ONNX Runtime in fp32.
+    """Run a model written by ``clfa export onnx`` with ONNX Runtime, in fp32.
 
     Args:
-        directory: What the export made.
+        directory: Folder of the export.
 
     Raises:
         ModelError: When there is no export, ONNX Runtime is not installed, or it cannot load the file.
@@ -42,7 +42,7 @@ class OnnxRuntime:
         self.config: CLFAConfig = pretrained(CLFAConfig, self.directory)
         runtime = _runtime()
         options = runtime.SessionOptions()
-        # As many threads as PyTorch would take, so that one setting bounds both.
+        # Use the thread count of PyTorch, so that one setting limits both.
         options.intra_op_num_threads = torch.get_num_threads()
         wanted = ("CUDAExecutionProvider", "CPUExecutionProvider")
         providers = [name for name in wanted if name in runtime.get_available_providers()]
@@ -54,7 +54,7 @@ class OnnxRuntime:
 
     @property
     def fingerprint(self) -> str:
-        """Digest of the exported file and the configuration."""
+        """Return the digest of the exported file and the configuration."""
         digest = hashlib.blake2b(b"onnx", digest_size=16)
         for name in (MODEL_FILE, "config.json"):
             with open(self.directory / name, "rb") as file:
@@ -63,7 +63,7 @@ class OnnxRuntime:
         return digest.hexdigest()
 
     def busy(self) -> AbstractContextManager[None]:
-        """See :class:`clfa.prediction.engines.base.Runtime`; the export did the rest beforehand."""
+        """See :class:`clfa.prediction.engines.base.Runtime`; an exported model needs no preparation."""
         return busy()
 
     def __call__(self, inputs: Mapping[str, torch.Tensor]) -> tuple[np.ndarray, np.ndarray]:
@@ -74,7 +74,7 @@ class OnnxRuntime:
 
     @property
     def report(self) -> dict[str, Any]:
-        """What the export said about itself: versions and the largest difference from PyTorch."""
+        """Return the report of the export: package versions and the largest difference from PyTorch."""
         content: dict[str, Any] = json.loads((self.directory / REPORT_FILE).read_text(encoding="utf-8"))
         return content
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class RayEngine(Engine):
-    """Shards of the input on a Ray cluster; what each worker loads is what :meth:`load` loads here."""
+    """Shards of the input on a Ray cluster; each worker loads the same model as :meth:`load`."""
 
     name = "ray"
     distributed = True

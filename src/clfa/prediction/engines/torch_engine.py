@@ -1,4 +1,4 @@
-"""PyTorch in this process."""
+"""The engine that runs PyTorch in this process."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from clfa.runs.trained import load_trained
 
 
 class TorchRuntime:
-    """The model in PyTorch, on the GPU when there is one.
+    """Run the model with PyTorch, on a GPU if there is one.
 
     Args:
         model: The model.
@@ -40,7 +40,7 @@ class TorchRuntime:
 
     @property
     def fingerprint(self) -> str:
-        """Digest of weights, configuration and precision."""
+        """Return the digest of weights, configuration and precision."""
         digest = hashlib.blake2b(f"torch {self.precision} {config_text(self.config)}".encode(), digest_size=16)
         for name, tensor in sorted(self.model.state_dict().items()):
             digest.update(name.encode())
@@ -77,7 +77,7 @@ class TorchEngine(Engine):
 
 
 def config_text(config: CLFAConfig) -> str:
-    """A configuration as text that is equal for equal models, wherever they were loaded from."""
+    """Return a configuration as text that does not depend on where the model was loaded from."""
     content = json.loads(config.to_json_string(use_diff=False))
     for name in ("_name_or_path", "transformers_version", "dtype"):
         content.pop(name, None)
