@@ -95,7 +95,7 @@ def test_columns_of_other_names(frame: pd.DataFrame, tiny_overrides: list[str], 
     assert again.predict(renamed) == expected
     # A usual name does as well.
     assert predictor.predict(renamed.rename(columns={"words": "Tweet"})) == expected
-    with pytest.raises(DataError, match=r"<data frame>: no text column; name it with text=...; columns there: said, f"):
+    with pytest.raises(DataError, match=r"<data frame>: no text column; call it 'text'; columns there: said, f"):
         predictor.predict(renamed.rename(columns={"words": "said"})[["said", "file"]])
 
 

@@ -218,7 +218,10 @@ class CLFAPredictor:
         failures: str | Path | None = None,
         restart: bool = False,
         shard_rows: int | None = None,
-        **cluster: Any,
+        address: str | None = None,
+        workers: int | None = None,
+        worker_cpus: float | None = None,
+        worker_gpus: float | None = None,
     ) -> Summary:
         """Predict on tables of any size, from files to a file or folder, as ``clfa predict`` does.
 
@@ -236,8 +239,10 @@ class CLFAPredictor:
             failures: JSONL file for the rows that failed.
             restart: Discard unfinished work.
             shard_rows: Rows of a shard, in folders and on a cluster.
-            cluster: ``address``, ``workers``, ``worker_cpus``, ``worker_gpus``: see
-                :class:`clfa.jobs.cluster_options.ClusterOptions`.
+            address: Address of the cluster, for ``ray``.
+            workers: Number of workers on the cluster; each loads the model.
+            worker_cpus: Number of CPUs per worker.
+            worker_gpus: Number of GPUs per worker.
 
         Returns:
             Counts.
@@ -270,7 +275,7 @@ class CLFAPredictor:
             failures=failures,
             restart=restart,
             shard_rows=shard_rows,
-            cluster=ClusterOptions(**cluster),
+            cluster=ClusterOptions(address, workers, worker_cpus, worker_gpus),
             **loading,
         )
 

@@ -171,6 +171,8 @@ def test_other_column_names(predictor: PostClassifier, posts: Any, tmp_path: Pat
         predict_file(predictor, source, tmp_path / "out.jsonl")
     with pytest.raises(DataError, match=r"posts.csv: no column 'tweeet' \(given as text=...\); columns there: tweet"):
         predict_file(predictor, source, tmp_path / "out.jsonl", text="tweeet")
+    with pytest.raises(DataError, match=r"no column 'absent' \(given as identifier=...\)"):
+        predict_file(predictor, source, tmp_path / "out.jsonl", image="file", identifier="absent")
     assert not (tmp_path / "out.jsonl").exists()
     summary = predict_file(predictor, source, tmp_path / "out.jsonl", text="tweet", image="file", identifier="key")
     assert (summary.rows, summary.failures) == (10, {})

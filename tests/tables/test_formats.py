@@ -149,3 +149,11 @@ def test_a_disk_that_fails_is_not_the_file_s_fault(tmp_path: Path, monkeypatch: 
     monkeypatch.setattr(table, "_rows", fail)
     with pytest.raises(OSError, match="Input/output error"):
         list(table)
+
+
+@pytest.mark.parametrize("name", ["t.csv.gz", "t.jsonl.gz", "t.json.bz2", "t.csv.xz", "t.jsonl.zst"])
+def test_a_compressed_file_that_is_none_is_named(tmp_path: Path, name: str) -> None:
+    path = tmp_path / name
+    path.write_bytes(b"text\nno compression\n")
+    with pytest.raises(DataError, match=rf"{name} is damaged.*: "):
+        list(open_rows(path))

@@ -70,6 +70,8 @@ def test_array_with_broken_elements(tmp_path: Path, monkeypatch: pytest.MonkeyPa
             r"is one JSON object, not a list of objects\. The rows seem to be in the list",
         ),
         ('{\n "data": [\n{"text": "a"}\n]\n}', r"is one JSON object, .* in the list 'data': write one object per line"),
+        ('{"text": {"0": "a", "1": "b"}, "label": {"0": "x", "1": "y"}}', r"is one JSON object, .*orient='records'"),
+        ('{"text": ["a", "b"], "label": ["x", "y"]}', r"is one JSON object, .*orient='records', lines=True"),
         ('{\n "text": {"0": "a"},\n "label": {"0": "b"}\n}', r"is one JSON object, .*orient='records', lines=True"),
     ],
 )
@@ -150,3 +152,9 @@ def test_any_text_is_read_or_refused(body: str, suffix: str) -> None:
         except DataError:
             return
         assert [row.number for row in rows] == list(range(1, len(rows) + 1))
+
+
+def test_one_row_with_a_list_is_a_row(tmp_path: Path) -> None:
+    path = tmp_path / "t.jsonl"
+    path.write_text('{"text": "a", "labels": ["x", "y"]}\n')
+    assert [row.values for row in open_rows(path)] == [{"text": "a", "labels": ["x", "y"]}]

@@ -7,8 +7,9 @@ the environment turns everything off (:mod:`clfa.cpu.switch`). Names are importe
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from clfa.lazy import lazy_names
 
 if TYPE_CHECKING:
     from clfa.cpu.bfloat16 import native_bfloat16
@@ -27,7 +28,4 @@ _HOMES = {
 __all__ = ["busy", "clip_gradients", "native_bfloat16", "speed_up"]
 
 
-def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f"module 'clfa.cpu' has no attribute {name!r}")
-    return getattr(importlib.import_module(_HOMES[name]), name)
+__getattr__ = lazy_names(__name__, _HOMES)

@@ -14,7 +14,7 @@ from clfa.jobs.identity import Identity
 from clfa.jobs.lines import failure_line, record_line
 from clfa.jobs.lock import OutputLock
 from clfa.jobs.pieces import Piece
-from clfa.jobs.plan import FAILURES, LOCK, RECORDS, remove_work, take_over, write_plan
+from clfa.jobs.plan import FAILURES, LOCK, RECORDS, take_over, write_plan
 from clfa.jobs.record import Part, Record, Result
 from clfa.jobs.summary import Summary
 from clfa.jobs.trouble import storage
@@ -160,14 +160,6 @@ class Journal(Record):
         if self._lock is not None:
             self._lock.release()
             self._lock = None
-
-    def discard(self) -> None:
-        """See :class:`Record`."""
-        remove_work(self.folder)
-        (self.folder / LOCK).unlink(missing_ok=True)
-        self.close()
-        with contextlib.suppress(OSError):
-            self.folder.rmdir()
 
 
 class _JournalPart(Part):

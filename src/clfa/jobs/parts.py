@@ -21,7 +21,7 @@ from clfa.jobs.identity import Identity
 from clfa.jobs.lines import failure_line, id_text, json_line, plain, record_line
 from clfa.jobs.lock import OutputLock
 from clfa.jobs.pieces import Piece
-from clfa.jobs.plan import LOCK, PART, remove_work, take_over, write_plan
+from clfa.jobs.plan import LOCK, PART, take_over, write_plan
 from clfa.jobs.record import Part, Record, Result
 from clfa.jobs.summary import Summary
 from clfa.jobs.trouble import storage
@@ -242,14 +242,6 @@ class Parts(Record):
         if self._lock is not None:
             self._lock.release()
             self._lock = None
-
-    def discard(self) -> None:
-        """See :class:`Record`."""
-        remove_work(self.folder)
-        (self.folder / LOCK).unlink(missing_ok=True)
-        self.close()
-        with contextlib.suppress(OSError):
-            self.folder.rmdir()
 
 
 @contextmanager

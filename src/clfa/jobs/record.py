@@ -7,14 +7,17 @@ kept if the process is killed at any time; other results are discarded.
 
 from __future__ import annotations
 
+import contextlib
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import ClassVar
 
 from clfa.jobs.identity import Identity
 from clfa.jobs.pieces import Piece
+from clfa.jobs.plan import LOCK, remove_work
 from clfa.jobs.summary import Summary
 from clfa.jobs.worker import Outcome
 
@@ -63,9 +66,11 @@ class Record(ABC):
     """Committed results of a job.
 
     Attributes:
+        folder: Folder of the files.
         any_order: Whether pieces may be processed in any order, so that a failed piece does not stop the others.
     """
 
+    folder: Path
     any_order: ClassVar[bool]
 
     @abstractmethod
@@ -128,6 +133,10 @@ class Record(ABC):
     def close(self) -> None:
         """Release files and locks; committed results are kept."""
 
-    @abstractmethod
     def discard(self) -> None:
-        """Remove the files of unfinished work."""
+        """Remove the files of unfinished work, and their folder if nothing else is in it."""
+        remove_work(self.folder)
+        (self.folder / LOCK).unlink(missing_ok=True)
+        self.close()
+        with contextlib.suppress(OSError):
+            self.folder.rmdir()

@@ -14,6 +14,10 @@ from clfa.tables.table import Table
 _USED = ("id", "text", "image", "knowledge", "image_root", "separator")
 
 
+# Arguments of the functions that start jobs, by field.
+_ARGUMENTS = {"id": "identifier", "text": "text", "image": "image", "knowledge": "knowledge"}
+
+
 @dataclass(frozen=True)
 class WantedColumns:
     """Columns to find in each table; see :func:`clfa.tables.columns.find_columns`.
@@ -50,6 +54,7 @@ class WantedColumns:
             run=self.run,
             declared=table.declares_columns,
             required=required,
+            arguments=_ARGUMENTS,
         )
 
     def to_dict(self) -> dict[str, Any]:

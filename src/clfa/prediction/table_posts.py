@@ -43,6 +43,7 @@ def table_posts(
         declared=table.declares_columns,
         # If no row of a table is readable, its columns are unknown.
         required=required if table.columns or table.declares_columns else (),
+        arguments={},
     )
     root = str(image_root or columns.image_root or table.folder)
     posts: list[Post | Prediction] = []

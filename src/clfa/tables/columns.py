@@ -66,6 +66,7 @@ def find_columns(
     run: Columns | None = None,
     declared: bool = True,
     required: Sequence[str] = ("text",),
+    arguments: Mapping[str, str] | None = None,
 ) -> Columns:
     """Find the column of each field.
 
@@ -79,6 +80,8 @@ def find_columns(
         declared: Whether ``present`` is known to be complete; otherwise a column of the run counts as present,
             unless there is one with another usual name.
         required: Fields that must have a column.
+        arguments: Name of the caller's argument by field, for messages; the field's own name when not given. Fields
+            without one cannot be named by the caller.
 
     Raises:
         DataError: If a given column is absent, or a required field has no column. The message lists the columns.
@@ -96,7 +99,7 @@ def find_columns(
             if found[wanted] is None:
                 raise DataError(
                     f"{source}: no column {name!r} (given as ",
-                    Argument(wanted, ...),
+                    Argument(arguments[wanted] if arguments else wanted, ...),
                     f"); columns there: {', '.join(present)}",
                 )
         elif known is not None and _key(known) in by_name:
@@ -107,12 +110,18 @@ def find_columns(
             found[wanted] = known if other is None and not declared else other
         if found[wanted] is None and wanted in required:
             raise DataError(
-                f"{source}: no {wanted} column; name it with ",
-                Argument(wanted, ...),
+                f"{source}: no {wanted} column; ",
+                *_advice(wanted, arguments),
                 f"; columns there: {', '.join(present)}",
             )
     image_root, ignored = (None, ()) if run is None else (run.image_root, tuple(run.unused))
     return Columns(**found, image_root=image_root, unused=ignored)
+
+
+def _advice(field: str, arguments: Mapping[str, str] | None) -> tuple[str | Argument, ...]:
+    if arguments is None or field in arguments:
+        return "name it with ", Argument((arguments or {}).get(field, field), ...)
+    return (f"call it {USUAL_NAMES[field][0]!r}",)
 
 
 def _key(name: str) -> str:

@@ -21,7 +21,8 @@ def open_json(path: str, options: TableOptions) -> Table:
     """Open JSON Lines or one JSON array of objects; the suffix does not decide which.
 
     Raises:
-        DataError: If the file is one object over several lines, or one object that contains the list of rows.
+        DataError: If the file is one object over several lines, one object that contains the list of rows, or one
+            object of columns.
     """
     lines = [line for _, _, line in TextFile(path).head() if not isinstance(line, str) or line.strip()]
     texts = [line.strip() for line in lines if isinstance(line, str)]
@@ -40,8 +41,10 @@ def _refuse_one_object(path: str, texts: list[str]) -> None:
         if isinstance(whole, dict) or texts[0] == "{":
             inside = _list_inside(whole) if isinstance(whole, dict) else None
             raise DataError(f"{path} is one JSON object, not a list of objects. {_how(inside)}")
-    if isinstance(value, dict) and len(texts) == 1 and (inside := _list_inside(value)) is not None:
-        raise DataError(f"{path} is one JSON object, not a list of objects. {_how(inside)}")
+    if isinstance(value, dict) and len(texts) == 1:
+        inside = _list_inside(value)
+        if inside is not None or _holds_columns(value):
+            raise DataError(f"{path} is one JSON object, not a list of objects. {_how(inside)}")
 
 
 def _how(inside: str | None) -> str:
@@ -55,6 +58,11 @@ def _parsed(text: str) -> Any:
         return json.loads(text)
     except (ValueError, RecursionError):
         return None
+
+
+def _holds_columns(value: dict[str, Any]) -> bool:
+    """Return whether every value is a list, or every value an object: the columns of a table, as pandas writes them."""
+    return any(len(value) > 1 and all(isinstance(item, kind) for item in value.values()) for kind in (list, dict))
 
 
 def _list_inside(value: dict[str, Any]) -> str | None:

@@ -13,7 +13,7 @@ from clfa.errors import DataError
 from clfa.tables.formats import TABLE_FORMATS, known_suffixes, table_suffix
 from clfa.tables.paths import is_address
 from clfa.tables.row import Row, TableOptions
-from clfa.tables.table import Table
+from clfa.tables.table import Table, damage
 
 __all__ = ["Row", "Table", "TableOptions", "count_rows", "iter_rows", "open_rows"]
 
@@ -39,7 +39,8 @@ def open_rows(path: str | Path, options: TableOptions | None = None) -> Table:
         raise DataError(f"{name}: unknown suffix {suffix!r}; use one of {', '.join(known_suffixes())}.")
     if not is_address(name) and not os.path.isfile(name):
         raise DataError(f"input file {name} does not exist.")
-    return TABLE_FORMATS.get(suffix)(name, options or TableOptions())
+    with damage(name):
+        return TABLE_FORMATS.get(suffix)(name, options or TableOptions())
 
 
 def iter_rows(path: str | Path, start: int = 0, options: TableOptions | None = None) -> Iterator[Row]:

@@ -6,7 +6,7 @@ import lzma
 import zlib
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from itertools import islice
 
@@ -127,24 +127,30 @@ class Table(ABC):
         del columns
         yield from islice(self.rows(stretch.first), stretch.rows)
 
-    @contextmanager
-    def damage(self, after: Callable[[], int] | int | None) -> Iterator[None]:
-        """Convert errors about damaged content to a :class:`clfa.errors.DataError`.
+    def damage(self, after: Callable[[], int] | int | None) -> AbstractContextManager[None]:
+        """Convert errors about damaged content; see :func:`damage`."""
+        return damage(self.path, after)
 
-        Args:
-            after: Number of rows read before the error, or a function that returns it; ``None`` if unknown.
-        """
-        import pyarrow as pa
 
-        try:
-            yield
-        except (EOFError, zlib.error, lzma.LZMAError, pa.ArrowException) as error:
-            raise DataError(f"{self.path} is damaged{_position(after)}: {error}") from error
-        except OSError as error:
-            # With an error number, the disk or the network failed.
-            if error.errno is not None:
-                raise
-            raise DataError(f"{self.path} is damaged{_position(after)}: {error}") from error
+@contextmanager
+def damage(path: str, after: Callable[[], int] | int | None = None) -> Iterator[None]:
+    """Convert errors about damaged content to a :class:`clfa.errors.DataError`.
+
+    Args:
+        path: The file, for the message.
+        after: Number of rows read before the error, or a function that returns it; ``None`` if unknown.
+    """
+    import pyarrow as pa
+
+    try:
+        yield
+    except (EOFError, zlib.error, lzma.LZMAError, pa.ArrowException) as error:
+        raise DataError(f"{path} is damaged{_position(after)}: {error}") from error
+    except OSError as error:
+        # With an error number, the disk or the network failed.
+        if error.errno is not None:
+            raise
+        raise DataError(f"{path} is damaged{_position(after)}: {error}") from error
 
 
 def _position(after: Callable[[], int] | int | None) -> str:
