@@ -43,7 +43,7 @@ def main() -> None:
             encoders = load_encoders(recipe)
             guide = make_guide(recipe, corpus, encoders)
             assert guide is not None
-            found[name].append(check_guide(guide, corpus, encoders))
+            found[name].append(check_guide(recipe, guide, corpus, encoders))
     print("| principal components (text / image / ConSE) | rank 1, % | first ten, % | median rank | of |")
     print("| --- | ---: | ---: | ---: | ---: |")
     for name, reports in found.items():

@@ -96,6 +96,8 @@ class GuideRecipe(BaseModel):
 
     Args:
         name: ``clip``, ``fitted``, ``conse`` or ``none``.
+        where: Condition on the labelled pairs that the guide is fitted on and checked with, ``TARGET=CLASS`` or
+            ``TARGET!=CLASS``, for instance ``label=match``; ``null`` for all. It does not concern unlabelled pairs.
         use_unlabelled: Whether to use pairs without a label to fit a guide.
         shuffle: Whether to permute the guide embeddings of the training samples, as a control experiment.
 
@@ -106,6 +108,7 @@ class GuideRecipe(BaseModel):
     model_config = ConfigDict(extra="allow")
 
     name: str = "clip"
+    where: str | None = None
     use_unlabelled: bool = True
     shuffle: bool = False
 

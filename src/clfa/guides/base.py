@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
@@ -47,14 +47,13 @@ class Pairs:
     def complete(self) -> Pairs:
         """Return the pairs that have both a text and an image."""
         positions = [i for i, keys in enumerate(zip(self.text_keys, self.image_keys, strict=True)) if all(keys)]
-        if len(positions) == len(self):
-            return self
-        return Pairs(
-            [self.texts[i] for i in positions],
-            [self.images[i] for i in positions],
-            [self.text_keys[i] for i in positions],
-            [self.image_keys[i] for i in positions],
-        )
+        return self if len(positions) == len(self) else self.select(positions)
+
+    def select(self, positions: Iterable[int]) -> Pairs:
+        """Return the pairs at the given positions, in their order."""
+        chosen = list(positions)
+        columns: tuple[list[Any], ...] = (self.texts, self.images, self.text_keys, self.image_keys)
+        return Pairs(*([column[i] for i in chosen] for column in columns))
 
     def __add__(self, other: Pairs) -> Pairs:
         return Pairs(

@@ -25,7 +25,7 @@ from clfa.runs.arguments import share_of, training_arguments
 from clfa.runs.corpus import load_corpus, require_splits
 from clfa.runs.encoded_splits import cache_features, encode_split
 from clfa.runs.encoders import load_encoders
-from clfa.runs.guide import check_guide, guide_metrics, make_guide
+from clfa.runs.guide import check_guide, check_where, guide_metrics, make_guide
 from clfa.runs.metrics import best_epoch, run_metrics
 from clfa.runs.model import build_model
 from clfa.runs.names import check_names
@@ -106,10 +106,11 @@ def train(
             for line in overview(corpus):
                 logger.info(line)
         targets = training_targets(recipe, corpus)
+        check_where(recipe, corpus)
         encoders = load_encoders(recipe, cache)
         cache_features(recipe, corpus, encoders)
         guide = make_guide(recipe, corpus, encoders)
-        guide_figures = None if guide is None else guide_metrics(guide, check_guide(guide, corpus, encoders))
+        guide_figures = None if guide is None else guide_metrics(guide, check_guide(recipe, guide, corpus, encoders))
         train_set = encode_split(recipe, corpus.splits["train"], encoders, guide)
         validation_set = encode_split(recipe, corpus.splits["validation"], encoders)
     set_seed(recipe.seed)
