@@ -159,6 +159,7 @@ def test_save_and_load_keep_everything(tmp_path: Path) -> None:
         "dir": "/däta/x",
         "fold": None,
         "limit": None,
+        "train_limit": None,
         "options": {"label_names": ["a", "b"]},
         "problem_type": "single_label_classification",
         "targets": {},

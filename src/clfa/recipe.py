@@ -31,6 +31,7 @@ class DataRecipe(StrictModel):
         dir: Data directory, file or hub id; usually given on the command line.
         fold: Number of a published fold, if the data set has folds.
         limit: Maximum number of samples per split (stratified), for quick trials.
+        train_limit: Maximum number of training samples (stratified); the other splits and unlabelled pairs stay whole.
         options: Further options of the reader, such as column names.
         problem_type: Problem type of the default label: a name in :data:`clfa.targets.PROBLEM_TYPES`.
         targets: One or more named targets that replace the default label, as :class:`clfa.targets.spec.TargetSpec` by
@@ -41,6 +42,7 @@ class DataRecipe(StrictModel):
     dir: str | None = None
     fold: int | None = Field(default=None, ge=1)
     limit: int | None = Field(default=None, ge=1)
+    train_limit: int | None = Field(default=None, ge=1)
     options: dict[str, Any] = Field(default_factory=dict)
     problem_type: ProblemTypeName = SINGLE_LABEL
     targets: dict[str, TargetSpec] = Field(default_factory=dict)

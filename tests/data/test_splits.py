@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from class_indices import class_indices
 from clfa.data.schema import Corpus
-from clfa.data.splits import fold_numbers, read_fold, split_name, stratified_split, subset
+from clfa.data.splits import fold_numbers, read_fold, split_name, stratified_split, subset, training_subset
 from clfa.errors import DataError
 
 
@@ -87,6 +87,21 @@ def test_subset_keeps_class_shares(make_corpus: Callable[..., Corpus]) -> None:
     assert small.splits["train"]["id"][:] == subset(corpus, 4, seed=1).splits["train"]["id"][:]
     assert small.splits["train"]["id"][:] != subset(corpus, 4, seed=2).splits["train"]["id"][:]
     assert len(corpus.splits["train"]) == 20
+
+
+def test_training_subset_leaves_the_other_splits_whole(make_corpus: Callable[..., Corpus]) -> None:
+    corpus = make_corpus(train=20, validation=3, test=10, unlabelled=6, images=False)
+    small, larger = training_subset(corpus, 4, seed=1), training_subset(corpus, 10, seed=1)
+    assert {name: len(split) for name, split in small.splits.items()} == {"train": 4, "validation": 3, "test": 10}
+    assert Counter(class_indices(small.splits["train"])) == {0: 2, 1: 2}
+    assert small.unlabelled is not None
+    assert len(small.unlabelled) == 6
+    assert set(small.splits["train"]["id"]) < set(larger.splits["train"]["id"])
+    assert set(small.splits["train"]["id"]) != set(training_subset(corpus, 4, seed=2).splits["train"]["id"])
+    assert small.facts["training subset"] == {"n": 4, "seed": 1}
+    assert len(training_subset(corpus, 99).splits["train"]) == 20
+    with pytest.raises(DataError, match="at least 1 training sample, got 0"):
+        training_subset(corpus, 0)
 
 
 def test_subset_of_nothing(make_corpus: Callable[..., Corpus]) -> None:

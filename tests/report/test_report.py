@@ -13,7 +13,7 @@ import yaml
 from scipy import stats
 
 from clfa.errors import DataError, RecipeError
-from clfa.report import write_report
+from clfa.report import words, write_report
 from clfa.report.build import build
 from clfa.report.content import ReportContent
 from clfa.report.format import count, number, p_value, plus_minus
@@ -231,6 +231,51 @@ def test_over_folds_the_corrected_test_decides_what_is_bold(finished_experiment:
     assert not rows["CLFA, alpha 0"].significant
     assert rows["CLFA, guided"].best == {"accuracy", "arousal.mae"}, "less error is better"
     assert rows["CLFA, guided"].scores["arousal.mae"].mean == pytest.approx(0.28), "no percent"
+
+
+def test_seeds_of_a_fold_count_once(finished_experiment: Path) -> None:
+    study = Study.read(finished_experiment)
+    scores = {
+        "text-only": {(1, 1): 0.60, (1, 2): 0.62, (2, 1): 0.70, (2, 2): 0.70, (3, 1): 0.64, (3, 2): 0.66},
+        "CLFA, guided": {(1, 1): 0.63, (1, 2): 0.65, (2, 1): 0.71, (2, 2): 0.73, (3, 1): 0.68, (3, 2): 0.70},
+    }
+    sizes = {"group": None, "status": "finished", "data.samples.train": 3200, "data.samples.test": 800}
+    study.frame = pd.DataFrame(
+        [
+            {"row": row, "fold": fold, "seed": seed, "test.accuracy": score, **sizes}
+            for row, runs in scores.items()
+            for (fold, seed), score in runs.items()
+        ]
+    )
+    study.metrics, study.experiment.compare = ["accuracy"], []
+    assert study.nested
+    (tested,) = comparisons(study)
+    # Means of the folds: 61, 70, 65 and 64, 72, 69; differences 3, 2, 4: mean 3, variance 1. With 800 test and 3,200
+    # training samples the standard error is sqrt(1/3 + 1/4) and t = 3.927922 on 2 degrees of freedom, for which
+    # p = 1 - t / sqrt(2 + t^2).
+    assert (tested.difference.n, tested.difference.ahead) == (3, 3)
+    assert tested.difference.mean == pytest.approx(3)
+    assert tested.difference.sd == pytest.approx(1)
+    t = 3 / np.sqrt(1 / 3 + 1 / 4)
+    assert tested.difference.p == pytest.approx(1 - t / np.sqrt(2 + t**2))
+    rows = {row.name: row for row in headline(study, [tested])}
+    plain = rows["text-only"]
+    assert (plain.runs, plain.scores["accuracy"].n) == (6, 3)
+    assert plain.scores["accuracy"].mean == pytest.approx(196 / 3)
+    # Squared deviations of 61, 70 and 65 from 65 1/3: 18.7778, 21.7778 and 0.1111; half of their sum.
+    assert plain.scores["accuracy"].sd == pytest.approx(np.sqrt(61 / 3))
+    content = ReportContent(study, [], [tested], [], [])
+    assert "the number of folds" in words.test_sentence(content)
+    assert "standard deviation over folds. The seeds of a fold" in words.headline_sentence(content)
+
+
+def test_on_one_split_every_seed_counts(finished_experiment: Path) -> None:
+    study = Study.read(finished_experiment)
+    assert not study.nested
+    assert study.units({(None, 1): 0.5, (None, 2): 0.7}) == [0.5, 0.7]
+    content = ReportContent(study, [], [], [], [])
+    assert "test and intervals are over seeds only" in words.test_sentence(content)
+    assert "standard deviation over runs" in words.headline_sentence(content)
 
 
 def test_published_tables() -> None:

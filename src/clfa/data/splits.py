@@ -120,6 +120,25 @@ def subset(corpus: Corpus, n: int, seed: int = 0) -> Corpus:
     return replace(corpus, splits=splits, unlabelled=unlabelled, facts=facts)
 
 
+def training_subset(corpus: Corpus, n: int, seed: int = 0) -> Corpus:
+    """Draw at most ``n`` training samples, stratified by class; other splits and unlabelled pairs stay whole.
+
+    With the same seed, a smaller draw is part of a larger one, up to the rounding of the classes' shares.
+
+    Raises:
+        DataError: If ``n`` is below 1.
+    """
+    if n < 1:
+        raise DataError(f"a subset needs at least 1 training sample, got {n}")
+    splits = DatasetDict(
+        {
+            name: _draw(split, n, seed, corpus.targets) if name == "train" else split
+            for name, split in corpus.splits.items()
+        }
+    )
+    return replace(corpus, splits=splits, facts={**corpus.facts, "training subset": {"n": n, "seed": seed}})
+
+
 def _draw(split: Dataset, n: int, seed: int, targets: Sequence[Target]) -> Dataset:
     if len(split) <= n:
         return split

@@ -92,6 +92,24 @@ def plan_rows(experiment: Experiment) -> list[ExperimentRow]:
     return rows
 
 
+def plan_axis(experiment: Experiment, key: str) -> dict[str, str]:
+    """Return the rows that the matrix axis ``key`` expands: their names, each with its name without the axis' label.
+
+    Args:
+        experiment: The experiment.
+        key: Name of an axis, such as ``data.train_limit``.
+    """
+    families = {}
+    for row in experiment.rows:
+        matrix = experiment.matrix if row.matrix is None else row.matrix
+        if key in matrix:
+            place = list(matrix).index(key)
+            for labels in itertools.product(*([label for label, _ in _axis(k, v)] for k, v in _axes(matrix))):
+                others = [label for position, label in enumerate(labels) if position != place]
+                families[", ".join([row.name, *labels])] = ", ".join([row.name, *others])
+    return families
+
+
 def plan_runs(experiment: Experiment) -> list[PlannedRun]:
     """Return all runs, ordered by seed, then fold, then row, so that a partial table is balanced.
 

@@ -13,10 +13,11 @@ from clfa.files import atomic_write
 from clfa.report.content import ReportContent
 from clfa.report.html import render_html
 from clfa.report.markdown import render_markdown
-from clfa.report.plots import confusion_plot, interval_plot, learning_curves, projection_plot
+from clfa.report.plots import confusion_plot, interval_plot, learning_curves, projection_plot, size_plot
 from clfa.report.projection import read_projections
 from clfa.report.published import published_rows
 from clfa.report.samples import change
+from clfa.report.size_curves import size_curves
 from clfa.report.study import Study
 from clfa.report.tables import alignment_rows, best_row, comparisons, headline
 from clfa.report.worth import worth_rows
@@ -73,6 +74,9 @@ def build(study: Study, *, samples: bool = True) -> ReportContent:
     report.curves = learning_curves(
         {name: list(study.folders(name).values()) for name in curves[:_MAX_CURVES]}, study.metrics[0]
     )
+    report.sizes = size_curves(study, study.metrics[0])
+    if report.sizes:
+        report.size_plot = size_plot(report.sizes, study.metrics[0])
     for name in chosen[:_MAX_CONFUSIONS]:
         report.confusions += _confusions(study, name)
     for name in dict.fromkeys([*chosen, *(row.name for row in rows)]):

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 
 from clfa.experiments.schema import PublishedScores
 from clfa.report.samples import Change
+from clfa.report.size_curves import SizeCurve
 from clfa.report.study import Study
 from clfa.report.tables import AlignmentRow, ComparisonRow, HeadlineRow
 from clfa.report.worth import WorthRow
@@ -24,6 +26,8 @@ class ReportContent:
         worth: Scores with a modality withheld.
         intervals: Interval plots by metric.
         curves: Learning curves.
+        sizes: Scores over the number of training rows.
+        size_plot: Plot of ``sizes``.
         confusions: Confusion matrices.
         clouds: Projection plots by row and run.
         changes: Samples with changed predictions.
@@ -37,6 +41,8 @@ class ReportContent:
     worth: list[WorthRow] = field(default_factory=list)
     intervals: dict[str, str] = field(default_factory=dict)
     curves: str | None = None
+    sizes: list[SizeCurve] = field(default_factory=list)
+    size_plot: str | None = None
     confusions: list[str] = field(default_factory=list)
     clouds: dict[str, str] = field(default_factory=dict)
     changes: list[Change] = field(default_factory=list)
@@ -46,6 +52,16 @@ class ReportContent:
         """Groups of rows with their headings."""
         names = dict.fromkeys(row.group for row in self.rows)
         return [(name, [row for row in self.rows if row.group == name]) for name in names]
+
+    @property
+    def cosines(self) -> list[AlignmentRow]:
+        """Rows whose guide was scored as a classifier by its cosine."""
+        return [row for row in self.aligned if not math.isnan(row.cosine_auc)]
+
+    @property
+    def size_points(self) -> list[int]:
+        """Numbers of training rows for which any curve of ``sizes`` has a score, ascending."""
+        return sorted({size for curve in self.sizes for size in curve.points})
 
     @property
     def versions(self) -> dict[str, list[str]]:

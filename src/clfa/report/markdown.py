@@ -22,10 +22,14 @@ def render_markdown(report: ReportContent) -> str:
     parts.append(words.headline_sentence(report))
     if report.compared:
         parts += [f"## Differences in {title(study.metrics[0])}", _compared(report), words.test_sentence(report)]
+    if report.sizes:
+        parts += ["## Number of training rows", _sizes(report), words.size_sentence(report)]
     if report.published:
         parts += ["## Published, not rerun", words.PUBLISHED, _published(report)]
     if report.aligned:
         parts += ["## Alignment", "Text-to-image retrieval on validation pairs.", _aligned(report)]
+        if report.cosines:
+            parts += [words.COSINE, _cosines(report)]
     if report.worth:
         parts += ["## What each modality is worth", words.WORTH, _worth(report)]
     for change in report.changes:
@@ -87,6 +91,21 @@ def _compared(report: ReportContent) -> str:
     return _table(["rows", unit, "95 % interval", "ahead", "p", "p corrected", "p Wilcoxon"], lines)
 
 
+def _sizes(report: ReportContent) -> str:
+    places = digits(report.study.metrics[0])
+    lines = [
+        [
+            curve.name,
+            *(
+                plus_minus(score.mean, score.sd, places) if (score := curve.points.get(size)) else "–"
+                for size in report.size_points
+            ),
+        ]
+        for curve in report.sizes
+    ]
+    return _table(["row", *(f"{size:,}" for size in report.size_points)], lines)
+
+
 def _worth(report: ReportContent) -> str:
     metric = report.study.metrics[0]
     lines = [
@@ -146,6 +165,12 @@ def _aligned(report: ReportContent) -> str:
         ],
         lines,
     )
+
+
+def _cosines(report: ReportContent) -> str:
+    metric = report.study.metrics[0]
+    lines = [[row.name, number(row.cosine, digits(metric)), number(row.cosine_auc)] for row in report.cosines]
+    return _table(["row", f"{title(metric)} of the guide's cosine", "AUC, %"], lines)
 
 
 def _table(header: Sequence[str], lines: Sequence[Sequence[str]], numbers: bool = True) -> str:

@@ -19,6 +19,7 @@ from matplotlib.ticker import MaxNLocator
 
 from clfa.experiments.scores import factor, title
 from clfa.report.projection import Projection
+from clfa.report.size_curves import SizeCurve
 from clfa.report.tables import HeadlineRow
 
 _INK, _GREY = "#22304a", "#8a94a6"
@@ -132,6 +133,35 @@ def learning_curves(folders: dict[str, list[Path]], metric: str) -> str | None:
             axes.set_title(label, fontsize=10)
             axes.xaxis.set_major_locator(MaxNLocator(integer=True))
             axes.grid(alpha=0.25)
+        handles, labels = axes.get_legend_handles_labels()
+        figure.legend(handles, labels, loc="outside lower center", ncols=min(3, len(labels)), frameon=False, fontsize=9)
+        return _address(figure)
+
+
+def size_plot(curves: Sequence[SizeCurve], metric: str) -> str:
+    """Plot scores over the number of training rows (logarithmic): mean, and a band of one standard deviation.
+
+    Args:
+        curves: One curve each.
+        metric: Score of the curves.
+    """
+    with rc_context(_STYLE):
+        figure = _figure(8.6, 4.4)
+        axes = figure.add_subplot()
+        for place, curve in enumerate(curves):
+            colour, style = COLOURS[place % len(COLOURS)], ("-", "--", ":")[place // len(COLOURS) % 3]
+            sizes = list(curve.points)
+            means = np.array([score.mean for score in curve.points.values()])
+            spread = np.nan_to_num([score.sd for score in curve.points.values()])
+            axes.plot(sizes, means, style, color=colour, label=curve.name, linewidth=1.8, marker="o", markersize=4)
+            axes.fill_between(sizes, means - spread, means + spread, color=colour, alpha=0.13, linewidth=0)
+        sizes = sorted({size for curve in curves for size in curve.points})
+        axes.set_xscale("log")
+        axes.set_xticks(sizes, [f"{size:,}" for size in sizes])
+        axes.minorticks_off()
+        axes.set_xlabel(curves[0].axis)
+        axes.set_ylabel(f"{title(metric)}{', percent' if factor(metric) == 100 else ''}")
+        axes.grid(alpha=0.25)
         handles, labels = axes.get_legend_handles_labels()
         figure.legend(handles, labels, loc="outside lower center", ncols=min(3, len(labels)), frameon=False, fontsize=9)
         return _address(figure)

@@ -16,9 +16,9 @@ class Mean:
 
     Args:
         mean: Arithmetic mean.
-        sd: Sample standard deviation; ``nan`` for a single run.
-        n: Number of runs.
-        low: Lower end of the 95 % interval of the mean; ``nan`` for a single run.
+        sd: Sample standard deviation; ``nan`` for a single score.
+        n: Number of scores: of folds, or of seeds on one split.
+        low: Lower end of the 95 % interval of the mean; ``nan`` for a single score.
         high: Upper end of the interval.
     """
 
@@ -36,7 +36,7 @@ class Difference:
     Args:
         mean: Mean difference.
         sd: Standard deviation of the differences.
-        n: Number of pairs (equal fold and seed).
+        n: Number of pairs: of folds, or of seeds on one split.
         low: Lower end of the 95 % interval of the mean difference.
         high: Upper end of the interval.
         p: Two-sided p value of the t-test; ``nan`` with fewer than two pairs, or when all differences are equal.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -91,6 +92,11 @@ class Study:
         return int(self.finished["fold"].nunique()) > 1
 
     @property
+    def nested(self) -> bool:
+        """Whether the runs use several seeds in several folds."""
+        return self.over_folds and int(self.finished["seed"].nunique()) > 1
+
+    @property
     def ratio(self) -> float:
         """Size of the scored split divided by that of the training split; 0 without folds."""
         if not self.over_folds:
@@ -99,13 +105,31 @@ class Study:
         return float((sizes[f"data.samples.{self.split}"] / sizes["data.samples.train"]).mean())
 
     def scores(self, row: str, metric: str) -> dict[tuple[int | None, int], float]:
-        """Return the scores of a row's runs by fold and seed."""
+        """Return the scores of a row's runs by fold and seed; empty if no run has the metric."""
         column = f"{self.split}.{metric}"
+        if column not in self.finished:
+            return {}
         runs = self.finished[(self.finished["row"] == row) & self.finished[column].notna()]
         return {
             (None if pd.isna(fold) else int(fold), int(seed)): float(score)
             for fold, seed, score in zip(runs["fold"], runs["seed"], runs[column], strict=True)
         }
+
+    def units(self, scores: Mapping[tuple[int | None, int], float]) -> list[float]:
+        """Return the values that statistics count as single observations.
+
+        Over folds, the seeds of a fold share its training and test samples, so that they are no independent
+        observations: a fold counts once, with the mean of its seeds. On one split every seed counts.
+
+        Args:
+            scores: Scores or differences by fold and seed.
+        """
+        if not self.over_folds:
+            return list(scores.values())
+        by_fold: dict[int | None, list[float]] = {}
+        for (fold, _), score in scores.items():
+            by_fold.setdefault(fold, []).append(score)
+        return [sum(values) / len(values) for values in by_fold.values()]
 
     def folders(self, row: str) -> dict[tuple[int | None, int], Path]:
         """Return the folders of a row's finished runs by fold and seed."""

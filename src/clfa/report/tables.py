@@ -64,7 +64,10 @@ class ComparisonRow:
 
 
 def comparisons(study: Study) -> list[ComparisonRow]:
-    """Compare every row with the baseline, then the experiment's further pairs; paired by fold and seed."""
+    """Compare every row with the baseline, then the experiment's further pairs; paired by fold and seed.
+
+    The seeds of a fold count as one pair, see :meth:`clfa.report.study.Study.units`.
+    """
     experiment, metric = study.experiment, study.metrics[0]
     pairs = [(row, experiment.baseline_row) for row in study.rows if experiment.baseline_row not in (None, row)]
     pairs += [(first, second) for first, second in experiment.compare]
@@ -74,7 +77,8 @@ def comparisons(study: Study) -> list[ComparisonRow]:
         common = [key for key in a if key in b]
         if common:
             scale = factor(metric)
-            difference = compare([scale * a[k] for k in common], [scale * b[k] for k in common], study.ratio)
+            first_scores, second_scores = (study.units({k: scale * x[k] for k in common}) for x in (a, b))
+            difference = compare(first_scores, second_scores, study.ratio)
             tested.append((first, str(second), difference))
     corrected = holm([difference.p for _, _, difference in tested])
     return [ComparisonRow(*row, p) for row, p in zip(tested, corrected, strict=True)]
@@ -86,7 +90,7 @@ def headline(study: Study, compared: list[ComparisonRow]) -> list[HeadlineRow]:
     for name, runs in study.finished.groupby("row", sort=False):
         scores = {}
         for metric in study.metrics:
-            values = [factor(metric) * score for score in study.scores(str(name), metric).values()]
+            values = [factor(metric) * score for score in study.units(study.scores(str(name), metric))]
             if values:
                 scores[metric] = summarise(values, study.ratio)
         group = runs["group"].iloc[0]
@@ -134,6 +138,9 @@ class AlignmentRow:
         guide_rank10: Percent among the first ten by the guide.
         chance: Median rank at chance.
         near_chance: Whether the guide was near chance in any run.
+        cosine: Tested metric of the guide's own cosine as a classifier of two classes, on the shown split, scaled as
+            shown; ``nan`` where it was not computed.
+        cosine_auc: Area under the ROC curve of the guide's cosine, percent.
     """
 
     name: str
@@ -145,12 +152,14 @@ class AlignmentRow:
     guide_rank10: float
     chance: float
     near_chance: bool
+    cosine: float
+    cosine_auc: float
 
 
 def alignment_rows(study: Study) -> list[AlignmentRow]:
     """Return the retrieval of all rows with both modalities."""
     after, before = "validation.student_retrieval", "validation.student_retrieval_before"
-    guide = "guide.validation_retrieval"
+    guide, metric = "guide.validation_retrieval", study.metrics[0]
     rows = []
     for name, runs in study.finished.groupby("row", sort=False):
         if not math.isnan(_mean(runs, f"{after}.median_rank")):
@@ -166,6 +175,8 @@ def alignment_rows(study: Study) -> list[AlignmentRow]:
                     100 * _mean(runs, f"{guide}.rank10"),
                     _mean(runs, f"{after}.chance_median_rank"),
                     near in runs and bool(runs[near].fillna(False).astype(bool).any()),
+                    factor(metric) * _mean(runs, f"guide.cosine.{study.split}.{metric}"),
+                    100 * _mean(runs, f"guide.cosine.{study.split}.auc"),
                 )
             )
     return rows

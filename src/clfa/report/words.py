@@ -15,6 +15,14 @@ WORTH = (
     "The same trained models, scored with one modality withheld and replaced by a learnt token. The drop is the "
     "contribution of that modality; a model trained without it from the start may lose less."
 )
+SEEDS_IN_FOLDS = (
+    "The seeds of a fold share its samples and are no independent observations: they are averaged first, and n is the "
+    "number of folds."
+)
+COSINE = (
+    "The guide's own cosine of text and picture as a classifier, its threshold chosen on the validation split: the "
+    "yardstick for what a model learns from the guide. It does not depend on shuffling."
+)
 TEST = "Scores of the test split. No setting may be chosen from them."
 VALIDATION = (
     "Scores of the VALIDATION split, on which the best epoch of every run was chosen. Use them to choose settings; "
@@ -48,17 +56,24 @@ def test_sentence(report: ReportContent) -> str:
         test = (
             f"Corrected resampled t-test (Nadeau & Bengio 2003) on {metric}, paired by fold and seed: the variance is "
             f"multiplied by 1/n + {study.ratio:.3f} (scored samples / training samples), because the training sets of "
-            "folds overlap."
+            f"folds overlap.{' ' + SEEDS_IN_FOLDS if study.nested else ''}"
         )
     else:
         test = (
-            f"Paired t-test on {metric} over seeds. All runs use the same split, so the test covers the randomness of "
-            "training, not that of the samples."
+            f"Paired t-test on {metric} over seeds. All runs use the same split, so test and intervals are over seeds "
+            "only: they cover the randomness of training, not that of the samples."
         )
     return (
         f"{test} p values are corrected for the {len(report.compared)} comparisons of this table (Holm 1979); the "
         "95 % intervals are not. Wilcoxon's signed-rank test is given for comparison, uncorrected."
     )
+
+
+def size_sentence(report: ReportContent) -> str:
+    """Return the sentence that explains the scores over the number of training rows."""
+    over = "folds" if report.study.over_folds else "seeds"
+    axes = " or ".join(dict.fromkeys(curve.axis for curve in report.sizes))
+    return f"{title(report.study.metrics[0])} by number of {axes}: mean ± standard deviation over {over}."
 
 
 def headline_sentence(report: ReportContent) -> str:
@@ -71,4 +86,5 @@ def headline_sentence(report: ReportContent) -> str:
         else "◦ marks the best mean of each column."
     )
     cost = f"Seconds: median of the runs, without reading data that runs of one process share. {MEMORY}"
-    return f"Mean ± standard deviation over runs. {bold} {cost}"
+    over = f"over folds. {SEEDS_IN_FOLDS}" if report.study.nested else "over runs."
+    return f"Mean ± standard deviation {over} {bold} {cost}"

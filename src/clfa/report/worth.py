@@ -33,16 +33,18 @@ class WorthRow:
 def worth_rows(study: Study) -> list[WorthRow]:
     """Return the contributions in the tested metric, for all rows whose runs were scored with a modality withheld."""
     metric = study.metrics[0]
-    scale, frame = factor(metric), study.finished
+    scale = factor(metric)
     rows = []
     for name in study.rows:
-        runs = frame[frame["row"] == name]
+        whole = study.scores(name, metric)
         for modality in MODALITIES:
-            column = f"{study.split}.without.{modality}.{metric}"
-            if column not in runs:
-                continue
-            both = runs[[f"{study.split}.{metric}", column]].dropna().to_numpy(float) * scale
-            if len(both):
-                parts = (both[:, 0], both[:, 1], both[:, 0] - both[:, 1])
-                rows.append(WorthRow(name, modality, *(summarise(part.tolist(), study.ratio) for part in parts)))
+            without = study.scores(name, f"without.{modality}.{metric}")
+            common = [key for key in whole if key in without]
+            if common:
+                parts = (
+                    {key: scale * whole[key] for key in common},
+                    {key: scale * without[key] for key in common},
+                    {key: scale * (whole[key] - without[key]) for key in common},
+                )
+                rows.append(WorthRow(name, modality, *(summarise(study.units(part), study.ratio) for part in parts)))
     return rows

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from clfa.data import READERS, Corpus, read_corpus
-from clfa.data.splits import subset
+from clfa.data.splits import subset, training_subset
 from clfa.data.validation import check_classes, validate
 from clfa.errors import Argument, DataError, RecipeError
 from clfa.knowledge.fill import fill_knowledge
@@ -76,6 +76,8 @@ def load_corpus(
     )
     if data.limit is not None:
         corpus = subset(corpus, data.limit, recipe.seed)
+    if data.train_limit is not None:
+        corpus = training_subset(corpus, data.train_limit, recipe.seed)
     if recipe.model.use_knowledge:
         corpus = fill_knowledge(corpus, KnowledgeTexts(recipe.knowledge, cache or cache_dir()))
     return corpus
@@ -99,7 +101,7 @@ def corpus_key(recipe: Recipe) -> str:
     model = recipe.model
     content["model"] = [model.text_encoder is not None, model.vision_encoder is not None, model.use_knowledge]
     content["model"].append(model.allow_missing_modalities)
-    content["seed"] = recipe.seed if recipe.data.limit is not None else None
+    content["seed"] = recipe.seed if recipe.data.limit or recipe.data.train_limit else None
     return json.dumps(content, sort_keys=True, default=str)
 
 

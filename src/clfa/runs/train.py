@@ -26,6 +26,7 @@ from clfa.runs.corpus import load_corpus, require_splits
 from clfa.runs.encoded_splits import cache_features, encode_split
 from clfa.runs.encoders import load_encoders
 from clfa.runs.guide import check_guide, check_where, guide_metrics, make_guide
+from clfa.runs.guide_cosine import guide_cosine
 from clfa.runs.metrics import best_epoch, run_metrics
 from clfa.runs.model import build_model
 from clfa.runs.names import check_names
@@ -149,6 +150,9 @@ def train(
     write_json(folder.history, trainer.state.log_history)
     plot_learning_curves(trainer.state.log_history, folder.curves, recipe.name, best_epoch(trainer))
 
+    if guide is not None and guide_figures is not None:
+        scored = ("validation", "test") if score_test else ("validation",)
+        guide_figures |= guide_cosine(guide, corpus, encoders, scored)
     metrics = run_metrics(recipe, corpus, guide_figures, model, trainer)
     for name in ("validation", "test") if score_test else ("validation",):
         if name in corpus.splits and len(corpus.splits[name]):

@@ -20,6 +20,7 @@ READERS = Registry(
     {
         "mvsa-single": "clfa.data.readers.mvsa:read_single",
         "mvsa-multiple": "clfa.data.readers.mvsa:read_multiple",
+        "mvsa-match": "clfa.data.readers.mvsa_match:read",
         "mmsd": "clfa.data.readers.mmsd:read",
         "mmsd2": "clfa.data.readers.mmsd2:read",
         "hub": "clfa.data.readers.hub:read",
