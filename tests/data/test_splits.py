@@ -119,3 +119,44 @@ def test_quota_adds_up_and_serves_every_class(sizes: list[int], n: int) -> None:
     assert all(0 <= quota[label] <= size for label, size in enumerate(sizes))
     if n >= len(sizes):
         assert min(quota.values()) >= 1
+
+
+def test_groups_of_one_do_not_change_the_draw() -> None:
+    labels = [0, 1, None, 1, 0] * 40
+    for seed in range(5):
+        alone = stratified_split(labels, seed=seed, ratios=(0.7, 0.2, 0.1))
+        assert stratified_split(labels, seed=seed, ratios=(0.7, 0.2, 0.1), groups=range(200)) == alone
+
+
+def test_groups_stay_together_and_shares_stay_exact() -> None:
+    # 200 posts, of which 20 pairs are equal.
+    labels = [0, 1] * 100
+    groups = [position - 100 if 100 <= position < 120 else position for position in range(200)]
+    homes: Counter[str] = Counter()
+    for seed in range(20):
+        parts = stratified_split(labels, seed=seed, groups=groups)
+        split_of = {position: split for split, positions in parts.items() for position in positions}
+        assert all(split_of[position] == split_of[position + 100] for position in range(20))
+        counts = {split: Counter(labels[position] for position in positions) for split, positions in parts.items()}
+        assert counts == {"train": {0: 80, 1: 80}, "validation": {0: 10, 1: 10}, "test": {0: 10, 1: 10}}
+        homes.update(split_of[position] for position in range(20))
+    # Pairs are in every split, about as often as the ratios say.
+    assert 0.05 < homes["validation"] / 400 < 0.16
+    assert 0.05 < homes["test"] / 400 < 0.16
+
+
+def test_the_draw_of_groups_is_the_same_for_ever() -> None:
+    parts = stratified_split([0, 1] * 10, seed=1, groups=[0, 0, 1, 1, *range(4, 20)], ratios=(0.6, 0.2, 0.2))
+    assert (parts["validation"], parts["test"]) == ([4, 11, 18, 19], [0, 1, 2, 3])
+
+
+def test_a_group_that_fits_nowhere_is_put_where_the_fewest_are_too_many() -> None:
+    parts = stratified_split([0] * 20, groups=[0] * 15 + list(range(15, 20)), ratios=(0.5, 0.25, 0.25))
+    assert parts["train"] == list(range(15))
+    assert (parts["validation"], parts["test"]) == ([18, 19], [15, 16, 17])
+
+
+def test_no_group_is_put_into_a_split_without_a_share() -> None:
+    for seed in range(10):
+        parts = stratified_split([0] * 10, groups=[0, 0, 1, 1, 2, 2, 3, 3, 4, 4], ratios=(0.5, 0.5, 0.0), seed=seed)
+        assert parts["test"] == []

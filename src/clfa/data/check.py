@@ -13,6 +13,7 @@ from datasets import Dataset
 
 from clfa.data.class_counts import class_counts
 from clfa.data.duplicates import Duplicates, find_duplicates
+from clfa.data.order_leak import OrderLeak, order_leaks
 from clfa.data.published import ALL, PUBLISHED, Published
 from clfa.data.readers import read_corpus
 from clfa.data.schema import Corpus
@@ -84,6 +85,7 @@ class CheckReport:
         unlabelled: Number of pairs without a label.
         dropped: Number of samples left out, by reason.
         duplicates: Equal contents within and across splits.
+        leaks: What ids or file order tell about the labels of validation and test.
         facts: Observations of the reader: split, text encodings and others.
         corpus: The validated corpus, with all dropped samples.
     """
@@ -96,6 +98,7 @@ class CheckReport:
     unlabelled: int
     dropped: dict[str, int]
     duplicates: list[Duplicates]
+    leaks: list[OrderLeak]
     facts: dict[str, Any]
     corpus: Corpus
 
@@ -112,6 +115,7 @@ class CheckReport:
             "dropped_counts": self.dropped,
             "dropped": [asdict(sample) for sample in self.corpus.dropped],
             "duplicates": [asdict(duplicates) for duplicates in self.duplicates],
+            "leaks": [{**asdict(leak), "clear": leak.clear} for leak in self.leaks],
             "facts": self.facts,
         }
 
@@ -166,6 +170,7 @@ def check_corpus(
         duplicates=find_duplicates(
             corpus.splits, images=check_images and corpus.has_images, threads=threads or min(8, os.cpu_count() or 1)
         ),
+        leaks=order_leaks(corpus.splits, corpus.targets),
         facts=corpus.facts,
         corpus=corpus,
     )

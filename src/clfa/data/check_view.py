@@ -23,6 +23,9 @@ def render(report: CheckReport, *, examples: int = 5) -> RenderableType:
         parts += [Text("\nLeft out:", style="bold"), _dropped(report, examples)]
     if any(duplicates.groups for duplicates in report.duplicates):
         parts += [Text("\nDuplicates:", style="bold"), _duplicates(report)]
+    if leaks := [leak for leak in report.leaks if leak.clear]:
+        parts += [Text("\nIds or file order give labels away; no model may see them:", style="bold yellow")]
+        parts += [Text(f"  ! {leak}", style="yellow") for leak in leaks]
     return Group(*parts)
 
 

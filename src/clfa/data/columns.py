@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import logging
 import os
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from datasets import Dataset, DatasetDict, Features, Image, Value, concatenate_datasets
 
+from clfa.data.groups import column_groups, duplicate_groups
 from clfa.data.schema import SPLITS, Corpus, Dropped, schema_features
 from clfa.data.splits import RATIOS, split_name, stratified_split
+from clfa.errors import Argument, DataError
 from clfa.tables.cells import as_text, read_id, read_image, read_text
 from clfa.tables.columns import Columns, find_columns
 from clfa.tables.paths import is_address
@@ -124,6 +127,7 @@ def to_corpus(
     split_seed: int = 0,
     complete: bool = True,
     targets: Mapping[str, TargetSpec] | None = None,
+    group_by: str | None = None,
 ) -> Corpus:
     """Convert ``parts`` to the schema, with the rules of :func:`clfa.data.readers.table.read`.
 
@@ -137,11 +141,20 @@ def to_corpus(
         complete: Whether to draw missing splits: all three from train if there is only train, or validation from train
             if only validation is missing.
         targets: Target specifications by name; by default the default label.
+        group_by: Column whose equal values stay in one drawn split; by default, equal posts do
+            (:func:`clfa.data.groups.duplicate_groups`).
 
     Raises:
         DataError: If a column is absent, or the labels cannot be classes.
     """
     found = columns.find(parts)
+    for part in parts:
+        if group_by is not None and group_by not in part.data.column_names:
+            raise DataError(
+                f"{part.source}: no column {group_by!r} (given as ",
+                Argument("group_by", ...),
+                f"); columns there: {', '.join(part.data.column_names)}",
+            )
     specs = targets or parse_specs({LABEL: {"label_names": label_names}})
     tables = [(part.source, part.data) for part in parts]
     labels = TargetColumns(specs, tables, [names.label for names in found], default=not targets)
@@ -149,12 +162,15 @@ def to_corpus(
     dropped: list[Dropped] = []
     taken: dict[str, list[Dataset]] = {split: [] for split in (*SPLITS, UNLABELLED)}
     undecided: list[Dataset] = []
+    groups: dict[str | None, list[Any]] = {}
     for number, (part, names) in enumerate(zip(parts, found, strict=True)):
         cells = labels.rows(number, part.data)
         for split, rows in _sort_rows(part, names, cells, labels.of, dropped).items():
             data = _to_schema(part, names, rows, labels.targets)
             (taken[split] if split else undecided).append(data)
-    how = _deal(taken, undecided, ratios, split_seed, complete, labels.targets)
+            if group_by is not None:
+                groups.setdefault(split, []).extend(part.data.select(rows.positions)[group_by][:])
+    how = _deal(taken, undecided, ratios, split_seed, complete, labels.targets, groups)
     splits = DatasetDict({split: _concatenate(taken[split]) for split in SPLITS if any(map(len, taken[split]))})
     unlabelled = _concatenate(taken[UNLABELLED]) if any(map(len, taken[UNLABELLED])) else None
     used = found[0] if not targets else replace(found[0], label=None, targets=labels.columns)
@@ -169,8 +185,14 @@ def _deal(
     seed: int,
     complete: bool,
     targets: list[Target],
+    groups: Mapping[str | None, list[Any]],
 ) -> str:
-    """Distribute the samples without a split in ``taken``, stratified by label; return a description of the split."""
+    """Distribute the samples without a split in ``taken``, stratified by label; return a description of the split.
+
+    Args:
+        groups: Values of the column that defines groups, by split of the samples; empty for groups of equal posts.
+    """
+    drawn: str | None = None if undecided else "train"
     present = {split for split in SPLITS if any(map(len, taken[split]))}
     by = "" if is_default_label(targets) else f" by {targets[0].name}"
     shares, how = ratios, f"stratified{by} {':'.join(f'{ratio:g}' for ratio in ratios)}, seed {seed}"
@@ -187,9 +209,11 @@ def _deal(
         else:
             return "as given"
     pool = _concatenate(undecided)
-    for split, positions in stratified_split(strata(pool, targets), ratios=shares, seed=seed).items():
+    together = column_groups(groups[drawn]) if groups else duplicate_groups(pool)
+    for split, positions in stratified_split(strata(pool, targets), ratios=shares, seed=seed, groups=together).items():
         taken[split].append(pool.select(positions))
-    return how
+    sizes = [size for size in Counter(together).values() if size > 1]
+    return f"{how}, {sum(sizes)} samples in {len(sizes)} groups kept together" if sizes else how
 
 
 def _lines(parts: list[TablePart]) -> dict[str, int]:

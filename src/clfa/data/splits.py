@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -37,7 +38,11 @@ def split_name(name: str) -> str | None:
 
 
 def stratified_split(
-    labels: Sequence[Hashable], *, ratios: tuple[float, float, float] = RATIOS, seed: int = 0
+    labels: Sequence[Hashable],
+    *,
+    ratios: tuple[float, float, float] = RATIOS,
+    seed: int = 0,
+    groups: Sequence[Hashable] | None = None,
 ) -> dict[str, list[int]]:
     """Distribute the positions of ``labels`` to train, validation and test, class by class.
 
@@ -45,10 +50,16 @@ def stratified_split(
     correct to within one sample, and a class with one sample is put into train. Unlike scikit-learn's splitters, this
     works for classes of any size, and the draw (NumPy's frozen ``RandomState``) does not change between versions.
 
+    Samples of one group stay together. Groups are distributed first, the largest first, each to a split drawn by
+    ``ratios`` among those that it fits into with the fewest samples too many of any class; the other samples fill the
+    classes' shares. The shares are correct to within one sample where the groups leave enough of these. Without groups
+    of several samples the draw is the same as without ``groups``.
+
     Args:
         labels: Class of each sample; ``None`` is a separate class.
         ratios: Shares of train, validation and test; they add up to 1.
         seed: Seed of the shuffles.
+        groups: Group of each sample.
 
     Returns:
         Ascending positions by split; each position occurs once.
@@ -61,16 +72,58 @@ def stratified_split(
     members: dict[Hashable, list[int]] = {}
     for position, label in enumerate(labels):
         members.setdefault(label, []).append(position)
+    quotas: dict[Hashable, dict[str, int]] = {}
+    for label, positions in members.items():
+        validation = round(len(positions) * ratios[1])
+        test = min(round(len(positions) * ratios[2]), len(positions) - validation)
+        quotas[label] = {"train": len(positions) - validation - test, "validation": validation, "test": test}
+    parts = _place_groups(labels, groups or (), quotas, ratios, seed)
+    placed = {position for positions in parts.values() for position in positions}
     random = np.random.RandomState(seed)
-    parts: dict[str, list[int]] = {split: [] for split in SPLITS}
     for label in sorted(members, key=str):
         shuffled = [members[label][i] for i in random.permutation(len(members[label]))]
-        validation = round(len(shuffled) * ratios[1])
-        test = min(round(len(shuffled) * ratios[2]), len(shuffled) - validation)
-        parts["validation"] += shuffled[:validation]
-        parts["test"] += shuffled[validation : validation + test]
-        parts["train"] += shuffled[validation + test :]
+        free = [position for position in shuffled if position not in placed]
+        validation = max(0, quotas[label]["validation"])
+        test = max(0, quotas[label]["test"])
+        if validation + test > len(free):
+            # Groups have taken train's samples.
+            validation = round(len(free) * validation / (validation + test))
+        parts["validation"] += free[:validation]
+        parts["test"] += free[validation : validation + test]
+        parts["train"] += free[validation + test :]
     return {split: sorted(positions) for split, positions in parts.items()}
+
+
+def _place_groups(
+    labels: Sequence[Hashable],
+    groups: Sequence[Hashable],
+    quotas: dict[Hashable, dict[str, int]],
+    ratios: tuple[float, float, float],
+    seed: int,
+) -> dict[str, list[int]]:
+    """Return the positions of the groups of several samples by split, and subtract them from ``quotas``."""
+    members: dict[Hashable, list[int]] = {}
+    for position, group in enumerate(groups):
+        members.setdefault(group, []).append(position)
+    several = [positions for positions in members.values() if len(positions) > 1]
+    # A generator of its own, so that the draw of the other samples does not depend on the groups.
+    random = np.random.RandomState(seed)
+    several = [several[i] for i in random.permutation(len(several))]
+    parts: dict[str, list[int]] = {split: [] for split in SPLITS}
+    for positions in sorted(several, key=len, reverse=True):
+        counts = Counter(labels[position] for position in positions)
+        excess = {
+            split: sum(max(0, count - max(0, quotas[label][split])) for label, count in counts.items())
+            for split, ratio in zip(SPLITS, ratios, strict=True)
+            if ratio > 0
+        }
+        fitting = [split for split in excess if excess[split] == min(excess.values())]
+        shares = np.array([ratios[SPLITS.index(split)] for split in fitting])
+        chosen = fitting[random.choice(len(fitting), p=shares / shares.sum())]
+        parts[chosen] += positions
+        for label, count in counts.items():
+            quotas[label][chosen] -= count
+    return parts
 
 
 def fold_numbers(splits_dir: Path) -> list[int]:

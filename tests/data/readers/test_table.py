@@ -330,3 +330,45 @@ def test_jsonl_keeps_texts(texts: list[str]) -> None:
         file.write(content)
     corpus = read_corpus("table", "memory://clfa-table/h.jsonl", as_split="test")
     assert corpus.splits["test"]["text"][:] == [clean_text(text) for text in texts]
+
+
+def test_equal_posts_stay_in_one_drawn_split(tmp_path: Path) -> None:
+    data = frame(40)
+    before = read_corpus("table", data)
+    data.loc[3, "text"] = " POST  4"
+    data.loc[30, "text"] = "post 7"
+    (tmp_path / "img").mkdir()
+    for number, content in {8: b"same", 17: b"same", 9: b"four"}.items():
+        (tmp_path / f"img/{number}.jpg").write_bytes(content)
+    for seed in range(5):
+        corpus = read_corpus("table", data, image_root=str(tmp_path), split_seed=seed)
+        found = rows(corpus)
+        for one, other in (("p3", "p4"), ("p7", "p30"), ("p8", "p17")):
+            assert found[one]["split"] == found[other]["split"]
+        assert {name: len(split) for name, split in corpus.splits.items()} == {"train": 32, "validation": 4, "test": 4}
+        assert corpus.facts["split"] == (f"stratified 0.8:0.1:0.1, seed {seed}, 6 samples in 3 groups kept together")
+    # A column of distinct values keeps nothing together: the draw of a table without equal posts.
+    alone = read_corpus("table", data, group_by="id")
+    assert {id: row["split"] for id, row in rows(alone).items()} == {id: r["split"] for id, r in rows(before).items()}
+    assert alone.facts["split"] == "stratified 0.8:0.1:0.1, seed 0"
+
+
+def test_groups_by_a_column(tmp_path: Path) -> None:
+    data = frame(40).assign(author=[f"a{n // 4}" if n < 36 else None for n in range(40)])
+    path = write(data, tmp_path / "posts.csv")
+    for seed in range(5):
+        corpus = read_corpus("table", path, group_by="author", split_seed=seed)
+        found = rows(corpus)
+        assert all(len({found[f"p{n}"]["split"] for n in range(a, a + 4)}) == 1 for a in range(0, 36, 4))
+        assert corpus.facts["split"].endswith("36 samples in 9 groups kept together")
+    only_validation = read_corpus("table", {"train": data[:30], "test": data[30:]}, group_by="author")
+    found = rows(only_validation)
+    assert {found[f"p{n}"]["split"] for n in range(30, 40)} == {"test"}
+    assert all(len({found[f"p{n}"]["split"] for n in range(a, a + 4)}) == 1 for a in range(0, 28, 4))
+
+
+def test_a_group_column_that_is_missing() -> None:
+    with pytest.raises(
+        DataError, match=r"no column 'author' \(given as .*group_by.*columns there: id, text, image, label"
+    ):
+        read_corpus("table", frame(), group_by="author")

@@ -31,6 +31,7 @@ def read(
     label_names: list[str] | None = None,
     ratios: tuple[float, float, float] = RATIOS,
     split_seed: int = 0,
+    group_by: str | None = None,
     cache_dir: str | None = None,
     targets: Mapping[str, Any] | None = None,
 ) -> Corpus:
@@ -50,6 +51,8 @@ def read(
         label_names: Class names in index order; by default those declared by the data set, else the sorted values.
         ratios: Shares of train, validation and test for missing splits.
         split_seed: Seed of the draw.
+        group_by: Column whose equal values stay in one drawn split, for instance the author; by default, posts with the
+            same text or the same image do.
         cache_dir: Cache directory of ``datasets``.
         targets: Targets instead of the default label: a mapping of target names to the fields of
             :class:`clfa.targets.spec.TargetSpec`.
@@ -82,6 +85,7 @@ def read(
         label_names=list(label_names) if label_names is not None else None,
         ratios=ratios,
         split_seed=split_seed,
+        group_by=group_by,
         targets=parse_specs(targets or {}),
     )
 

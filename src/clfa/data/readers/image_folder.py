@@ -26,6 +26,7 @@ def read(
     label_names: list[str] | None = None,
     ratios: tuple[float, float, float] = RATIOS,
     split_seed: int = 0,
+    group_by: str | None = None,
     name: str | None = None,
 ) -> Corpus:
     """Folders of images and texts, with one folder per class or a metadata file.
@@ -39,6 +40,8 @@ def read(
         label_names: Class names in index order; by default the sorted class folders or labels.
         ratios: Shares of train, validation and test for drawn splits.
         split_seed: Seed of the draw.
+        group_by: Column whose equal values stay in one drawn split, for instance the author; by default, posts with the
+            same text or the same image do.
         name: Name of the corpus; by default the folder's name.
 
     Raises:
@@ -65,6 +68,7 @@ def read(
         label_names=list(label_names) if label_names is not None else None,
         ratios=ratios,
         split_seed=split_seed,
+        group_by=group_by,
     )
     corpus.dropped[:0] = dropped
     return corpus

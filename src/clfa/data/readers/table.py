@@ -39,6 +39,7 @@ def read(
     label_names: list[str] | None = None,
     ratios: tuple[float, float, float] = RATIOS,
     split_seed: int = 0,
+    group_by: str | None = None,
     as_split: str | None = None,
     name: str | None = None,
     targets: Mapping[str, Any] | None = None,
@@ -65,6 +66,8 @@ def read(
         label_names: Class names in index order; by default those declared by the file, else the sorted values.
         ratios: Shares of train, validation and test for drawn splits.
         split_seed: Seed of the draw.
+        group_by: Column whose equal values stay in one drawn split, for instance the author; by default, posts with the
+            same text or the same image do.
         as_split: Put all rows into this split, for instance ``"test"``.
         name: Name of the corpus; by default the file's name.
         targets: Targets instead of the default label: a mapping of target names to the fields of
@@ -89,6 +92,7 @@ def read(
         label_names=list(label_names) if label_names is not None else None,
         ratios=ratios,
         split_seed=split_seed,
+        group_by=group_by,
         complete=as_split is None,
         targets=parse_specs(targets or {}),
     )
