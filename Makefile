@@ -45,9 +45,12 @@ format: $(BIN)/.installed  ## Format with ruff
 	$(BIN)/ruff format src tests benchmarks examples
 
 results: export OMP_NUM_THREADS = 1
-results: $(BIN)/.installed  ## Compute the result tables (DATA=MVSA-Single, MMSD=MMSD); under three hours on two cores
+results: $(BIN)/.installed  ## Compute the result tables (DATA=MVSA-Single, MMSD=MMSD); under six hours on two cores
 	$(BIN)/clfa experiment mvsa-comparison --data-dir $(DATA) --jobs 2 --output runs/mvsa-comparison
 	$(BIN)/clfa report runs/mvsa-comparison
+	for name in mvsa-fusions mvsa-variants; do \
+		$(BIN)/clfa experiment $$name --data-dir $(DATA) --jobs 2 --output runs/$$name && \
+		$(BIN)/clfa report runs/$$name || exit 1; done
 	$(BIN)/clfa experiment mvsa-tuned --data-dir $(DATA) --jobs 2 --output runs/mvsa-tuned
 	$(BIN)/clfa report runs/mvsa-tuned
 	$(BIN)/clfa experiment mmsd-knowledge --data-dir $(MMSD) --jobs 2 --output runs/mmsd-knowledge

@@ -12,6 +12,7 @@ from clfa.report.html import render_html
 from clfa.report.markdown import render_markdown
 from clfa.report.size_curves import size_curves
 from clfa.report.study import Study
+from clfa.report.tables import comparisons
 
 SCORES = {
     ("CLFA, alpha 0, 250 rows", 250): [0.5, 0.6],
@@ -78,6 +79,17 @@ def test_one_size_makes_no_curve(study: Study) -> None:
     assert size_curves(study, "accuracy") == []
     del study.frame["config.data.train_limit"]
     assert size_curves(study, "accuracy") == []
+
+
+def test_every_row_has_the_ratio_of_its_own_training_samples(study: Study) -> None:
+    study.frame["fold"] = study.frame["seed"]
+    assert study.ratio_of("CLFA, guided, 250 rows") == pytest.approx(10 / 250)
+    assert study.ratio_of("CLFA, guided, 250 rows", "text-only") == pytest.approx((10 / 250 + 10 / 1000) / 2)
+    study.experiment.compare = [["CLFA, guided, 250 rows", "CLFA, alpha 0, 250 rows"]]
+    study.frame.loc[study.frame["row"] == "CLFA, guided, 250 rows", "validation.accuracy"] = [0.52, 0.66]
+    (tested,) = comparisons(study)
+    # Differences 2 and 6 points: variance 8.
+    assert tested.difference.high - 4 == pytest.approx(12.706205 * np.sqrt((1 / 2 + 10 / 250) * 8), abs=1e-4)
 
 
 def test_both_pages_show_curves_and_the_guides_cosine(study: Study, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -52,7 +52,7 @@ def _curves(study: Study, axis: str, metric: str) -> list[SizeCurve]:
             limit, whole = runs[column].iloc[0], int(runs["data.samples.train"].max())
             size = whole if pd.isna(limit) else min(int(limit), whole)
             scaled = [factor(metric) * score for score in scores]
-            families.setdefault(family, {})[size] = summarise(scaled, study.ratio)
+            families.setdefault(family, {})[size] = summarise(scaled, study.ratio_of(name))
     return [
         SizeCurve(family, AXES[axis], dict(sorted(points.items())))
         for family, points in families.items()

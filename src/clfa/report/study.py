@@ -98,10 +98,14 @@ class Study:
 
     @property
     def ratio(self) -> float:
-        """Size of the scored split divided by that of the training split; 0 without folds."""
+        """Size of the scored split divided by that of the training split, mean over all runs; 0 without folds."""
+        return self.ratio_of(*self.rows)
+
+    def ratio_of(self, *rows: str) -> float:
+        """Return :attr:`ratio` over the runs of some rows, which may have other numbers of training samples."""
         if not self.over_folds:
             return 0.0
-        sizes = self.finished
+        sizes = self.finished[self.finished["row"].isin(rows)]
         return float((sizes[f"data.samples.{self.split}"] / sizes["data.samples.train"]).mean())
 
     def scores(self, row: str, metric: str) -> dict[tuple[int | None, int], float]:

@@ -78,7 +78,7 @@ def comparisons(study: Study) -> list[ComparisonRow]:
         if common:
             scale = factor(metric)
             first_scores, second_scores = (study.units({k: scale * x[k] for k in common}) for x in (a, b))
-            difference = compare(first_scores, second_scores, study.ratio)
+            difference = compare(first_scores, second_scores, study.ratio_of(first, str(second)))
             tested.append((first, str(second), difference))
     corrected = holm([difference.p for _, _, difference in tested])
     return [ComparisonRow(*row, p) for row, p in zip(tested, corrected, strict=True)]
@@ -92,7 +92,7 @@ def headline(study: Study, compared: list[ComparisonRow]) -> list[HeadlineRow]:
         for metric in study.metrics:
             values = [factor(metric) * score for score in study.units(study.scores(str(name), metric))]
             if values:
-                scores[metric] = summarise(values, study.ratio)
+                scores[metric] = summarise(values, study.ratio_of(str(name)))
         group = runs["group"].iloc[0]
         rows.append(
             HeadlineRow(

@@ -55,7 +55,8 @@ def test_sentence(report: ReportContent) -> str:
     if study.over_folds:
         test = (
             f"Corrected resampled t-test (Nadeau & Bengio 2003) on {metric}, paired by fold and seed: the variance is "
-            f"multiplied by 1/n + {study.ratio:.3f} (scored samples / training samples), because the training sets of "
+            f"multiplied by 1/n + {study.ratio:.3f} (scored samples / training samples"
+            f"{', mean; each test uses those of its rows' if report.sizes else ''}), because the training sets of "
             f"folds overlap.{' ' + SEEDS_IN_FOLDS if study.nested else ''}"
         )
     else:

@@ -46,5 +46,6 @@ def worth_rows(study: Study) -> list[WorthRow]:
                     {key: scale * without[key] for key in common},
                     {key: scale * (whole[key] - without[key]) for key in common},
                 )
-                rows.append(WorthRow(name, modality, *(summarise(study.units(part), study.ratio) for part in parts)))
+                ratio = study.ratio_of(name)
+                rows.append(WorthRow(name, modality, *(summarise(study.units(part), ratio) for part in parts)))
     return rows
