@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
+from clfa.cli.issues import issues
+from clfa.cli.reader_options import Option, reader_options
 from clfa.cli.scaling import embed, import_features
 
 app = typer.Typer(no_args_is_help=True, help="Look at data sets: counts, dropped samples, duplicates.")
+app.command()(issues)
 app.command()(embed)
 app.command()(import_features)
 
@@ -23,12 +26,7 @@ def check(
     ] = None,
     dropped: Annotated[Path | None, typer.Option(help="Write every sample left out to this CSV file.")] = None,
     report: Annotated[Path | None, typer.Option(help="Write the whole report to this JSON file.")] = None,
-    option: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--option", "-o", metavar="KEY=VALUE", help="Option of the reader, for instance fold=3; repeatable."
-        ),
-    ] = None,
+    option: Option = None,
     images: Annotated[bool, typer.Option(help="Decode every image and look for duplicate ones.")] = True,
     embed_images: Annotated[bool, typer.Option(help="Put the images into --output instead of their paths.")] = False,
     strict: Annotated[bool, typer.Option("--strict", help="Stop at the first bad sample.")] = False,
@@ -49,7 +47,9 @@ def check(
     from clfa.data.export import write_dropped, write_parquet
     from clfa.files import write_json
 
-    found = check_corpus(name, data_dir, check_images=images, strict=strict, threads=threads, **_options(option or []))
+    found = check_corpus(
+        name, data_dir, check_images=images, strict=strict, threads=threads, **reader_options(option or [])
+    )
     Console().print(render(found))
     if report is not None:
         write_json(report, found.to_dict())
@@ -71,12 +71,7 @@ def knowledge(
         str, typer.Option(help="Sources, in the order of their texts: column, ocr, caption, hashtags.")
     ] = "ocr",
     caption_model: Annotated[str | None, typer.Option(help="Captioning model: directory or hub id.")] = None,
-    option: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--option", "-o", metavar="KEY=VALUE", help="Option of the reader, for instance fold=3; repeatable."
-        ),
-    ] = None,
+    option: Option = None,
 ) -> None:
     """Write the knowledge texts of a data set to a file. Runs on the same images read them from the cache.
 
@@ -96,7 +91,7 @@ def knowledge(
     wanted = [part.strip() for part in sources.split(",") if part.strip()]
     recipe = validate_knowledge({"sources": wanted, "caption_model": caption_model}, "--sources")
     texts = KnowledgeTexts(recipe, cache_dir())
-    corpus = fill_knowledge(read_corpus(name, data_dir, **_options(option or [])), texts)
+    corpus = fill_knowledge(read_corpus(name, data_dir, **reader_options(option or [])), texts)
     for split, (filled, rows) in write_knowledge(corpus, output).items():
         typer.echo(f"{split}: {filled:,} of {rows:,} samples have a knowledge text")
     typer.echo(f"Texts: {output}")
@@ -120,20 +115,3 @@ def readers() -> None:
         options = [parameter for parameter in inspect.signature(read).parameters if parameter != "data_dir"]
         typer.echo(f"{name:14} {(inspect.getdoc(read) or '').splitlines()[0]}")
         typer.echo(f"{'':14} options: {', '.join(options)}")
-
-
-def _options(pairs: list[str]) -> dict[str, Any]:
-    import yaml
-
-    from clfa.errors import RecipeError
-
-    options: dict[str, Any] = {}
-    for pair in pairs:
-        key, equals, value = pair.partition("=")
-        if not equals or not key:
-            raise RecipeError(f"--option {pair!r}: expected KEY=VALUE, for instance fold=3")
-        try:
-            options[key] = yaml.safe_load(value)
-        except yaml.YAMLError as error:
-            raise RecipeError(f"--option {pair!r}: the value is not valid YAML: {error}") from error
-    return options
