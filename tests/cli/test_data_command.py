@@ -52,7 +52,7 @@ def test_readers_are_listed_with_their_options() -> None:
     lines = result.output.splitlines()
     assert lines[0].startswith("mvsa-single    MVSA-Single: one annotator")
     assert "options: fold, split_seed" in lines[1]
-    assert len(lines) == 14
+    assert len(lines) == 2 * len(READERS.names())
 
 
 def test_help_imports_nothing_heavy() -> None:
