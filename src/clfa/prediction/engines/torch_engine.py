@@ -57,8 +57,8 @@ class TorchRuntime:
         kind = torch.device(self.device).type
         with torch.autocast(kind, torch.bfloat16) if self.precision == "bf16" else nullcontext():
             output = self.model(**{name: tensor.to(self.device) for name, tensor in inputs.items()})
-        logits, embeddings = (part.float().cpu().numpy() for part in (output.logits, output.pooler_output))
-        agreement = None if output.agreement is None else output.agreement.float().cpu().numpy()
+        found = (output.logits, output.pooler_output, output.agreement)
+        logits, embeddings, agreement = (None if part is None else part.float().cpu().numpy() for part in found)
         return RuntimeOutput(logits, embeddings, agreement)
 
 
