@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from clfa.modeling.baselines.base import Baseline
     from clfa.modeling.fusion import FUSIONS, Fusion
     from clfa.modeling.pooling import POOLINGS
-    from clfa.modeling.readout import READOUTS
     from clfa.prediction.engines import ENGINES
     from clfa.prediction.pipeline import register_pipeline
     from clfa.prediction.post import Post, Prediction
@@ -83,7 +82,6 @@ _HOMES = {
     "OUTPUTS": "clfa.jobs.outputs",
     "PACKAGES": "clfa.pretrained",
     "POOLINGS": "clfa.modeling.pooling",
-    "READOUTS": "clfa.modeling.readout",
     "PROBLEM_TYPES": "clfa.targets",
     "Pairs": "clfa.guides.base",
     "Post": "clfa.prediction.post",
@@ -117,7 +115,6 @@ __all__ = [
     "POOLINGS",
     "PROBLEM_TYPES",
     "READERS",
-    "READOUTS",
     "TABLE_FORMATS",
     "Alignment",
     "Baseline",

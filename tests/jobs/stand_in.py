@@ -25,7 +25,6 @@ class StandIn:
     knowledge = None
     processor = SimpleNamespace(tokenizer="any", image_processor=None)
     fingerprint = "one"
-    reports_agreement = False
 
     def predict(self, post: Post) -> Prediction:
         text = post.text or ""

@@ -76,20 +76,6 @@ def test_predictions_equal_those_of_pytorch(run: Path, posts: Any, tmp_path: Pat
                 np.testing.assert_allclose(b.embedding, a.embedding, atol=1e-4)
 
 
-def test_the_agreement_is_exported(
-    tiny_bert_dir: Path, tiny_vit_dir: Path, posts: list[dict[str, Any]], tmp_path: Path
-) -> None:
-    path = save(tmp_path / "model", tiny_bert_dir, tiny_vit_dir, readout="relation", guide_dim=5)
-    export_onnx(path, path / "onnx")
-    rows = [Post(row["text"], str(tmp_path / row["image"])) for row in posts]
-    plain = PostClassifier.load(path, batch_size=5)(rows)
-    exported = PostClassifier.load(path, batch_size=5, engine="onnx")(rows)
-    assert [prediction.agreement is None for prediction in plain] == [not row["text"] for row in posts]
-    for a, b in zip(plain, exported, strict=True):
-        assert b.agreement == (a.agreement and pytest.approx(a.agreement, abs=1e-4))
-        assert b.probabilities == pytest.approx(a.probabilities, abs=1e-4)
-
-
 @pytest.mark.parametrize("modality", ["text", "image"])
 def test_models_of_one_modality(modality: str, tiny_bert_dir: Path, tiny_vit_dir: Path, tmp_path: Path) -> None:
     text, vision = (tiny_bert_dir, None) if modality == "text" else (None, tiny_vit_dir)

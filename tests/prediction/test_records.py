@@ -90,13 +90,3 @@ def test_failures() -> None:
     outcome = prediction_outcome(Prediction(None, {}, error="no such file", reason="missing image"))
     assert outcome == Outcome({"prediction": None}, "no such file", "missing image")
     assert flat_prediction(outcome.values) == {"prediction": None}
-
-
-def test_the_agreement_is_a_column_of_models_that_report_it() -> None:
-    target = Target("label", label_names=("a", "b"))
-    assert prediction_shape([target], agreement=True).schema.field("agreement") == pa.field("agreement", pa.float64())
-    found = {"label": TargetPrediction("a", {"a": 0.75, "b": 0.25})}
-    outcome = prediction_outcome(Prediction("a", {}, targets=found, agreement=-0.12345678))
-    assert outcome.values["agreement"] == -0.123457
-    assert flat_prediction(outcome.values)["agreement"] == -0.123457
-    assert "agreement" not in flat_prediction(prediction_outcome(Prediction("a", {}, targets=found)).values)

@@ -35,8 +35,6 @@ class ModelFields:
         classifier_dropout: Dropout probability before the classifier.
         pooling: Name in :data:`clfa.modeling.pooling.POOLINGS`: ``mean`` (masked), ``cls`` ([CLS] through a tanh layer)
             or ``max`` (masked).
-        readout: Name in :data:`clfa.modeling.readout.READOUTS`, what the classifier reads: ``pooled`` (the fused
-            vector, as in the paper) or ``relation`` (also how the aligned text and image agree).
         use_knowledge: Whether to use the knowledge stream, which shares the text encoder and text projection.
         allow_missing_modalities: Whether samples may have no text or no image; a learned token replaces the missing
             one.
@@ -71,7 +69,6 @@ class ModelFields:
     attention_probs_dropout_prob: Share = 0.1
     classifier_dropout: Share = 0.1
     pooling: str = "mean"
-    readout: str = "pooled"
     use_knowledge: bool = False
     allow_missing_modalities: bool = False
     modality_dropout: Share = 0.0

@@ -14,7 +14,6 @@ from clfa.modeling.gather import at_least_float32, gather_rows, process_count, t
 from clfa.modeling.model import CLFAModel
 from clfa.modeling.outputs import CLFAClassifierOutput, CLFAModelOutput
 from clfa.modeling.pooling import masked_mean
-from clfa.modeling.readout import READOUTS, AlignedPair
 from clfa.modeling.task_loss import TaskLoss
 
 
@@ -66,7 +65,6 @@ class CLFAForClassification(CLFAPreTrainedModel):
             )
         else:
             self.classifier = nn.Linear(config.hidden_size, len(config.label_names))
-        self.readout = READOUTS.get(config.readout)(config, config.guide_dim or config.hidden_size)
         self.aligner = ALIGNMENTS.get(config.alignment)(config.temperature)
         self.guide_bank: GuideBank | None = None
         self.task_loss = TaskLoss(config)
@@ -101,11 +99,11 @@ class CLFAForClassification(CLFAPreTrainedModel):
             In training by several processes the losses are those of their whole batch (:mod:`clfa.modeling.gather`).
         """
         output = self.clfa(input_ids, attention_mask, token_type_ids, pixel_values, labels=labels, **streams)
+        logits = self._logits(output)
         students = {
             name: self.alignment[name](embeds) if embeds is not None and name in self.alignment else embeds
             for name, embeds in (("text", output.text_embeds), ("image", output.image_embeds))
         }
-        logits, agreement = self.readout(self._logits(output), self._pair(output, students))
         alignment = self._align(
             {name: student for name, student in students.items() if student is not None},
             {"text": guide_text_embeds, "image": guide_image_embeds},
@@ -131,25 +129,7 @@ class CLFAForClassification(CLFAPreTrainedModel):
             text_embeds=students["text"],
             image_embeds=students["image"],
             pooler_output=output.pooler_output,
-            agreement=agreement,
         )
-
-    def _pair(self, output: CLFAModelOutput, students: dict[str, torch.Tensor | None]) -> AlignedPair | None:
-        """Return what a readout of the relation reads; ``None`` for other readouts."""
-        text, image, text_tokens, image_tokens = (
-            students["text"],
-            students["image"],
-            output.text_tokens,
-            output.image_tokens,
-        )
-        if text is None or image is None or text_tokens is None or image_tokens is None:
-            return None
-        if self.alignment:
-            text_tokens, image_tokens = self.alignment["text"](text_tokens), self.alignment["image"](image_tokens)
-        complete = None
-        if output.text_present is not None and output.image_present is not None:
-            complete = output.text_present & output.image_present
-        return AlignedPair(text, image, text_tokens, image_tokens, output.text_mask, output.image_mask, complete)
 
     def _losses_everywhere(
         self, logits: torch.Tensor, labels: torch.Tensor, auxiliary: torch.Tensor | None

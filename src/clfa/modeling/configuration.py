@@ -58,7 +58,6 @@ class CLFAConfig(PreTrainedConfig, ModelFields):
         "text_embeds",
         "image_embeds",
         "pooler_output",
-        "agreement",
     ]
 
     text_config: dict[str, Any] | PreTrainedConfig | None = None

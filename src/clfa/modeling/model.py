@@ -26,7 +26,6 @@ from clfa.modeling.missing import MissingTokens
 from clfa.modeling.outputs import CLFAModelOutput
 from clfa.modeling.pooling import POOLINGS, masked_mean
 from clfa.modeling.projection import ProjectionMLP
-from clfa.modeling.readout import READOUTS
 from clfa.processing.processor import CLFAProcessor
 
 
@@ -39,8 +38,7 @@ class CLFAModel(CLFAPreTrainedModel):
         vision_encoder: The same.
 
     Raises:
-        ModelError: When the configuration has neither a text nor a vision encoder, or its readout needs both and
-            projections.
+        ModelError: When the configuration has neither a text nor a vision encoder.
     """
 
     def __init__(
@@ -77,12 +75,6 @@ class CLFAModel(CLFAPreTrainedModel):
                 self.image_projection = self._projection(widths["image"], config.image_feature_dropout)
             self.fusion = FUSIONS.get(config.fusion)(config)
         self.pooling = POOLINGS.get(config.pooling)(config.hidden_size)
-        self.returns_tokens = READOUTS.get(config.readout).reads_relation
-        if self.returns_tokens and (config.baseline is not None or len(config.modalities) < 2):
-            lacking = "a baseline has no aligned text and image" if config.baseline else "the model reads one modality"
-            raise ModelError(
-                f"readout {config.readout!r} reads how text and image agree, but {lacking}; set readout=pooled."
-            )
         self.post_init()
         self.freeze_encoders()
 
@@ -193,7 +185,6 @@ class CLFAModel(CLFAPreTrainedModel):
             if self.config.use_knowledge and knowledge_features is not None:
                 features["knowledge"] = Stream(knowledge_features, knowledge_attention_mask, knowledge_bias)
         students: dict[str, torch.Tensor] = {}
-        tokens: dict[str, torch.Tensor | None] = {}
         auxiliary: torch.Tensor | None = None
         if self.config.baseline is not None:
             fused = self.baseline(features)
@@ -203,9 +194,6 @@ class CLFAModel(CLFAPreTrainedModel):
             streams = {name: self._project(name, stream) for name, stream in features.items()}
             fused = self.fusion(streams)
             students = {name: masked_mean(streams[name].hidden, streams[name].mask) for name in self.config.modalities}
-            if self.returns_tokens:
-                for name in self.config.modalities:
-                    tokens |= {f"{name}_tokens": streams[name].hidden, f"{name}_mask": streams[name].mask}
         return CLFAModelOutput(
             last_hidden_state=fused.hidden,
             fused_mask=fused.mask,
@@ -215,7 +203,6 @@ class CLFAModel(CLFAPreTrainedModel):
             text_present=present.get("text"),
             image_present=present.get("image"),
             loss_auxiliary=auxiliary,
-            **tokens,
         )
 
     def _project(self, name: str, stream: Stream) -> Stream:

@@ -21,10 +21,6 @@ class CLFAModelOutput(ModelOutput):
         text_present: Whether each sample has a text (B,); ``None`` in models that do not allow missing modalities.
         image_present: The same for the image.
         loss_auxiliary: A baseline's own loss, in training with labels; scalar.
-        text_tokens: Projected text tokens (B, T, D), for a readout that reads the relation; else ``None``.
-        image_tokens: Projected image tokens (B, P, D), as ``text_tokens``.
-        text_mask: 1 where a text token exists (B, T), or ``None`` when all do.
-        image_mask: 1 where an image token exists (B, P), or ``None`` when all do.
     """
 
     last_hidden_state: torch.Tensor | None = None
@@ -35,10 +31,6 @@ class CLFAModelOutput(ModelOutput):
     text_present: torch.Tensor | None = None
     image_present: torch.Tensor | None = None
     loss_auxiliary: torch.Tensor | None = None
-    text_tokens: torch.Tensor | None = None
-    image_tokens: torch.Tensor | None = None
-    text_mask: torch.Tensor | None = None
-    image_mask: torch.Tensor | None = None
 
 
 @dataclass
@@ -57,8 +49,6 @@ class CLFAClassifierOutput(ModelOutput):
         text_embeds: Text student as compared with the guide (B, D).
         image_embeds: Image student as compared with the guide (B, D).
         pooler_output: Fused vector that the classifier reads (B, ``hidden_size``).
-        agreement: Cosine of the text and the image student (B,), NaN for incomplete samples; ``None`` with a readout
-            that does not read the relation.
     """
 
     loss: torch.Tensor | None = None
@@ -71,4 +61,3 @@ class CLFAClassifierOutput(ModelOutput):
     text_embeds: torch.Tensor | None = None
     image_embeds: torch.Tensor | None = None
     pooler_output: torch.Tensor | None = None
-    agreement: torch.Tensor | None = None

@@ -19,7 +19,6 @@ from torch import nn
 from clfa.errors import Argument, ModelError
 from clfa.files import write_json
 from clfa.modeling import CLFAForClassification
-from clfa.modeling.readout import READOUTS
 from clfa.prediction.engines.onnx_engine import MODEL_FILE, OUTPUTS, REPORT_FILE, OnnxRuntime
 from clfa.prediction.engines.torch_engine import TorchRuntime
 from clfa.prediction.post_classifier import PostClassifier
@@ -59,26 +58,26 @@ class _Exported(nn.Module):
         super().__init__()
         self.model = model
 
-    def outputs(self, **inputs: torch.Tensor) -> tuple[torch.Tensor, ...]:
-        """Return logits, fused vectors and, if the model has it, the agreement."""
+    def outputs(self, **inputs: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return logits and fused vectors."""
         output = self.model(**inputs)
-        return tuple(output[name] for name in OUTPUTS if output.get(name) is not None)
+        return output.logits, output.pooler_output
 
 
 class _Text(_Exported):
-    def forward(self, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> tuple[torch.Tensor, ...]:
+    def forward(self, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         return self.outputs(input_ids=input_ids, attention_mask=attention_mask)
 
 
 class _Image(_Exported):
-    def forward(self, pixel_values: torch.Tensor) -> tuple[torch.Tensor, ...]:
+    def forward(self, pixel_values: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         return self.outputs(pixel_values=pixel_values)
 
 
 class _TextAndImage(_Exported):
     def forward(
         self, input_ids: torch.Tensor, attention_mask: torch.Tensor, pixel_values: torch.Tensor
-    ) -> tuple[torch.Tensor, ...]:
+    ) -> tuple[torch.Tensor, torch.Tensor]:
         return self.outputs(input_ids=input_ids, attention_mask=attention_mask, pixel_values=pixel_values)
 
 
@@ -155,7 +154,7 @@ def _export(model: CLFAForClassification, processor: CLFAProcessor, path: Path) 
                 tuple(inputs.values()),
                 path,
                 input_names=names,
-                output_names=list(OUTPUTS if READOUTS.get(model.config.readout).reads_relation else OUTPUTS[:2]),
+                output_names=list(OUTPUTS),
                 dynamic_shapes=shapes,
                 dynamo=True,
                 external_data=False,
@@ -175,10 +174,6 @@ def _difference(model: CLFAForClassification, processor: CLFAProcessor, exported
     for shape in _SHAPES:
         batch = _batch(model, processor, *shape)
         for expected, found in zip(reference(batch), exported(batch), strict=True):
-            if expected is None or found is None:
-                if expected is not found:
-                    return float("inf")
-                continue
             if expected.shape != found.shape:
                 return float("inf")
             largest = max(largest, float(np.abs(expected - found).max()))

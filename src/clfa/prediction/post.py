@@ -38,8 +38,6 @@ class Prediction:
         error: Error message if there is no prediction, else ``None``.
         reason: Short name of the kind of failure, as in data checks, for counting.
         targets: Predictions by target name; ``None`` on failure.
-        agreement: Cosine of the aligned text and image, from -1 to 1; ``None`` on failure, without one of them, and for
-            a model whose readout does not read the relation.
     """
 
     label: Any
@@ -48,4 +46,3 @@ class Prediction:
     error: str | None = None
     reason: str | None = None
     targets: dict[str, TargetPrediction] | None = None
-    agreement: float | None = None

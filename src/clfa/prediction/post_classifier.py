@@ -21,7 +21,6 @@ from clfa.data.image_check import MISSING, UNREADABLE
 from clfa.data.images import MissingImageError, image_name, load_image
 from clfa.errors import DataError, ImageError
 from clfa.modeling import CLFAForClassification
-from clfa.modeling.readout import READOUTS
 from clfa.prediction.engines import ENGINES
 from clfa.prediction.engines.base import Precision, Runtime
 from clfa.prediction.engines.torch_engine import TorchRuntime
@@ -99,7 +98,6 @@ class PostClassifier:
         self.readers = readers
         self.targets = self.config.target_list
         self.label_names = class_names(self.targets)
-        self.reports_agreement = READOUTS.get(self.config.readout).reads_relation
         self.knowledge: KnowledgeTexts | None = None
         if self.config.use_knowledge and processor.knowledge is not None:
             from clfa.knowledge.texts import KnowledgeTexts
@@ -235,13 +233,9 @@ class PostClassifier:
             inputs = dict(self.processor(text=texts, knowledge=knowledge if self.config.use_knowledge else None))
             if self.processor.image_processor is not None:
                 inputs.update(self.processor.image_inputs([found.pixels for _, found in kept]))
-            output = self.runtime(inputs)
-            agreements: Sequence[float | None] = [None] * len(kept)
-            if output.agreement is not None:
-                agreements = [None if np.isnan(cosine) else float(cosine) for cosine in output.agreement]
-            found = zip(kept, self._interpret(output.logits), output.embeddings, agreements, strict=True)
-            for (position, _), prediction, embedding, agreement in found:
-                results[position] = replace(prediction, embedding=embedding, agreement=agreement)
+            logits, embeddings = self.runtime(inputs)
+            for (position, _), found, embedding in zip(kept, self._interpret(logits), embeddings, strict=True):
+                results[position] = replace(found, embedding=embedding)
         return [result for result in results if result is not None]
 
     def _interpret(self, logits: np.ndarray) -> list[Prediction]:

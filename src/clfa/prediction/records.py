@@ -17,17 +17,16 @@ _TYPES = {"text": pa.string(), "texts": pa.list_(pa.string()), "number": pa.floa
 NO_PREDICTION = {"prediction": None}
 
 
-def prediction_shape(targets: Sequence[Target], agreement: bool = False) -> ResultShape:
+def prediction_shape(targets: Sequence[Target]) -> ResultShape:
     """Return the format of a model's predictions, with their flat columns.
 
     The columns are ``prediction`` and ``probability_CLASS`` for each class, with the prefix ``TARGET.`` if there are
-    several targets, and ``agreement`` for a model that reports it.
+    several targets.
 
     Args:
         targets: Targets of the model.
-        agreement: Whether the model reports the agreement of text and image.
     """
-    columns = prediction_columns(targets) | ({"agreement": "number"} if agreement else {})
+    columns = prediction_columns(targets)
     return ResultShape(pa.schema([pa.field(name, _TYPES[kind]) for name, kind in columns.items()]), flat_prediction)
 
 
@@ -38,16 +37,11 @@ def flat_prediction(record: Mapping[str, Any]) -> dict[str, Any]:
     for prefix, part in parts.items():
         flat[f"{prefix}prediction"] = part.get("prediction")
         flat |= {f"{prefix}probability_{name}": p for name, p in part.get("probabilities", {}).items()}
-    if "agreement" in record:
-        flat["agreement"] = record["agreement"]
     return flat
 
 
 def prediction_outcome(prediction: Prediction) -> Outcome:
-    """Return a prediction as an outcome: ``prediction`` and ``probabilities``, or these by target; ``agreement``."""
+    """Return a prediction as an outcome: ``prediction`` and ``probabilities``, or these by target."""
     if prediction.targets is None:
         return Outcome(dict(NO_PREDICTION), prediction.error, prediction.reason)
-    record = prediction_record(prediction.targets)
-    if prediction.agreement is not None:
-        record["agreement"] = round(prediction.agreement, 6)
-    return Outcome(record, labels=predicted_classes(prediction.targets))
+    return Outcome(prediction_record(prediction.targets), labels=predicted_classes(prediction.targets))

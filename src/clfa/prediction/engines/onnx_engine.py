@@ -9,18 +9,18 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
 from clfa.cpu import busy
 from clfa.errors import ModelError
 from clfa.modeling import CLFAConfig
-from clfa.prediction.engines.base import Engine, Precision, RuntimeOutput
+from clfa.prediction.engines.base import Engine, Precision
 from clfa.pretrained import pretrained
 from clfa.processing.processor import CLFAProcessor
 
 MODEL_FILE, REPORT_FILE, SUBFOLDER = "model.onnx", "export.json", "onnx"
-# The last one only in models whose readout reads the relation.
-OUTPUTS = ("logits", "pooler_output", "agreement")
+OUTPUTS = ("logits", "pooler_output")
 _BLOCK = 1 << 20
 
 
@@ -51,7 +51,6 @@ class OnnxRuntime:
         except Exception as error:  # ONNX Runtime raises its own types.
             raise ModelError(f"{path} cannot be loaded by ONNX Runtime: {error}") from error
         self.inputs = [node.name for node in self.session.get_inputs()]
-        self.outputs = [node.name for node in self.session.get_outputs()]
 
     @property
     def fingerprint(self) -> str:
@@ -67,10 +66,11 @@ class OnnxRuntime:
         """See :class:`clfa.prediction.engines.base.Runtime`; an exported model needs no preparation."""
         return busy()
 
-    def __call__(self, inputs: Mapping[str, torch.Tensor]) -> RuntimeOutput:
+    def __call__(self, inputs: Mapping[str, torch.Tensor]) -> tuple[np.ndarray, np.ndarray]:
         """See :class:`clfa.prediction.engines.base.Runtime`."""
         feeds = {name: inputs[name].numpy() for name in self.inputs}
-        return RuntimeOutput(*self.session.run(self.outputs, feeds))
+        logits, pooled = self.session.run(list(OUTPUTS), feeds)
+        return logits, pooled
 
     @property
     def report(self) -> dict[str, Any]:

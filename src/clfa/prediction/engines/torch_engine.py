@@ -9,12 +9,13 @@ from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
 from clfa.cpu import busy
 from clfa.devices import best_device, resolve_precision
 from clfa.modeling import CLFAConfig, CLFAForClassification
-from clfa.prediction.engines.base import Engine, Precision, RuntimeOutput
+from clfa.prediction.engines.base import Engine, Precision
 from clfa.pretrained import pretrained_model
 from clfa.processing.processor import CLFAProcessor
 from clfa.runs.run_folder import RunFolder, is_run_folder
@@ -52,14 +53,12 @@ class TorchRuntime:
         return busy(self.model if lower else None)
 
     @torch.inference_mode()
-    def __call__(self, inputs: Mapping[str, torch.Tensor]) -> RuntimeOutput:
+    def __call__(self, inputs: Mapping[str, torch.Tensor]) -> tuple[np.ndarray, np.ndarray]:
         """See :class:`clfa.prediction.engines.base.Runtime`."""
         kind = torch.device(self.device).type
         with torch.autocast(kind, torch.bfloat16) if self.precision == "bf16" else nullcontext():
             output = self.model(**{name: tensor.to(self.device) for name, tensor in inputs.items()})
-        found = (output.logits, output.pooler_output, output.agreement)
-        logits, embeddings, agreement = (None if part is None else part.float().cpu().numpy() for part in found)
-        return RuntimeOutput(logits, embeddings, agreement)
+        return output.logits.float().cpu().numpy(), output.pooler_output.float().cpu().numpy()
 
 
 class TorchEngine(Engine):
