@@ -54,6 +54,8 @@ def test_paper_recipes_carry_the_papers_values(name: str) -> None:
         "attention_probs_dropout_prob": 0.1,
         "classifier_dropout": 0.1,
         "pooling": "mean",
+        "readout": "pooled",
+        "readout_options": {},
         "use_knowledge": False,
         "allow_missing_modalities": False,
         "modality_dropout": 0.0,

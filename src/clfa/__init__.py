@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from clfa.modeling.baselines.base import Baseline
     from clfa.modeling.fusion import FUSIONS, Fusion
     from clfa.modeling.pooling import POOLINGS
+    from clfa.modeling.readout import READOUTS, Readout
     from clfa.prediction.engines import ENGINES
     from clfa.prediction.pipeline import register_pipeline
     from clfa.prediction.post import Post, Prediction
@@ -87,6 +88,8 @@ _HOMES = {
     "Post": "clfa.prediction.post",
     "Prediction": "clfa.prediction.post",
     "READERS": "clfa.data.readers",
+    "READOUTS": "clfa.modeling.readout",
+    "Readout": "clfa.modeling.readout",
     "Recipe": "clfa.recipe",
     "RecipeError": "clfa.errors",
     "Registry": "clfa.registry",
@@ -115,6 +118,7 @@ __all__ = [
     "POOLINGS",
     "PROBLEM_TYPES",
     "READERS",
+    "READOUTS",
     "TABLE_FORMATS",
     "Alignment",
     "Baseline",
@@ -141,6 +145,7 @@ __all__ = [
     "Pairs",
     "Post",
     "Prediction",
+    "Readout",
     "Recipe",
     "RecipeError",
     "Registry",

@@ -280,7 +280,10 @@ class CLFAPredictor:
         )
 
     def predictions(self, table: Any) -> list[Prediction]:
-        """Return full predictions, with the reason for posts that cannot be read."""
+        """Return full predictions, with the reason for posts that cannot be read.
+
+        With ``model.readout=relation`` they also have the agreement of text and image.
+        """
         model = self._trained()
         reads = {"text": model.processor.tokenizer, "image": model.processor.image_processor}
         required = [field for field, part in reads.items() if part is not None]

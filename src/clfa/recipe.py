@@ -76,6 +76,7 @@ class ModelRecipe(StrictModel, ModelFields, _EncoderFields):
     """Model section of a recipe: encoders, lengths, and the fields of :class:`clfa.fields.model.ModelFields`."""
 
     baseline_options: dict[str, Any] = Field(default_factory=dict)
+    readout_options: dict[str, Any] = Field(default_factory=dict)
 
     @model_validator(mode="after")
     def _possible(self) -> ModelRecipe:

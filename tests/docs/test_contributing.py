@@ -120,6 +120,7 @@ def test_an_addition_is_one_file_and_one_line(title: str) -> None:
 
 KINDS = (
     "fusion",
+    "readout",
     "guide",
     "reader",
     "baseline",

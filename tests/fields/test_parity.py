@@ -21,7 +21,7 @@ SOURCES = [
     (TrainingFields, TrainingRecipe, CLFATrainingArguments),
 ]
 # An empty mapping is what a recipe says where a configuration says nothing.
-OTHER_DEFAULTS = {"baseline_options"}
+OTHER_DEFAULTS = {"baseline_options", "readout_options"}
 
 
 def names() -> list[Any]:

@@ -25,6 +25,7 @@ class StandIn:
     knowledge = None
     processor = SimpleNamespace(tokenizer="any", image_processor=None)
     fingerprint = "one"
+    has_agreement = False
 
     def predict(self, post: Post) -> Prediction:
         text = post.text or ""

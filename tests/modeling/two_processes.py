@@ -68,6 +68,11 @@ CASES: dict[str, tuple[dict[str, Any], str]] = {
     "missing-students": (MISSING | {"alignment": "students", "guide_dim": None}, "missing, no guide"),
     "no-picture-in-the-second": (MISSING, "no picture in the second"),
     "no-picture-at-all-bank": (MISSING | {"negatives": "bank"}, "no picture at all"),
+    "relation": ({"readout": "relation"}, ""),
+    "relation-alpha-0-missing": (
+        MISSING | {"readout": "relation", "alpha": 0.0, "guide_dim": None},
+        "missing, no guide",
+    ),
     "targets": ({"targets": [target.to_dict() for target in TARGETS]}, "targets"),
     "baseline": ({"baseline": "dr_net", "use_knowledge": True, "guide_dim": None}, "no guide, knowledge"),
 }

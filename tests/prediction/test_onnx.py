@@ -89,6 +89,23 @@ def test_models_of_one_modality(modality: str, tiny_bert_dir: Path, tiny_vit_dir
         assert b.probabilities == pytest.approx(a.probabilities, abs=1e-4)
 
 
+@pytest.mark.parametrize("fusion", ["cross_attention", "late"])
+def test_agreement_of_an_exported_model(fusion: str, tiny_bert_dir: Path, tiny_vit_dir: Path, tmp_path: Path) -> None:
+    directory = save(tmp_path / "model", tiny_bert_dir, tiny_vit_dir, fusion=fusion, readout="relation", guide_dim=5)
+    assert export_onnx(directory, tmp_path / "exported").max_difference < 1e-4
+    rows = [Post(row["text"], str(tmp_path / row["image"])) for row in make_posts(tmp_path, 7)]
+    rows[2] = Post("", None)
+    plain = PostClassifier.load(directory, batch_size=3)
+    exported = PostClassifier.load(tmp_path / "exported", batch_size=3, engine="onnx")
+    assert plain.has_agreement
+    assert exported.has_agreement
+    for number, (a, b) in enumerate(zip(plain(rows), exported(rows), strict=True)):
+        assert b.probabilities == pytest.approx(a.probabilities, abs=1e-4)
+        assert (a.agreement is None) == (b.agreement is None) == (number == 2)
+        assert b.agreement == (a.agreement and pytest.approx(a.agreement, abs=1e-4))
+        assert a.agreement is None or -1 <= a.agreement <= 1
+
+
 def test_the_command_line(run: Path, posts: Any, tmp_path: Path) -> None:
     source = write_csv(tmp_path / "posts.csv", posts)
     shown = {}

@@ -159,7 +159,7 @@ def test_pictures_are_decoded_a_bounded_way_ahead(
 
     def watch(self: TorchRuntime, inputs: Any) -> Any:
         ahead.append(len(decoded) - 4 * len(ahead))
-        return np.zeros((len(inputs["input_ids"]), 2)), np.zeros((len(inputs["input_ids"]), 16))
+        return RuntimeOutput(np.zeros((len(inputs["input_ids"]), 2)), np.zeros((len(inputs["input_ids"]), 16)))
 
     monkeypatch.setattr(PostClassifier, "_pixels", counted)
     monkeypatch.setattr(TorchRuntime, "__call__", watch)

@@ -13,6 +13,7 @@ import pytest
 from clfa.errors import DataError
 from clfa.jobs import process
 from clfa.jobs.plan import PLAN, RECORDS
+from clfa.prediction.engines.base import RuntimeOutput
 from clfa.prediction.engines.torch_engine import TorchRuntime
 from clfa.prediction.post import Post
 from clfa.prediction.post_classifier import PostClassifier
@@ -120,7 +121,7 @@ def test_memory_does_not_grow_with_the_file(
 
     def watch(self: TorchRuntime, inputs: Any) -> Any:
         predicted.append((len(inputs["input_ids"]), read[0]))
-        return np.zeros((len(inputs["input_ids"]), 2)), np.zeros((len(inputs["input_ids"]), 16))
+        return RuntimeOutput(np.zeros((len(inputs["input_ids"]), 2)), np.zeros((len(inputs["input_ids"]), 16)))
 
     monkeypatch.setattr(process, "piece_rows", counted)
     monkeypatch.setattr(TorchRuntime, "__call__", watch)

@@ -86,6 +86,22 @@ def test_targets(names: list[str], labels: list[str], flat: dict[str, object]) -
     assert ("targets" in outcome.values) == (len(names) > 1)
 
 
+@pytest.mark.parametrize("names", [["label"], ["label", "score"]])
+def test_agreement(names: list[str]) -> None:
+    targets = [target for target in TARGETS if target.name in names]
+    found = {name: FOUND[name] for name in names}
+    schema = prediction_shape(targets, has_agreement=True).schema
+    assert schema.field("agreement").type == pa.float64()
+    assert schema.remove(schema.get_field_index("agreement")) == prediction_shape(targets).schema
+    outcome = prediction_outcome(Prediction(None, {}, targets=found, agreement=0.12345678))
+    assert outcome.values["agreement"] == 0.123457
+    flat = flat_prediction(outcome.values)
+    assert flat["agreement"] == 0.123457
+    assert list(flat) == schema.names
+    # A post without text or image has none.
+    assert "agreement" not in prediction_outcome(Prediction(None, {}, targets=found)).values
+
+
 def test_failures() -> None:
     outcome = prediction_outcome(Prediction(None, {}, error="no such file", reason="missing image"))
     assert outcome == Outcome({"prediction": None}, "no such file", "missing image")

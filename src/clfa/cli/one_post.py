@@ -41,6 +41,8 @@ def predict_one(run: str, text: str | None, image: str | None, engine: str = "to
         if len(classifier.targets) > 1:
             typer.echo(f"{name}:")
         _show(found.value, found.probabilities or {})
+    if prediction.agreement is not None:
+        typer.echo(f"agreement of text and image: {prediction.agreement:.2f}")
 
 
 def _show(label: Any, probabilities: Mapping[str, float]) -> None:

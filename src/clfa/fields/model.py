@@ -35,6 +35,9 @@ class ModelFields:
         classifier_dropout: Dropout probability before the classifier.
         pooling: Name in :data:`clfa.modeling.pooling.POOLINGS`: ``mean`` (masked), ``cls`` ([CLS] through a tanh layer)
             or ``max`` (masked).
+        readout: Name in :data:`clfa.modeling.readout.READOUTS`: ``pooled`` (the classifier alone, as in the paper) or
+            ``relation`` (the classifier, and how the aligned text and image agree).
+        readout_options: Options of the readout.
         use_knowledge: Whether to use the knowledge stream, which shares the text encoder and text projection.
         allow_missing_modalities: Whether samples may have no text or no image; a learned token replaces the missing
             one.
@@ -69,6 +72,8 @@ class ModelFields:
     attention_probs_dropout_prob: Share = 0.1
     classifier_dropout: Share = 0.1
     pooling: str = "mean"
+    readout: str = "pooled"
+    readout_options: dict[str, Any] | None = None
     use_knowledge: bool = False
     allow_missing_modalities: bool = False
     modality_dropout: Share = 0.0

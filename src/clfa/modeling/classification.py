@@ -9,11 +9,14 @@ from transformers import AutoModelForSequenceClassification, PreTrainedModel
 from clfa.modeling.alignment import ALIGNMENTS, AlignmentInputs, GuideBank
 from clfa.modeling.base import CLFAPreTrainedModel
 from clfa.modeling.configuration import CLFAConfig
-from clfa.modeling.fusion import stream_names
+from clfa.modeling.fusion import Stream, stream_names
 from clfa.modeling.gather import at_least_float32, gather_rows, process_count, total
 from clfa.modeling.model import CLFAModel
 from clfa.modeling.outputs import CLFAClassifierOutput, CLFAModelOutput
 from clfa.modeling.pooling import masked_mean
+from clfa.modeling.readout import Student
+from clfa.modeling.readout.agreement import agreement
+from clfa.modeling.readout.build import build_readout
 from clfa.modeling.task_loss import TaskLoss
 
 
@@ -65,6 +68,7 @@ class CLFAForClassification(CLFAPreTrainedModel):
             )
         else:
             self.classifier = nn.Linear(config.hidden_size, len(config.label_names))
+        self.readout = build_readout(config)
         self.aligner = ALIGNMENTS.get(config.alignment)(config.temperature)
         self.guide_bank: GuideBank | None = None
         self.task_loss = TaskLoss(config)
@@ -94,18 +98,16 @@ class CLFAForClassification(CLFAPreTrainedModel):
             guide_index: Row of each sample in ``guide_bank`` (B,), for ``negatives="bank"``.
 
         Returns:
-            Logits, losses and embeddings. ``loss = alpha * (text + image alignment) + beta * classification``, with
-            the terms that the inputs allow, and in training a baseline's own loss.
+            Logits, losses, embeddings and agreement. ``loss = alpha * (text + image alignment) + beta *
+            classification``, with the terms that the inputs allow, and in training a baseline's own loss.
             In training by several processes the losses are those of their whole batch (:mod:`clfa.modeling.gather`).
         """
         output = self.clfa(input_ids, attention_mask, token_type_ids, pixel_values, labels=labels, **streams)
-        logits = self._logits(output)
-        students = {
-            name: self.alignment[name](embeds) if embeds is not None and name in self.alignment else embeds
-            for name, embeds in (("text", output.text_embeds), ("image", output.image_embeds))
-        }
+        students = self._students(output)
+        embeds = {name: student.embeds for name, student in students.items()}
+        logits = self.readout(self._logits(output), students)
         alignment = self._align(
-            {name: student for name, student in students.items() if student is not None},
+            embeds,
             {"text": guide_text_embeds, "image": guide_image_embeds},
             {"text": output.text_present, "image": output.image_present},
             guide_index,
@@ -126,10 +128,29 @@ class CLFAForClassification(CLFAPreTrainedModel):
             loss_text_alignment=alignment.get("text"),
             loss_image_alignment=alignment.get("image"),
             loss_auxiliary=auxiliary,
-            text_embeds=students["text"],
-            image_embeds=students["image"],
+            text_embeds=embeds.get("text"),
+            image_embeds=embeds.get("image"),
             pooler_output=output.pooler_output,
+            agreement=agreement(students["text"], students["image"]) if self.readout.compares else None,
         )
+
+    def _students(self, output: CLFAModelOutput) -> dict[str, Student]:
+        students = {}
+        for name, embeds, present in (
+            ("text", output.text_embeds, output.text_present),
+            ("image", output.image_embeds, output.image_present),
+        ):
+            if embeds is not None:
+                tokens: Stream | None = None
+                if self.readout.reads_tokens and output.streams is not None:
+                    stream = output.streams[name]
+                    tokens = stream._replace(hidden=self._aligned(name, stream.hidden))
+                students[name] = Student(self._aligned(name, embeds), tokens, present)
+        return students
+
+    def _aligned(self, name: str, vectors: torch.Tensor) -> torch.Tensor:
+        """Map projected vectors of a modality (..., ``hidden_size``) to the guide's width, if it is another one."""
+        return self.alignment[name](vectors) if name in self.alignment else vectors
 
     def _losses_everywhere(
         self, logits: torch.Tensor, labels: torch.Tensor, auxiliary: torch.Tensor | None

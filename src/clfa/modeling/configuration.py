@@ -58,6 +58,7 @@ class CLFAConfig(PreTrainedConfig, ModelFields):
         "text_embeds",
         "image_embeds",
         "pooler_output",
+        "agreement",
     ]
 
     text_config: dict[str, Any] | PreTrainedConfig | None = None

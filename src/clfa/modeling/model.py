@@ -185,6 +185,7 @@ class CLFAModel(CLFAPreTrainedModel):
             if self.config.use_knowledge and knowledge_features is not None:
                 features["knowledge"] = Stream(knowledge_features, knowledge_attention_mask, knowledge_bias)
         students: dict[str, torch.Tensor] = {}
+        streams: dict[str, Stream] | None = None
         auxiliary: torch.Tensor | None = None
         if self.config.baseline is not None:
             fused = self.baseline(features)
@@ -203,6 +204,7 @@ class CLFAModel(CLFAPreTrainedModel):
             text_present=present.get("text"),
             image_present=present.get("image"),
             loss_auxiliary=auxiliary,
+            streams=streams,
         )
 
     def _project(self, name: str, stream: Stream) -> Stream:

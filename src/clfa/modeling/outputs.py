@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import torch
 from transformers.utils.generic import ModelOutput
 
+from clfa.modeling.fusion.base import Stream
+
 
 @dataclass
 class CLFAModelOutput(ModelOutput):
@@ -21,6 +23,8 @@ class CLFAModelOutput(ModelOutput):
         text_present: Whether each sample has a text (B,); ``None`` in models that do not allow missing modalities.
         image_present: The same for the image.
         loss_auxiliary: A baseline's own loss, in training with labels; scalar.
+        streams: Projected tokens by stream (``text``, ``image``, ``knowledge``), each (B, N, D) with its mask; ``None``
+            in a baseline.
     """
 
     last_hidden_state: torch.Tensor | None = None
@@ -31,6 +35,7 @@ class CLFAModelOutput(ModelOutput):
     text_present: torch.Tensor | None = None
     image_present: torch.Tensor | None = None
     loss_auxiliary: torch.Tensor | None = None
+    streams: dict[str, Stream] | None = None
 
 
 @dataclass
@@ -49,6 +54,8 @@ class CLFAClassifierOutput(ModelOutput):
         text_embeds: Text student as compared with the guide (B, D).
         image_embeds: Image student as compared with the guide (B, D).
         pooler_output: Fused vector that the classifier reads (B, ``hidden_size``).
+        agreement: Cosine of ``text_embeds`` and ``image_embeds`` (B,), NaN where a modality is missing; ``None`` for
+            readouts that do not compare them.
     """
 
     loss: torch.Tensor | None = None
@@ -61,3 +68,4 @@ class CLFAClassifierOutput(ModelOutput):
     text_embeds: torch.Tensor | None = None
     image_embeds: torch.Tensor | None = None
     pooler_output: torch.Tensor | None = None
+    agreement: torch.Tensor | None = None

@@ -38,6 +38,8 @@ class Prediction:
         error: Error message if there is no prediction, else ``None``.
         reason: Short name of the kind of failure, as in data checks, for counting.
         targets: Predictions by target name; ``None`` on failure.
+        agreement: How well text and image agree, from -1 to 1: the cosine of their aligned vectors. ``None`` on
+            failure, where one of them is missing, and for models whose readout does not compare them.
     """
 
     label: Any
@@ -46,3 +48,4 @@ class Prediction:
     error: str | None = None
     reason: str | None = None
     targets: dict[str, TargetPrediction] | None = None
+    agreement: float | None = None

@@ -11,6 +11,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from functools import cached_property
+from math import isnan
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +22,7 @@ from clfa.data.image_check import MISSING, UNREADABLE
 from clfa.data.images import MissingImageError, image_name, load_image
 from clfa.errors import DataError, ImageError
 from clfa.modeling import CLFAForClassification
+from clfa.modeling.readout import READOUTS
 from clfa.prediction.engines import ENGINES
 from clfa.prediction.engines.base import Precision, Runtime
 from clfa.prediction.engines.torch_engine import TorchRuntime
@@ -138,6 +140,11 @@ class PostClassifier:
         """
         return self.runtime.model  # type: ignore[attr-defined]
 
+    @property
+    def has_agreement(self) -> bool:
+        """Whether predictions have the agreement of text and image: the model's readout compares them."""
+        return bool(READOUTS.get(self.config.readout).compares)
+
     @cached_property
     def fingerprint(self) -> str:
         """Hexadecimal digest of everything that affects predictions: runtime, tokenizer, image processor, lengths.
@@ -233,9 +240,12 @@ class PostClassifier:
             inputs = dict(self.processor(text=texts, knowledge=knowledge if self.config.use_knowledge else None))
             if self.processor.image_processor is not None:
                 inputs.update(self.processor.image_inputs([found.pixels for _, found in kept]))
-            logits, embeddings = self.runtime(inputs)
-            for (position, _), found, embedding in zip(kept, self._interpret(logits), embeddings, strict=True):
-                results[position] = replace(found, embedding=embedding)
+            output = self.runtime(inputs)
+            agreements = [None] * len(kept) if output.agreement is None else output.agreement.tolist()
+            rows = zip(kept, self._interpret(output.logits), output.embeddings, agreements, strict=True)
+            for (position, _), found, embedding, agreement in rows:
+                known = None if agreement is None or isnan(agreement) else agreement
+                results[position] = replace(found, embedding=embedding, agreement=known)
         return [result for result in results if result is not None]
 
     def _interpret(self, logits: np.ndarray) -> list[Prediction]:

@@ -56,7 +56,8 @@ def predict_file(
         model: Run folder, model directory or hub id; or a loaded model, which predicts in this process.
         source: File, folder or glob pattern of tables.
         output: A file: ``.jsonl`` with the row's id, ``prediction``, ``probabilities`` and, for a row that failed,
-            ``error`` (with several targets the two in the middle stand under ``targets`` and the target's name);
+            ``error`` (with several targets the two in the middle stand under ``targets`` and the target's name); from
+            models whose readout compares text and image also ``agreement``;
             ``.csv`` or ``.parquet`` with the flat columns of :func:`clfa.prediction.records.prediction_shape`. Or a
             folder, for Parquet files of such columns, and ``source``, ``row`` and ``reason``.
         text: Text column; as in the training table when not given, or else one of a usual name.

@@ -74,7 +74,7 @@ class PredictWorker(Worker):
 
         self._classifier = classifier
         self.unreadable = NO_PREDICTION
-        self.shape = prediction_shape(classifier.targets)
+        self.shape = prediction_shape(classifier.targets, classifier.has_agreement)
         reads_image = classifier.processor.image_processor is not None
         looks = classifier.knowledge is not None and classifier.knowledge.reads_images
         reads = {"text": classifier.processor.tokenizer is not None, "image": reads_image or looks}

@@ -15,18 +15,20 @@ from clfa.targets.target import Target
 _TYPES = {"text": pa.string(), "texts": pa.list_(pa.string()), "number": pa.float64()}
 # Values of a row without a prediction.
 NO_PREDICTION = {"prediction": None}
+AGREEMENT = "agreement"
 
 
-def prediction_shape(targets: Sequence[Target]) -> ResultShape:
+def prediction_shape(targets: Sequence[Target], has_agreement: bool = False) -> ResultShape:
     """Return the format of a model's predictions, with their flat columns.
 
     The columns are ``prediction`` and ``probability_CLASS`` for each class, with the prefix ``TARGET.`` if there are
-    several targets.
+    several targets; then ``agreement``, if the model has it.
 
     Args:
         targets: Targets of the model.
+        has_agreement: Whether the model's readout compares text and image.
     """
-    columns = prediction_columns(targets)
+    columns = prediction_columns(targets) | ({AGREEMENT: "number"} if has_agreement else {})
     return ResultShape(pa.schema([pa.field(name, _TYPES[kind]) for name, kind in columns.items()]), flat_prediction)
 
 
@@ -37,11 +39,16 @@ def flat_prediction(record: Mapping[str, Any]) -> dict[str, Any]:
     for prefix, part in parts.items():
         flat[f"{prefix}prediction"] = part.get("prediction")
         flat |= {f"{prefix}probability_{name}": p for name, p in part.get("probabilities", {}).items()}
+    if AGREEMENT in record:
+        flat[AGREEMENT] = record[AGREEMENT]
     return flat
 
 
 def prediction_outcome(prediction: Prediction) -> Outcome:
-    """Return a prediction as an outcome: ``prediction`` and ``probabilities``, or these by target."""
+    """Return a prediction as an outcome: ``prediction`` and ``probabilities``, or these by target; ``agreement``."""
     if prediction.targets is None:
         return Outcome(dict(NO_PREDICTION), prediction.error, prediction.reason)
-    return Outcome(prediction_record(prediction.targets), labels=predicted_classes(prediction.targets))
+    record = prediction_record(prediction.targets)
+    if prediction.agreement is not None:
+        record[AGREEMENT] = round(prediction.agreement, 6)
+    return Outcome(record, labels=predicted_classes(prediction.targets))

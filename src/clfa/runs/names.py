@@ -9,6 +9,7 @@ from clfa.modeling.alignment import ALIGNMENTS
 from clfa.modeling.baselines import BASELINES
 from clfa.modeling.fusion import FUSIONS
 from clfa.modeling.pooling import POOLINGS
+from clfa.modeling.readout.build import check_readout
 from clfa.recipe import Recipe
 from clfa.targets import METRICS
 from clfa.training.alpha_schedules import ALPHA_SCHEDULES
@@ -18,13 +19,16 @@ def check_names(recipe: Recipe) -> None:
     """Check that all names in the recipe are registered, before any work is done.
 
     Raises:
-        RecipeError: When a reader, fusion, alignment, pooling, schedule, baseline, guide,
+        RecipeError: When a reader, fusion, alignment, pooling, readout, schedule, baseline, guide,
             knowledge source or lexicon of that name does not exist.
+        ModelError: When the readout compares text and image, and the model has no two students.
     """
     READERS.get(recipe.data.reader)
     FUSIONS.get(recipe.model.fusion)
     ALIGNMENTS.get(recipe.model.alignment)
     POOLINGS.get(recipe.model.pooling)
+    both = recipe.model.text_encoder is not None and recipe.model.vision_encoder is not None
+    check_readout(recipe.model.readout, recipe.model.baseline, both)
     ALPHA_SCHEDULES.get(recipe.training.alpha_schedule)
     if recipe.model.baseline is not None:
         BASELINES.get(recipe.model.baseline)

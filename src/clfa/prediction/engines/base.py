@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
-from typing import TYPE_CHECKING, ClassVar, Literal, Protocol
+from typing import TYPE_CHECKING, ClassVar, Literal, NamedTuple, Protocol
 
 import numpy as np
 import torch
@@ -19,6 +19,21 @@ if TYPE_CHECKING:
     from clfa.processing.processor import CLFAProcessor
 
 Precision = Literal["auto", "fp32", "bf16"]
+
+
+class RuntimeOutput(NamedTuple):
+    """Outputs of a model on a batch, float32.
+
+    Args:
+        logits: (B, L).
+        embeddings: Fused vectors (B, ``hidden_size``).
+        agreement: Cosine of the aligned text and image (B,), NaN where one is missing; ``None`` for models whose
+            readout does not compare them.
+    """
+
+    logits: np.ndarray
+    embeddings: np.ndarray
+    agreement: np.ndarray | None = None
 
 
 class Runtime(Protocol):
@@ -38,8 +53,8 @@ class Runtime(Protocol):
     def busy(self) -> AbstractContextManager[None]:
         """Return a context for many batches in a row, in which one-time preparation for speed pays."""
 
-    def __call__(self, inputs: Mapping[str, torch.Tensor]) -> tuple[np.ndarray, np.ndarray]:
-        """Return logits (B, L) and fused vectors (B, ``hidden_size``), float32, of a batch from the processor."""
+    def __call__(self, inputs: Mapping[str, torch.Tensor]) -> RuntimeOutput:
+        """Return the model's outputs on a batch from the processor."""
 
 
 class Engine(ABC):

@@ -9,18 +9,19 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 
 from clfa.cpu import busy
 from clfa.errors import ModelError
 from clfa.modeling import CLFAConfig
-from clfa.prediction.engines.base import Engine, Precision
+from clfa.prediction.engines.base import Engine, Precision, RuntimeOutput
 from clfa.pretrained import pretrained
 from clfa.processing.processor import CLFAProcessor
 
 MODEL_FILE, REPORT_FILE, SUBFOLDER = "model.onnx", "export.json", "onnx"
 OUTPUTS = ("logits", "pooler_output")
+# A third output of models whose readout compares text and image.
+AGREEMENT = "agreement"
 _BLOCK = 1 << 20
 
 
@@ -51,6 +52,7 @@ class OnnxRuntime:
         except Exception as error:  # ONNX Runtime raises its own types.
             raise ModelError(f"{path} cannot be loaded by ONNX Runtime: {error}") from error
         self.inputs = [node.name for node in self.session.get_inputs()]
+        self.outputs = [node.name for node in self.session.get_outputs()]
 
     @property
     def fingerprint(self) -> str:
@@ -66,11 +68,12 @@ class OnnxRuntime:
         """See :class:`clfa.prediction.engines.base.Runtime`; an exported model needs no preparation."""
         return busy()
 
-    def __call__(self, inputs: Mapping[str, torch.Tensor]) -> tuple[np.ndarray, np.ndarray]:
+    def __call__(self, inputs: Mapping[str, torch.Tensor]) -> RuntimeOutput:
         """See :class:`clfa.prediction.engines.base.Runtime`."""
         feeds = {name: inputs[name].numpy() for name in self.inputs}
-        logits, pooled = self.session.run(list(OUTPUTS), feeds)
-        return logits, pooled
+        found = dict(zip(self.outputs, self.session.run(self.outputs, feeds), strict=True))
+        logits, embeddings = (found[name] for name in OUTPUTS)
+        return RuntimeOutput(logits, embeddings, found.get(AGREEMENT))
 
     @property
     def report(self) -> dict[str, Any]:

@@ -15,7 +15,7 @@ import torch
 from clfa.cpu import busy
 from clfa.devices import best_device, resolve_precision
 from clfa.modeling import CLFAConfig, CLFAForClassification
-from clfa.prediction.engines.base import Engine, Precision
+from clfa.prediction.engines.base import Engine, Precision, RuntimeOutput
 from clfa.pretrained import pretrained_model
 from clfa.processing.processor import CLFAProcessor
 from clfa.runs.run_folder import RunFolder, is_run_folder
@@ -53,12 +53,16 @@ class TorchRuntime:
         return busy(self.model if lower else None)
 
     @torch.inference_mode()
-    def __call__(self, inputs: Mapping[str, torch.Tensor]) -> tuple[np.ndarray, np.ndarray]:
+    def __call__(self, inputs: Mapping[str, torch.Tensor]) -> RuntimeOutput:
         """See :class:`clfa.prediction.engines.base.Runtime`."""
         kind = torch.device(self.device).type
         with torch.autocast(kind, torch.bfloat16) if self.precision == "bf16" else nullcontext():
             output = self.model(**{name: tensor.to(self.device) for name, tensor in inputs.items()})
-        return output.logits.float().cpu().numpy(), output.pooler_output.float().cpu().numpy()
+        return RuntimeOutput(
+            _array(output.logits),
+            _array(output.pooler_output),
+            None if output.agreement is None else _array(output.agreement),
+        )
 
 
 class TorchEngine(Engine):
@@ -74,6 +78,10 @@ class TorchEngine(Engine):
             model = pretrained_model(CLFAForClassification, path)
             processor = CLFAProcessor.from_pretrained(path)
         return TorchRuntime(model, precision), processor
+
+
+def _array(tensor: torch.Tensor) -> np.ndarray:
+    return tensor.float().cpu().numpy()
 
 
 def config_text(config: CLFAConfig) -> str:
