@@ -14,6 +14,7 @@ from clfa.cpu.linear import Linear
 from clfa.data.images import load_image
 from clfa.errors import ModelError
 from clfa.modeling import CLFAForClassification
+from clfa.prediction.engines.base import RuntimeOutput
 from clfa.prediction.engines.torch_engine import TorchRuntime
 from clfa.prediction.post import Post, Prediction
 from clfa.prediction.post_classifier import PostClassifier
