@@ -26,6 +26,10 @@ def guess_reader(path: Path) -> str | None:
         return "mmsd"
     if any((path / folder / "valid.json").is_file() for folder in (".", "mmsd2", "text_json_final")):
         return "mmsd2"
+    if (path / "flickr8k.TrainImages.txt").is_file():
+        return "flickr8k-match"
+    if (path / "annotations" / "train.jsonl").is_file():
+        return "harmeme"
     files = [entry for entry in path.iterdir() if entry.is_file()]
     if any(entry.name in ("metadata.csv", "metadata.jsonl") for entry in files):
         return "image-folder"

@@ -58,4 +58,14 @@ PUBLISHED: dict[str, Published] = {
         classes={ALL: {"negative": 1298, "neutral": 4408, "positive": 11318}},
         lines={ALL: 19600},
     ),
+    "harmeme": Published(
+        source="Pramanick et al. 2021 (Harm-C)",
+        kept={"train": 3013, "validation": 177, "test": 354},
+        classes={
+            "train": {"not harmful": 1949, "harmful": 1064},
+            "validation": {"not harmful": 116, "harmful": 61},
+            "test": {"not harmful": 230, "harmful": 124},
+        },
+        lines={"train": 3013, "validation": 177, "test": 354},
+    ),
 }
