@@ -101,7 +101,10 @@ class GuideRecipe(BaseModel):
         name: ``clip``, ``fitted``, ``conse`` or ``none``.
         where: Condition on the labelled pairs that the guide is fitted on and checked with, ``TARGET=CLASS`` or
             ``TARGET!=CLASS``, for instance ``label=match``; ``null`` for all. It does not concern unlabelled pairs.
-        use_unlabelled: Whether to use pairs without a label to fit a guide.
+        use_unlabelled: Whether to use the data's pairs without a label to fit a guide.
+        pairs: Tables of further pairs to fit a guide on: files, folders of them or patterns. Labels in them are not
+            read. Pairs with a text or an image of the validation or test split are left out.
+        own_pairs: Whether to fit a guide on the pairs of the data; ``false`` for those of ``pairs`` alone.
         shuffle: Whether to permute the guide embeddings of the training samples, as a control experiment.
 
     Further keys are options of the guide, checked by it (``model`` of ``clip``; ``path``, ``dim``, ``epochs``, ... of
@@ -113,7 +116,20 @@ class GuideRecipe(BaseModel):
     name: str = "clip"
     where: str | None = None
     use_unlabelled: bool = True
+    pairs: list[str] = Field(default_factory=list)
+    own_pairs: bool = True
     shuffle: bool = False
+
+    @field_validator("pairs", mode="before")
+    @classmethod
+    def _places(cls, value: Any) -> Any:
+        return [value] if isinstance(value, str) else value
+
+    @model_validator(mode="after")
+    def _some_pairs(self) -> GuideRecipe:
+        if not (self.own_pairs or self.pairs):
+            raise ValueError("own_pairs=false leaves no pairs to fit a guide on; name tables of others in pairs")
+        return self
 
     @property
     def options(self) -> dict[str, Any]:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import logging
+import tracemalloc
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -112,14 +113,14 @@ def test_embeddings_are_the_maps_on_whitened_features(context: GuideContext, enc
     guide = FittedGuide.from_context(context, **OPTIONS)
     text, image = (encoder.features[FIT:] for encoder in encoders)
     whitened = guide.image_whitenings[0]
-    assert guide.text_map.shape == (20, 16)
+    assert guide.text_map.weight.shape == (20, 16)
     np.testing.assert_allclose(
         guide.embed_texts(held_out.texts),
-        (text - guide.text_whitening.mean) @ guide.text_whitening.map @ guide.text_map,
+        (text - guide.text_whitening.mean) @ guide.text_whitening.map @ guide.text_map.weight,
         atol=1e-4,
     )
     np.testing.assert_allclose(
-        guide.embed_images(held_out.images), (image - whitened.mean) @ whitened.map @ guide.image_map, atol=1e-4
+        guide.embed_images(held_out.images), (image - whitened.mean) @ whitened.map @ guide.image_map.weight, atol=1e-4
     )
 
 
@@ -127,22 +128,22 @@ def test_the_seed_decides(context: GuideContext, tmp_path: Path) -> None:
     options = {**OPTIONS, "epochs": 2}
     places = [replace(context, cache=tmp_path / str(n), seed=seed) for n, seed in enumerate((7, 7, 8))]
     first, same, other = (FittedGuide.from_context(place, **options) for place in places)
-    assert np.array_equal(first.text_map, same.text_map)
-    assert np.array_equal(first.image_map, same.image_map)
+    assert np.array_equal(first.text_map.weight, same.text_map.weight)
+    assert np.array_equal(first.image_map.weight, same.image_map.weight)
     assert first.fingerprint == same.fingerprint
-    assert not np.allclose(first.text_map, other.text_map)
+    assert not np.allclose(first.text_map.weight, other.text_map.weight)
     assert first.fingerprint != other.fingerprint
 
 
 def test_a_guide_is_fitted_once(context: GuideContext, monkeypatch: pytest.MonkeyPatch) -> None:
     fits = []
-    fit = fitted.fit_linear_maps
+    fit = fitted.fit_maps
 
     def counted(*args: Any) -> Any:
         fits.append(args)
         return fit(*args)
 
-    monkeypatch.setattr(fitted, "fit_linear_maps", counted)
+    monkeypatch.setattr(fitted, "fit_maps", counted)
     options = {**OPTIONS, "epochs": 1}
     first = FittedGuide.from_context(context, **options)
     again = FittedGuide.from_context(context, **options)
@@ -214,7 +215,7 @@ def test_too_few_pairs(context: GuideContext, pairs: Pairs | None) -> None:
 
 def test_the_fewest_pairs_suffice(context: GuideContext) -> None:
     guide = FittedGuide.from_context(replace(context, pairs=numbered(range(16))), epochs=1)
-    assert guide.text_map.shape == (15, 128)
+    assert guide.text_map.weight.shape == (15, 128)
     assert np.isfinite(guide.embed_texts(held_out.texts)).all()
 
 
@@ -255,7 +256,7 @@ def test_class_names_enter_where_the_vision_encoder_has_them(
     # 12 pooled features and, of 3 posteriors that add up to 1, two directions.
     pooled, vectors = guide.image_whitenings
     assert vectors.mean.shape == (16,)
-    assert guide.image_map.shape == (pooled.map.shape[1] + vectors.map.shape[1], 128)
+    assert guide.image_map.weight.shape == (pooled.map.shape[1] + vectors.map.shape[1], 128)
     loaded = FittedGuide.from_context(context, epochs=1)
     assert np.array_equal(loaded.embed_images(images), guide.embed_images(images))
     assert loaded.fingerprint == guide.fingerprint
@@ -268,3 +269,95 @@ def test_class_names_enter_where_the_vision_encoder_has_them(
     assert plain.conse is None
     assert "fitted guide without ConSE vectors" in caplog.text
     assert plain.fingerprint == without.fingerprint
+
+
+def test_other_pairs_are_fitted_on_too(context: GuideContext) -> None:
+    options = {**OPTIONS, "epochs": 1}
+    whole = FittedGuide.from_context(context, **options)
+    chunks = [numbered(range(100, 250)), numbered(range(250, FIT))]
+    both = FittedGuide.from_context(replace(context, pairs=numbered(range(100)), other_pairs=chunks), **options)
+    alone = FittedGuide.from_context(replace(context, pairs=None, other_pairs=chunks), **options)
+    assert both.fingerprint == whole.fingerprint
+    assert alone.fingerprint != whole.fingerprint
+    fewer = replace(context, pairs=numbered(range(100, FIT)), cache=context.cache / "b")
+    assert FittedGuide.from_context(fewer, **options).fingerprint == alone.fingerprint
+    with pytest.raises(DataError, match="at least 16 image-text pairs; the data has 9"):
+        FittedGuide.from_context(replace(context, pairs=numbered(range(4)), other_pairs=[numbered(range(4, 9))]))
+
+
+def test_a_saved_guide_takes_no_other_pairs(context: GuideContext, tmp_path: Path) -> None:
+    with pytest.raises(RecipeError, match=r"leave out guide\.pairs or guide\.path"):
+        FittedGuide.from_context(replace(context, other_pairs=[]), path=str(tmp_path))
+
+
+def test_hidden_units_are_saved(context: GuideContext, tmp_path: Path) -> None:
+    options = {**OPTIONS, "map": "mlp", "hidden_size": 24}
+    guide = FittedGuide.from_context(context, **options)
+    assert guide.text_map.weight.shape == (20 + 24, 16)
+    assert not retrieval_report(*guide.embed_pairs(held_out, context.cache)).near_chance
+    guide.save(tmp_path / "saved")
+    loaded = FittedGuide.from_context(replace(context, pairs=None), path=str(tmp_path / "saved"))
+    assert loaded.fingerprint == guide.fingerprint
+    assert np.array_equal(loaded.embed_images(held_out.images), guide.embed_images(held_out.images))
+
+
+def test_many_pairs_are_fitted_on_from_a_file(context: GuideContext, monkeypatch: pytest.MonkeyPatch) -> None:
+    small = FittedGuide.from_context(context, **OPTIONS)
+    monkeypatch.setattr(fitted, "IN_MEMORY_PAIRS", FIT - 1)
+    monkeypatch.setattr(fitted, "_CHUNK", 150)
+    inputs: list[Any] = []
+    fit = fitted.fit_maps
+    monkeypatch.setattr(fitted, "fit_maps", lambda *given: inputs.extend(given) or fit(*given))
+    large = FittedGuide.from_context(replace(context, cache=context.cache / "large"), **OPTIONS)
+    assert isinstance(inputs[0], np.memmap)
+    assert inputs[0].shape == inputs[1].shape == (FIT, 20)
+    assert not list((context.cache / "large").glob("tmp*"))
+    # The components are the same up to their signs; the random start of the maps is not turned with them.
+    for one, other in (
+        (small.text_whitening, large.text_whitening),
+        (small.image_whitenings[0], large.image_whitenings[0]),
+    ):
+        signs = np.sign((one.map * other.map).sum(axis=0))
+        np.testing.assert_allclose(one.map, other.map * signs, rtol=2e-2, atol=1e-4)
+    ranks = [retrieval_report(*guide.embed_pairs(held_out, context.cache)).median_rank for guide in (small, large)]
+    assert max(ranks) < 6
+
+
+@pytest.mark.slow
+def test_the_memory_does_not_grow_with_the_pairs(tmp_path: Path) -> None:
+    """200,000 pairs have 307 MB of features; a fit on them needs little more memory than one on a quarter of them."""
+    width = 192
+    rows = np.lib.format.open_memmap(tmp_path / "features.npy", "w+", np.float32, (200_000, 2 * width))
+    random = np.random.default_rng(0)
+    for start in range(0, len(rows), 10_000):
+        latent = random.normal(size=(10_000, 8))
+        rows[start : start + 10_000] = latent @ random.normal(size=(8, 2 * width)) + random.normal(
+            size=(10_000, 2 * width)
+        )
+
+    class Rows:
+        def __init__(self, side: int) -> None:
+            self.fingerprint, self.features = str(side), rows[:, side * width : (side + 1) * width]
+
+        def ensure_pooled(self, contents: Sequence[Any], keys: Sequence[bytes]) -> None:
+            pass
+
+        def pooled_matrix(self, keys: Sequence[bytes]) -> np.ndarray:
+            return np.array(self.features[[int(key) for key in keys]])
+
+    def peak(count: int) -> int:
+        keys = [b"%016d" % number for number in range(count)]
+        pairs = Pairs([""] * count, [b""] * count, keys, keys)
+        sides: list[Any] = [Rows(0), Rows(1)]
+        context = GuideContext(tmp_path / str(count), text_features=sides[0], image_features=sides[1], pairs=pairs)
+        tracemalloc.start()
+        guide = FittedGuide.from_context(context, epochs=1, conse=False, batch_size=1000)
+        found = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        assert guide.text_map.weight.shape == (128, 128)
+        return found
+
+    small, large = peak(50_000), peak(200_000)
+    # Lists and joined keys: 40 bytes a pair and side.
+    assert large - small < 30e6
+    assert large < 90e6

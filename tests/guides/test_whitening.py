@@ -60,3 +60,24 @@ def test_equal_rows_have_no_direction() -> None:
 def test_one_row_is_an_error() -> None:
     with pytest.raises(ValueError, match="whitening needs at least two samples"):
         Whitening.fit(np.ones((1, 3), np.float32), components=2)
+
+
+@given(st.integers(0, 1000), st.integers(1, 70))
+@settings(max_examples=20, deadline=None)
+def test_chunks_give_the_same_map(seed: int, size: int) -> None:
+    features = correlated(60, 5, seed) + np.float32(1000)
+    whole = Whitening.fit(features, components=4)
+    parts = Whitening.fit_chunks((features[start : start + size] for start in range(0, 60, size)), components=4)
+    np.testing.assert_allclose(parts.mean, whole.mean, rtol=1e-6)
+    assert parts.map.shape == whole.map.shape
+    signs = np.sign((parts.map * whole.map).sum(axis=0))
+    np.testing.assert_allclose(parts.map * signs, whole.map, rtol=1e-3, atol=1e-4)
+
+
+def test_chunks_with_few_or_equal_rows() -> None:
+    features = correlated(5, 8)
+    assert Whitening.fit_chunks([features[:2], features[2:]], components=8).map.shape == (8, 4)
+    assert Whitening.fit_chunks([np.ones((3, 3), np.float32)] * 2, components=2).map.shape == (3, 0)
+    for chunks in ([], [np.ones((1, 3), np.float32)]):
+        with pytest.raises(ValueError, match="whitening needs at least two samples"):
+            Whitening.fit_chunks(chunks, components=2)

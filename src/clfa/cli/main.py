@@ -15,6 +15,7 @@ from clfa.cli.data import app as data_app
 from clfa.cli.experiment import experiment, report
 from clfa.cli.export import app as export_app
 from clfa.cli.flags import flags
+from clfa.cli.guide import app as guide_app
 from clfa.cli.predict import predict
 from clfa.errors import CLFAError
 from clfa.processes import process_number
@@ -42,6 +43,7 @@ A first run, with your own table of posts (columns text, image, label):
 """,
 )
 app.add_typer(data_app, name="data", help="Look at data sets: counts, dropped samples, duplicates.")
+app.add_typer(guide_app, name="guide", help="Fit a guide on pairs without labels, and measure its retrieval.")
 app.add_typer(export_app, name="export", help="Write a trained model in another format: ONNX.")
 app.command()(predict)
 app.command()(experiment)

@@ -75,6 +75,8 @@ class GuideContext:
         text_features: The student's text encoder before training, frozen, with its feature cache.
         image_features: The student's vision encoder before training, frozen, with its feature cache.
         pairs: Pairs that a guide may be fitted on: training and unlabelled ones, never validation or test.
+        other_pairs: Further pairs to fit it on, in chunks, with both a text and an image. Texts and images of a chunk
+            are in memory only while it is used.
         seed: Seed of all random numbers.
     """
 
@@ -84,6 +86,7 @@ class GuideContext:
     text_features: FrozenEncoder | None = None
     image_features: FrozenEncoder | None = None
     pairs: Pairs | None = None
+    other_pairs: Iterable[Pairs] | None = None
     seed: int = 0
 
 
@@ -109,9 +112,13 @@ class Guide(ABC):
 
     Subclasses provide :meth:`embed_texts`, :meth:`embed_images`, ``dim`` and ``fingerprint``. :meth:`embed_pairs`
     computes each embedding once per content and caches it on disk under the guide's fingerprint.
+
+    Attributes:
+        is_fitted: Whether the guide is fitted on pairs, and therefore on those of ``guide.pairs``, too.
     """
 
     name: ClassVar[str]
+    is_fitted: ClassVar[bool] = False
     dim: int
     fingerprint: str
 
@@ -168,6 +175,17 @@ class Guide(ABC):
         Returns:
             (N, ``dim``) float32; zeros where the content is missing.
         """
+        store = self.ensure_embedded(side, contents, keys, cache)
+        absent_row = np.zeros((1, self.dim), np.float32)
+        rows = [absent_row if key == ABSENT_KEY else store[key] for key in keys]
+        return np.concatenate(rows) if rows else np.empty((0, self.dim), np.float32)
+
+    def ensure_embedded(self, side: str, contents: Sequence[Any], keys: Sequence[bytes], cache: Path) -> FeatureStore:
+        """Compute and cache the embeddings that are not cached yet; see :meth:`embed_cached`.
+
+        Returns:
+            The cache of this side, one row of width ``dim`` by content key.
+        """
         embed = self.embed_texts if side == "text" else self.embed_images
         store = FeatureStore(cache / "guides" / f"{self.name}-{self.fingerprint}" / side, self.dim, "float32")
         absent = store.missing(keys)
@@ -177,6 +195,4 @@ class Guide(ABC):
                     chunk = absent[start : start + 1024]
                     for position, row in zip(chunk, embed([contents[i] for i in chunk]), strict=True):
                         write(keys[position], row[None])
-        absent_row = np.zeros((1, self.dim), np.float32)
-        rows = [absent_row if key == ABSENT_KEY else store[key] for key in keys]
-        return np.concatenate(rows) if rows else np.empty((0, self.dim), np.float32)
+        return store

@@ -8,67 +8,41 @@ import logging
 import os
 import shutil
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Annotated, Any, ClassVar
+from tempfile import TemporaryFile
+from typing import Any, ClassVar
 
 import numpy as np
-import torch
-from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt, TypeAdapter, ValidationError
+from pydantic import TypeAdapter, ValidationError
 from safetensors.numpy import load_file, save_file
-from torch import nn
 
 from clfa.errors import DataError, ModelError, RecipeError
 from clfa.guides.base import Guide, GuideContext, Pairs, check_options
 from clfa.guides.conse import ConSEGuide
+from clfa.guides.maps import FeatureMap, FittedSettings, fit_maps
 from clfa.guides.whitening import Whitening
-from clfa.modeling.alignment.contrastive import GuidedContrastiveLoss
 from clfa.modeling.frozen_encoder import FrozenEncoder
 
 logger = logging.getLogger(__name__)
 
 MIN_PAIRS = 16
+# Up to this number of pairs all features are in memory (at 1,700 numbers a pair, about 1 GB with the decomposition).
+# Above, they are read in chunks and their components are kept in a file, so that the memory does not grow.
+IN_MEMORY_PAIRS = 20_000
+_CHUNK = 4096
 _GUIDE_FILE = "guide.json"
 _WEIGHTS_FILE = "guide.safetensors"
 
 
-@dataclass(frozen=True)
-class FittedSettings:
-    """How a :class:`FittedGuide` is fitted.
-
-    Args:
-        dim: Width of the guide's space.
-        text_components: Number of principal components of the pooled text features.
-        image_components: Number of principal components of the pooled image features.
-        conse: Whether ConSE vectors are a further image input, if the vision encoder is a classifier with class names.
-        conse_components: Number of principal components of the ConSE vectors.
-        dropout: Dropout on the whitened inputs.
-        epochs: Passes over the pairs.
-        batch_size: Pairs per step; the other pairs of the batch are the negatives.
-        learning_rate: AdamW's learning rate.
-        weight_decay: AdamW's weight decay.
-        temperature: Temperature of the contrastive loss.
-    """
-
-    dim: PositiveInt = 128
-    text_components: PositiveInt = 128
-    image_components: PositiveInt = 128
-    conse: bool = True
-    conse_components: PositiveInt = 64
-    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.5
-    epochs: PositiveInt = 40
-    batch_size: Annotated[int, Field(ge=2)] = 256
-    learning_rate: PositiveFloat = 1e-3
-    weight_decay: NonNegativeFloat = 1e-2
-    temperature: PositiveFloat = 0.1
-
-
 class FittedGuide(Guide):
-    """One linear map per modality over PCA-whitened pooled features of the student's own frozen encoders.
+    """One map per modality over PCA-whitened pooled features of the student's own frozen encoders.
 
-    The maps are fitted on the pairs with InfoNCE; labels are not used. The image input is the pooled features and, if
-    the vision encoder is a classifier with class names, the ConSE vectors.
+    The maps are linear, or have a layer of hidden units. They are fitted on the pairs with InfoNCE; labels are not
+    used. The image input is the pooled features and, if the vision encoder is a classifier with class names, the ConSE
+    vectors.
 
     Args:
         text: The frozen text encoder.
@@ -76,13 +50,14 @@ class FittedGuide(Guide):
         settings: Settings of the fit.
         text_whitening: Whitening of the pooled text features.
         image_whitenings: Whitening of the pooled image features and, with ConSE, of the ConSE vectors.
-        text_map: (text components, ``dim``).
-        image_map: (sum of image components, ``dim``).
+        text_map: Map from the text components.
+        image_map: Map from all image components.
         conse: The ConSE guide, if used.
         cache: Cache directory of the ConSE vectors; needed with ``conse``.
     """
 
     name: ClassVar[str] = "fitted"
+    is_fitted: ClassVar[bool] = True
 
     def __init__(
         self,
@@ -91,15 +66,15 @@ class FittedGuide(Guide):
         settings: FittedSettings,
         text_whitening: Whitening,
         image_whitenings: list[Whitening],
-        text_map: np.ndarray,
-        image_map: np.ndarray,
+        text_map: FeatureMap,
+        image_map: FeatureMap,
         conse: ConSEGuide | None = None,
         cache: Path | None = None,
     ) -> None:
         self.text, self.image, self.settings, self.conse, self.cache = text, image, settings, conse, cache
         self.text_whitening, self.image_whitenings = text_whitening, image_whitenings
         self.text_map, self.image_map = text_map, image_map
-        self.dim = text_map.shape[1]
+        self.dim = text_map.weight.shape[1]
         digest = hashlib.blake2b(digest_size=16)
         digest.update("".join(self._sources()).encode())
         for name, array in sorted(self._arrays().items()):
@@ -108,12 +83,13 @@ class FittedGuide(Guide):
 
     @classmethod
     def from_context(cls, context: GuideContext, path: str | None = None, **options: Any) -> FittedGuide:
-        """Load the guide saved at ``path``, or fit one on ``context.pairs``; see :meth:`Guide.from_context`.
+        """Load the guide saved at ``path``, or fit one on the pairs of ``context``; see :meth:`Guide.from_context`.
 
         A fitted guide is cached by its pairs, encoders, settings and seed, and loaded from the cache the next time.
 
         Raises:
-            RecipeError: When the run lacks an encoder, or an option is unknown or out of range.
+            RecipeError: When the run lacks an encoder, an option is unknown or out of range, or both ``path`` and other
+                pairs are given.
             DataError: When there are fewer than 16 pairs, or all texts or all images are equal.
         """
         text, image = context.text_features, context.image_features
@@ -121,62 +97,65 @@ class FittedGuide(Guide):
             raise RecipeError("the fitted guide needs both a text and a vision encoder.")
         check_options(cls.name, options, ("path", *FittedSettings.__dataclass_fields__))
         if path is not None:
+            if context.other_pairs is not None:
+                raise RecipeError("guide.path is a guide that is fitted already; leave out guide.pairs or guide.path.")
             return cls.load(Path(path), context)
         settings = _settings(options)
-        pairs = context.pairs
-        if pairs is None or len(pairs) < MIN_PAIRS:
-            found = 0 if pairs is None else len(pairs)
-            raise DataError(f"fitting a guide needs at least {MIN_PAIRS} image-text pairs; the data has {found}.")
         conse = _conse_for(context) if settings.conse else None
+        inputs = _Inputs(text, image, conse, context.cache)
+        own = context.pairs or Pairs([], [])
+        text_keys, image_keys = [*own.text_keys], [*own.image_keys]
+        for pairs in context.other_pairs or ():
+            inputs.ensure(pairs)
+            text_keys += pairs.text_keys
+            image_keys += pairs.image_keys
+        if len(text_keys) < MIN_PAIRS:
+            found = len(text_keys)
+            raise DataError(f"fitting a guide needs at least {MIN_PAIRS} image-text pairs; the data has {found}.")
         digest = hashlib.blake2b(digest_size=16)
         sources = [text.fingerprint, image.fingerprint, conse.fingerprint if conse else ""]
         digest.update(json.dumps([sources, asdict(settings), context.seed], sort_keys=True).encode())
-        for keys in (pairs.text_keys, pairs.image_keys):
+        for keys in (text_keys, image_keys):
             digest.update(b"".join(keys))
         kept = context.cache / "guides" / "fitted" / digest.hexdigest()
         if (kept / _GUIDE_FILE).is_file():
             return cls._load(kept, text, image, conse, context.cache)
-        guide = cls._fit(pairs, text, image, conse, settings, context.seed, context.cache)
+        inputs.ensure(own)
+        guide = cls._fit(text_keys, image_keys, inputs, settings, context.seed)
         guide.save(kept)
         return guide
 
     @classmethod
     def _fit(
-        cls,
-        pairs: Pairs,
-        text: FrozenEncoder,
-        image: FrozenEncoder,
-        conse: ConSEGuide | None,
-        settings: FittedSettings,
-        seed: int,
-        cache: Path,
+        cls, text_keys: list[bytes], image_keys: list[bytes], inputs: _Inputs, settings: FittedSettings, seed: int
     ) -> FittedGuide:
-        text.ensure_pooled(pairs.texts, pairs.text_keys)
-        image.ensure_pooled(pairs.images, pairs.image_keys)
-        text_features = text.pooled_matrix(pairs.text_keys)
-        image_features = [image.pooled_matrix(pairs.image_keys)]
-        components = [settings.image_components]
-        if conse is not None:
-            image_features.append(conse.embed_cached("image", pairs.images, pairs.image_keys, cache))
-            components.append(settings.conse_components)
-        text_whitening = Whitening.fit(text_features, settings.text_components)
-        image_whitenings = [Whitening.fit(f, k) for f, k in zip(image_features, components, strict=True)]
-        for side, whitening in (("texts", text_whitening), ("images", image_whitenings[0])):
-            if not whitening.map.shape[1]:
-                raise DataError(f"a guide cannot be fitted: the {side} of all {len(pairs)} pairs are equal.")
-        text_map, image_map = fit_linear_maps(
-            text_whitening(text_features),
-            np.concatenate([w(f) for w, f in zip(image_whitenings, image_features, strict=True)], axis=1),
+        texts = [(inputs.text.pooled_matrix, settings.text_components)]
+        images = [(inputs.image.pooled_matrix, settings.image_components)]
+        if inputs.conse is not None:
+            images.append((inputs.conse_vectors, settings.conse_components))
+        with ExitStack() as files:
+            text_whitenings, x = _whitened(text_keys, texts, "texts", inputs.cache, files)
+            image_whitenings, y = _whitened(image_keys, images, "images", inputs.cache, files)
+            text_map, image_map = fit_maps(x, y, settings, seed)
+            # A memory map must not outlive its file on Windows.
+            del x, y
+        return cls(
+            inputs.text,
+            inputs.image,
             settings,
-            seed,
+            text_whitenings[0],
+            image_whitenings,
+            text_map,
+            image_map,
+            inputs.conse,
+            inputs.cache,
         )
-        return cls(text, image, settings, text_whitening, image_whitenings, text_map, image_map, conse, cache)
 
     def embed_texts(self, texts: Sequence[str]) -> np.ndarray:
         """See :meth:`Guide.embed_texts`."""
         keys = [self.text.key(text) for text in texts]
         self.text.ensure_pooled(texts, keys)
-        return self.text_whitening(self.text.pooled_matrix(keys)) @ self.text_map
+        return self.text_map(self.text_whitening(self.text.pooled_matrix(keys)))
 
     def embed_images(self, images: Sequence[Any]) -> np.ndarray:
         """See :meth:`Guide.embed_images`.
@@ -190,14 +169,13 @@ class FittedGuide(Guide):
         if self.conse is not None:
             assert self.cache is not None
             features.append(self.conse.embed_cached("image", images, keys, self.cache))
-        whitened = [w(f) for w, f in zip(self.image_whitenings, features, strict=True)]
-        return np.concatenate(whitened, axis=1) @ self.image_map
+        return self.image_map(_whiten(self.image_whitenings, features))
 
     def _sources(self) -> list[str]:
         return [self.text.fingerprint, self.image.fingerprint, self.conse.fingerprint if self.conse else ""]
 
     def _arrays(self) -> dict[str, np.ndarray]:
-        arrays = {"text_map": self.text_map, "image_map": self.image_map}
+        arrays = {**self.text_map.arrays("text_map"), **self.image_map.arrays("image_map")}
         for name, whitenings in (("text", [self.text_whitening]), ("image", self.image_whitenings)):
             for number, whitening in enumerate(whitenings):
                 arrays[f"{name}_whitening.{number}.mean"] = whitening.mean
@@ -262,11 +240,70 @@ class FittedGuide(Guide):
             FittedSettings(**description["settings"]),
             whitenings("text")[0],
             whitenings("image"),
-            arrays["text_map"],
-            arrays["image_map"],
+            FeatureMap.from_arrays("text_map", arrays),
+            FeatureMap.from_arrays("image_map", arrays),
             conse,
             cache,
         )
+
+
+@dataclass
+class _Inputs:
+    """The sources of the features that a guide is fitted on."""
+
+    text: FrozenEncoder
+    image: FrozenEncoder
+    conse: ConSEGuide | None
+    cache: Path
+
+    def ensure(self, pairs: Pairs) -> None:
+        """Compute and cache the features of pairs that are not cached yet."""
+        self.text.ensure_pooled(pairs.texts, pairs.text_keys)
+        self.image.ensure_pooled(pairs.images, pairs.image_keys)
+        if self.conse is not None:
+            self._conse_store = self.conse.ensure_embedded("image", pairs.images, pairs.image_keys, self.cache)
+
+    def conse_vectors(self, keys: Sequence[bytes]) -> np.ndarray:
+        """Return cached ConSE vectors (len(keys), width)."""
+        return np.concatenate([self._conse_store[key] for key in keys])
+
+
+# A function that reads features by content key, and the number of their components.
+_Source = tuple[Callable[[Sequence[bytes]], np.ndarray], int]
+
+
+def _whiten(whitenings: Sequence[Whitening], features: Sequence[np.ndarray]) -> np.ndarray:
+    return np.concatenate([w(f) for w, f in zip(whitenings, features, strict=True)], axis=1)
+
+
+def _whitened(
+    keys: Sequence[bytes], sources: Sequence[_Source], side: str, folder: Path, files: ExitStack
+) -> tuple[list[Whitening], np.ndarray]:
+    """Fit the whitenings of one side; return them and the whitened features (N, K).
+
+    With more than :data:`IN_MEMORY_PAIRS` keys, features are read in chunks and the result is a memory map of a
+    temporary file in ``folder``, which ``files`` closes.
+    """
+    small = len(keys) <= IN_MEMORY_PAIRS
+    size = len(keys) if small else _CHUNK
+    chunks = [keys[start : start + size] for start in range(0, len(keys), size)]
+    whitenings = [
+        Whitening.fit(read(keys), count) if small else Whitening.fit_chunks(map(read, chunks), count)
+        for read, count in sources
+    ]
+    if not whitenings[0].map.shape[1]:
+        raise DataError(f"a guide cannot be fitted: the {side} of all {len(keys)} pairs are equal.")
+    shape = (len(keys), sum(whitening.map.shape[1] for whitening in whitenings))
+    if small:
+        whitened = np.empty(shape, np.float32)
+    else:
+        folder.mkdir(parents=True, exist_ok=True)
+        file = files.enter_context(TemporaryFile(dir=folder))  # noqa: SIM115 - ``files`` closes it
+        whitened = np.memmap(file, np.float32, "w+", shape=shape)
+    for number, chunk in enumerate(chunks):
+        features = [read(chunk) for read, _ in sources]
+        whitened[number * size : number * size + len(chunk)] = _whiten(whitenings, features)
+    return whitenings, whitened
 
 
 def _settings(options: dict[str, Any]) -> FittedSettings:
@@ -286,43 +323,3 @@ def _conse_for(context: GuideContext) -> ConSEGuide | None:
     except (ModelError, RecipeError) as error:
         logger.warning("fitted guide without ConSE vectors: %s", error)
         return None
-
-
-def fit_linear_maps(
-    texts: np.ndarray, images: np.ndarray, settings: FittedSettings, seed: int
-) -> tuple[np.ndarray, np.ndarray]:
-    """Fit one linear map per modality with symmetric InfoNCE.
-
-    Args:
-        texts: Whitened text features (N, Kt).
-        images: Whitened image features (N, Ki); row i belongs to the same pair as row i of ``texts``.
-        settings: Settings of the fit.
-        seed: Seed of initialisation, order and dropout.
-
-    Returns:
-        Text map (Kt, dim) and image map (Ki, dim).
-    """
-    generator = torch.Generator().manual_seed(seed)
-    x, y = torch.from_numpy(texts), torch.from_numpy(images)
-    maps = [
-        nn.Parameter(torch.randn(z.shape[1], settings.dim, generator=generator) * z.shape[1] ** -0.5) for z in (x, y)
-    ]
-    optimizer = torch.optim.AdamW(maps, lr=settings.learning_rate, weight_decay=settings.weight_decay)
-    loss_function = GuidedContrastiveLoss(settings.temperature)
-    keep = 1.0 - settings.dropout
-
-    def dropped(z: torch.Tensor) -> torch.Tensor:
-        return z * (torch.rand(z.shape, generator=generator) < keep) / keep
-
-    size = min(settings.batch_size, len(x))
-    for _ in range(settings.epochs):
-        order = torch.randperm(len(x), generator=generator)
-        for start in range(0, len(x) - size + 1, size):
-            batch = order[start : start + size]
-            student, teacher = dropped(x[batch]) @ maps[0], dropped(y[batch]) @ maps[1]
-            # The loss detaches its second argument; calling it both ways trains both maps.
-            loss = loss_function(student, teacher) + loss_function(teacher, student)
-            optimizer.zero_grad()
-            loss.backward()
-            optimizer.step()
-    return maps[0].detach().numpy(), maps[1].detach().numpy()

@@ -74,7 +74,7 @@ def evaluate(
     encoders = Encoders(recipe.model, model.clfa.text_encoder, model.clfa.vision_encoder, processor, cache)
     dataset = encode_split(recipe, corpus.splits[split], encoders)
     metrics = score_split(model, dataset, split, corpus, target, recipe)
-    target.write_dropped(corpus)
+    target.write_dropped(corpus.dropped)
     write_json(target.metrics, {"run": str(run), "split": split, "data": corpus.name, **metrics})
     return metrics
 

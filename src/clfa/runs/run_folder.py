@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,7 +14,7 @@ from clfa.recipe import Recipe, load_recipe
 from clfa.tables.columns import Columns
 
 if TYPE_CHECKING:
-    from clfa.data import Corpus
+    from clfa.data import Dropped
 
 
 class RunFolder:
@@ -107,9 +108,9 @@ class RunFolder:
         named = ("id", "text", "image", "knowledge", "label", "split", "image_root", "separator")
         return Columns(**{name: options[name] for name in named if options.get(name) is not None})
 
-    def write_dropped(self, corpus: Corpus) -> None:
+    def write_dropped(self, dropped: Iterable[Dropped]) -> None:
         """List every sample left out, with its reason."""
-        write_jsonl(self.dropped, (asdict(dropped) for dropped in corpus.dropped))
+        write_jsonl(self.dropped, map(asdict, dropped))
 
 
 def is_run_folder(path: Path) -> bool:

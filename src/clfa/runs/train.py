@@ -25,7 +25,7 @@ from clfa.runs.arguments import share_of, training_arguments
 from clfa.runs.corpus import load_corpus, require_splits
 from clfa.runs.encoded_splits import cache_features, encode_split
 from clfa.runs.encoders import load_encoders
-from clfa.runs.guide import check_guide, check_where, guide_metrics, make_guide
+from clfa.runs.guide import check_guide, check_where, guide_metrics, make_guide, other_pairs
 from clfa.runs.guide_cosine import guide_cosine
 from clfa.runs.metrics import best_epoch, run_metrics
 from clfa.runs.model import build_model
@@ -110,8 +110,11 @@ def train(
         check_where(recipe, corpus)
         encoders = load_encoders(recipe, cache)
         cache_features(recipe, corpus, encoders)
-        guide = make_guide(recipe, corpus, encoders)
-        guide_figures = None if guide is None else guide_metrics(guide, check_guide(recipe, guide, corpus, encoders))
+        guide_figures = None
+        others = other_pairs(recipe, corpus, encoders)
+        guide = make_guide(recipe, corpus, encoders, others)
+        if guide is not None:
+            guide_figures = guide_metrics(guide, check_guide(recipe, guide, corpus, encoders), others)
         train_set = encode_split(recipe, corpus.splits["train"], encoders, guide)
         validation_set = encode_split(recipe, corpus.splits["validation"], encoders)
     set_seed(recipe.seed)
@@ -119,7 +122,7 @@ def train(
     # Create the folder only now, so that an earlier failure leaves no folder behind. Its work is cached.
     if processes.is_main_process:
         folder.begin(recipe)
-        folder.write_dropped(corpus)
+        folder.write_dropped([*corpus.dropped, *(others.dropped if others is not None else ())])
         if "columns" in corpus.facts:
             write_json(folder.columns, corpus.facts["columns"])
         if guide is not None:

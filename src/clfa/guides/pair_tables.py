@@ -1,0 +1,158 @@
+"""Unlabelled pairs in tables of any size, read in chunks."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Container, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from clfa.data.image_check import MISSING, UNREADABLE, ImageChecker
+from clfa.data.images import MissingImageError, image_key
+from clfa.data.schema import Dropped
+from clfa.data.validation import EMPTY_TEXT
+from clfa.errors import ImageError
+from clfa.guides.base import Pairs
+from clfa.store import text_key
+from clfa.tables.cells import Cells, read_cells
+from clfa.tables.columns import Columns, find_columns
+from clfa.tables.paths import is_address
+from clfa.tables.row import Row, TableOptions
+from clfa.tables.rows import open_rows
+from clfa.tables.shards import list_files
+from clfa.tables.table import Table
+
+HELD_OUT = "held out"
+# Rows whose images may be in memory together.
+_ROWS = 1024
+
+
+@dataclass
+class PairTables:
+    """Pairs in tables, in chunks, with the rows that cannot be used.
+
+    A row is left out if it cannot be read, lacks a text or an image, its image cannot be decoded, or its text or image
+    is held out.
+
+    Args:
+        places: Table files, folders of them, patterns or fsspec addresses of files.
+        given: Column by field (text, image), where the caller names it; every table must have it.
+        columns: Columns of another table, for instance the run's; preferred where a table has them. Otherwise columns
+            are found by their usual names.
+        held_out: Content keys of texts and images that no pair may have, for instance those of a test split.
+        decodable: Keys of images that need no check, for instance of those whose features are cached.
+
+    Attributes:
+        count: Number of pairs found when the tables were last read.
+        dropped: The rows left out when the tables were last read.
+    """
+
+    places: Sequence[str | Path]
+    given: Mapping[str, str | None] = field(default_factory=dict)
+    columns: Columns = field(default_factory=Columns)
+    held_out: Container[bytes] = frozenset()
+    decodable: Container[bytes] = frozenset()
+    count: int = field(default=0, init=False)
+    dropped: list[Dropped] = field(default_factory=list, init=False)
+
+    def __iter__(self) -> Iterator[Pairs]:
+        """Read the tables from the beginning.
+
+        Raises:
+            DataError: If a table cannot be read, or has no column of texts or images.
+        """
+        self.count, self.dropped = 0, []
+        checker = ImageChecker()
+        for table, columns in _tables(self.places, self.given, self.columns, ("text", "image")):
+            rows = iter(table)
+            while chunk := list(islice(rows, _ROWS)):
+                pairs = self._usable(table, [(row, read_cells(row, columns, table.folder)) for row in chunk], checker)
+                self.count += len(pairs)
+                if len(pairs):
+                    yield pairs
+
+    def dropped_counts(self) -> dict[str, int]:
+        """Return the number of rows left out by reason, the most frequent first."""
+        return dict(Counter(dropped.reason for dropped in self.dropped).most_common())
+
+    def _usable(self, table: Table, rows: Sequence[tuple[Row, Cells]], checker: ImageChecker) -> Pairs:
+        texts: list[str] = []
+        images: list[Any] = []
+        keys: list[tuple[bytes, bytes]] = []
+        sources: list[tuple[str, str]] = []
+        for row, cells in rows:
+            source = cells.id, table.place(row)
+            if row.error is not None:
+                self._drop(source, "unreadable row", row.error)
+            elif cells.text is None:
+                self._drop(source, EMPTY_TEXT, "the row has no text")
+            elif cells.image is None:
+                self._drop(source, MISSING, "the row has no image")
+            else:
+                try:
+                    key = text_key(cells.text), image_key(cells.image)
+                except ImageError as error:
+                    self._drop(source, MISSING if isinstance(error, MissingImageError) else UNREADABLE, str(error))
+                    continue
+                if key[0] in self.held_out or key[1] in self.held_out:
+                    side = "text" if key[0] in self.held_out else "image"
+                    self._drop(source, HELD_OUT, f"the {side} is one of those that must not be fitted on")
+                    continue
+                texts.append(cells.text)
+                images.append(cells.image)
+                keys.append(key)
+                sources.append(source)
+        pairs = Pairs(texts, images, [text for text, _ in keys], [image for _, image in keys])
+        unchecked = [i for i, key in enumerate(pairs.image_keys) if key not in self.decodable]
+        problems = zip(unchecked, checker.check(images[i] for i in unchecked), strict=True)
+        bad = {position: problem for position, problem in problems if problem is not None}
+        for position, problem in bad.items():
+            self._drop(sources[position], *problem)
+        return pairs.select(i for i in range(len(pairs)) if i not in bad) if bad else pairs
+
+    def _drop(self, source: tuple[str, str], reason: str, detail: str) -> None:
+        self.dropped.append(Dropped(source[0], "", source[1], reason, detail))
+
+
+def content_keys(places: Sequence[str | Path], given: Mapping[str, str | None] | None = None) -> set[bytes]:
+    """Return the content keys of all texts and images in tables. Images that cannot be read are skipped.
+
+    Args:
+        places: As for :class:`PairTables`.
+        given: As for :class:`PairTables`.
+
+    Raises:
+        DataError: If a table cannot be read.
+    """
+    keys = set()
+    for table, columns in _tables(places, given or {}, Columns(), ()):
+        for row in table:
+            cells = read_cells(row, columns, table.folder)
+            if cells.text is not None:
+                keys.add(text_key(cells.text))
+            if cells.image is not None:
+                with suppress(ImageError):
+                    keys.add(image_key(cells.image))
+    return keys
+
+
+def _tables(
+    places: Sequence[str | Path], given: Mapping[str, str | None], columns: Columns, required: Sequence[str]
+) -> Iterator[tuple[Table, Columns]]:
+    for place in places:
+        for file in [place] if is_address(str(place)) else list_files(place):
+            table = open_rows(file, TableOptions(likely_separator=columns.separator))
+            # If no row of a table is readable, its columns are unknown.
+            known = table.columns or table.declares_columns
+            found = find_columns(
+                table.columns,
+                table.path,
+                given=given,
+                run=columns,
+                declared=table.declares_columns,
+                required=required if known else (),
+            )
+            yield table, found
