@@ -60,3 +60,6 @@ def test_a_stock_text_connects_nothing(caplog: pytest.LogCaptureFixture) -> None
     caplog.clear()
     assert duplicate_groups(to_dataset([row(text) for text in texts[1:]], ["a"]))[:10] == [0] * 10
     assert not caplog.text
+    # Of 200 samples 11 are no large share.
+    many = texts + [f"other {n}" for n in range(170)]
+    assert duplicate_groups(to_dataset([row(text) for text in many], ["a"]))[:11] == [0] * 11

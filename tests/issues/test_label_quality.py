@@ -51,3 +51,10 @@ def test_ties_are_broken_by_confidence(seed: int) -> None:
     found = label_quality(probabilities, random.integers(0, 3, 50))
     ordered = found.margin[found.ranking]
     assert (np.diff(ordered) >= 0).all()
+
+
+def test_equal_probabilities_are_no_reason_to_call_a_label_wrong() -> None:
+    assert not label_quality(np.full((4, 2), 0.5), np.array([0, 1, 0, 1])).wrong.any()
+    # Exactly the mean probability of class 0 is enough.
+    found = label_quality(np.array([[0.6, 0.4]] * 3), np.array([0, 1, 1]))
+    assert found.wrong.tolist() == [False, True, True]

@@ -7,13 +7,15 @@ def test_bare_text() -> None:
     assert bare_text("@ann So  SUNNY!! https://t.co/x1") == "so sunny"
     assert bare_text("<user> it 's fine # fine http : / / x") == "it s fine fine"
     assert bare_text("so <user> and @bob_1 said_it") == "so and said it"
+    assert bare_text("RT @ann: the art rt") == "the art rt"
     assert bare_text("…!?") == ""
     assert bare_text(None) == ""
 
 
 def test_equal_but_for_names_addresses_and_case() -> None:
     texts = ["RT @ann: what a day", "other words here", "rt @bob what a DAY https://t.co/1", "What a day", "!!", "??"]
-    assert near_texts(texts) == [(0, 2)]
+    assert near_texts(texts) == [(0, 2), (0, 3)]
+    assert near_texts(["RT @ann: ????", "rt @bob ??"]) == []
 
 
 def test_copies_of_one_text_are_connected_through_the_first() -> None:

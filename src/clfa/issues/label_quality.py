@@ -56,5 +56,5 @@ def label_quality(probabilities: np.ndarray, labels: np.ndarray) -> LabelQuality
     margin = (adjusted[rows, labels] - others.max(axis=1) + 1) / 2
     confident = np.where(probabilities >= thresholds, probabilities, -np.inf)
     best = confident.argmax(axis=1)
-    wrong = np.isfinite(confident[rows, best]) & (best != labels)
+    wrong = confident[rows, best] > confident[rows, labels]
     return LabelQuality(confidence, margin, adjusted.argmax(axis=1), wrong)

@@ -15,12 +15,12 @@ THRESHOLD = 0.8
 _N = 5
 # Frequent n-grams tell little about which texts are copies, and would make all pairs candidates.
 _MAX_TEXTS = 100
-_NAMES = re.compile(r"https?\s?:\s?/\s?/\s?\S+|<\w+>|@\w+")
+_NAMES = re.compile(r"https?\s?:\s?/\s?/\s?\S+|<\w+>|(?:\brt\s+)?@\w+")
 _PUNCTUATION = re.compile(r"[\W_]+")
 
 
 def bare_text(text: str | None) -> str:
-    """Return a text without addresses, names of users, punctuation and differences of case.
+    """Return a text without addresses, names of users, marks of retweets, punctuation and differences of case.
 
     Example:
         >>> bare_text("@ann So  SUNNY!! https://t.co/x1")
