@@ -57,6 +57,18 @@ def test_fit_and_use_on_a_data_frame(frame: pd.DataFrame, tiny_overrides: list[s
     assert predictor.evaluate(frame[frame["label"] == "good"])["classes"]["bad"]["support"] == 0
 
 
+def test_a_model_that_is_not_above_the_yardsticks_is_reported(
+    frame: pd.DataFrame, tiny_overrides: list[str], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    # Words say the class; a model that hardly learns does not see it.
+    slow = [*tiny_overrides, "training.epochs=1", "training.learning_rate=1e-9"]
+    with caplog.at_level("INFO", logger="clfa.predictor"):
+        CLFAPredictor(path=tmp_path / "run", overrides=slow).fit(frame)
+    (record,) = [record for record in caplog.records if record.name == "clfa.predictor"]
+    assert record.levelname == "WARNING"
+    assert "is not above the best yardstick (tfidf, 100.0)." in record.getMessage()
+
+
 def test_fit_on_datasets_with_pictures_inside(frame: pd.DataFrame, tiny_overrides: list[str], tmp_path: Path) -> None:
     table = datasets.Dataset.from_pandas(frame).cast_column("image", datasets.Image())
     train, validation, test = (table.select(range(*bounds)) for bounds in ((0, 24), (24, 32), (32, 40)))

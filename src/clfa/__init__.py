@@ -46,6 +46,8 @@ if TYPE_CHECKING:
     from clfa.targets.target import Target
     from clfa.training import CLFATrainer, CLFATrainingArguments
     from clfa.training.alpha_schedules import ALPHA_SCHEDULES
+    from clfa.yardsticks import YARDSTICKS
+    from clfa.yardsticks.base import Yardstick, YardstickData, YardstickOutputs
 
 _HOMES = {
     "ALIGNMENTS": "clfa.modeling.alignment",
@@ -95,6 +97,10 @@ _HOMES = {
     "Registry": "clfa.registry",
     "TABLE_FORMATS": "clfa.tables.formats",
     "Target": "clfa.targets.target",
+    "YARDSTICKS": "clfa.yardsticks",
+    "Yardstick": "clfa.yardsticks.base",
+    "YardstickData": "clfa.yardsticks.base",
+    "YardstickOutputs": "clfa.yardsticks.base",
     "evaluate": "clfa.runs.evaluate",
     "load_recipe": "clfa.recipe",
     "read_corpus": "clfa.data.readers",
@@ -120,6 +126,7 @@ __all__ = [
     "READERS",
     "READOUTS",
     "TABLE_FORMATS",
+    "YARDSTICKS",
     "Alignment",
     "Baseline",
     "CLFACollator",
@@ -150,6 +157,9 @@ __all__ = [
     "RecipeError",
     "Registry",
     "Target",
+    "Yardstick",
+    "YardstickData",
+    "YardstickOutputs",
     "__version__",
     "evaluate",
     "load_recipe",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import shutil
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
     import pandas
 
     from clfa.jobs.summary import Summary
+
+
+logger = logging.getLogger(__name__)
 
 
 class CLFAPredictor:
@@ -111,6 +115,8 @@ class CLFAPredictor:
     ) -> CLFAPredictor:
         """Train on a table. Without a validation table, a stratified tenth is held out for model selection.
 
+        A warning is logged if the model is not above the best yardstick (:mod:`clfa.yardsticks`) on validation.
+
         Args:
             table: Labelled posts.
             validation: Labelled posts for choosing the best epoch.
@@ -125,6 +131,7 @@ class CLFAPredictor:
             CLFAError: Naming what is wrong with the table or recipe.
         """
         from clfa.runs.train import train
+        from clfa.yardsticks.standing import standing
 
         if self.recipe is None:
             raise ModelError(f"{self.path} is a model without a recipe; make a new CLFAPredictor to train.")
@@ -141,7 +148,9 @@ class CLFAPredictor:
             changes["targets"] = targets if isinstance(targets, Mapping) else {name: {} for name in targets}
         recipe = self.recipe.model_dump()
         recipe["data"].update(changes)
-        train(validate_recipe(recipe), self.path, source=source)
+        found = standing(train(validate_recipe(recipe), self.path, source=source).metrics)
+        if found is not None:
+            logger.log(logging.INFO if found.above else logging.WARNING, "%s", found)
         self._classifier = PostClassifier.load(self.path)
         self._loaded_with = {}
         return self

@@ -166,6 +166,7 @@ class TrainingRecipe(StrictModel, TrainingFields, _Schedule, OptimizerFields, _A
             targets, a mapping of their names to any of these.
         tune_thresholds: Whether to choose, on the validation split, each multi-label class's probability threshold for
             the best F1, instead of 0.5.
+        yardsticks: Whether to compute the plain baselines of :mod:`clfa.yardsticks` beside the model.
     """
 
     precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
@@ -174,6 +175,7 @@ class TrainingRecipe(StrictModel, TrainingFields, _Schedule, OptimizerFields, _A
     save_alignment: bool = False
     class_weights: str | dict[str, Any] = "none"
     tune_thresholds: bool = False
+    yardsticks: bool = True
 
     @field_validator("class_weights", mode="before")
     @classmethod

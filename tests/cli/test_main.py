@@ -98,6 +98,10 @@ def test_train_evaluate_predict(tiny_overrides: list[str], tmp_path: Path) -> No
     assert "Guide clip: on 8 held-out pairs rank 1" in shown
     assert f"{100 * metrics['test']['accuracy']:.1f}" in shown
     assert "Best epoch 1;" in shown
+    scores = {name: entry["validation"]["macro_f1"] for name, entry in metrics["yardsticks"].items()}
+    assert f"│ tfidf        │ {100 * scores['tfidf']:.1f}" in shown
+    model = metrics["validation"]["macro_f1"]
+    assert ("is not above the best yardstick" in shown) == (model <= max(scores.values()))
     assert f"Everything is in {run}." in shown.replace("\n", "")
 
     shown = invoke("evaluate", run, "--split", "test")

@@ -125,6 +125,7 @@ KINDS = (
     "reader",
     "baseline",
     "metric",
+    "yardstick",
     "class weights",
     "training option",
     "problem type",

@@ -69,6 +69,7 @@ def test_the_page_is_whole_and_needs_nothing_else(pages: tuple[str, str]) -> Non
     assert page.headings == [
         "Results",
         "Differences in accuracy",
+        "Differences from the best yardstick in accuracy",
         "Published, not rerun",
         "Learning curves",
         "Alignment",
@@ -104,7 +105,11 @@ def test_headline_is_mean_and_deviation_of_the_runs(report: ReportContent, finis
     frame = pd.read_parquet(finished_experiment / "results.parquet")
     rows = {row.name: row for row in report.rows}
     assert list(rows) == ["text-only", "CLFA, alpha 0", "CLFA, guided"]
-    assert [(name, len(members)) for name, members in report.groups] == [("one modality", 1), ("both <i>", 2)]
+    assert [(name, len(members)) for name, members in report.groups] == [
+        ("one modality", 1),
+        ("both <i>", 2),
+        ("yardsticks", 6),
+    ]
     scores = 100 * frame.loc[frame["row"] == "CLFA, alpha 0", "test.accuracy"].astype(float)
     assert rows["CLFA, alpha 0"].scores["accuracy"].mean == pytest.approx(scores.mean())
     assert rows["CLFA, alpha 0"].scores["accuracy"].sd == pytest.approx(scores.std(ddof=1))
@@ -265,7 +270,7 @@ def test_seeds_of_a_fold_count_once(finished_experiment: Path) -> None:
     # Squared deviations of 61, 70 and 65 from 65 1/3: 18.7778, 21.7778 and 0.1111; half of their sum.
     assert plain.scores["accuracy"].sd == pytest.approx(np.sqrt(61 / 3))
     content = ReportContent(study, [], [tested], [], [])
-    assert "the number of folds" in words.test_sentence(content)
+    assert "the number of folds" in words.test_sentence(content, 1)
     assert "standard deviation over folds. The seeds of a fold" in words.headline_sentence(content)
 
 
@@ -274,7 +279,7 @@ def test_on_one_split_every_seed_counts(finished_experiment: Path) -> None:
     assert not study.nested
     assert study.units({(None, 1): 0.5, (None, 2): 0.7}) == [0.5, 0.7]
     content = ReportContent(study, [], [], [], [])
-    assert "test and intervals are over seeds only" in words.test_sentence(content)
+    assert "test and intervals are over seeds only" in words.test_sentence(content, 1)
     assert "standard deviation over runs" in words.headline_sentence(content)
 
 

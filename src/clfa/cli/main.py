@@ -17,6 +17,7 @@ from clfa.cli.export import app as export_app
 from clfa.cli.flags import flags
 from clfa.cli.guide import app as guide_app
 from clfa.cli.predict import predict
+from clfa.cli.yardstick_table import show_yardsticks
 from clfa.errors import CLFAError
 from clfa.processes import process_number
 from clfa.version import __version__
@@ -168,6 +169,7 @@ def _show_run(metrics: dict[str, Any], target: Path) -> None:
             f"(chance {retrieval['chance_median_rank']:.0f})"
         )
     _show_scores({name: metrics[name] for name in ("validation", "test") if name in metrics})
+    show_yardsticks(metrics)
     cost = metrics["resources"]
     peak = cost["peak_memory_mb"]
     typer.echo(

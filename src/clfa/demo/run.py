@@ -23,6 +23,7 @@ from clfa.prediction.post import Post, Prediction
 from clfa.prediction.post_classifier import PostClassifier
 from clfa.recipe import load_recipe
 from clfa.runs.train import RunResult, train
+from clfa.yardsticks.standing import computed
 
 ROWS = {
     "text-only": ["model.vision_encoder=null", "guide.name=none"],
@@ -73,6 +74,11 @@ def _show_table(results: dict[str, RunResult], console: Console) -> None:
         test = result.metrics["test"]
         seconds = result.metrics["resources"]["seconds_total"]
         table.add_row(row, f"{test['accuracy']:.1%}", f"{test['macro_f1']:.1%}", f"{seconds:.0f}")
+    table.add_section()
+    for name, scores in computed(results["CLFA with guide"].metrics).items():
+        test = scores["test"]
+        figures = f"{test['accuracy']:.1%}", f"{test['macro_f1']:.1%}", f"{scores['seconds']:.0f}"
+        table.add_row(f"yardstick {name}", *figures)
     console.print(table)
     console.print("Chance is 50 %: every text and every picture is as often sincere as sarcastic.")
 

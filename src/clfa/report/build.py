@@ -21,6 +21,7 @@ from clfa.report.size_curves import size_curves
 from clfa.report.study import Study
 from clfa.report.tables import alignment_rows, best_row, comparisons, headline
 from clfa.report.worth import worth_rows
+from clfa.report.yardsticks import yardstick_findings
 
 # Largest numbers of plots that are still readable on one page.
 _MAX_CURVES, _MAX_CLOUDS, _MAX_CONFUSIONS, _MAX_CHANGES = 8, 6, 4, 3
@@ -64,6 +65,7 @@ def build(study: Study, *, samples: bool = True) -> ReportContent:
     rows = headline(study, compared)
     report = ReportContent(study, rows, compared, published_rows(study.experiment.published), alignment_rows(study))
     report.worth = worth_rows(study)
+    report.yardsticks = yardstick_findings(study)
     chosen = _chosen(report)
     for metric in study.metrics[:2]:
         values = {

@@ -11,6 +11,7 @@ from clfa.report.size_curves import SizeCurve
 from clfa.report.study import Study
 from clfa.report.tables import AlignmentRow, ComparisonRow, HeadlineRow
 from clfa.report.worth import WorthRow
+from clfa.report.yardsticks import GROUP, YardstickFindings
 
 
 @dataclass
@@ -24,6 +25,7 @@ class ReportContent:
         published: Published scores.
         aligned: Retrieval by students and guides.
         worth: Scores with a modality withheld.
+        yardsticks: Plain baselines, and the rows against the best of them.
         intervals: Interval plots by metric.
         curves: Learning curves.
         sizes: Scores over the number of training rows.
@@ -39,6 +41,7 @@ class ReportContent:
     published: list[PublishedScores]
     aligned: list[AlignmentRow]
     worth: list[WorthRow] = field(default_factory=list)
+    yardsticks: YardstickFindings = field(default_factory=YardstickFindings)
     intervals: dict[str, str] = field(default_factory=dict)
     curves: str | None = None
     sizes: list[SizeCurve] = field(default_factory=list)
@@ -49,9 +52,10 @@ class ReportContent:
 
     @property
     def groups(self) -> list[tuple[str, list[HeadlineRow]]]:
-        """Groups of rows with their headings."""
+        """Groups of rows with their headings; the yardsticks last."""
         names = dict.fromkeys(row.group for row in self.rows)
-        return [(name, [row for row in self.rows if row.group == name]) for name in names]
+        groups = [(name, [row for row in self.rows if row.group == name]) for name in names]
+        return [*groups, (GROUP, self.yardsticks.rows)] if self.yardsticks.rows else groups
 
     @property
     def cosines(self) -> list[AlignmentRow]:

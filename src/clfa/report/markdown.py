@@ -9,6 +9,7 @@ from clfa.experiments.scores import factor, title
 from clfa.report import words
 from clfa.report.content import ReportContent
 from clfa.report.format import count, digits, number, p_value, plus_minus
+from clfa.report.tables import ComparisonRow
 
 
 def render_markdown(report: ReportContent) -> str:
@@ -19,9 +20,9 @@ def render_markdown(report: ReportContent) -> str:
     if study.synthetic:
         parts.append(f"**{words.SYNTHETIC}**")
     parts += [f"{words.split_sentence(report)} {words.progress_sentence(report)}", _headline(report)]
-    parts.append(words.headline_sentence(report))
-    if report.compared:
-        parts += [f"## Differences in {title(study.metrics[0])}", _compared(report), words.test_sentence(report)]
+    parts += [words.headline_sentence(report), words.yardstick_sentence(report)]
+    for heading, rows in words.differences(report):
+        parts += [f"## {heading}", _compared(report, rows), words.test_sentence(report, len(rows))]
     if report.sizes:
         parts += ["## Number of training rows", _sizes(report), words.size_sentence(report)]
     if report.published:
@@ -69,11 +70,11 @@ def _headline(report: ReportContent) -> str:
     return _table(header, lines)
 
 
-def _compared(report: ReportContent) -> str:
+def _compared(report: ReportContent, rows: list[ComparisonRow]) -> str:
     places = digits(report.study.metrics[0])
     unit = "points" if factor(report.study.metrics[0]) == 100 else "difference"
     lines = []
-    for row in report.compared:
+    for row in rows:
         d = row.difference
         interval = "–" if math.isnan(d.low) else f"{number(d.low, places, True)} to {number(d.high, places, True)}"
         p = f"**{p_value(row.corrected_p)}**" if row.significant else p_value(row.corrected_p)

@@ -108,9 +108,12 @@ class Study:
         sizes = self.finished[self.finished["row"].isin(rows)]
         return float((sizes[f"data.samples.{self.split}"] / sizes["data.samples.train"]).mean())
 
-    def scores(self, row: str, metric: str) -> dict[tuple[int | None, int], float]:
-        """Return the scores of a row's runs by fold and seed; empty if no run has the metric."""
-        column = f"{self.split}.{metric}"
+    def scores(self, row: str, metric: str, split: str | None = None) -> dict[tuple[int | None, int], float]:
+        """Return the scores of a row's runs by fold and seed, by default of the scored split."""
+        return self.column(row, f"{split or self.split}.{metric}")
+
+    def column(self, row: str, column: str) -> dict[tuple[int | None, int], float]:
+        """Return the numbers in a column of a row's runs by fold and seed; empty if no run has a number."""
         if column not in self.finished:
             return {}
         runs = self.finished[(self.finished["row"] == row) & self.finished[column].notna()]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import pandas as pd
@@ -71,17 +72,34 @@ def comparisons(study: Study) -> list[ComparisonRow]:
     experiment, metric = study.experiment, study.metrics[0]
     pairs = [(row, experiment.baseline_row) for row in study.rows if experiment.baseline_row not in (None, row)]
     pairs += [(first, second) for first, second in experiment.compare]
-    tested = []
-    for first, second in dict.fromkeys(pairs):
-        a, b = study.scores(first, metric), study.scores(str(second), metric)
+    scored = [
+        (first, study.scores(first, metric), str(second), study.scores(str(second), metric))
+        for first, second in dict.fromkeys(pairs)
+    ]
+    return tested(study, scored)
+
+
+Scores = dict[tuple[int | None, int], float]
+
+
+def tested(study: Study, pairs: Sequence[tuple[str, Scores, str, Scores]]) -> list[ComparisonRow]:
+    """Compare pairs by paired tests, with Holm's correction over all of them; pairs without a common run are left out.
+
+    Args:
+        study: The experiment.
+        pairs: Name and scores in the tested metric, by fold and seed, of the first and of the second.
+    """
+    scale = factor(study.metrics[0])
+    found = []
+    for first, a, second, b in pairs:
         common = [key for key in a if key in b]
         if common:
-            scale = factor(metric)
             first_scores, second_scores = (study.units({k: scale * x[k] for k in common}) for x in (a, b))
-            difference = compare(first_scores, second_scores, study.ratio_of(first, str(second)))
-            tested.append((first, str(second), difference))
-    corrected = holm([difference.p for _, _, difference in tested])
-    return [ComparisonRow(*row, p) for row, p in zip(tested, corrected, strict=True)]
+            # A name that is no row, such as a yardstick's, has the runs of the other one.
+            difference = compare(first_scores, second_scores, study.ratio_of(first, second))
+            found.append((first, second, difference))
+    corrected = holm([difference.p for _, _, difference in found])
+    return [ComparisonRow(*row, p) for row, p in zip(found, corrected, strict=True)]
 
 
 def headline(study: Study, compared: list[ComparisonRow]) -> list[HeadlineRow]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from clfa.experiments.scores import title
 from clfa.report.content import ReportContent
+from clfa.report.tables import ComparisonRow
 
 SYNTHETIC = (
     "SYNTHETIC data: generated posts that demonstrate the software. These figures say nothing about real posts and "
@@ -48,8 +49,31 @@ def progress_sentence(report: ReportContent) -> str:
     return f"{done} of {planned} runs ({len({run.row for run in study.runs})} rows × {over}){rest}."
 
 
-def test_sentence(report: ReportContent) -> str:
-    """Return the sentences about the statistical test and its correction."""
+def differences(report: ReportContent) -> list[tuple[str, list[ComparisonRow]]]:
+    """Return the tables of tested differences with their headings: between rows, and from the best yardstick."""
+    metric = title(report.study.metrics[0])
+    tables = [
+        (f"Differences in {metric}", report.compared),
+        (f"Differences from the best yardstick in {metric}", report.yardsticks.compared),
+    ]
+    return [(heading, rows) for heading, rows in tables if rows]
+
+
+def yardstick_sentence(report: ReportContent) -> str:
+    """Return the sentences on the yardsticks and on the rows that are not above them; empty without yardsticks."""
+    found = report.yardsticks
+    if found.best is None:
+        return ""
+    best = f"“{found.best}”, the best yardstick on validation in {title(report.study.metrics[0])}"
+    verdict = f"Not above {best}: {', '.join(found.not_above)}." if found.not_above else f"All rows are above {best}."
+    return (
+        "Yardsticks are plain baselines on the same splits, with settings chosen on validation; they are not marked as "
+        f"the best of a column. {verdict}"
+    )
+
+
+def test_sentence(report: ReportContent, comparisons: int) -> str:
+    """Return the sentences about the statistical test and its correction for the comparisons of a table."""
     study = report.study
     metric = title(study.metrics[0])
     if study.over_folds:
@@ -65,7 +89,7 @@ def test_sentence(report: ReportContent) -> str:
             "only: they cover the randomness of training, not that of the samples."
         )
     return (
-        f"{test} p values are corrected for the {len(report.compared)} comparisons of this table (Holm 1979); the "
+        f"{test} p values are corrected for the {comparisons} comparisons of this table (Holm 1979); the "
         "95 % intervals are not. Wilcoxon's signed-rank test is given for comparison, uncorrected."
     )
 

@@ -34,6 +34,7 @@ from clfa.runs.resources import peak_memory_mb, versions
 from clfa.runs.run_folder import RunFolder
 from clfa.runs.score import infer_split, score_split
 from clfa.runs.training_targets import training_targets
+from clfa.runs.yardsticks import RunYardsticks
 from clfa.targets.fit import tuned
 from clfa.targets.target import label_matrix
 from clfa.training import CLFATrainer
@@ -117,6 +118,9 @@ def train(
             guide_figures = guide_metrics(guide, check_guide(recipe, guide, corpus, encoders), others)
         train_set = encode_split(recipe, corpus.splits["train"], encoders, guide)
         validation_set = encode_split(recipe, corpus.splits["validation"], encoders)
+        yardsticks = None
+        if recipe.training.yardsticks and processes.is_main_process:
+            yardsticks = RunYardsticks(recipe, corpus, encoders, score_test=score_test)
     set_seed(recipe.seed)
     model = build_model(recipe.model, encoders, targets, guide)
     # Create the folder only now, so that an earlier failure leaves no folder behind. Its work is cached.
@@ -164,6 +168,8 @@ def train(
     if alignment is not None:
         metrics["validation"]["student_retrieval_before"] = alignment.before.to_dict()
         alignment.save(folder.alignment, model)
+    if yardsticks is not None:
+        metrics["yardsticks"] = yardsticks.metrics(targets, cache)
     peak = peak_memory_mb()
     metrics["resources"] = {
         "seconds_preparing": round(prepared - started, 1),

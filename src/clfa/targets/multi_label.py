@@ -13,7 +13,7 @@ from clfa.targets.cells import UnusableCell, is_missing
 from clfa.targets.focal import focal_factor
 from clfa.targets.label_names import LabelIndex
 from clfa.targets.plots import plot_class_f1
-from clfa.targets.probabilities import sigmoid
+from clfa.targets.probabilities import log_odds, sigmoid
 from clfa.targets.problem_type import ColumnKind, Figure, ProblemType, class_index
 from clfa.targets.spec import TargetSpec
 
@@ -127,6 +127,10 @@ class MultiLabel(ProblemType):
         """See :meth:`ProblemType.values`: each class whose probability is at least its threshold."""
         thresholds = np.array(self.target.thresholds or [THRESHOLD] * len(self.target.label_names))
         return (sigmoid(logits) >= thresholds).astype(np.float64)
+
+    def logits_of(self, estimates: np.ndarray) -> np.ndarray:
+        """See :meth:`ProblemType.logits_of`: log-odds."""
+        return log_odds(estimates)
 
     def tune(self, labels: np.ndarray, logits: np.ndarray) -> dict[str, Any]:
         """See :meth:`ProblemType.tune` and :func:`best_thresholds`."""

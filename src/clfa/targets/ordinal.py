@@ -9,7 +9,7 @@ import numpy as np
 
 from clfa.errors import DataError
 from clfa.targets.focal import focal_factor
-from clfa.targets.probabilities import sigmoid
+from clfa.targets.probabilities import log_odds, sigmoid
 from clfa.targets.problem_type import Figure
 from clfa.targets.regression import Regression
 from clfa.targets.single_label import SingleLabel
@@ -73,6 +73,11 @@ class Ordinal(SingleLabel):
     def values(self, logits: np.ndarray) -> np.ndarray:
         """See :meth:`ProblemType.values`: the median grade."""
         return (_above(logits) > 0.5).sum(axis=1, keepdims=True).astype(np.float64)
+
+    def logits_of(self, estimates: np.ndarray) -> np.ndarray:
+        """See :meth:`ProblemType.logits_of`: log-odds of ``P(y > k | y >= k)``."""
+        reached = estimates.astype(np.float64)[:, ::-1].cumsum(axis=1)[:, ::-1]
+        return log_odds(reached[:, 1:] / np.maximum(reached[:, :-1], 1e-12))
 
     def metrics(self, labels: np.ndarray, logits: np.ndarray) -> dict[str, Any]:
         """See :meth:`ProblemType.metrics` and :func:`grade_metrics`; includes the metrics of a single-label target."""

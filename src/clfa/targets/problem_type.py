@@ -252,6 +252,23 @@ class ProblemType(ABC):
             logits: Outputs (N, ``logit_width``).
         """
 
+    def logits_of(self, estimates: np.ndarray) -> np.ndarray:
+        """Return outputs for estimates: the inverse of :meth:`probabilities`, or of :meth:`values` without classes.
+
+        Simple models whose estimates are not outputs (:mod:`clfa.yardsticks`) need it. A problem type without it has no
+        yardsticks.
+
+        Args:
+            estimates: Class probabilities (N, C), or values (N, ``width``) for a target without classes.
+
+        Returns:
+            (N, ``logit_width``) float64.
+
+        Raises:
+            NotImplementedError: If the problem type does not have it.
+        """
+        raise NotImplementedError(f"the problem type {self.name!r} has no logits_of()")
+
     def predictions(self, logits: np.ndarray) -> list[TargetPrediction]:
         """Return the predictions for N posts, with probabilities by class name.
 

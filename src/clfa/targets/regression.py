@@ -105,6 +105,10 @@ class Regression(ProblemType):
         """See :meth:`ProblemType.values`: in the user's unit."""
         return logits.astype(np.float64) * self.target.sd + self.target.mean
 
+    def logits_of(self, estimates: np.ndarray) -> np.ndarray:
+        """See :meth:`ProblemType.logits_of`: in standard deviations from the mean."""
+        return (estimates.astype(np.float64) - self.target.mean) / self.target.sd
+
     def metrics(self, labels: np.ndarray, logits: np.ndarray) -> dict[str, Any]:
         """See :meth:`ProblemType.metrics` and :func:`regression_metrics`."""
         return {**regression_metrics(labels[:, 0], self.values(logits)[:, 0])}

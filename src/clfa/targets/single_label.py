@@ -12,7 +12,7 @@ import numpy as np
 from clfa.targets.focal import focal_factor
 from clfa.targets.label_names import LabelIndex
 from clfa.targets.plots import plot_confusion_matrix
-from clfa.targets.probabilities import softmax
+from clfa.targets.probabilities import log_probabilities, softmax
 from clfa.targets.problem_type import Figure, ProblemType, class_index
 from clfa.targets.spec import TargetSpec
 
@@ -99,6 +99,10 @@ class SingleLabel(ProblemType):
     def values(self, logits: np.ndarray) -> np.ndarray:
         """See :meth:`ProblemType.values`: the most probable class."""
         return logits.argmax(axis=-1)[:, None].astype(np.float64)
+
+    def logits_of(self, estimates: np.ndarray) -> np.ndarray:
+        """See :meth:`ProblemType.logits_of`: log-probabilities."""
+        return log_probabilities(estimates)
 
     def metrics(self, labels: np.ndarray, logits: np.ndarray) -> dict[str, Any]:
         """See :meth:`ProblemType.metrics` and :func:`classification_report`."""

@@ -1,0 +1,84 @@
+"""Outputs of yardsticks on disk, by the content that they depend on."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+import zipfile
+from importlib.metadata import version
+from pathlib import Path
+
+import numpy as np
+from filelock import FileLock
+
+from clfa.files import atomic_path
+from clfa.yardsticks.base import Yardstick, YardstickData, YardstickOutputs
+
+# Increased when blocks or linear models give other outputs.
+_FORMAT = 1
+
+
+def cached_outputs(name: str, yardstick: Yardstick, data: YardstickData, cache: Path) -> tuple[YardstickOutputs, float]:
+    """Return the outputs of a yardstick. Compute them only if they are not cached.
+
+    Args:
+        name: Name of the yardstick.
+        yardstick: The yardstick.
+        data: Its data.
+        cache: Cache directory.
+
+    Returns:
+        The outputs, and the seconds that computing them took.
+    """
+    path = cache / "yardsticks" / f"{name}-{_key(yardstick, data)}.npz"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    # Runs of an experiment that need the same outputs at the same time compute them once.
+    with FileLock(path.with_suffix(".lock")):
+        found = _read(path)
+        if found is None:
+            started = time.perf_counter()
+            outputs = yardstick.outputs(data)
+            found = outputs, time.perf_counter() - started
+            _write(path, *found)
+    return found
+
+
+def _key(yardstick: Yardstick, data: YardstickData) -> str:
+    """Return a digest of everything that the outputs depend on; parts that the yardstick does not read do not count."""
+    digest = hashlib.blake2b(digest_size=16)
+    kind = type(yardstick)
+    facts = [_FORMAT, kind.__module__, kind.__qualname__, kind.version, version("scikit-learn")]
+    facts += [[t.name, t.problem_type, list(t.label_names)] for t in data.targets]
+    digest.update(json.dumps(facts).encode())
+    for name, split in data.splits.items():
+        digest.update(f"{name} {split.labels.shape}".encode())
+        digest.update(split.labels.tobytes())
+        for part in kind.needs:
+            content = getattr(split, part)
+            if isinstance(content, np.ndarray):
+                digest.update(f"{part} {content.dtype} {content.shape}".encode())
+                digest.update(content.tobytes())
+            else:
+                digest.update(json.dumps([part, content]).encode())
+    return digest.hexdigest()
+
+
+def _read(path: Path) -> tuple[YardstickOutputs, float] | None:
+    if not path.is_file():
+        return None
+    try:
+        with np.load(path, allow_pickle=False) as content:
+            facts = json.loads(str(content["facts"]))
+            logits = {name: content[f"logits-{name}"] for name in facts["splits"]}
+    except (OSError, EOFError, KeyError, ValueError, zipfile.BadZipFile):
+        # A damaged file is computed and written again.
+        return None
+    return YardstickOutputs(logits, facts["settings"]), float(facts["seconds"])
+
+
+def _write(path: Path, outputs: YardstickOutputs, seconds: float) -> None:
+    facts = json.dumps({"settings": outputs.settings, "seconds": seconds, "splits": list(outputs.logits)})
+    arrays = {f"logits-{name}": logits for name, logits in outputs.logits.items()}
+    with atomic_path(path) as temporary, open(temporary, "wb") as file:
+        np.savez(file, facts=np.array(facts), **arrays)  # type: ignore[arg-type]
