@@ -67,6 +67,22 @@ def test_what_the_comparison_compares() -> None:
     assert {run.recipe.model.negatives for run in rows} == {"batch", "bank"}
 
 
+def test_guided_is_tested_against_both_controls_for_every_fusion() -> None:
+    experiment = load_experiment("flickr8k-fusions", data_dir="somewhere")
+    runs = {run.row: run.recipe for run in plan_runs(experiment)}
+    assert {recipe.model.fusion for recipe in runs.values()} == set(FUSIONS.names())
+    assert len(runs) == 30
+    against: dict[str, list[str]] = {}
+    for first, second in experiment.compare:
+        assert runs[first].guided
+        assert not runs[first].guide.shuffle
+        assert runs[first].model.fusion == runs[second].model.fusion
+        kind = "shuffled" if runs[second].guided and runs[second].guide.shuffle else "alpha 0"
+        assert runs[second].model.alpha == (2 if kind == "shuffled" else 0)
+        against.setdefault(runs[first].model.fusion, []).append(kind)
+    assert against == {name: ["alpha 0", "shuffled"] for name in FUSIONS.names()}
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [
