@@ -32,6 +32,10 @@ class DataRecipe(StrictModel):
         fold: Number of a published fold, if the data set has folds.
         limit: Maximum number of samples per split (stratified), for quick trials.
         train_limit: Maximum number of training samples (stratified); the other splits and unlabelled pairs stay whole.
+        labelled_limit: Maximum number of training samples that keep their labels (stratified); the others become
+            unlabelled pairs. With the same number and seed, they are the samples that ``train_limit`` keeps.
+        unlabelled: Tables of further posts without labels, one file or a list; their columns are found like those of
+            the table reader, with the column names in ``options``. A label column is not read.
         options: Further options of the reader, such as column names.
         problem_type: Problem type of the default label: a name in :data:`clfa.targets.PROBLEM_TYPES`.
         targets: One or more named targets that replace the default label, as :class:`clfa.targets.spec.TargetSpec` by
@@ -43,9 +47,16 @@ class DataRecipe(StrictModel):
     fold: int | None = Field(default=None, ge=1)
     limit: int | None = Field(default=None, ge=1)
     train_limit: int | None = Field(default=None, ge=1)
+    labelled_limit: int | None = Field(default=None, ge=1)
+    unlabelled: list[str] = Field(default_factory=list)
     options: dict[str, Any] = Field(default_factory=dict)
     problem_type: ProblemTypeName = SINGLE_LABEL
     targets: dict[str, TargetSpec] = Field(default_factory=dict)
+
+    @field_validator("unlabelled", mode="before")
+    @classmethod
+    def _one_file(cls, value: Any) -> Any:
+        return [value] if isinstance(value, str) else value
 
     @model_validator(mode="after")
     def _one_way(self) -> DataRecipe:
@@ -223,6 +234,18 @@ class Recipe(StrictModel):
         if self.training.tune_thresholds and not kinds & set(tunable):
             raise ValueError(
                 f"training.tune_thresholds needs a {' or '.join(tunable)} target; the data section has none"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _unlabelled(self) -> Recipe:
+        model = self.model
+        one_modality = model.text_encoder is None or model.vision_encoder is None
+        no_guide = self.guide.name == "none" and model.alignment != "students"
+        if self.training.unlabelled_share and (not model.alpha or one_modality or model.baseline or no_guide):
+            raise ValueError(
+                "training.unlabelled_share needs the alignment loss: model.alpha above 0, both encoders, a guide and "
+                "no baseline"
             )
         return self
 

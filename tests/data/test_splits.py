@@ -10,7 +10,15 @@ from hypothesis import strategies as st
 
 from class_indices import class_indices
 from clfa.data.schema import Corpus
-from clfa.data.splits import fold_numbers, read_fold, split_name, stratified_split, subset, training_subset
+from clfa.data.splits import (
+    fold_numbers,
+    limit_labels,
+    read_fold,
+    split_name,
+    stratified_split,
+    subset,
+    training_subset,
+)
 from clfa.errors import DataError
 
 
@@ -102,6 +110,26 @@ def test_training_subset_leaves_the_other_splits_whole(make_corpus: Callable[...
     assert len(training_subset(corpus, 99).splits["train"]) == 20
     with pytest.raises(DataError, match="at least 1 training sample, got 0"):
         training_subset(corpus, 0)
+
+
+def test_other_training_samples_lose_their_labels(make_corpus: Callable[..., Corpus]) -> None:
+    corpus = make_corpus(train=20, validation=3, test=10, unlabelled=6, images=False)
+    few = limit_labels(corpus, 4, seed=1)
+    assert {name: len(split) for name, split in few.splits.items()} == {"train": 4, "validation": 3, "test": 10}
+    assert few.splits["train"]["id"][:] == training_subset(corpus, 4, seed=1).splits["train"]["id"][:]
+    assert class_indices(few.splits["train"]) == class_indices(training_subset(corpus, 4, seed=1).splits["train"])
+    assert corpus.unlabelled is not None
+    assert few.unlabelled is not None
+    assert few.unlabelled["id"][:6] == corpus.unlabelled["id"][:]
+    assert sorted(few.unlabelled["id"][6:] + few.splits["train"]["id"][:]) == sorted(corpus.splits["train"]["id"][:])
+    assert few.unlabelled["targets"][:] == [None] * 22
+    assert few.facts["labelled subset"] == {"n": 4, "seed": 1}
+    alone = limit_labels(make_corpus(train=4, images=False), 1).unlabelled
+    assert alone is not None
+    assert len(alone) == 3
+    assert limit_labels(corpus, 20).unlabelled is corpus.unlabelled
+    with pytest.raises(DataError, match="at least 1 training sample must keep its label, got 0"):
+        limit_labels(corpus, 0)
 
 
 def test_subset_of_nothing(make_corpus: Callable[..., Corpus]) -> None:

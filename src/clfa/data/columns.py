@@ -178,6 +178,36 @@ def to_corpus(
     return Corpus(name, splits, labels.targets, unlabelled, dropped, facts)
 
 
+def to_unlabelled(parts: Sequence[TablePart], columns: ColumnMap, targets: list[Target]) -> Dataset:
+    """Convert tables of posts to the schema, without labels; a label column is not read.
+
+    Args:
+        parts: The tables.
+        columns: Columns given by the user.
+        targets: Targets of the corpus, for the schema.
+
+    Returns:
+        All rows; their ids begin with the table's name, so that those of several tables differ.
+
+    Raises:
+        DataError: If a column is absent.
+    """
+    converted = []
+    for part, names in zip(parts, columns.find(parts), strict=True):
+        size = len(part.data)
+        numbers = range(1, size + 1) if part.numbers is None else part.numbers
+        cells = part.data[names.id][:] if names.id is not None else [None] * size
+        texts = part.data[names.text][:] if names.text is not None else [None] * size
+        rows = _Rows(
+            list(range(size)),
+            [f"{part.source}:{read_id(cell, number)}" for cell, number in zip(cells, numbers, strict=True)],
+            [read_text(text) or "" for text in texts],
+            [None] * size,
+        )
+        converted.append(_to_schema(part, names, rows, targets))
+    return _concatenate(converted)
+
+
 def _deal(
     taken: dict[str, list[Dataset]],
     undecided: list[Dataset],

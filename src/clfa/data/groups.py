@@ -47,7 +47,7 @@ def duplicate_groups(samples: Dataset) -> list[int]:
         samples: N rows in the schema. Local images are compared by content, remote ones by address; an image that
             cannot be read equals no other.
     """
-    groups = connected([normalised_text(text) or None for text in samples["text"][:]], _image_contents(samples))
+    groups = connected([normalised_text(text) or None for text in samples["text"][:]], image_contents(samples))
     sizes = Counter(groups)
     large = {group for group, size in sizes.items() if size > max(MIN_LARGE, MAX_SHARE * len(groups))}
     if large:
@@ -90,7 +90,15 @@ def connected(*contents: Sequence[Hashable]) -> list[int]:
     return [root(position) for position in range(len(parent))]
 
 
-def _image_contents(samples: Dataset) -> list[Hashable]:
+def image_contents(samples: Dataset) -> list[Hashable]:
+    """Return a key of the encoded image of each sample (N,), equal for equal images of these samples.
+
+    It is ``None`` for an image that is missing, cannot be read or equals no other. Remote images are compared by
+    address.
+
+    Args:
+        samples: N rows with the schema's column ``image``.
+    """
     images = samples.select_columns(["image"])
     contents: list[Hashable] = [_size(row["image"]) for row in images]
     # Only images of equal size can be equal; the others need not be read.

@@ -9,8 +9,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-from datasets import Dataset, DatasetDict
+from datasets import Dataset, DatasetDict, concatenate_datasets
 
+from clfa.data.replace_column import replace_column
 from clfa.data.schema import SPLITS, Corpus
 from clfa.errors import DataError
 from clfa.targets.target import Target, strata
@@ -192,9 +193,36 @@ def training_subset(corpus: Corpus, n: int, seed: int = 0) -> Corpus:
     return replace(corpus, splits=splits, facts={**corpus.facts, "training subset": {"n": n, "seed": seed}})
 
 
+def limit_labels(corpus: Corpus, n: int, seed: int = 0) -> Corpus:
+    """Let at most ``n`` training samples keep their labels, stratified by class; the others become unlabelled pairs.
+
+    The labelled samples are those that :func:`training_subset` draws with the same seed.
+
+    Raises:
+        DataError: If ``n`` is below 1.
+    """
+    if n < 1:
+        raise DataError(f"at least 1 training sample must keep its label, got {n}")
+    facts = {**corpus.facts, "labelled subset": {"n": n, "seed": seed}}
+    train = corpus.splits["train"]
+    labelled = _positions(train, n, seed, corpus.targets)
+    others = np.setdiff1d(np.arange(len(train)), labelled)
+    if not len(others):
+        return replace(corpus, facts=facts)
+    freed = replace_column(train.select(others), "targets", [None] * len(others))
+    unlabelled = freed if corpus.unlabelled is None else concatenate_datasets([corpus.unlabelled, freed])
+    splits = DatasetDict({**corpus.splits, "train": train.select(labelled)})
+    return replace(corpus, splits=splits, unlabelled=unlabelled, facts=facts)
+
+
 def _draw(split: Dataset, n: int, seed: int, targets: Sequence[Target]) -> Dataset:
+    return split if len(split) <= n else split.select(_positions(split, n, seed, targets))
+
+
+def _positions(split: Dataset, n: int, seed: int, targets: Sequence[Target]) -> list[int]:
+    """Return the ascending positions of at most ``n`` samples, stratified by class."""
     if len(split) <= n:
-        return split
+        return list(range(len(split)))
     labels = strata(split, targets)
     members: dict[Hashable, list[int]] = {}
     for position, label in enumerate(labels):
@@ -204,7 +232,7 @@ def _draw(split: Dataset, n: int, seed: int, targets: Sequence[Target]) -> Datas
     kept: list[int] = []
     for label in sorted(members, key=str):
         kept += [members[label][i] for i in random.permutation(len(members[label]))[: quota[label]]]
-    return split.select(sorted(kept))
+    return sorted(kept)
 
 
 def _quota(sizes: Mapping[Hashable, int], n: int) -> dict[Hashable, int]:

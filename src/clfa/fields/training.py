@@ -38,6 +38,8 @@ class TrainingFields:
             disables early stopping.
         ema_decay: Decay per step of the exponential moving average of the weights, which is evaluated and saved in
             their place; 0 (as in the paper) disables it.
+        unlabelled_share: Share of samples without a label in each training batch. They are added to its labelled
+            samples (0.5: as many; 0.75: three times as many; 0: none) and take part in the alignment loss only.
     """
 
     max_grad_norm: Annotated[float, Field(gt=0)] = 1.0
@@ -48,4 +50,7 @@ class TrainingFields:
     )
     ema_decay: Annotated[float, Field(ge=0, lt=1)] = field(
         default=0.0, metadata={"help": "Moving average of the weights; 0: none."}
+    )
+    unlabelled_share: Annotated[float, Field(ge=0, lt=1)] = field(
+        default=0.0, metadata={"help": "Share of each batch without labels; 0: none."}
     )

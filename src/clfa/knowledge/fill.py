@@ -2,31 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 
-from datasets import (
-    Dataset,
-    DatasetDict,
-    Features,
-    are_progress_bars_disabled,
-    concatenate_datasets,
-    disable_progress_bars,
-    enable_progress_bars,
-)
+from datasets import Dataset, DatasetDict
 
+from clfa.data.replace_column import replace_column
 from clfa.data.schema import Corpus
 from clfa.errors import DataError
 from clfa.knowledge.texts import KnowledgeTexts
 
 
-def fill_knowledge(corpus: Corpus, texts: KnowledgeTexts) -> Corpus:
-    """Return the corpus with a knowledge column from the sources. Unlabelled pairs do not change.
+def fill_knowledge(corpus: Corpus, texts: KnowledgeTexts, *, unlabelled: bool = False) -> Corpus:
+    """Return the corpus with a knowledge column from the sources.
 
     Args:
         corpus: A corpus with the knowledge texts of its reader.
         texts: The sources.
+        unlabelled: Whether the unlabelled pairs get the column as well; a guide does not read it.
 
     Raises:
         DataError: When a source reads images and the corpus has none.
@@ -40,27 +32,14 @@ def fill_knowledge(corpus: Corpus, texts: KnowledgeTexts) -> Corpus:
             "leave it out of knowledge.sources, or give data with images."
         )
     splits = {name: _filled(split, texts) for name, split in corpus.splits.items()}
+    pairs = corpus.unlabelled
+    if unlabelled and pairs is not None:
+        pairs = _filled(pairs, texts)
     texts.warn()
-    return replace(corpus, splits=DatasetDict(splits))
+    return replace(corpus, splits=DatasetDict(splits), unlabelled=pairs)
 
 
 def _filled(split: Dataset, texts: KnowledgeTexts) -> Dataset:
     # Columns instead of lists, so that encoded images are read one at a time.
     found = texts({source.reads: split[source.reads] for source in texts.sources})
-    features = Features({"knowledge": split.features["knowledge"]})
-    column = Dataset.from_dict({"knowledge": found}, features=features)
-    with _without_bars():
-        joined = concatenate_datasets([split.remove_columns("knowledge"), column], axis=1)
-    return joined.select_columns(list(split.features))
-
-
-@contextmanager
-def _without_bars() -> Iterator[None]:
-    """Disable the progress bars of Datasets."""
-    shown = not are_progress_bars_disabled()
-    disable_progress_bars()
-    try:
-        yield
-    finally:
-        if shown:
-            enable_progress_bars()
+    return replace_column(split, "knowledge", found)

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from clfa.data import READERS, Corpus, read_corpus
-from clfa.data.splits import subset, training_subset
+from clfa.data.splits import limit_labels, subset, training_subset
+from clfa.data.unlabelled import add_unlabelled, without_evaluated
 from clfa.data.validation import check_classes, validate
 from clfa.errors import Argument, DataError, RecipeError
 from clfa.knowledge.fill import fill_knowledge
@@ -61,6 +62,8 @@ def load_corpus(
     elif targets and "label_names" in known:
         options.setdefault("label_names", list(targets[0].label_names))
     corpus = read_corpus(data.reader, place, **options)
+    if data.unlabelled:
+        corpus = add_unlabelled(corpus, data.unlabelled, options)
     reads_images = recipe.model.vision_encoder is not None
     if reads_images and not corpus.has_images:
         raise DataError(
@@ -78,8 +81,14 @@ def load_corpus(
         corpus = subset(corpus, data.limit, recipe.seed)
     if data.train_limit is not None:
         corpus = training_subset(corpus, data.train_limit, recipe.seed)
+    if data.labelled_limit is not None:
+        corpus = limit_labels(corpus, data.labelled_limit, recipe.seed)
+    aligned = recipe.training.unlabelled_share > 0
+    if data.unlabelled or data.labelled_limit is not None or aligned:
+        corpus = without_evaluated(corpus)
     if recipe.model.use_knowledge:
-        corpus = fill_knowledge(corpus, KnowledgeTexts(recipe.knowledge, cache or cache_dir()))
+        texts = KnowledgeTexts(recipe.knowledge, cache or cache_dir())
+        corpus = fill_knowledge(corpus, texts, unlabelled=aligned)
     return corpus
 
 
@@ -95,13 +104,16 @@ def _with_classes(specs: Mapping[str, TargetSpec], targets: Sequence[Target]) ->
 def corpus_key(recipe: Recipe) -> str:
     """Return a key that is equal for recipes with the same corpus.
 
-    All settings count except those without effect on the corpus: training, guide, and the model except its modalities.
+    All settings count except those without effect on the corpus: the guide, the training except whether unlabelled
+    pairs take part, and the model except its modalities.
     """
     content = recipe.model_dump(exclude={"name", "description", "seed", "model", "guide", "training"})
     model = recipe.model
     content["model"] = [model.text_encoder is not None, model.vision_encoder is not None, model.use_knowledge]
     content["model"].append(model.allow_missing_modalities)
-    content["seed"] = recipe.seed if recipe.data.limit or recipe.data.train_limit else None
+    content["unlabelled"] = recipe.training.unlabelled_share > 0
+    data = recipe.data
+    content["seed"] = recipe.seed if data.limit or data.train_limit or data.labelled_limit else None
     return json.dumps(content, sort_keys=True, default=str)
 
 

@@ -17,6 +17,7 @@ from clfa.runs.encoders import Encoders
 from clfa.runs.run_folder import RunFolder
 from clfa.runs.score import score_split
 from clfa.runs.trained import load_trained
+from clfa.runs.unlabelled import without_unlabelled
 from clfa.targets.target import Target, same_labels
 
 
@@ -51,7 +52,8 @@ def evaluate(
         RecipeError: When ``output`` is a run folder.
     """
     folder = RunFolder(run).finished()
-    recipe = load_recipe(folder.recipe)
+    # An evaluation reads no unlabelled posts.
+    recipe = without_unlabelled(load_recipe(folder.recipe))
     if data_dir is not None:
         options = dict(recipe.data.options)
         if recipe.data.reader == "table" and Path(data_dir).is_file():

@@ -22,6 +22,8 @@ def run_metrics(
         model: The trained model.
         trainer: Trainer of the model.
     """
+    data, share = recipe.data, recipe.training.unlabelled_share
+    used = bool(data.unlabelled or data.labelled_limit or share)
     return {
         "recipe": recipe.name,
         "seed": recipe.seed,
@@ -29,12 +31,14 @@ def run_metrics(
         "data": {
             "name": corpus.name,
             "samples": {name: len(split) for name, split in corpus.splits.items()},
+            **({"unlabelled": len(corpus.unlabelled)} if used and corpus.unlabelled is not None else {}),
             "dropped": corpus.dropped_counts(),
             **({"incomplete": corpus.facts["incomplete"]} if "incomplete" in corpus.facts else {}),
         },
         "guide": guide,
         "training": {
             "epochs_run": trainer.state.epoch,
+            **({"steps": trainer.state.global_step, "unlabelled_share": share} if share else {}),
             "best_epoch": best_epoch(trainer),
             f"best_validation_{trainer.args.metric_for_best_model}": trainer.state.best_metric,
             "parameters": sum(p.numel() for p in model.parameters()),

@@ -34,6 +34,7 @@ from clfa.runs.resources import peak_memory_mb, versions
 from clfa.runs.run_folder import RunFolder
 from clfa.runs.score import infer_split, score_split
 from clfa.runs.training_targets import training_targets
+from clfa.runs.unlabelled import training_rows
 from clfa.runs.yardsticks import RunYardsticks
 from clfa.targets.fit import tuned
 from clfa.targets.target import label_matrix
@@ -104,6 +105,7 @@ def train(
     with processes.main_process_first():
         corpus = corpus or load_corpus(recipe, strict=strict, source=source, cache=cache)
         require_splits(corpus)
+        train_rows = training_rows(recipe, corpus)
         if processes.is_main_process:
             for line in overview(corpus):
                 logger.info(line)
@@ -116,7 +118,7 @@ def train(
         guide = make_guide(recipe, corpus, encoders, others)
         if guide is not None:
             guide_figures = guide_metrics(guide, check_guide(recipe, guide, corpus, encoders), others)
-        train_set = encode_split(recipe, corpus.splits["train"], encoders, guide)
+        train_set = encode_split(recipe, train_rows, encoders, guide)
         validation_set = encode_split(recipe, corpus.splits["validation"], encoders)
         yardsticks = None
         if recipe.training.yardsticks and processes.is_main_process:

@@ -51,5 +51,7 @@ class CLFATrainingArguments(OptimizerFields, TrainingFields, TrainingArguments):
         for source in (OptimizerFields, TrainingFields):
             # Transformers checks its own fields.
             check_fields(self, source, tuple({field.name for field in fields(source)} - inherited))
+        if self.unlabelled_share and self.dataloader_drop_last:
+            raise ValueError("unlabelled_share does not support dataloader_drop_last: few labels must all be used.")
         if self.ema_decay and not self.load_best_model_at_end:
             raise ValueError("ema_decay needs load_best_model_at_end: checkpoints contain the averaged weights.")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from torch.utils.data import BatchSampler
@@ -48,10 +48,19 @@ class ProcessBatches(BatchSampler):
 
     def __iter__(self) -> Iterator[list[int]]:
         """Yield this process's part of each batch."""
+        for batch in self.whole_batches():
+            yield self.part(batch)
+
+    def whole_batches(self) -> Iterator[list[int]]:
+        """Yield the batches over all processes."""
         order = list(self._order)
         starts = [number * self.batch_size for number in range(len(self))]
         # A last batch with fewer samples than processes is added to the previous batch.
         for start, end in zip(starts, [*starts[1:], len(order)], strict=True):
-            first = start + (end - start) * self.process // self.processes
-            last = start + (end - start) * (self.process + 1) // self.processes
-            yield order[first:last]
+            yield order[start:end]
+
+    def part(self, batch: Sequence[int]) -> list[int]:
+        """Return this process's part of a batch."""
+        first = len(batch) * self.process // self.processes
+        last = len(batch) * (self.process + 1) // self.processes
+        return list(batch[first:last])

@@ -21,7 +21,7 @@ from transformers.trainer_callback import PrinterCallback, ProgressCallback
 from transformers.trainer_utils import seed_worker
 
 from clfa.cpu import busy, clip_gradients, speed_up
-from clfa.errors import ModelError, RecipeError
+from clfa.errors import DataError, ModelError, RecipeError
 from clfa.evaluation.inference import by_length
 from clfa.modeling.alignment import GuideBank
 from clfa.modeling.encoders import is_frozen
@@ -35,6 +35,7 @@ from clfa.training.alpha_schedules import ALPHA_SCHEDULES
 from clfa.training.arguments import CLFATrainingArguments
 from clfa.training.averaging import WeightAverage
 from clfa.training.length_groups import LengthGroupedSampler
+from clfa.training.mixed_batches import MixedBatches
 from clfa.training.process_batches import ProcessBatches
 from clfa.training.process_seeds import ProcessSeeds
 from clfa.training.progress import EvaluationLines, QuietProgress
@@ -178,11 +179,15 @@ class CLFATrainer(Trainer):
     def get_train_dataloader(self) -> DataLoader[Any]:
         """Return the training loader; with several processes, each batch is divided between them."""
         args, processes = self.args, self.args.world_size
-        sampler = self._get_train_sampler() if processes > 1 else None
-        if sampler is None or args.dataloader_drop_last:
-            return super().get_train_dataloader()
-        batches = ProcessBatches(sampler, args.train_batch_size * processes, args.process_index, processes)
         dataset: Any = self.train_dataset
+        batches: ProcessBatches
+        if args.unlabelled_share:
+            batches = self._mixed_batches(dataset)
+        else:
+            sampler = self._get_train_sampler() if processes > 1 else None
+            if sampler is None or args.dataloader_drop_last:
+                return super().get_train_dataloader()
+            batches = ProcessBatches(sampler, args.train_batch_size * processes, args.process_index, processes)
         loader = DataLoader(
             dataset,
             batch_sampler=batches,
@@ -202,6 +207,22 @@ class CLFATrainer(Trainer):
             put_on_device=True,
             use_seedable_sampler=True,
             data_seed=args.data_seed,
+        )
+
+    def _mixed_batches(self, dataset: Any) -> MixedBatches:
+        """Return batches of the samples with any label, with a share of those without one."""
+        args = self.args
+        missing = np.isnan(dataset.labels).all(axis=1)
+        labelled, unlabelled = np.flatnonzero(~missing).tolist(), np.flatnonzero(missing).tolist()
+        if not unlabelled:
+            raise DataError("unlabelled_share is above 0, and all training samples have labels; set it to 0.")
+        lengths = dataset.lengths() if args.group_by_length else None
+        # With equal lengths, the sampler's order is that of a plain shuffle.
+        known = [0] * len(labelled) if lengths is None else [lengths[index] for index in labelled]
+        size = args.train_batch_size * args.world_size
+        sampler = LengthGroupedSampler(known, size, seed=args.seed)
+        return MixedBatches(
+            sampler, labelled, unlabelled, size, args.unlabelled_share, args.process_index, args.world_size
         )
 
     def prediction_step(
