@@ -162,6 +162,8 @@ def test_save_and_load_keep_everything(tmp_path: Path) -> None:
         "fold": None,
         "limit": None,
         "train_limit": None,
+        "labelled_limit": None,
+        "unlabelled": [],
         "options": {"label_names": ["a", "b"]},
         "problem_type": "single_label_classification",
         "targets": {},
