@@ -59,3 +59,11 @@ def test_the_folder_is_the_first_that_exists_or_the_given_one(folder: Path) -> N
     assert picture == {"bytes": None, "path": str(root.resolve() / "secret.jpg")}
     with pytest.raises(DataError, match="gone: no such folder of pictures; give another images_dir"):
         PictureFolder.find(root, ("pictures",), str(root / "gone"))
+
+
+def test_the_first_of_several_pictures_that_exists(folder: Path) -> None:
+    pictures = PictureFolder(folder)
+    assert pictures.first(["gone.jpg", "b.jpg", "a.jpg"]) == pictures.of("b.png")
+    assert pictures.first(["gone.jpg", "lost.jpg"]) == pictures.of("gone.jpg")
+    assert pictures.first([]) is None
+    assert PictureFolder(None).first(["a.jpg"]) is None

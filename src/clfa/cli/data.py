@@ -110,8 +110,8 @@ def readers() -> None:
             read = READERS.get(name)
         except RecipeError as error:
             # A reader of another package cannot be imported. The other readers still work.
-            typer.echo(f"{name:14} {error}")
+            typer.echo(f"{name:22} {error}")
             continue
         options = [parameter for parameter in inspect.signature(read).parameters if parameter != "data_dir"]
-        typer.echo(f"{name:14} {(inspect.getdoc(read) or '').splitlines()[0]}")
-        typer.echo(f"{'':14} options: {', '.join(options)}")
+        typer.echo(f"{name:22} {(inspect.getdoc(read) or '').splitlines()[0]}")
+        typer.echo(f"{'':22} options: {', '.join(options)}")

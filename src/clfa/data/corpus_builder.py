@@ -50,7 +50,7 @@ class CorpusBuilder:
         path: Path,
         columns: Iterable[str],
         convert: Callable[[Mapping[str, Any]], Fields],
-        separator: str | None = None,
+        options: TableOptions | None = None,
     ) -> None:
         """Add the rows of a table file.
 
@@ -59,13 +59,13 @@ class CorpusBuilder:
             path: A file in one of the formats of :data:`clfa.tables.formats.TABLE_FORMATS`.
             columns: Columns that the file must have.
             convert: See :meth:`add_records`; gets the cells by column.
-            separator: Field separator of a CSV or TSV file; detected by default.
+            options: Options for reading the file.
 
         Raises:
             DataError: If the file is damaged, or a column is absent.
         """
         bad: list[Dropped] = []
-        part = read_part(str(path), split, TableOptions(separator), bad)
+        part = read_part(str(path), split, options or TableOptions(), bad)
         absent = [column for column in columns if column not in part.data.column_names]
         if absent:
             found = ", ".join(part.data.column_names)
@@ -105,12 +105,20 @@ class CorpusBuilder:
             numbers.append(number)
         self._parts.append(TablePart(split, path.name, from_columns(columns), numbers=numbers))
 
-    def build(self, *, ratios: tuple[float, float, float] = RATIOS, split_seed: int = 0) -> Corpus:
-        """Return the corpus. Splits are drawn only for rows without a split.
+    def build(
+        self,
+        *,
+        ratios: tuple[float, float, float] = RATIOS,
+        split_seed: int = 0,
+        complete: bool = False,
+    ) -> Corpus:
+        """Return the corpus.
 
         Args:
             ratios: Shares of train, validation and test for drawn splits.
             split_seed: Seed of the draw.
+            complete: Whether to draw validation from train if the files are those of train and test only. Rows without
+                a split are always drawn.
 
         Raises:
             DataError: If the files have no usable row.
@@ -124,14 +132,14 @@ class CorpusBuilder:
             ColumnMap({"id": "id", "text": "text", "image": "image"}),
             ratios=ratios,
             split_seed=split_seed,
-            complete=False,
+            complete=complete,
             targets=self._targets,
         )
         corpus.dropped[:0] = self._dropped
         # These columns exist in memory only.
         del corpus.facts["columns"]
         corpus.facts |= {"lines": self._lines}
-        if all(part.split is not None for part in self._parts):
+        if corpus.facts["split"] == "as given":
             corpus.facts["split"] = "published files"
         return corpus
 

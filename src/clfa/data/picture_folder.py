@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from functools import cache
 from pathlib import Path, PurePosixPath
 
@@ -69,6 +70,19 @@ class PictureFolder:
             stem = path.stem if path.suffix.lower() in IMAGE_SUFFIXES else path.name
             path = path.with_name(self._by_stem(self._folder / path.parent).get(stem, path.name))
         return image_at(str(self._folder / path))
+
+    def first(self, names: Iterable[object]) -> EncodedImage | None:
+        """Return the first of several pictures whose file exists, else the first one; ``None`` without names.
+
+        Args:
+            names: See :meth:`of`.
+
+        Raises:
+            UnusableCell: As :meth:`of`.
+        """
+        pictures = [picture for name in names if (picture := self.of(name)) is not None]
+        existing = (picture for picture in pictures if os.path.isfile(str(picture["path"])))
+        return next(existing, pictures[0] if pictures else None)
 
 
 def _by_stem(folder: Path) -> dict[str, str]:

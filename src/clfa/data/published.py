@@ -68,4 +68,46 @@ PUBLISHED: dict[str, Published] = {
         },
         lines={"train": 3013, "validation": 177, "test": 354},
     ),
+    "harmeme-politics": Published(
+        source="Pramanick et al. 2021 (Harm-P), the authors' table of the corrected release",
+        kept={"train": 2938, "validation": 177, "test": 355},
+        classes={
+            "train": {"not harmful": 1450, "harmful": 1488},
+            "validation": {"not harmful": 88, "harmful": 89},
+            "test": {"not harmful": 184, "harmful": 171},
+        },
+        lines={"train": 2938, "validation": 177, "test": 355},
+    ),
+    "hateful-memes": Published(
+        source="Kiela et al. 2020, seen splits",
+        kept={"train": 8500, "validation": 500, "test": 1000},
+        classes={},
+        lines={"train": 8500, "validation": 500, "test": 1000},
+    ),
+    "mami": Published(
+        source="Fersini et al. 2022",
+        kept={"test": 1000},
+        classes={},
+        lines={"train": 10000, "test": 1000},
+    ),
+    "twitter-2015": Published(
+        source="Yu and Jiang 2019, counted in the authors' files",
+        kept={"train": 3179, "validation": 1122, "test": 1037},
+        classes={
+            "train": {"negative": 368, "neutral": 1883, "positive": 928},
+            "validation": {"negative": 149, "neutral": 670, "positive": 303},
+            "test": {"negative": 113, "neutral": 607, "positive": 317},
+        },
+        lines={"train": 3179, "validation": 1122, "test": 1037},
+    ),
+    "twitter-2017": Published(
+        source="Yu and Jiang 2019, counted in the authors' files",
+        kept={"train": 3562, "validation": 1176, "test": 1234},
+        classes={
+            "train": {"negative": 416, "neutral": 1638, "positive": 1508},
+            "validation": {"negative": 144, "neutral": 517, "positive": 515},
+            "test": {"negative": 168, "neutral": 573, "positive": 493},
+        },
+        lines={"train": 3562, "validation": 1176, "test": 1234},
+    ),
 }

@@ -108,6 +108,16 @@ def test_published_counts_are_compared_for_two_classes_only(root: Path) -> None:
     assert check_corpus("harmeme", root, progress=False).dropped == {"missing image": 4, "unreadable image": 1}
 
 
+def test_the_corrected_release_is_preferred(root: Path) -> None:
+    for name in ROWS:
+        write(root, f"{name}_v1", ROWS["val"])
+    assert {split: len(data) for split, data in read_corpus("harmeme-politics", root).splits.items()} == {
+        "train": 1,
+        "validation": 1,
+        "test": 1,
+    }
+
+
 def test_wrong_layout(root: Path) -> None:
     with pytest.raises(DataError, match=r"expects flickr8k.* Use the harmeme reader"):
         read_corpus("flickr8k-match", root)

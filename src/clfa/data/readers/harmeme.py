@@ -23,7 +23,7 @@ INTENSITIES = ["not harmful", "somewhat harmful", "very harmful"]
 TWO_CLASSES = ["not harmful", "harmful"]
 HARMED = ["individual", "organization", "community", "society"]
 
-_FILES = {"train": "train.jsonl", "validation": "val.jsonl", "test": "test.jsonl"}
+_STEMS = {"train": "train", "validation": "val", "test": "test"}
 
 
 def read(data_dir: str, *, classes: int = 2, harmed: bool = False, images_dir: str | None = None) -> Corpus:
@@ -45,6 +45,9 @@ def read(data_dir: str, *, classes: int = 2, harmed: bool = False, images_dir: s
 def read_politics(data_dir: str, *, classes: int = 2, harmed: bool = False, images_dir: str | None = None) -> Corpus:
     """HarMeme, the part about US politics (Harm-P): memes, harmful or not.
 
+    The first release has duplicates. The authors advise to use the corrected one (``annotations/train_v1.jsonl`` and so
+    on), which is preferred where both are present.
+
     Args:
         data_dir: See :func:`read`.
         classes: See :func:`read`.
@@ -62,7 +65,10 @@ def _read(name: str, data_dir: str, classes: int, harmed: bool, images_dir: str 
         raise DataError(f"classes of {name} must be 2 (harmful or not) or 3 (with the intensity), got {classes!r}")
     root = Path(data_dir)
     folder = root / "annotations"
-    if not all((folder / file).is_file() for file in _FILES.values()):
+    # The corrected release of Harm-P (version 1) has train_v1.jsonl and so on.
+    releases = [{split: f"{stem}{version}.jsonl" for split, stem in _STEMS.items()} for version in ("_v1", "")]
+    files = next((files for files in releases if all((folder / file).is_file() for file in files.values())), None)
+    if files is None:
         raise layout_error(name, root, "annotations/ with train.jsonl, val.jsonl and test.jsonl, and a folder images/")
     pictures = PictureFolder.find(root, ("images",), images_dir)
     names = TWO_CLASSES if classes == 2 else INTENSITIES
@@ -75,7 +81,7 @@ def _read(name: str, data_dir: str, classes: int, harmed: bool, images_dir: str 
         kept = {"id": row["id"], "text": row["text"], "image": pictures.of(row["image"])}
         return kept | ({"harm": label, "harmed": target} if harmed else {"label": label})
 
-    for split, file in _FILES.items():
+    for split, file in files.items():
         builder.add_table(split, folder / file, ("id", "image", "labels", "text"), convert)
     return builder.build()
 
