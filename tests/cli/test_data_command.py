@@ -50,7 +50,7 @@ def test_readers_are_listed_with_their_options() -> None:
     result = runner.invoke(app, ["readers"])
     assert result.exit_code == 0
     lines = result.output.splitlines()
-    assert lines[0].startswith("mvsa-single    MVSA-Single: one annotator")
+    assert lines[0].startswith(f"{'mvsa-single':22} MVSA-Single: one annotator")
     assert "options: fold, split_seed" in lines[1]
     assert len(lines) == 2 * len(READERS.names())
 
