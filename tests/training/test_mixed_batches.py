@@ -1,7 +1,11 @@
 from __future__ import annotations
 
 from itertools import chain
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
+import numpy as np
 import pytest
 from accelerate.data_loader import prepare_data_loader, skip_first_batches
 from hypothesis import assume, given
@@ -9,6 +13,7 @@ from hypothesis import strategies as st
 from torch.utils.data import DataLoader
 
 from clfa.errors import DataError
+from clfa.training import CLFATrainer, CLFATrainingArguments
 from clfa.training.length_groups import LengthGroupedSampler
 from clfa.training.mixed_batches import MixedBatches
 from clfa.training.process_batches import ProcessBatches
@@ -93,3 +98,24 @@ def test_accelerate_sets_the_epoch_also_after_skipped_batches() -> None:
 def test_fewer_labelled_samples_than_processes() -> None:
     with pytest.raises(DataError, match="3 training samples in batches of 8 are too few for 4 processes"):
         MixedBatches(LengthGroupedSampler([1] * 3, 8), range(3), range(3, 90), 8, 0.9, 0, 4)
+
+
+def test_a_sample_with_one_of_its_labels_is_labelled() -> None:
+    labels = np.array([[np.nan, np.nan], [0, np.nan], [1, 1], [np.nan, np.nan], [np.nan, 2]], dtype=np.float32)
+    arguments = SimpleNamespace(
+        unlabelled_share=0.5, group_by_length=True, train_batch_size=2, world_size=1, process_index=0, seed=4
+    )
+    dataset: Any = SimpleNamespace(labels=labels, lengths=lambda: [50, 51, 52, 53, 54])
+    trainer: Any = SimpleNamespace(args=arguments)
+    found = CLFATrainer._mixed_batches(trainer, dataset)
+    assert (found.labelled, found.unlabelled) == ([1, 2, 4], [0, 3])
+    assert (found.batch_size, found.share, found.sampler.seed) == (2, 0.5, 4)
+    assert found.sampler.lengths.tolist() == [51, 52, 54]
+    dataset.labels = labels[[1, 2]]
+    with pytest.raises(DataError, match="unlabelled_share is above 0, and all training samples have labels; set it to"):
+        CLFATrainer._mixed_batches(trainer, dataset)
+
+
+def test_no_labelled_sample_is_left_out_of_an_epoch(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="unlabelled_share does not support dataloader_drop_last: few labels must all"):
+        CLFATrainingArguments(output_dir=str(tmp_path), use_cpu=True, unlabelled_share=0.5, dataloader_drop_last=True)
