@@ -164,6 +164,7 @@ def test_save_and_load_keep_everything(tmp_path: Path) -> None:
         "train_limit": None,
         "labelled_limit": None,
         "unlabelled": [],
+        "max_images": 9,
         "options": {"label_names": ["a", "b"]},
         "problem_type": "single_label_classification",
         "targets": {},

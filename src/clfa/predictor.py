@@ -32,7 +32,7 @@ class CLFAPredictor:
     """Fit, predict, embed and evaluate on tables.
 
     A table is a pandas DataFrame, a Datasets ``Dataset``, or the path of a CSV, JSONL or Parquet file, with a column of
-    texts, one of pictures (paths, fsspec addresses or bytes) and one of labels.
+    texts, one of pictures (paths, fsspec addresses or bytes, or lists of these) and one of labels.
 
     Args:
         recipe: Name or file of a recipe. The default trains on frozen small encoders in minutes on a CPU and needs the

@@ -18,6 +18,7 @@ from clfa.fields.training import OptimizerFields, TrainingFields
 from clfa.files import atomic_write
 from clfa.knowledge.recipe import KnowledgeRecipe
 from clfa.strict_model import StrictModel
+from clfa.tables.pictures import MAX_IMAGES
 from clfa.targets import CLASS_WEIGHTS
 from clfa.targets.fields import LABEL, SINGLE_LABEL
 from clfa.targets.spec import ProblemTypeName, TargetSpec, problem_types_with
@@ -36,6 +37,7 @@ class DataRecipe(StrictModel):
             unlabelled pairs. With the same number and seed, they are the samples that ``train_limit`` keeps.
         unlabelled: Tables of further posts without labels, one file or a list; their columns are found like those of
             the table reader, with the column names in ``options``. A label column is not read.
+        max_images: Largest number of images per sample; further ones are ignored and counted.
         options: Further options of the reader, such as column names.
         problem_type: Problem type of the default label: a name in :data:`clfa.targets.PROBLEM_TYPES`.
         targets: One or more named targets that replace the default label, as :class:`clfa.targets.spec.TargetSpec` by
@@ -49,6 +51,7 @@ class DataRecipe(StrictModel):
     train_limit: int | None = Field(default=None, ge=1)
     labelled_limit: int | None = Field(default=None, ge=1)
     unlabelled: list[str] = Field(default_factory=list)
+    max_images: int = Field(default=MAX_IMAGES, ge=1)
     options: dict[str, Any] = Field(default_factory=dict)
     problem_type: ProblemTypeName = SINGLE_LABEL
     targets: dict[str, TargetSpec] = Field(default_factory=dict)

@@ -20,6 +20,16 @@ KEY_BYTES = 16
 ABSENT_KEY = b""
 
 
+def single_keys(key: bytes) -> list[bytes]:
+    """Return the content keys in the key of a sample, which for several images is their keys joined.
+
+    Example:
+        >>> single_keys(ABSENT_KEY), single_keys(bytes(16)) == [bytes(16)], len(single_keys(bytes(32)))
+        ([], True, 2)
+    """
+    return [key[start : start + KEY_BYTES] for start in range(0, len(key), KEY_BYTES)]
+
+
 def text_key(text: str) -> bytes:
     """Return the 16-byte content key of a text."""
     return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=KEY_BYTES).digest()
@@ -172,6 +182,19 @@ class FeatureStore:
             os.fsync(file.fileno())
         os.replace(temporary, self._index_path)
         self._rows = None
+
+
+def mean_row(store: FeatureStore, key: bytes) -> np.ndarray:
+    """Return the row (1, width) of a sample; of several images (:func:`single_keys`) the mean of their rows.
+
+    Raises:
+        KeyError: If a key is absent.
+    """
+    rows = [store[one] for one in single_keys(key)]
+    if len(rows) == 1:
+        return rows[0]
+    mean: np.ndarray = np.concatenate(rows).mean(axis=0, keepdims=True, dtype=np.float32)
+    return mean
 
 
 class _Writer:

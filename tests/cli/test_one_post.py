@@ -56,7 +56,7 @@ def test_the_lean_start_changes_no_prediction(
     picture = next((posts_csv.parent).rglob("*.jpg"))
     lines, _ = run("predict", str(tiny_run), "--image", str(picture), "--text", "so sunny")
     # Here Transformers is imported already, in the usual way.
-    predict_one(str(tiny_run), "so sunny", str(picture), engine="torch", precision="auto")
+    predict_one(str(tiny_run), "so sunny", [str(picture)], engine="torch", precision="auto")
     assert capsys.readouterr().out.splitlines() == lines[:-1]
 
 

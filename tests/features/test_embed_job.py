@@ -25,6 +25,7 @@ from clfa.runs.encoded_splits import cache_features
 from clfa.runs.encoders import load_encoders
 from clfa.runs.guide import make_guide, split_pairs
 from clfa.store import FeatureStore, text_key
+from posts import write_jsonl
 
 runner = CliRunner(env={"COLUMNS": "200", "NO_COLOR": "1", "TERM": "dumb"})
 FROZEN = ["model.freeze_text_encoder=true", "model.freeze_vision_encoder=true"]
@@ -113,6 +114,41 @@ def test_rows_that_lack_a_side(recipe: Recipe, shard_folder: Path, tmp_path: Pat
     assert result.failures == {"missing image": 1, "unreadable image": 1, "neither text nor image": 1}
 
 
+def test_posts_with_several_images(
+    recipe: Recipe, shard_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "in"
+    folder.mkdir()
+    first, second, third = (str(shard_folder / "images" / f"{number}.jpg") for number in range(3))
+    cells = [[first, "absent.jpg", second, third], first, ["absent.jpg", str(shard_folder / "images" / "33.jpg")]]
+    rows = [{"text": f"text {n}", "image": cell, "label": "ab"[n % 2]} for n, cell in enumerate(cells)]
+    table = write_jsonl(folder / "a.jsonl", rows)
+    run_job(EmbedJob(recipe.model_dump()), table, tmp_path / "out")
+    found = pq.read_table(tmp_path / "out").to_pylist()
+    assert [row["image_key"] for row in found] == [image_key(first), image_key(first), None]
+    assert [one["image_key"] for one in found[0]["more_images"]] == [image_key(second), image_key(third)]
+    assert [row["more_images"] for row in found[1:]] == [None, None]
+    assert [row["error"] is None for row in found] == [True, True, False]
+    assert found[0]["guide_image"] == pytest.approx(found[1]["guide_image"], abs=1e-5)
+    # A training run finds the features of every image.
+    added = import_features(tmp_path / "out", tmp_path / "cache")
+    assert added == dict.fromkeys(added, 3)
+    corpus = load_corpus(recipe, source={"train": str(table)})
+    encoders = load_encoders(recipe, tmp_path / "cache")
+    guide = make_guide(recipe, corpus, encoders)
+    assert guide is not None
+    for frozen in (type(encoders.text), type(guide)):
+        for name in ("_encoded", "embed_texts", "embed_images"):
+            monkeypatch.setattr(frozen, name, lambda *arguments: pytest.fail("computed again"), raising=False)
+    cache_features(recipe, corpus, encoders)
+    pairs = split_pairs(corpus.splits["train"], encoders)
+    several = max(range(len(pairs)), key=lambda position: len(pairs.image_keys[position]))
+    assert pairs.image_keys[several] == image_key(first) + image_key(second) + image_key(third)
+    _, embeds = guide.embed_pairs(pairs, tmp_path / "cache")
+    own = [found[0]["guide_image"], *(one["guide_image"] for one in found[0]["more_images"])]
+    np.testing.assert_allclose(embeds[several], np.mean(own, axis=0), atol=1e-5)
+
+
 def test_only_what_the_recipe_needs(recipe: Recipe, posts_csv: Path, tmp_path: Path, tiny_overrides: Any) -> None:
     text_only = load_recipe("offline", [*tiny_overrides, *FROZEN, "model.vision_encoder=null"])
     (tmp_path / "a.jsonl").write_text('{"text": "so sunny"}\n')
@@ -123,7 +159,8 @@ def test_only_what_the_recipe_needs(recipe: Recipe, posts_csv: Path, tmp_path: P
     guide_only = load_recipe("offline", [*tiny_overrides, *thawed])
     run_job(EmbedJob(guide_only.model_dump()), posts_csv, tmp_path / "guide")
     names = pq.read_table(tmp_path / "guide").column_names
-    assert names == ["source", "row", "id", "text_key", "image_key", "guide_text", "guide_image", "error", "reason"]
+    columns = ["text_key", "image_key", "guide_text", "guide_image", "more_images"]
+    assert names == ["source", "row", "id", *columns, "error", "reason"]
     nothing = load_recipe("offline", [*tiny_overrides, *thawed, "guide.name=none"])
     with pytest.raises(RecipeError, match=r"'offline' has nothing to compute beforehand: it has no guide"):
         run_job(EmbedJob(nothing.model_dump()), posts_csv, tmp_path / "none")

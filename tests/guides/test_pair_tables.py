@@ -49,6 +49,25 @@ def test_bad_rows_are_left_out_and_listed(table: Path) -> None:
     assert len(tables.dropped) == 4
 
 
+def test_several_images(table: Path) -> None:
+    def at(*names: str) -> list[str]:
+        return [str(table.parent / f"{name}.jpg") for name in names]
+
+    cells = [["0", "broken", "1"], ["broken", "2"], ["gone", "broken"], ["2", "3"], ["broken"], ["1"] * 11]
+    rows = [{"id": f"r{n}", "text": f"day {n}", "image": at(*cell)} for n, cell in enumerate(cells)]
+    path = write_jsonl(table.parent / "several.jsonl", rows)
+    keys = {name: image_key(at(name)[0]) for name in "0123"}
+    tables = PairTables([path], held_out={keys["3"]})
+    (pairs,) = tables
+    assert pairs.images == [at("0", "1"), at("2")[0], at("1") * 9]
+    assert pairs.image_keys == [keys["0"] + keys["1"], keys["2"], keys["1"] * 9]
+    reasons = {"r2": "unreadable image", "r3": "held out", "r4": "unreadable image"}
+    assert {dropped.id: dropped.reason for dropped in tables.dropped} == reasons
+    found = content_keys([path])
+    assert {*keys.values(), text_key("day 0")} <= found
+    assert all(len(key) == 16 for key in found)
+
+
 def test_an_unreadable_row(tmp_path: Path) -> None:
     picture(tmp_path / "0.jpg", "red")
     path = tmp_path / "pairs.jsonl"

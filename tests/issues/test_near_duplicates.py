@@ -48,5 +48,15 @@ def test_texts_and_pictures(tmp_path: Path) -> None:
     assert [group.kind for group in near_duplicates(posts, images=False)] == ["text", "text"]
 
 
+def test_posts_that_share_one_of_several_pictures(tmp_path: Path) -> None:
+    for name, seed in (("a", 1), ("b", 2), ("c", 3), ("d", 4)):
+        scene(tmp_path / f"{name}.png", seed)
+    cells = [["a.png", "b.png"], ["c.png", "b.png"], ["d.png", "d.png"], None]
+    texts = ["first words of all", "quite another text", "a third kind of text", "nothing like the others"]
+    data = pd.DataFrame({"text": texts, "image": cells, "label": list("xyxy"), "split": "train"})
+    posts = labelled_posts(read_corpus("table", data, image_root=str(tmp_path)))
+    assert near_duplicates(posts, images=True) == [NearGroup("image", [0, 1], True, False)]
+
+
 def test_no_near_duplicates(make_posts: Callable[..., Corpus]) -> None:
     assert near_duplicates(labelled_posts(make_posts(20, pictures=True)), images=True) == []

@@ -55,6 +55,16 @@ def test_no_picture_is_read_twice(tmp_path: Path) -> None:
     assert FakeOCR.seen == [1, 2, 0, 3]
 
 
+def test_the_texts_of_several_pictures_are_joined(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    broken = {"bytes": b"no picture", "path": None}
+    texts = make(tmp_path, "ocr")
+    cells = [[png(1), png(0), png(2)], png(2), [], None, [broken, png(3)], [png(0)]]
+    assert texts({"image": cells}) == ["rot ñ 1 ; rot ñ 2", "rot ñ 2", None, None, "rot ñ 3", None]
+    # Each picture is read once, whatever list it is in.
+    assert sorted(FakeOCR.seen) == [0, 1, 2, 3]
+    assert texts.failures["ocr"].count == 1
+
+
 def test_what_fails_is_counted_and_not_remembered(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     broken = {"bytes": b"no picture", "path": None}
     missing = str(tmp_path / "absent.png")

@@ -64,6 +64,13 @@ def test_what_is_written(run: Path) -> None:
     assert [path.name for path in run.iterdir() if path.name.startswith(".")] == []
 
 
+def test_posts_with_several_pictures_have_an_error_in_their_row(run: Path, posts: Any, tmp_path: Path) -> None:
+    images = [str(tmp_path / row["image"]) for row in posts[:2]]
+    found = PostClassifier.load(run, engine="onnx")([Post("so", images), Post("so", images[:1])])
+    assert found[0].error == "an exported model reads one image per post; predict with the engine torch"
+    assert (found[0].reason, found[1].error) == ("several images", None)
+
+
 def test_predictions_equal_those_of_pytorch(run: Path, posts: Any, tmp_path: Path) -> None:
     rows = [Post(row["text"], str(tmp_path / row["image"])) for row in posts]
     plain = PostClassifier.load(run, batch_size=5)(rows)

@@ -37,6 +37,16 @@ def probabilities(folder: Path, post: dict[str, Any]) -> dict[str, float]:
     return dict(zip(model.config.label_names, row.tolist(), strict=True))
 
 
+def test_a_post_with_several_pictures(classify: Any, tiny_run: Path, posts: list[dict[str, Any]]) -> None:
+    both = {"text": "what a great red day", "image": [post["image"] for post in posts[:2]]}
+    model = CLFAForClassification.from_pretrained(tiny_run / "model").eval()
+    processor = CLFAProcessor.from_pretrained(tiny_run / "model")
+    with torch.no_grad():
+        row = model(**processor(text=[both["text"]], images=[both["image"]])).logits.softmax(-1)[0]
+    expected = dict(zip(model.config.label_names, row.tolist(), strict=True))
+    assert {one["label"]: one["score"] for one in classify(both)} == pytest.approx(expected, abs=1e-5)
+
+
 def test_a_post_gets_the_models_probabilities(classify: Any, tiny_run: Path, posts: list[dict[str, Any]]) -> None:
     found = classify(posts[0])
     assert {row["label"]: row["score"] for row in found} == pytest.approx(

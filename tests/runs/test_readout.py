@@ -92,10 +92,10 @@ def test_agreement_is_the_cosine_of_the_students(run: Path, table: Path, engine:
 
 def test_one_post_at_the_command_line(run: Path, table: Path, capsys: pytest.CaptureFixture[str]) -> None:
     image = str(table.parent / "images" / "3.jpg")
-    predict_one(str(run), "what a day", image)
+    predict_one(str(run), "what a day", [image])
     (found,) = PostClassifier.load(run)([Post("what a day", image)])
     assert capsys.readouterr().out.splitlines()[-1] == f"agreement of text and image: {found.agreement:.2f}"
-    predict_one(str(run), "what a day", None)
+    predict_one(str(run), "what a day", [])
     assert "agreement" not in capsys.readouterr().out
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import typer
@@ -10,13 +10,13 @@ import typer
 from clfa.errors import CLFAError
 
 
-def predict_one(run: str, text: str | None, image: str | None, engine: str = "torch", **computing: Any) -> None:
+def predict_one(run: str, text: str | None, images: Sequence[str], engine: str = "torch", **computing: Any) -> None:
     """Predict on one post and print the prediction.
 
     Args:
         run: Run folder, model directory or hub id; for ``onnx`` also an export.
         text: The post's text.
-        image: Image of the post: a path or fsspec address.
+        images: Images of the post: paths or fsspec addresses.
         engine: A name in :data:`clfa.prediction.engines.ENGINES`.
         computing: ``batch_size`` and ``precision``.
 
@@ -34,7 +34,7 @@ def predict_one(run: str, text: str | None, image: str | None, engine: str = "to
         if ENGINES.get(engine).distributed:
             raise typer.BadParameter(f"--engine {engine} needs an INPUT.")
         classifier = PostClassifier.load(run, engine=engine, **computing)
-    prediction = classifier([Post(text, image)])[0]
+    prediction = classifier([Post(text, list(images))])[0]
     if prediction.error is not None:
         raise CLFAError(f"cannot predict on this post: {prediction.error}")
     for name, found in (prediction.targets or {}).items():

@@ -28,7 +28,10 @@ def predict(
         ),
     ] = None,
     text: Annotated[str | None, typer.Option(help="One post's text, instead of a file.")] = None,
-    image: Annotated[str | None, typer.Option(help="One post's image: a path or fsspec address.")] = None,
+    image: Annotated[
+        list[str] | None,
+        typer.Option(help="One post's image: a path or fsspec address; repeatable for several images."),
+    ] = None,
     text_column: Annotated[str | None, typer.Option(help="Text column; the training table's when not given.")] = None,
     image_column: Annotated[str | None, typer.Option(help="Image column; the training table's when not given.")] = None,
     id_column: Annotated[str | None, typer.Option(help="Id column; row numbers where there is none.")] = None,
@@ -77,9 +80,9 @@ def predict(
     """
     from clfa.prediction.engines import ENGINES
 
-    if source is None and text is None and image is None:
+    if source is None and text is None and not image:
         raise typer.BadParameter("give an INPUT file, or one post with --image and --text.")
-    if source is not None and (text is not None or image is not None):
+    if source is not None and (text is not None or image):
         raise typer.BadParameter("give either an INPUT file or one post with --image and --text, not both.")
     if resume and restart:
         raise typer.BadParameter("give either --resume or --restart, not both.")
@@ -99,7 +102,7 @@ def predict(
         for_tables |= {"--text-column": text_column, "--image-column": image_column, "--id-column": id_column}
         for option in [name for name, value in for_tables.items() if value not in (None, False)]:
             raise typer.BadParameter(f"{option} needs an INPUT.")
-        predict_one(run, text, image, engine, batch_size=batch_size, precision=precision)
+        predict_one(run, text, image or [], engine, batch_size=batch_size, precision=precision)
         return
 
     from clfa.prediction.predict import predict_file

@@ -16,8 +16,9 @@ from clfa.data.duplicates import Duplicates, find_duplicates
 from clfa.data.order_leak import OrderLeak, order_leaks
 from clfa.data.published import ALL, PUBLISHED, Published
 from clfa.data.readers import read_corpus
-from clfa.data.schema import Corpus
+from clfa.data.schema import Corpus, has_lists
 from clfa.data.validation import validate
+from clfa.tables.pictures import pictures_of
 
 
 @dataclass(frozen=True)
@@ -191,9 +192,15 @@ def _split_report(
             "95 %": float(np.percentile(words, 95)),
             "largest": int(words.max()),
         },
-        images=_count_valid(data, "image"),
+        images=_count_images(data),
         knowledge=_count_valid(data, "knowledge"),
     )
+
+
+def _count_images(data: Dataset) -> int:
+    if not has_lists(data):
+        return _count_valid(data, "image")
+    return sum(bool(pictures_of(row["image"])) for row in data.select_columns(["image"]))
 
 
 def _count_valid(data: Dataset, column: str) -> int:

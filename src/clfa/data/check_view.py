@@ -7,6 +7,7 @@ from rich.table import Table
 from rich.text import Text
 
 from clfa.data.check import CheckReport
+from clfa.data.overview import pictures_line
 
 
 def render(report: CheckReport, *, examples: int = 5) -> RenderableType:
@@ -62,6 +63,8 @@ def _facts(report: CheckReport) -> Text:
     encodings = report.facts.get("text encodings")
     if encodings:
         lines.append("text encodings: " + ", ".join(f"{name} {count:,}" for name, count in encodings.items()))
+    if "pictures" in report.facts:
+        lines.append(pictures_line(report.facts["pictures"]))
     lines.append(f"unlabelled pairs: {report.unlabelled:,}")
     return Text("\n".join(lines))
 

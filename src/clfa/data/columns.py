@@ -9,15 +9,17 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from datasets import Dataset, DatasetDict, Features, Image, Value, concatenate_datasets
+from datasets import Dataset, DatasetDict, Features, Image, List, Value, concatenate_datasets
 
 from clfa.data.groups import column_groups, duplicate_groups
-from clfa.data.schema import SPLITS, Corpus, Dropped, schema_features
+from clfa.data.schema import SPLITS, Corpus, Dropped, has_lists, schema_features
 from clfa.data.splits import RATIOS, split_name, stratified_split
 from clfa.errors import Argument, DataError
 from clfa.tables.cells import as_text, read_id, read_image, read_text
 from clfa.tables.columns import Columns, find_columns
+from clfa.tables.memory import undecoded
 from clfa.tables.paths import is_address
+from clfa.tables.pictures import pictures_of
 from clfa.targets.cells import UnusableCell
 from clfa.targets.columns import TargetColumns
 from clfa.targets.default_label import is_default_label
@@ -170,6 +172,9 @@ def to_corpus(
             (taken[split] if split else undecided).append(data)
             if group_by is not None:
                 groups.setdefault(split, []).extend(part.data.select(rows.positions)[group_by][:])
+    if any(has_lists(data) for some in (undecided, *taken.values()) for data in some):
+        undecided = [with_lists(data) for data in undecided]
+        taken = {split: [with_lists(data) for data in some] for split, some in taken.items()}
     how = _deal(taken, undecided, ratios, split_seed, complete, labels.targets, groups)
     splits = DatasetDict({split: _concatenate(taken[split]) for split in SPLITS if any(map(len, taken[split]))})
     unlabelled = _concatenate(taken[UNLABELLED]) if any(map(len, taken[UNLABELLED])) else None
@@ -205,6 +210,8 @@ def to_unlabelled(parts: Sequence[TablePart], columns: ColumnMap, targets: list[
             [None] * size,
         )
         converted.append(_to_schema(part, names, rows, targets))
+    if any(map(has_lists, converted)):
+        converted = list(map(with_lists, converted))
     return _concatenate(converted)
 
 
@@ -303,11 +310,11 @@ def _sort_rows(
 
 
 def _to_schema(part: TablePart, names: Columns, rows: _Rows, targets: list[Target]) -> Dataset:
-    features = schema_features(targets)
-    values: dict[str, list[Any]] = {"id": rows.ids, "text": rows.texts, "targets": rows.labels}
-    fresh = Dataset.from_dict(values, features=Features({column: features[column] for column in values}))
     kept = part.data.select(rows.positions)
     images = _image_column(kept, names.image, part)
+    features = schema_features(targets, several_images=has_lists(images))
+    values: dict[str, list[Any]] = {"id": rows.ids, "text": rows.texts, "targets": rows.labels}
+    fresh = Dataset.from_dict(values, features=Features({column: features[column] for column in values}))
     knowledge = _knowledge_column(kept, names.knowledge)
     whole = concatenate_datasets([fresh, images, knowledge], axis=1).select_columns(list(features))
     return whole.cast(features) if whole.features != features else whole
@@ -321,26 +328,44 @@ def _image_column(kept: Dataset, column: str | None, part: TablePart) -> Dataset
     only = kept.select_columns([column])
     if column != "image":
         only = only.rename_column(column, "image")
+    only = undecoded(only)
     kind = only.features["image"]
-    if isinstance(kind, Image):
-        only = only.cast_column("image", feature)
-        if not _names_files(only):
-            return only
+    if (isinstance(kind, Image) or kind == List(feature)) and not _names_files(only):
+        return only
     values = [_encoded(cell, part.image_root) for cell in only["image"][:]]
+    if any(isinstance(value, list) for value in values):
+        values = [pictures_of(value) or None for value in values]
+        features = Features({"image": List(feature)})
     return Dataset.from_dict({"image": values}, features=features)
+
+
+def with_lists(data: Dataset) -> Dataset:
+    """Return a data set of the schema whose image cells are lists of images."""
+    if has_lists(data):
+        return data
+    features = Features({**data.features, "image": List(data.features["image"])})
+    images = [pictures_of(image) or None for image in data["image"][:]]
+    column = Dataset.from_dict({"image": images}, features=Features({"image": features["image"]}))
+    return concatenate_datasets([data.remove_columns("image"), column], axis=1).select_columns(list(features))
 
 
 def _names_files(images: Dataset) -> bool:
     """Return whether any image is only a path. Reads Arrow's validity bitmaps, not the encoded bytes."""
+    several = has_lists(images)
     for batch in images.with_format("arrow").iter(batch_size=1000):
-        present = batch.column("image").combine_chunks().drop_null()
+        column = batch.column("image").combine_chunks()
+        present = (column.flatten() if several else column).drop_null()
         if present.field("bytes").null_count:
             return True
     return False
 
 
-def _encoded(cell: Any, root: str) -> dict[str, Any] | None:
+def _encoded(cell: Any, root: str) -> Any:
     image = read_image(cell, root)
+    return [_encoded_picture(entry) for entry in image] if isinstance(image, list) else _encoded_picture(image)
+
+
+def _encoded_picture(image: Any) -> dict[str, Any] | None:
     if isinstance(image, Mapping):
         return {"bytes": image.get("bytes"), "path": image.get("path")}
     if isinstance(image, bytes):

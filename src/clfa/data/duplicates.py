@@ -6,11 +6,13 @@ from collections.abc import Hashable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
+from typing import Any
 
 from datasets import DatasetDict
 
-from clfa.data.images import image_key
+from clfa.data.images import pictures_key
 from clfa.errors import ImageError
+from clfa.store import single_keys
 
 _WINDOW = 256
 
@@ -38,6 +40,8 @@ class Duplicates:
 
 def find_duplicates(splits: DatasetDict, *, images: bool, threads: int = 4, examples: int = 20) -> list[Duplicates]:
     """Find samples with equal text (ignoring letter case) and, with ``images``, equal encoded images, or both.
+
+    Samples with several images have equal ones if all are equal, in any order.
 
     Args:
         splits: Validated splits.
@@ -73,7 +77,7 @@ def _group(kind: str, contents: Sequence[Hashable], where: list[tuple[str, str]]
     return Duplicates(kind, len(groups), sum(map(len, groups)), len(across), leaked, shown)
 
 
-def _image_keys(images: Iterable[dict[str, object] | None], threads: int) -> list[Hashable]:
+def _image_keys(images: Iterable[Any], threads: int) -> list[Hashable]:
     keys: list[Hashable] = []
     stream = iter(images)
     with ThreadPoolExecutor(threads) as pool:
@@ -82,8 +86,8 @@ def _image_keys(images: Iterable[dict[str, object] | None], threads: int) -> lis
     return keys
 
 
-def _image_key(image: dict[str, object] | None) -> bytes | None:
+def _image_key(image: Any) -> bytes | None:
     try:
-        return image_key(image) if image is not None else None
+        return b"".join(sorted(single_keys(pictures_key(image)))) or None
     except ImageError:
         return None

@@ -48,7 +48,7 @@ def write_parquet(corpus: Corpus, path: str | os.PathLike[str], *, embed_images:
 
     target = Path(path)
     target.parent.mkdir(parents=True, exist_ok=True)
-    columns = schema_features(corpus.targets)
+    columns = schema_features(corpus.targets, several_images=corpus.several_images)
     del columns["targets"]
     taken = [target.name for target in corpus.targets if target.name in (*columns, "split")]
     if taken:
@@ -94,9 +94,13 @@ def _target_columns(rows: list[list[float] | None], targets: Sequence[Target]) -
     return {target.name: [target.describe(vector[own]) for vector in vectors] for target, own in label_slices(targets)}
 
 
-def _stored(image: dict[str, Any] | None, folder: Path, embed: bool) -> dict[str, Any] | None:
-    if image is None:
-        return None
+def _stored(image: Any, folder: Path, embed: bool) -> Any:
+    if isinstance(image, list):
+        return [_stored_picture(picture, folder, embed) for picture in image]
+    return None if image is None else _stored_picture(image, folder, embed)
+
+
+def _stored_picture(image: dict[str, Any], folder: Path, embed: bool) -> dict[str, Any]:
     path = image.get("path")
     if embed:
         return {"bytes": read_image_bytes(image), "path": os.path.basename(path) if path else None}

@@ -15,6 +15,7 @@ from clfa.data.images import image_key
 from clfa.errors import ImageError
 from clfa.tables.cells import as_text
 from clfa.tables.paths import is_address
+from clfa.tables.pictures import pictures_of
 
 logger = logging.getLogger(__name__)
 
@@ -41,13 +42,23 @@ def column_groups(cells: Sequence[Any]) -> list[int]:
 def duplicate_groups(samples: Dataset) -> list[int]:
     """Return the group of each sample (N,): samples with the same normalised text or the same encoded image.
 
-    Groups of more than 10 samples and more than a tenth of all are not kept together, with a warning.
+    Samples with several images are in one group if they share any of them. Groups of more than 10 samples and more
+    than a tenth of all are not kept together, with a warning.
 
     Args:
         samples: N rows in the schema. Local images are compared by content, remote ones by address; an image that
             cannot be read equals no other.
     """
-    groups = connected([normalised_text(text) or None for text in samples["text"][:]], image_contents(samples))
+    texts: list[str | None] = [normalised_text(text) or None for text in samples["text"][:]]
+    images = image_contents(samples)
+    # Every image after the first of a sample is a member of its own, connected to the sample.
+    further = [(sample, content) for sample, own in enumerate(images) for content in own[1:]]
+    owners = [sample if len(own) > 1 else None for sample, own in enumerate(images)]
+    groups = connected(
+        [*texts, *(None for _ in further)],
+        [*(next(iter(own), None) for own in images), *(content for _, content in further)],
+        [*owners, *(sample for sample, _ in further)],
+    )[: len(texts)]
     sizes = Counter(groups)
     large = {group for group, size in sizes.items() if size > max(MIN_LARGE, MAX_SHARE * len(groups))}
     if large:
@@ -90,33 +101,32 @@ def connected(*contents: Sequence[Hashable]) -> list[int]:
     return [root(position) for position in range(len(parent))]
 
 
-def image_contents(samples: Dataset) -> list[Hashable]:
-    """Return a key of the encoded image of each sample (N,), equal for equal images of these samples.
+def image_contents(samples: Dataset) -> list[list[Hashable]]:
+    """Return a key of each encoded image of each sample (N lists), equal for equal images of these samples.
 
-    It is ``None`` for an image that is missing, cannot be read or equals no other. Remote images are compared by
-    address.
+    It is ``None`` for an image that cannot be read or equals no other. Remote images are compared by address.
 
     Args:
         samples: N rows with the schema's column ``image``.
     """
     images = samples.select_columns(["image"])
-    contents: list[Hashable] = [_size(row["image"]) for row in images]
+    found: list[list[Hashable]] = [[_size(picture) for picture in pictures_of(row["image"])] for row in images]
     # Only images of equal size can be equal; the others need not be read.
-    repeated = {content for content, count in Counter(contents).items() if isinstance(content, int) and count > 1}
-    positions = [position for position, content in enumerate(contents) if content in repeated]
-    keys: Iterable[Any] = (row["image"] for row in images.select(positions)) if positions else ()
-    for position, image in zip(positions, keys, strict=True):
-        try:
-            contents[position] = image_key(image)
-        except ImageError:
-            contents[position] = None
-    return [None if isinstance(content, int) else content for content in contents]
+    sizes: Counter[Hashable] = Counter(content for own in found for content in own if isinstance(content, int))
+    positions = [sample for sample, own in enumerate(found) if any(sizes[content] > 1 for content in own)]
+    rows: Iterable[Any] = images.select(positions) if positions else ()
+    for sample, row in zip(positions, rows, strict=True):
+        for number, picture in enumerate(pictures_of(row["image"])):
+            if sizes[found[sample][number]] > 1:
+                try:
+                    found[sample][number] = image_key(picture)
+                except ImageError:
+                    found[sample][number] = None
+    return [[None if isinstance(content, int) else content for content in own] for own in found]
 
 
-def _size(image: dict[str, Any] | None) -> Hashable:
+def _size(image: dict[str, Any]) -> Hashable:
     """Return the encoded size, the address of a remote image, or ``None``."""
-    if image is None:
-        return None
     if image["bytes"] is not None:
         return len(image["bytes"])
     path = image["path"]

@@ -13,6 +13,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from clfa.errors import ImageError
 from clfa.tables.paths import is_address
+from clfa.tables.pictures import pictures_of
 
 ImageSource = Mapping[str, Any] | str | os.PathLike[str] | bytes | Image.Image
 
@@ -171,3 +172,15 @@ def image_key(image: ImageSource, *, max_bytes: int = MAX_BYTES) -> bytes:
         ImageError: If the content cannot be read.
     """
     return hashlib.blake2b(read_image_bytes(image, max_bytes=max_bytes), digest_size=KEY_BYTES).digest()
+
+
+def pictures_key(image: Any) -> bytes:
+    """Return the key of a post's pictures: their :func:`image_key` joined, in order; empty without a picture.
+
+    Args:
+        image: An image cell: one image, a list of images, or ``None``.
+
+    Raises:
+        ImageError: If the content of an image cannot be read.
+    """
+    return b"".join(image_key(picture) for picture in pictures_of(image))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from clfa.data.class_counts import class_counts
 from clfa.data.schema import Corpus
 from clfa.tables.columns import Columns
@@ -21,10 +23,26 @@ def overview(corpus: Corpus) -> list[str]:
         lines.append(f"{name}: {len(split):,} samples; {counts}")
     if corpus.unlabelled is not None and len(corpus.unlabelled):
         lines.append(f"unlabelled: {len(corpus.unlabelled):,} pairs")
+    if "pictures" in corpus.facts:
+        lines.append(pictures_line(corpus.facts["pictures"]))
     dropped = ", ".join(f"{reason} {count:,}" for reason, count in corpus.dropped_counts().items())
     if dropped:
         lines.append(f"left out: {dropped}")
     return lines
+
+
+def pictures_line(counts: Mapping[str, int]) -> str:
+    """Return a line about samples with several images.
+
+    Args:
+        counts: ``facts["pictures"]`` of a corpus; see :func:`clfa.data.validation.validate`.
+    """
+    line = f"several images: {counts['several']:,} samples"
+    if counts["unreadable"]:
+        line += f"; {counts['unreadable']:,} unreadable images left out"
+    if counts["ignored"]:
+        line += f"; {counts['ignored']:,} images beyond data.max_images ignored"
+    return line
 
 
 def _columns(columns: Columns) -> str:

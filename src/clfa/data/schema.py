@@ -17,27 +17,29 @@ SPLITS = ("train", "validation", "test")
 COLUMNS = ("id", "text", "image", "knowledge", "targets")
 
 
-def schema_features(targets: Sequence[Target]) -> Features:
+def schema_features(targets: Sequence[Target], *, several_images: bool = False) -> Features:
     """Return the features of the schema's columns.
 
     - ``id``: unique within the corpus.
     - ``text``: the text of the post, in Unicode.
     - ``image``: ``{"bytes": bytes | None, "path": str | None}``, encoded; the path may be an fsspec address. ``None``
-      without an image.
+      without an image. With ``several_images`` a list of these.
     - ``knowledge``: extra text about the image (OCR, caption, attribute words) or ``None``.
     - ``targets``: the label vector, see :class:`clfa.targets.fields.TargetFields`; for instance ``[1.0]`` for class 1
       of the default label; ``None`` for an unlabelled pair.
 
     Args:
         targets: Targets of the corpus.
+        several_images: Whether any sample of the corpus has several images.
     """
     # Imported here, because prediction does not need it.
     from datasets import Features, Image, List, Value
 
+    image = Image(decode=False)
     features = {
         "id": Value("string"),
         "text": Value("string"),
-        "image": Image(decode=False),
+        "image": List(image) if several_images else image,
         "knowledge": Value("string"),
         "targets": List(Value("float64"), length=sum(target.width for target in targets)),
     }
@@ -103,6 +105,11 @@ class Corpus:
         return named if len(self.targets) > 1 else [label for row in named for label in row.values()]
 
     @property
+    def several_images(self) -> bool:
+        """Whether the image cells are lists, because a sample has several images."""
+        return any(has_lists(split) for split in self.splits.values())
+
+    @property
     def has_images(self) -> bool:
         """Whether any sample of any split has an image. Reading stops at the first image."""
         return any(_any_image(split) for split in self.splits.values())
@@ -112,10 +119,19 @@ class Corpus:
         return dict(Counter(d.reason for d in self.dropped).most_common())
 
 
+def has_lists(split: Dataset) -> bool:
+    """Return whether the image cells of a split are lists of images."""
+    from datasets import List
+
+    return isinstance(split.features["image"], List)
+
+
 def _any_image(split: Dataset) -> bool:
+    several = has_lists(split)
     # Small batches: with images, only the encoded bytes of the first batch are read.
     for batch in split.select_columns(["image"]).with_format("arrow").iter(batch_size=64):
-        images = batch.column("image").combine_chunks().drop_null()
+        images = batch.column("image").combine_chunks()
+        images = (images.flatten() if several else images).drop_null()
         if any(images.field(part).null_count < len(images) for part in ("bytes", "path")):
             return True
     return False

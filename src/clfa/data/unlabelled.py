@@ -6,12 +6,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from datasets import Dataset, concatenate_datasets
+from datasets import Dataset, DatasetDict, concatenate_datasets
 
-from clfa.data.columns import ColumnMap, to_unlabelled
+from clfa.data.columns import ColumnMap, to_unlabelled, with_lists
 from clfa.data.groups import image_contents, normalised_text
 from clfa.data.read_part import read_part
-from clfa.data.schema import Corpus, Dropped
+from clfa.data.schema import Corpus, Dropped, has_lists
+from clfa.tables.pictures import pictures_of
 from clfa.tables.row import TableOptions
 
 EVALUATED = ("validation", "test")
@@ -38,8 +39,13 @@ def add_unlabelled(corpus: Corpus, tables: Sequence[str], options: Mapping[str, 
     # An option of the same name of another reader may be a list, for instance of sources of knowledge.
     names = {name: options[name] for name in _FIELDS if isinstance(options.get(name), str)}
     found = to_unlabelled(parts, ColumnMap(names, root), corpus.targets)
-    pairs = found if corpus.unlabelled is None else concatenate_datasets([corpus.unlabelled, found])
-    return replace(corpus, unlabelled=pairs, dropped=[*corpus.dropped, *dropped])
+    own = [] if corpus.unlabelled is None else [corpus.unlabelled]
+    splits = corpus.splits
+    if any(map(has_lists, (*splits.values(), *own, found))):
+        splits = DatasetDict({name: with_lists(split) for name, split in splits.items()})
+        own, found = list(map(with_lists, own)), with_lists(found)
+    pairs = concatenate_datasets([*own, found])
+    return replace(corpus, splits=splits, unlabelled=pairs, dropped=[*corpus.dropped, *dropped])
 
 
 def without_evaluated(corpus: Corpus) -> Corpus:
@@ -53,14 +59,14 @@ def without_evaluated(corpus: Corpus) -> Corpus:
     if pairs is None or not splits:
         return corpus
     both = concatenate_datasets([split.select_columns(["text", "image"]) for split in (*splits, pairs)])
-    contents: dict[str, list[Any]] = {
-        "text": [normalised_text(text) or None for text in both["text"][:]],
+    contents: dict[str, list[list[Any]]] = {
+        "text": [[normalised_text(text) or None] for text in both["text"][:]],
         "image": image_contents(both),
     }
     start = len(both) - len(pairs)
-    evaluated = {column: set(values[:start]) - {None} for column, values in contents.items()}
+    evaluated = {column: {one for own in values[:start] for one in own} - {None} for column, values in contents.items()}
     shared = [
-        next((column for column, values in contents.items() if values[start + row] in evaluated[column]), None)
+        next((name for name, values in contents.items() if not evaluated[name].isdisjoint(values[start + row])), None)
         for row in range(len(pairs))
     ]
     dropped = [_dropped(pairs, row, column) for row, column in enumerate(shared) if column is not None]
@@ -72,7 +78,8 @@ def without_evaluated(corpus: Corpus) -> Corpus:
 
 def _dropped(pairs: Dataset, row: int, column: str) -> Dropped:
     sample = pairs.select_columns(["id", "image"])[row]
-    source = (sample["image"] or {}).get("path") or f"row {row}"
+    first: dict[str, Any] = next(iter(pictures_of(sample["image"])), {})
+    source = first.get("path") or f"row {row}"
     return Dropped(
         sample["id"],
         "",

@@ -18,12 +18,15 @@ from clfa.errors import ImageError, RecipeError
 from clfa.jobs.wanted import WantedColumns
 from clfa.jobs.worker import Job, Outcome, ResultShape, Worker
 from clfa.progress import silenced
-from clfa.store import ABSENT_KEY, KEY_BYTES, FeatureStore, text_key
+from clfa.store import ABSENT_KEY, KEY_BYTES, FeatureStore, single_keys, text_key
 from clfa.tables.cells import Cells
 from clfa.tables.columns import run_names
+from clfa.tables.pictures import as_cell, pictures_of
 
 # Field metadata: the column's place in a cache directory, the width and dtype of its rows, and its key column.
 STORE, WIDTH, DTYPE, KEY = b"clfa.store", b"clfa.width", b"clfa.dtype", b"clfa.key"
+# Column of the further images of posts with several: their keys and arrays, named like the columns of the first image.
+MORE_IMAGES = "more_images"
 
 
 @dataclass(frozen=True)
@@ -35,7 +38,7 @@ class EmbedJob(Job):
             encoders are computed. All machines must be able to read the paths in it.
         batch_size: Rows per batch; the images of a batch are in memory together.
         text: Text column.
-        image: Image column: paths (relative to the table's folder), fsspec addresses, or encoded bytes.
+        image: Image column: paths (relative to the table's folder), fsspec addresses, encoded bytes, or lists of these.
         identifier: Id column; the row number is the id if the column does not exist.
     """
 
@@ -69,7 +72,12 @@ class _Column:
     dtype: str
     ragged: bool
 
+    def more(self) -> pa.Field:
+        """Return the field of a further image in :data:`MORE_IMAGES`."""
+        return pa.field(self.name, pa.large_binary() if self.ragged else pa.list_(pa.float32()))
+
     def field(self) -> pa.Field:
+        """Return the field of the text, or of the only or first image."""
         kind = pa.large_binary() if self.ragged else pa.list_(pa.float32(), self.width)
         metadata = {STORE: self.place, WIDTH: str(self.width), DTYPE: self.dtype, KEY: f"{self.side}_key"}
         return pa.field(self.name, kind, metadata=metadata)
@@ -136,9 +144,15 @@ class EmbedWorker(Worker):
             )
         self._columns = columns
         sides = {column.side for column in columns}
-        keys = [pa.field(f"{side}_key", pa.binary(KEY_BYTES)) for side in ("text", "image") if side in sides]
+        fields = [pa.field(f"{side}_key", pa.binary(KEY_BYTES)) for side in ("text", "image") if side in sides]
+        fields += [column.field() for column in columns]
         self._sides = sides
-        self.shape = ResultShape(pa.schema([*keys, *(column.field() for column in columns)]), json=False)
+        self._of_images = [column for column in columns if column.side == "image"]
+        self._max_images = recipe.data.max_images
+        if self._of_images:
+            further = [pa.field("image_key", pa.binary(KEY_BYTES)), *(column.more() for column in self._of_images)]
+            fields.append(pa.field(MORE_IMAGES, pa.list_(pa.struct(further))))
+        self.shape = ResultShape(pa.schema(fields), json=False)
         given, run = run_names({"id": job.identifier, "text": job.text, "image": job.image})
         self.columns = WantedColumns(given, run, tuple(side for side in ("text", "image") if side in sides))
         self.window_size = job.batch_size
@@ -173,10 +187,14 @@ class EmbedWorker(Worker):
         for side in ("text", "image"):
             if side in self._sides:
                 for outcome, key in zip(outcomes, keys[side], strict=True):
-                    outcome.values[f"{side}_key"] = key or None
+                    outcome.values[f"{side}_key"] = key[:KEY_BYTES] or None
         for column in self._columns:
-            for outcome, array in zip(outcomes, column.read(self._cache, keys[column.side]), strict=True):
+            first = [key[:KEY_BYTES] for key in keys[column.side]]
+            for outcome, array in zip(outcomes, column.read(self._cache, first), strict=True):
                 outcome.values[column.name] = array
+        if self._of_images:
+            for outcome, key in zip(outcomes, keys["image"], strict=True):
+                outcome.values[MORE_IMAGES] = self._more(single_keys(key)[1:]) or None
         self._forget()
         return outcomes
 
@@ -184,16 +202,28 @@ class EmbedWorker(Worker):
         """See :class:`clfa.jobs.worker.Worker`."""
         self._folder.cleanup()
 
+    def _more(self, keys: Sequence[bytes]) -> list[dict[str, Any]]:
+        """Return the further images of a post for :data:`MORE_IMAGES`."""
+        arrays = {column.name: column.read(self._cache, keys) for column in self._of_images}
+        return [{"image_key": key, **{name: a[i] for name, a in arrays.items()}} for i, key in enumerate(keys)]
+
     def _read_image(self, row: Cells, position: int, images: list[Any], keys: list[bytes]) -> None:
-        image = row.image
-        if "image" not in self._sides or image is None:
-            return
-        content = read_image_bytes(image)
-        try:
-            images[position] = load_image(content)
-        except ImageError as error:
-            raise ImageError(str(error).replace("<image bytes>", image_name(image))) from None
-        keys[position] = image_key(content)
+        """Read the images of a row; of several, those that cannot be read are left out if any can.
+
+        Raises:
+            ImageError: If there is an image and none can be read.
+        """
+        pictures = pictures_of(row.image)[: self._max_images] if "image" in self._sides else []
+        read, problem = [], None
+        for picture in pictures:
+            try:
+                read.append(_read(picture))
+            except ImageError as error:
+                problem = problem or error
+        if problem is not None and not read:
+            raise problem
+        images[position] = as_cell([picture for picture, _ in read])
+        keys[position] = b"".join(key for _, key in read)
 
     def _forget(self) -> None:
         for kind in ("features", "guides"):
@@ -202,3 +232,12 @@ class EmbedWorker(Worker):
             for store in (encoder.tokens, encoder.pooled):
                 store.directory.mkdir(parents=True, exist_ok=True)
                 store.refresh()
+
+
+def _read(image: Any) -> tuple[Any, bytes]:
+    """Return the decoded image and its content key."""
+    content = read_image_bytes(image)
+    try:
+        return load_image(content), image_key(content)
+    except ImageError as error:
+        raise ImageError(str(error).replace("<image bytes>", image_name(image))) from None

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from clfa.errors import DataError
-from clfa.features.embed_job import DTYPE, KEY, STORE, WIDTH, EmbedJob
+from clfa.features.embed_job import DTYPE, KEY, MORE_IMAGES, STORE, WIDTH, EmbedJob
 from clfa.jobs.outputs.folder import read_manifest
 from clfa.progress import track
 from clfa.store import FeatureStore
@@ -75,7 +75,8 @@ def _batches(part: Path, field: pa.Field) -> Iterator[pa.RecordBatch]:
     with pq.ParquetFile(part) as file:
         if file.schema_arrow.field(field.name).metadata.get(STORE) != field.metadata[STORE]:
             raise DataError(f"{part} was computed by another model than the first part.")
-        yield from file.iter_batches(batch_size=_ROWS, columns=[key, field.name])
+        more = [MORE_IMAGES] if key == "image_key" and MORE_IMAGES in file.schema_arrow.names else []
+        yield from file.iter_batches(batch_size=_ROWS, columns=[key, field.name, *more])
 
 
 def _arrays(batch: pa.RecordBatch, field: pa.Field, store: FeatureStore) -> Iterator[tuple[bytes, np.ndarray]]:
@@ -83,13 +84,18 @@ def _arrays(batch: pa.RecordBatch, field: pa.Field, store: FeatureStore) -> Iter
     for key, value in zip(batch.column(0).to_pylist(), _values(batch.column(1), store), strict=True):
         if key is not None and value is not None and key not in store:
             yield key, value
+    for entries in batch.column(2) if batch.num_columns > 2 else ():
+        for entry in entries if entries.is_valid else ():
+            if (key := entry["image_key"].as_py()) not in store:
+                yield key, _array(entry[field.name], store)
 
 
 def _values(column: Any, store: FeatureStore) -> Iterator[np.ndarray | None]:
     for value in column:
-        if not value.is_valid:
-            yield None
-        elif pa.types.is_large_binary(column.type):
-            yield np.frombuffer(value.as_buffer(), store.dtype).reshape(-1, store.width)
-        else:
-            yield np.asarray(value.values, np.float32)[None]
+        yield _array(value, store) if value.is_valid else None
+
+
+def _array(value: Any, store: FeatureStore) -> np.ndarray:
+    if pa.types.is_large_binary(value.type):
+        return np.frombuffer(value.as_buffer(), store.dtype).reshape(-1, store.width)
+    return np.asarray(value.values, np.float32)[None]

@@ -12,11 +12,12 @@ from typing import Any, ClassVar
 import numpy as np
 
 from clfa.cpu import busy
-from clfa.data.images import image_key
+from clfa.data.images import pictures_key
+from clfa.data.single_pictures import single_pictures
 from clfa.errors import RecipeError
 from clfa.modeling.frozen_encoder import FrozenEncoder
 from clfa.pretrained import cache_dir
-from clfa.store import ABSENT_KEY, FeatureStore, text_key
+from clfa.store import ABSENT_KEY, FeatureStore, mean_row, text_key
 
 
 @dataclass
@@ -25,7 +26,7 @@ class Pairs:
 
     Args:
         texts: N texts; ``""`` where a pair has no text.
-        images: N images in the schema's form; ``None`` where a pair has no image.
+        images: N images in the schema's form; ``None`` where a pair has no image, a list where it has several.
         text_keys: Content keys of the texts; computed when not given.
         image_keys: Content keys of the images; computed when not given.
     """
@@ -37,9 +38,7 @@ class Pairs:
 
     def __post_init__(self) -> None:
         self.text_keys = self.text_keys or [text_key(text) if text else ABSENT_KEY for text in self.texts]
-        self.image_keys = self.image_keys or [
-            ABSENT_KEY if image is None else image_key(image) for image in self.images
-        ]
+        self.image_keys = self.image_keys or [pictures_key(image) for image in self.images]
 
     def __len__(self) -> int:
         return len(self.texts)
@@ -155,7 +154,8 @@ class Guide(ABC):
             cache: Cache directory; :func:`clfa.pretrained.cache_dir` when not given.
 
         Returns:
-            Text embeddings and image embeddings, each (N, ``dim``) float32; zeros where the text or image is missing.
+            Text embeddings and image embeddings, each (N, ``dim``) float32; zeros where the text or image is missing,
+            the mean of the images' embeddings where a pair has several.
         """
         cache = cache or cache_dir()
         return (
@@ -173,11 +173,11 @@ class Guide(ABC):
             cache: Cache directory.
 
         Returns:
-            (N, ``dim``) float32; zeros where the content is missing.
+            (N, ``dim``) float32; zeros where the content is missing, the mean over the images of a list.
         """
         store = self.ensure_embedded(side, contents, keys, cache)
         absent_row = np.zeros((1, self.dim), np.float32)
-        rows = [absent_row if key == ABSENT_KEY else store[key] for key in keys]
+        rows = [absent_row if key == ABSENT_KEY else mean_row(store, key) for key in keys]
         return np.concatenate(rows) if rows else np.empty((0, self.dim), np.float32)
 
     def ensure_embedded(self, side: str, contents: Sequence[Any], keys: Sequence[bytes], cache: Path) -> FeatureStore:
@@ -188,11 +188,12 @@ class Guide(ABC):
         """
         embed = self.embed_texts if side == "text" else self.embed_images
         store = FeatureStore(cache / "guides" / f"{self.name}-{self.fingerprint}" / side, self.dim, "float32")
-        absent = store.missing(keys)
+        singles, own_keys = single_pictures(contents, keys)
+        absent = store.missing(own_keys)
         if absent:
             with busy(), store.writer() as write:
                 for start in range(0, len(absent), 1024):
                     chunk = absent[start : start + 1024]
-                    for position, row in zip(chunk, embed([contents[i] for i in chunk]), strict=True):
-                        write(keys[position], row[None])
+                    for position, row in zip(chunk, embed([singles[i] for i in chunk]), strict=True):
+                        write(own_keys[position], row[None])
         return store

@@ -25,6 +25,7 @@ from clfa.guides.conse import ConSEGuide
 from clfa.guides.maps import FeatureMap, FittedSettings, fit_maps
 from clfa.guides.whitening import Whitening
 from clfa.modeling.frozen_encoder import FrozenEncoder
+from clfa.store import mean_row
 
 logger = logging.getLogger(__name__)
 
@@ -265,7 +266,7 @@ class _Inputs:
 
     def conse_vectors(self, keys: Sequence[bytes]) -> np.ndarray:
         """Return cached ConSE vectors (len(keys), width)."""
-        return np.concatenate([self._conse_store[key] for key in keys])
+        return np.concatenate([mean_row(self._conse_store, key) for key in keys])
 
 
 # A function that reads features by content key, and the number of their components.

@@ -20,6 +20,7 @@ from clfa.store import text_key
 from clfa.tables.cells import Cells, read_cells
 from clfa.tables.columns import Columns, find_columns
 from clfa.tables.paths import is_address
+from clfa.tables.pictures import MAX_IMAGES, as_cell, pictures_of
 from clfa.tables.row import Row, TableOptions
 from clfa.tables.rows import open_rows
 from clfa.tables.shards import list_files
@@ -35,7 +36,7 @@ class PairTables:
     """Pairs in tables, in chunks, with the rows that cannot be used.
 
     A row is left out if it cannot be read, lacks a text or an image, its image cannot be decoded, or its text or image
-    is held out.
+    is held out. Of several images, those that cannot be decoded are left out, and the row only if none can.
 
     Args:
         places: Table files, folders of them, patterns or fsspec addresses of files.
@@ -79,9 +80,8 @@ class PairTables:
         return dict(Counter(dropped.reason for dropped in self.dropped).most_common())
 
     def _usable(self, table: Table, rows: Sequence[tuple[Row, Cells]], checker: ImageChecker) -> Pairs:
-        texts: list[str] = []
-        images: list[Any] = []
-        keys: list[tuple[bytes, bytes]] = []
+        texts: list[tuple[str, bytes]] = []
+        images: list[list[tuple[Any, bytes]]] = []
         sources: list[tuple[str, str]] = []
         for row, cells in rows:
             source = cells.id, table.place(row)
@@ -93,28 +93,53 @@ class PairTables:
                 self._drop(source, MISSING, "the row has no image")
             else:
                 try:
-                    key = text_key(cells.text), image_key(cells.image)
+                    text, pictures = text_key(cells.text), _readable(cells.image)
                 except ImageError as error:
                     self._drop(source, MISSING if isinstance(error, MissingImageError) else UNREADABLE, str(error))
                     continue
-                if key[0] in self.held_out or key[1] in self.held_out:
-                    side = "text" if key[0] in self.held_out else "image"
+                if text in self.held_out or any(key in self.held_out for _, key in pictures):
+                    side = "text" if text in self.held_out else "image"
                     self._drop(source, HELD_OUT, f"the {side} is one of those that must not be fitted on")
                     continue
-                texts.append(cells.text)
-                images.append(cells.image)
-                keys.append(key)
+                texts.append((cells.text, text))
+                images.append(pictures)
                 sources.append(source)
-        pairs = Pairs(texts, images, [text for text, _ in keys], [image for _, image in keys])
-        unchecked = [i for i, key in enumerate(pairs.image_keys) if key not in self.decodable]
-        problems = zip(unchecked, checker.check(images[i] for i in unchecked), strict=True)
-        bad = {position: problem for position, problem in problems if problem is not None}
-        for position, problem in bad.items():
-            self._drop(sources[position], *problem)
-        return pairs.select(i for i in range(len(pairs)) if i not in bad) if bad else pairs
+        places = [(i, picture, key) for i, own in enumerate(images) for picture, key in own]
+        unchecked = [place for place in places if place[2] not in self.decodable]
+        problems = zip(unchecked, checker.check(picture for _, picture, _ in unchecked), strict=True)
+        bad = {(i, key): problem for (i, _, key), problem in problems if problem is not None}
+        pairs = Pairs([], [])
+        for position, own in enumerate(images):
+            kept = [(picture, key) for picture, key in own if (position, key) not in bad]
+            if kept:
+                pairs.texts.append(texts[position][0])
+                pairs.images.append(as_cell([picture for picture, _ in kept]))
+                pairs.text_keys.append(texts[position][1])
+                pairs.image_keys.append(b"".join(key for _, key in kept))
+            else:
+                self._drop(sources[position], *bad[position, own[0][1]])
+        return pairs
 
     def _drop(self, source: tuple[str, str], reason: str, detail: str) -> None:
         self.dropped.append(Dropped(source[0], "", source[1], reason, detail))
+
+
+def _readable(image: Any) -> list[tuple[Any, bytes]]:
+    """Return the images of a cell that can be read, with their content keys.
+
+    Raises:
+        ImageError: If none can be read.
+    """
+    found = []
+    problem: ImageError | None = None
+    for picture in pictures_of(image)[:MAX_IMAGES]:
+        try:
+            found.append((picture, image_key(picture)))
+        except ImageError as error:
+            problem = problem or error
+    if problem is not None and not found:
+        raise problem
+    return found
 
 
 def content_keys(places: Sequence[str | Path], given: Mapping[str, str | None] | None = None) -> set[bytes]:
@@ -133,9 +158,9 @@ def content_keys(places: Sequence[str | Path], given: Mapping[str, str | None] |
             cells = read_cells(row, columns, table.folder)
             if cells.text is not None:
                 keys.add(text_key(cells.text))
-            if cells.image is not None:
+            for picture in pictures_of(cells.image):
                 with suppress(ImageError):
-                    keys.add(image_key(cells.image))
+                    keys.add(image_key(picture))
     return keys
 
 

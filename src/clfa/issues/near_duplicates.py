@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
@@ -15,6 +15,7 @@ from scipy.sparse.csgraph import connected_components
 from clfa.issues.near_texts import near_texts
 from clfa.issues.picture_hash import near_hashes, picture_hash
 from clfa.issues.posts import Posts
+from clfa.tables.pictures import pictures_of
 
 KINDS = ("text and image", "text", "image")
 # Encoded pictures in memory at once.
@@ -73,12 +74,22 @@ def pair_groups(pairs: Iterable[tuple[int, int]], count: int) -> list[int]:
 
 def _near_pictures(images: Iterable[Any], threads: int) -> list[tuple[int, int]]:
     hashes: list[np.ndarray | None] = []
-    stream = iter(images)
+    owners: list[int] = []
+
+    def each() -> Iterator[Any]:
+        for position, image in enumerate(images):
+            for picture in pictures_of(image):
+                owners.append(position)
+                yield picture
+
+    stream = each()
     with ThreadPoolExecutor(threads) as pool:
         while window := list(islice(stream, _WINDOW)):
-            hashes += pool.map(lambda image: None if image is None else picture_hash(image), window)
-    known = [position for position, found in enumerate(hashes) if found is not None]
+            hashes += pool.map(picture_hash, window)
+    known = [number for number, found in enumerate(hashes) if found is not None]
     if not known:
         return []
-    matrix = np.stack([hashes[position] for position in known])  # type: ignore[misc]
-    return [(known[i], known[j]) for i, j in near_hashes(matrix)]
+    matrix = np.stack([hashes[number] for number in known])  # type: ignore[misc]
+    near = ((owners[known[i]], owners[known[j]]) for i, j in near_hashes(matrix))
+    # Of posts with several pictures, one near pair is enough.
+    return sorted({(i, j) for i, j in near if i != j})

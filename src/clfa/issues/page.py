@@ -13,6 +13,7 @@ from clfa.errors import ImageError
 from clfa.issues import near_texts, picture_hash
 from clfa.issues.find import Issues
 from clfa.report.samples import MAX_TEXT, thumbnail
+from clfa.tables.pictures import pictures_of
 
 # Posts shown of one group of near-duplicates.
 LARGEST = 6
@@ -112,7 +113,8 @@ def _post(issues: Issues, position: int) -> Shown:
     row = posts.data[position]
     text = row["text"] if len(row["text"]) <= MAX_TEXT else row["text"][:MAX_TEXT] + " …"
     try:
-        picture = None if row["image"] is None else thumbnail(row["image"])
+        pictures = pictures_of(row["image"])
+        picture = thumbnail(pictures[0]) if pictures else None
     except ImageError:
         picture = None
     label = posts.target.label_names[posts.labels[position]]

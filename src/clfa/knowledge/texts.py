@@ -20,6 +20,7 @@ from clfa.knowledge.base import KnowledgeSource
 from clfa.knowledge.recipe import KnowledgeRecipe
 from clfa.progress import track
 from clfa.store import ABSENT_KEY, FeatureStore, text_key
+from clfa.tables.pictures import pictures_of
 
 logger = logging.getLogger(__name__)
 
@@ -82,7 +83,7 @@ class KnowledgeTexts:
 
         Args:
             columns: Those of ``text``, ``image`` and ``knowledge`` that the sources read, each of length N; values may
-                be ``None``.
+                be ``None``, images also lists; the texts of several images are joined like those of several sources.
 
         Returns:
             N texts; the texts of several sources are joined by ``" ; "`` in the recipe's order. ``None`` if no source
@@ -107,7 +108,10 @@ class KnowledgeTexts:
             return source.describe(contents)
         store = FeatureStore(self.cache / "knowledge" / source.fingerprint, width=1, dtype="uint8")
         failures = self.failures[source.name]
-        keys = [self._key(source, content, failures) for content in contents]
+        of_samples = [[self._key(source, one, failures) for one in _parts(source, content)] for content in contents]
+        keys = [key for own in of_samples for key in own]
+        # Sample and number of each key: images are read one at a time, when they are needed.
+        places = [(sample, number) for sample, own in enumerate(of_samples) for number in range(len(own))]
         absent = store.missing(keys)
         with track(len(absent), f"knowledge: {source.name}") if self.progress else nullcontext(_silent) as advance:
             chunks = [absent[start : start + _CHUNK] for start in range(0, len(absent), _CHUNK)]
@@ -118,10 +122,10 @@ class KnowledgeTexts:
                 todo = [position for position in chunk if keys[position] not in store]
                 texts: list[tuple[int, str]] = []
                 for first in range(0, len(todo), source.batch_size):
-                    texts += self._describe(source, contents, todo[first : first + source.batch_size])
+                    texts += self._describe(source, contents, places, todo[first : first + source.batch_size])
                 store.add((keys[position], _bytes(text)) for position, text in texts)
                 advance(len(chunk))
-        return [_stored(store, key) for key in keys]
+        return [SEPARATOR.join(filter(None, (_stored(store, key) for key in own))) for own in of_samples]
 
     def _key(self, source: KnowledgeSource, content: Any, failures: Failures) -> bytes:
         """Return the content key; ``ABSENT_KEY`` for missing and unreadable contents."""
@@ -135,13 +139,15 @@ class KnowledgeTexts:
             failures.add(str(error))
             return ABSENT_KEY
 
-    def _describe(self, source: KnowledgeSource, contents: Sequence[Any], batch: list[int]) -> list[tuple[int, str]]:
+    def _describe(
+        self, source: KnowledgeSource, contents: Sequence[Any], places: Sequence[tuple[int, int]], batch: list[int]
+    ) -> list[tuple[int, str]]:
         """Return position and text of the contents that the source can process; count the others as failures."""
         failures = self.failures[source.name]
         loaded: dict[int, Any] = {}
         for position in batch:
             try:
-                content = contents[position]
+                content = _at(source, contents, places[position])
                 loaded[position] = load_image(content) if source.reads == "image" else content
             except ImageError as error:
                 failures.add(str(error))
@@ -149,9 +155,21 @@ class KnowledgeTexts:
             return list(zip(loaded, source.describe(list(loaded.values())) if loaded else [], strict=True))
         except Exception as error:  # Engines raise errors of any kind on unusual images.
             if len(loaded) == 1:
-                failures.add(f"{image_name(contents[next(iter(loaded))])}: {type(error).__name__}: {error}")
+                failures.add(
+                    f"{image_name(_at(source, contents, places[next(iter(loaded))]))}: {type(error).__name__}: {error}"
+                )
                 return []
-            return [pair for position in loaded for pair in self._describe(source, contents, [position])]
+            return [pair for position in loaded for pair in self._describe(source, contents, places, [position])]
+
+
+def _parts(source: KnowledgeSource, content: Any) -> list[Any]:
+    """Return what a source describes of one sample: the text, or each image."""
+    return pictures_of(content) if source.reads == "image" else [content]
+
+
+def _at(source: KnowledgeSource, contents: Sequence[Any], place: tuple[int, int]) -> Any:
+    sample, number = place
+    return _parts(source, contents[sample])[number]
 
 
 def _silent(count: int) -> None:

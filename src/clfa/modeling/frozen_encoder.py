@@ -15,11 +15,12 @@ from torch import nn
 
 from clfa.ahead import prepared_ahead
 from clfa.cpu import busy
-from clfa.data.images import image_key, load_image
+from clfa.data.images import load_image, pictures_key
+from clfa.data.single_pictures import single_pictures
 from clfa.modeling.encoders import encode_image, encode_text, encoder_width, pool_grid
 from clfa.processing.processor import CLFAProcessor, tokenizer_digest
 from clfa.progress import track
-from clfa.store import FeatureStore, text_key
+from clfa.store import FeatureStore, mean_row, text_key
 
 # Increased when the meaning of stored features changes, so that old caches are not used.
 _FORMAT = 1
@@ -117,19 +118,20 @@ class FrozenEncoder:
         return self._cache / "features" / f"{self.modality}-{self.fingerprint}"
 
     def key(self, content: Any) -> bytes:
-        """Return the content key of a text, or of an image in the schema's form."""
-        return text_key(content) if self.modality == "text" else image_key(content)
+        """Return the content key of a text, or of an image or list of images in the schema's form."""
+        return text_key(content) if self.modality == "text" else pictures_key(content)
 
     def ensure_tokens(self, contents: Sequence[Any], keys: Sequence[bytes]) -> None:
         """Compute and cache the token and pooled features that are not cached yet.
 
         Args:
-            contents: Texts, or images in the schema's form.
+            contents: Texts, or images or lists of images in the schema's form.
             keys: Their content keys.
 
         Raises:
             ImageError: When an image cannot be read; the message names it.
         """
+        contents, keys = single_pictures(contents, keys)
         absent = self.tokens.missing(keys)
         if absent:
             with self.tokens.writer() as write_tokens, self.pooled.writer() as write_pooled:
@@ -139,6 +141,7 @@ class FrozenEncoder:
 
     def ensure_pooled(self, contents: Sequence[Any], keys: Sequence[bytes]) -> None:
         """Compute and cache only the pooled features, which take little space; see :meth:`ensure_tokens`."""
+        contents, keys = single_pictures(contents, keys)
         absent = self.pooled.missing(keys)
         if absent:
             with self.pooled.writer() as write:
@@ -146,8 +149,12 @@ class FrozenEncoder:
                     write(key, array.mean(axis=0, keepdims=True))
 
     def pooled_matrix(self, keys: Sequence[bytes]) -> np.ndarray:
-        """Return cached pooled features (len(keys), width) in float32."""
-        return np.concatenate([self.pooled[key] for key in keys]) if keys else np.empty((0, self.width), np.float32)
+        """Return cached pooled features (len(keys), width) in float32; of several images their mean."""
+        return (
+            np.concatenate([mean_row(self.pooled, key) for key in keys])
+            if keys
+            else np.empty((0, self.width), np.float32)
+        )
 
     def _encoded(
         self, contents: Sequence[Any], keys: Sequence[bytes], absent: list[int]

@@ -10,7 +10,7 @@ from transformers import AutoModel, AutoProcessor, PreTrainedModel
 
 from clfa.errors import ModelError
 from clfa.modeling.base import CLFAPreTrainedModel
-from clfa.modeling.baselines.base import build_baseline
+from clfa.modeling.baselines.base import build_baseline, require_several_images
 from clfa.modeling.configuration import CLFAConfig
 from clfa.modeling.encoders import (
     build_encoder,
@@ -144,9 +144,11 @@ class CLFAModel(CLFAPreTrainedModel):
             input_ids: Text token ids (B, T).
             attention_mask: 1 where a text token exists (B, T).
             token_type_ids: As the text encoder takes them (B, T).
-            pixel_values: Images (B, 3, H, W).
+            pixel_values: Images (B, 3, H, W); with up to M images per sample (B, M, 3, H, W). The tokens of a sample's
+                images are joined: P is then M times the tokens of one image.
             image_attention_mask: 1 where an image token exists (B, P); ``None`` when all do.
-            image_present: Whether each sample has an image (B,); ``None`` when all do. A sample without text has an
+            image_present: Whether each sample has an image (B,), or each of its images exists (B, M) for images of that
+                shape; ``None`` when all do. A sample without text has an
                 all-zero ``attention_mask``. Missing modalities are only allowed in models with
                 ``allow_missing_modalities``.
             knowledge_input_ids: Knowledge token ids (B, K); a sample without knowledge has an all-zero mask.
@@ -164,6 +166,7 @@ class CLFAModel(CLFAPreTrainedModel):
 
         Raises:
             ValueError: When a modality of the model is absent from the batch.
+            ModelError: When samples have several images and the baseline reads only one.
         """
         features, present = self._features(
             input_ids,
@@ -236,6 +239,11 @@ class CLFAModel(CLFAPreTrainedModel):
         first = next((tensor for name in self.config.modalities if (tensor := given[name]) is not None), None)
         if first is None:
             raise ValueError("the batch has neither text nor image.")
+        several: torch.Tensor | None = None
+        if pixel_values is not None and pixel_values.dim() == 5:
+            everything = pixel_values.new_ones(pixel_values.shape[:2], dtype=torch.bool)
+            several = everything if image_present is None else image_present.bool()
+            image_present = several.any(dim=1)
         present: dict[str, torch.Tensor] = {}
         if self.missing is None and image_present is not None and not bool(image_present.all()):
             raise ValueError("a sample has no image; train the model with allow_missing_modalities=true for that.")
@@ -260,9 +268,10 @@ class CLFAModel(CLFAPreTrainedModel):
         if self.vision_encoder is not None and given["image"] is not None:
             if image_features is None:
                 assert pixel_values is not None
-                with torch.set_grad_enabled(torch.is_grad_enabled() and not is_frozen(self.vision_encoder)):
-                    tokens = encode_image(self.vision_encoder, pixel_values)
-                    image_features = pool_grid(tokens, self.config.image_grid_size)
+                if several is None:
+                    image_features = self._encode_images(pixel_values)
+                else:
+                    image_features, image_attention_mask = self._encode_several(pixel_values, several)
             features["image"] = Stream(image_features, image_attention_mask)
         if self.missing is not None:
             for name, has in present.items():
@@ -272,6 +281,20 @@ class CLFAModel(CLFAPreTrainedModel):
                     else self.missing.stand_in(name, len(first))
                 )
         return {name: features[name] for name in self.config.modalities}, present
+
+    def _encode_images(self, pixel_values: torch.Tensor) -> torch.Tensor:
+        assert self.vision_encoder is not None
+        with torch.set_grad_enabled(torch.is_grad_enabled() and not is_frozen(self.vision_encoder)):
+            tokens = encode_image(self.vision_encoder, pixel_values)
+            return pool_grid(tokens, self.config.image_grid_size)
+
+    def _encode_several(self, pixel_values: torch.Tensor, exists: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Encode every existing image once; return the joined tokens (B, M * N, D) and their mask."""
+        require_several_images(self.config.baseline, self.config.vision_config)
+        tokens = self._encode_images(pixel_values[exists])
+        joined = tokens.new_zeros(*exists.shape, *tokens.shape[1:])
+        joined[exists] = tokens
+        return joined.flatten(1, 2), exists.long().repeat_interleave(tokens.shape[1], dim=1)
 
     def _encode_text(
         self, input_ids: torch.Tensor, attention_mask: torch.Tensor | None, token_type_ids: torch.Tensor | None

@@ -21,8 +21,8 @@ TASK = "image-text-classification"
 class ImageTextClassificationPipeline(Pipeline):
     """A trained model as a pipeline of Transformers: the predictions of ``clfa predict``, in the pipelines' format.
 
-    Its inputs are mappings with ``text``, ``image`` (in any form that :func:`clfa.data.images.load_image` takes) and
-    ``knowledge``, if the model reads them. ``top_k`` limits the classes in the output.
+    Its inputs are mappings with ``text``, ``image`` (in any form that :func:`clfa.data.images.load_image` takes, or a
+    list of images) and ``knowledge``, if the model reads them. ``top_k`` limits the classes in the output.
 
     Example:
         >>> import clfa, transformers                                                              # doctest: +SKIP

@@ -17,7 +17,7 @@ class Post:
 
     Args:
         text: Text of the post, or ``None``.
-        image: Image in any form that ``load_image`` accepts, or ``None``.
+        image: Image in any form that ``load_image`` accepts, a list of these for several images, or ``None``.
         knowledge: Additional text about the image, or ``None``.
     """
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import os
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, nullcontext
@@ -20,8 +21,9 @@ import torch
 
 from clfa.data.image_check import MISSING, UNREADABLE
 from clfa.data.images import MissingImageError, image_name, load_image
-from clfa.errors import DataError, ImageError
+from clfa.errors import DataError, ImageError, ModelError
 from clfa.modeling import CLFAForClassification
+from clfa.modeling.baselines.base import require_several_images
 from clfa.modeling.readout import READOUTS
 from clfa.prediction.engines import ENGINES
 from clfa.prediction.engines.base import Precision, Runtime
@@ -30,12 +32,15 @@ from clfa.prediction.post import Post, Prediction
 from clfa.pretrained import cache_dir
 from clfa.processing.processor import CLFAProcessor, tokenizer_digest
 from clfa.tables.encoding import clean_text
+from clfa.tables.pictures import MAX_IMAGES, as_cell, pictures_of
 from clfa.targets.prediction import predict_targets
 from clfa.targets.target import class_names
 from clfa.targets.target_prediction import TargetPrediction
 
 if TYPE_CHECKING:
     from clfa.knowledge.texts import KnowledgeTexts
+
+logger = logging.getLogger(__name__)
 
 # Maximum number of characters read of a text; far above any tokenizer limit. It bounds memory.
 MAX_CHARACTERS = 100_000
@@ -58,10 +63,23 @@ class _Window:
 
 @dataclass(frozen=True)
 class _Readable:
-    """Checked text and prepared image of a post; ``None`` for a missing modality, if the model allows it."""
+    """Checked text and prepared images of a post; ``None`` for a missing modality, if the model allows it.
+
+    Args:
+        text: The text.
+        pixels: One image (3, H, W), or several (n, 3, H, W).
+        ignored: Number of images beyond the largest number.
+        unreadable: Messages about images that are left out, because others of the post can be read.
+    """
 
     text: str | None
     pixels: torch.Tensor | None
+    ignored: int = 0
+    unreadable: tuple[str, ...] = ()
+
+
+class _SeveralImagesError(DataError):
+    """A post with several images, for a model that takes one."""
 
 
 class PostClassifier:
@@ -100,6 +118,8 @@ class PostClassifier:
         self.readers = readers
         self.targets = self.config.target_list
         self.label_names = class_names(self.targets)
+        self._left_out: Counter[str] = Counter()
+        self._example = ""
         self.knowledge: KnowledgeTexts | None = None
         if self.config.use_knowledge and processor.knowledge is not None:
             from clfa.knowledge.texts import KnowledgeTexts
@@ -159,6 +179,8 @@ class PostClassifier:
             [p.max_length, p.knowledge_max_length],
             None if p.knowledge is None else p.knowledge.model_dump_json(),
         ]
+        if p.max_images != MAX_IMAGES:
+            parts.append(p.max_images)
         return hashlib.blake2b(json.dumps(parts).encode(), digest_size=16).hexdigest()
 
     @property
@@ -170,7 +192,25 @@ class PostClassifier:
         """Return a prediction for each post; for a post that cannot be read, one with ``error`` set."""
         windows = (posts[start : start + self.window_size] for start in range(0, len(posts), self.window_size))
         with self.busy() if len(posts) > self.batch_size else nullcontext():
-            return [prediction for window in self.stream(windows) for prediction in window]
+            predictions = [prediction for window in self.stream(windows) for prediction in window]
+        self.warn()
+        return predictions
+
+    def warn(self) -> None:
+        """Log a warning about the images of posts with several that were not used since the last call, if any."""
+        if self._left_out["unreadable"]:
+            logger.warning(
+                "%d images of posts with several cannot be read and were left out; for instance %s",
+                self._left_out["unreadable"],
+                self._example,
+            )
+        if self._left_out["ignored"]:
+            logger.warning(
+                "%d images were ignored: the model reads the first %d of a post",
+                self._left_out["ignored"],
+                self.processor.max_images,
+            )
+        self._left_out.clear()
 
     @contextmanager
     def busy(self) -> Iterator[None]:
@@ -231,11 +271,15 @@ class PostClassifier:
     def _predict(self, posts: Sequence[Post], read: Sequence[_Readable | Prediction]) -> list[Prediction]:
         results: list[Prediction | None] = [found if isinstance(found, Prediction) else None for found in read]
         kept = [(position, found) for position, found in enumerate(read) if isinstance(found, _Readable)]
+        for _, readable in kept:
+            self._left_out.update(ignored=readable.ignored, unreadable=len(readable.unreadable))
+            self._example = next(iter(readable.unreadable), self._example)
         if kept:
             texts = [found.text for _, found in kept]
             knowledge: list[str | None] = [_text_of(posts[position].knowledge) for position, _ in kept]
             if self.knowledge is not None:
-                pictures = [posts[position].image for position, _ in kept]
+                limit = self.processor.max_images
+                pictures = [as_cell(pictures_of(posts[position].image)[:limit]) for position, _ in kept]
                 knowledge = self.knowledge({"text": texts, "image": pictures, "knowledge": knowledge})
             inputs = dict(self.processor(text=texts, knowledge=knowledge if self.config.use_knowledge else None))
             if self.processor.image_processor is not None:
@@ -268,18 +312,38 @@ class PostClassifier:
         text = _text_of(post.text) if reads_text else ""
         if reads_text and not text and not may_lack:
             raise DataError("empty text")
-        pixels = None
-        if reads_image:
+        if not reads_image:
+            return _Readable(text or None, None)
+        given = pictures_of(post.image)
+        pictures = given[: self.processor.max_images]
+        if len(pictures) > 1 and self._takes_one_image is not None:
+            raise _SeveralImagesError(self._takes_one_image)
+        pixels: list[torch.Tensor] = []
+        errors: list[ImageError] = [] if pictures else [MissingImageError(MISSING)]
+        for picture in pictures:
             try:
-                pixels = self._pixels(post.image)
-            except ImageError:
-                if not (may_lack and text):
-                    raise
-        return _Readable(text or None, pixels)
+                pixels.append(self._pixels(picture))
+            except ImageError as error:
+                errors.append(error)
+        if not pixels:
+            if not (may_lack and text):
+                raise errors[0]
+            return _Readable(text, None)
+        joined = pixels[0] if len(pixels) == 1 else torch.stack(pixels)
+        return _Readable(text or None, joined, len(given) - len(pictures), tuple(map(str, errors)))
+
+    @cached_property
+    def _takes_one_image(self) -> str | None:
+        """Return the reason why a post may have one image only, if it is so."""
+        if not self.runtime.several_images:
+            return "an exported model reads one image per post; predict with the engine torch"
+        try:
+            require_several_images(self.config.baseline, self.config.vision_config)
+        except ModelError as error:
+            return str(error)
+        return None
 
     def _pixels(self, image: Any) -> torch.Tensor:
-        if image is None or image == "":
-            raise MissingImageError(MISSING)
         picture = load_image(image)
         try:
             return self.processor.pixels([picture])[0]
@@ -311,4 +375,6 @@ def _text_of(value: Any) -> str:
 def _reason(error: DataError) -> str:
     if isinstance(error, MissingImageError):
         return MISSING
+    if isinstance(error, _SeveralImagesError):
+        return "several images"
     return UNREADABLE if isinstance(error, ImageError) else str(error)

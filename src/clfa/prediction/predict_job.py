@@ -103,5 +103,6 @@ class PredictWorker(Worker):
 
     def close(self) -> None:
         """See :class:`clfa.jobs.worker.Worker`."""
+        self._classifier.warn()
         if self._classifier.knowledge is not None:
             self._classifier.knowledge.warn()

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from clfa.processing.pictures import pad_pictures, pad_tokens
 from clfa.processing.sparse import dense
 
 # Attention biases, and the mask of the tokens attended to. Biases are padded last, when the padded lengths are known.
@@ -48,10 +49,14 @@ class CLFACollator:
                     batch[name], batch["knowledge_attention_mask"] = _pad_rows(values)
             elif name == "text_features":
                 batch[name], batch["attention_mask"] = _pad_rows(values)
+            elif name == "pixel_values" and any(value is not None and value.ndim == 4 for value in values):
+                batch[name], batch["image_present"] = pad_pictures(values)
             elif name in ("pixel_values", "image_features"):
                 present = [value for value in values if value is not None]
                 # Omit the images if no sample has one.
-                if present:
+                if name == "image_features" and len({len(value) for value in present}) > 1:
+                    batch[name], batch["image_attention_mask"] = pad_tokens(values)
+                elif present:
                     blank = np.zeros_like(present[0])
                     batch[name] = _stack([blank if value is None else value for value in values])
                 if len(present) < len(values):

@@ -11,7 +11,8 @@ import torch
 from clfa.data.images import load_image
 from clfa.processing.biases import WordPairBiases
 from clfa.processing.processor import CLFAProcessor
-from clfa.store import ABSENT_KEY, FeatureStore
+from clfa.store import ABSENT_KEY, FeatureStore, single_keys
+from clfa.tables.pictures import pictures_of
 from clfa.targets.target import label_matrix
 
 if TYPE_CHECKING:
@@ -88,6 +89,9 @@ class EncodedDataset(torch.utils.data.Dataset[dict[str, Any]]):
     def __getitem__(self, index: int) -> dict[str, Any]:
         """Return one sample. A missing text has no tokens, a missing image is ``None``, a missing label is NaN.
 
+        Of several images, ``image_features`` are the tokens of all, one image after the other, and ``pixel_values`` are
+        (n, 3, H, W).
+
         Raises:
             ImageError: If the image cannot be read; the message names it.
         """
@@ -97,11 +101,10 @@ class EncodedDataset(torch.utils.data.Dataset[dict[str, Any]]):
         elif self.text_features is not None and self.text_keys is not None:
             sample["text_features"] = _stored(self.text_features, self.text_keys[index])
         if self.image_features is not None and self.image_keys is not None:
-            key = self.image_keys[index]
-            sample["image_features"] = None if key == ABSENT_KEY else self.image_features[key]
+            sample["image_features"] = _joined(self.image_features, self.image_keys[index])
         elif self.reads_images:
-            image = self.split[index]["image"]
-            sample["pixel_values"] = None if image is None else self.processor.pixels([load_image(image)])[0]
+            pictures = pictures_of(self.split[index]["image"])
+            sample["pixel_values"] = self.processor.picture_pixels([load_image(picture) for picture in pictures])
         if self.knowledge_ids is not None:
             sample["knowledge_input_ids"] = self.knowledge_ids[index]
         elif self.knowledge_features is not None and self.knowledge_keys is not None:
@@ -128,6 +131,12 @@ class EncodedDataset(torch.utils.data.Dataset[dict[str, Any]]):
             return [self[index] for index in indices]
         with ThreadPoolExecutor(threads) as pool:
             return list(pool.map(self.__getitem__, indices))
+
+
+def _joined(store: FeatureStore, key: bytes) -> np.ndarray | None:
+    """Return the tokens of all images of a sample, one image after the other; ``None`` without an image."""
+    arrays = [store[one] for one in single_keys(key)]
+    return arrays[0] if len(arrays) == 1 else np.concatenate(arrays) if arrays else None
 
 
 def _stored(store: FeatureStore, key: bytes) -> np.ndarray:

@@ -20,7 +20,9 @@ from clfa.knowledge.graphs import WordGraphs
 from clfa.knowledge.recipe import KnowledgeRecipe
 from clfa.knowledge.words import Pieces, align
 from clfa.pretrained import pretrained, resolve_pretrained
+from clfa.processing.pictures import pad_pictures
 from clfa.processing.sparse import dense
+from clfa.tables.pictures import MAX_IMAGES, pictures_of
 
 PROCESSOR_FILE = "processor_config.json"
 
@@ -46,6 +48,7 @@ class CLFAProcessor(ProcessorMixin):
         knowledge_max_length: Maximum number of knowledge tokens (66 in the paper).
         knowledge: The recipe's ``knowledge`` section, or its content; ``None`` for a model without a knowledge stream.
             It defines the knowledge texts and word graphs of new posts.
+        max_images: Largest number of images per sample; further ones are ignored.
 
     Example:
         >>> processor = CLFAProcessor.from_pretrained("runs/mine/model")        # doctest: +SKIP
@@ -59,10 +62,12 @@ class CLFAProcessor(ProcessorMixin):
         max_length: int = 77,
         knowledge_max_length: int = 66,
         knowledge: KnowledgeRecipe | dict[str, Any] | None = None,
+        max_images: int = MAX_IMAGES,
         **kwargs: Any,
     ) -> None:
         self.max_length = max_length
         self.knowledge_max_length = knowledge_max_length
+        self.max_images = max_images
         self.knowledge = KnowledgeRecipe.model_validate(knowledge) if isinstance(knowledge, dict) else knowledge
         self._word_graphs: WordGraphs | None = None
         self._graph_fingerprint: str | None = None
@@ -98,6 +103,7 @@ class CLFAProcessor(ProcessorMixin):
                     "processor_class": type(self).__name__,
                     "max_length": self.max_length,
                     "knowledge_max_length": self.knowledge_max_length,
+                    "max_images": self.max_images,
                     "knowledge": None if self.knowledge is None else self.knowledge.model_dump(),
                     "word_graphs": None if graphs is None else graphs.fingerprint,
                     "modalities": [
@@ -132,16 +138,16 @@ class CLFAProcessor(ProcessorMixin):
             modalities = settings.get("modalities", ["text", "image"])
             knowledge = settings.get("knowledge")
             knowledge = None if knowledge is None else KnowledgeRecipe.model_validate(knowledge)
-            lengths = {
+            limits = {
                 name: int(settings.get(name, default))
-                for name, default in (("max_length", 77), ("knowledge_max_length", 66))
+                for name, default in (("max_length", 77), ("knowledge_max_length", 66), ("max_images", MAX_IMAGES))
             }
         except (ValueError, TypeError, AttributeError) as error:
             raise ModelError(f"{path} is damaged ({error}); save the processor again.") from error
         processor = cls(
             pretrained(AutoImageProcessor, place) if "image" in modalities else None,
             pretrained(AutoTokenizer, place) if "text" in modalities else None,
-            **lengths,
+            **limits,
             knowledge=knowledge,
         )
         processor._graph_fingerprint = settings.get("word_graphs")
@@ -156,6 +162,7 @@ class CLFAProcessor(ProcessorMixin):
         max_length: int = 77,
         knowledge_max_length: int = 66,
         knowledge: KnowledgeRecipe | None = None,
+        max_images: int = MAX_IMAGES,
     ) -> CLFAProcessor:
         """The processor that goes with pretrained encoders.
 
@@ -165,6 +172,7 @@ class CLFAProcessor(ProcessorMixin):
             max_length: Most text tokens kept.
             knowledge_max_length: Most knowledge tokens kept.
             knowledge: The recipe's ``knowledge`` section, for a model with a knowledge stream.
+            max_images: Largest number of images per sample.
 
         Raises:
             ModelError: When a tokenizer or image processor is not there.
@@ -175,12 +183,13 @@ class CLFAProcessor(ProcessorMixin):
             max_length=max_length,
             knowledge_max_length=knowledge_max_length,
             knowledge=knowledge,
+            max_images=max_images,
         )
 
     def __call__(
         self,
         text: str | Sequence[str | None] | None = None,
-        images: ImageSource | Sequence[ImageSource | None] | None = None,
+        images: ImageSource | Sequence[ImageSource | Sequence[ImageSource] | None] | None = None,
         knowledge: str | Sequence[str | None] | None = None,
         return_tensors: str = "pt",
         **unknown: Any,
@@ -190,14 +199,16 @@ class CLFAProcessor(ProcessorMixin):
         Args:
             text: One text, or B texts; ``None`` for a sample without text, if the model allows it.
             images: One image, or B images: PIL images, paths, fsspec addresses, bytes, or the schema's dictionaries;
-                ``None`` for a sample without an image, if the model allows it.
+                ``None`` for a sample without an image, if the model allows it. A list in the list holds the several
+                images of a sample; at most ``max_images`` are used.
             knowledge: One knowledge text, or B knowledge texts; ``None`` or empty for a sample without one.
             return_tensors: ``"pt"`` for PyTorch tensors, ``"np"`` for NumPy arrays.
             unknown: Any other argument; raises an error.
 
         Returns:
             ``input_ids`` and ``attention_mask`` (B, T); ``pixel_values`` (B, 3, H, W); ``image_present`` (B,) if an
-            image is missing; ``knowledge_input_ids`` and ``knowledge_attention_mask`` (B, K) if any sample has
+            image is missing; if a sample has several images, ``pixel_values`` (B, M, 3, H, W) and ``image_present``
+            (B, M); ``knowledge_input_ids`` and ``knowledge_attention_mask`` (B, K) if any sample has
             knowledge; ``text_bias`` (B, T, T) and ``knowledge_bias`` (B, T, K) for word graphs with nonzero weights.
 
         Raises:
@@ -222,10 +233,13 @@ class CLFAProcessor(ProcessorMixin):
             batch["knowledge_input_ids"] = encoded["input_ids"]
             batch["knowledge_attention_mask"] = encoded["attention_mask"]
         if sources is not None and self.image_processor is not None:
-            loaded = [None if source is None else load_image(source) for source in sources]
-            present = [image for image in loaded if image is not None]
-            prepared = iter(self.pixels(present) if present else ())
-            batch.update(self.image_inputs([None if image is None else next(prepared) for image in loaded]))
+            loaded = [[load_image(one) for one in pictures_of(source)[: self.max_images]] for source in sources]
+            counts = [len(pictures) for pictures in loaded]
+            pixels: list[torch.Tensor | None] = [None] * len(loaded)
+            if any(counts):
+                every = self.pixels([image for pictures in loaded for image in pictures])
+                pixels = [one[0] if len(one) == 1 else one if len(one) else None for one in every.split(counts)]
+            batch.update(self.image_inputs(pixels))
         if texts is not None and "input_ids" in batch and self.word_graphs is not None:
             batch.update(self._biases(texts, notes, batch))
         if return_tensors == "np":
@@ -281,12 +295,24 @@ class CLFAProcessor(ProcessorMixin):
         """Resize and normalise PIL images; return (B, 3, H, W)."""
         return self.image_processor(images=list(images), return_tensors="pt")["pixel_values"]
 
+    def picture_pixels(self, images: Sequence[Any]) -> torch.Tensor | None:
+        """Return the pixels of one sample's PIL images: (3, H, W) of one, (n, 3, H, W) of several, else ``None``."""
+        if not images:
+            return None
+        pixels = self.pixels(images)
+        return pixels[0] if len(pixels) == 1 else pixels
+
     def image_inputs(self, pixels: Sequence[torch.Tensor | None]) -> dict[str, torch.Tensor]:
         """Return ``pixel_values`` (B, 3, H, W) of B samples, and ``image_present`` (B,) if an image is missing.
 
+        If any sample has several images, they are (B, M, 3, H, W) and (B, M) with the largest number M of images.
+
         Args:
-            pixels: Images (3, H, W) from :meth:`pixels`; ``None`` for a sample without an image.
+            pixels: Images (3, H, W) or (n, 3, H, W) from :meth:`picture_pixels`; ``None`` for a sample without any.
         """
+        if any(image is not None and image.dim() == 4 for image in pixels):
+            values, present = pad_pictures(pixels)
+            return {"pixel_values": values, "image_present": present}
         inputs: dict[str, torch.Tensor] = {}
         first = next((image for image in pixels if image is not None), None)
         if first is not None:

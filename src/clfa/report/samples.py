@@ -16,6 +16,7 @@ from clfa.data.images import load_image
 from clfa.errors import CLFAError
 from clfa.recipe import load_recipe
 from clfa.report.study import Study
+from clfa.tables.pictures import pictures_of
 
 logger = logging.getLogger(__name__)
 THUMBNAIL = 160
@@ -157,9 +158,9 @@ def _illustrate(samples: list[Sample], folders: list[Path], split: str) -> str:
             continue
         row = rows[places[sample.id]]
         sample.text = row["text"] if len(row["text"]) <= MAX_TEXT else row["text"][:MAX_TEXT] + " …"
-        if row["image"] is not None:
+        if pictures_of(row["image"]):
             try:
-                sample.picture = thumbnail(row["image"])
+                sample.picture = thumbnail(pictures_of(row["image"])[0])
             except CLFAError:
                 missing += 1
     return f"{missing} of the samples are no longer in the data." if missing else ""

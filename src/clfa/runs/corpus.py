@@ -76,6 +76,7 @@ def load_corpus(
         allow_missing=recipe.model.allow_missing_modalities and reads_images and recipe.model.text_encoder is not None,
         strict=strict,
         cache=cache_dir() / "decodable-images.json",
+        max_images=data.max_images,
     )
     if data.limit is not None:
         corpus = subset(corpus, data.limit, recipe.seed)

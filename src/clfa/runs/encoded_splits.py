@@ -7,12 +7,13 @@ from datasets import Dataset
 
 from clfa.data import Corpus
 from clfa.guides import Guide
+from clfa.modeling.baselines.base import require_several_images
 from clfa.processing.biases import WordPairBiases
 from clfa.processing.dataset import EncodedDataset
 from clfa.recipe import Recipe
 from clfa.runs.encoders import Encoders
 from clfa.runs.guide import split_pairs
-from clfa.store import ABSENT_KEY, FeatureStore, text_key
+from clfa.store import ABSENT_KEY, KEY_BYTES, FeatureStore, text_key
 
 
 def cache_features(recipe: Recipe, corpus: Corpus, encoders: Encoders) -> None:
@@ -52,9 +53,15 @@ def encode_split(recipe: Recipe, split: Dataset, encoders: Encoders, guide: Guid
 def _cached_features(
     recipe: Recipe, split: Dataset, encoders: Encoders
 ) -> tuple[FeatureStore | None, FeatureStore | None]:
-    """Return the stores of text and image token features; ``None`` if the encoder itself must run."""
+    """Return the stores of text and image token features; ``None`` if the encoder itself must run.
+
+    Raises:
+        ModelError: If a sample has several images and the baseline reads only one.
+    """
     model = recipe.model
     keys = encoders.keys(split)
+    if any(len(key) > KEY_BYTES for key in keys.image):
+        require_several_images(model.baseline, encoders.vision_encoder.config)
     stores: list[FeatureStore | None] = []
     for encoder, frozen, column, content_keys in (
         (encoders.text, model.freeze_text_encoder, "text", keys.text),

@@ -9,7 +9,7 @@ from typing import Any
 
 from datasets import Dataset
 
-from clfa.data.images import image_key
+from clfa.data.images import pictures_key
 from clfa.devices import best_device
 from clfa.modeling.encoders import load_encoder
 from clfa.modeling.frozen_encoder import FrozenEncoder
@@ -21,7 +21,10 @@ from clfa.store import ABSENT_KEY, text_key
 
 @dataclass
 class Keys:
-    """Content keys of the samples of a split; empty for a modality without an encoder."""
+    """Content keys of the samples of a split; empty for a modality without an encoder.
+
+    The key of several images is their keys joined; see :func:`clfa.store.single_keys`.
+    """
 
     text: list[bytes] = field(default_factory=list)
     image: list[bytes] = field(default_factory=list)
@@ -70,7 +73,7 @@ class Encoders:
             if self.text is not None:
                 keys.text = [text_key(text) if text else ABSENT_KEY for text in split["text"][:]]
             if self.image is not None:
-                keys.image = [ABSENT_KEY if image is None else image_key(image) for image in split["image"][:]]
+                keys.image = [pictures_key(image) for image in split["image"][:]]
             # Keep the split alive, so that its id() is not reused.
             self._keys[id(split)] = split, keys
         return self._keys[id(split)][1]
@@ -101,6 +104,7 @@ def load_encoders(recipe: Recipe, cache: Path | None = None) -> Encoders:
         max_length=model.max_length,
         knowledge_max_length=model.knowledge_max_length,
         knowledge=recipe.knowledge if model.use_knowledge else None,
+        max_images=recipe.data.max_images,
     )
     text = None if model.text_encoder is None else load_encoder(model.text_encoder, "text")
     vision = None if model.vision_encoder is None else load_encoder(model.vision_encoder, "vision")

@@ -17,6 +17,7 @@ from clfa.guides.fitted_on import write_fitted_on
 from clfa.guides.pair_tables import PairTables, content_keys
 from clfa.recipe import Recipe, load_recipe
 from clfa.runs.encoders import load_encoders
+from clfa.store import single_keys
 
 RECIPE_FILE = "recipe.yaml"
 DROPPED_FILE = "dropped.jsonl"
@@ -169,7 +170,8 @@ def _distinct(chunks: PairTables, limit: int) -> Iterator[Pairs]:
     left = limit
     for pairs in chunks:
         positions: list[int] = []
-        for position, keys in enumerate(zip(pairs.text_keys, pairs.image_keys, strict=True)):
+        for position, (text, image) in enumerate(zip(pairs.text_keys, pairs.image_keys, strict=True)):
+            keys = text, *single_keys(image)
             if len(positions) < left and seen.isdisjoint(keys):
                 seen.update(keys)
                 positions.append(position)

@@ -19,7 +19,7 @@ from clfa.guides.where import Where
 from clfa.modeling.alignment import ALIGNMENTS
 from clfa.recipe import Recipe
 from clfa.runs.encoders import Encoders
-from clfa.store import ABSENT_KEY
+from clfa.store import single_keys
 from clfa.tables.columns import Columns
 
 logger = logging.getLogger(__name__)
@@ -166,7 +166,7 @@ def check_where(recipe: Recipe, corpus: Corpus) -> None:
 def _held_out(corpus: Corpus, encoders: Encoders) -> set[bytes]:
     """Return the content keys of all texts and images of the validation and test split."""
     splits = [encoders.keys(corpus.splits[name]) for name in ("validation", "test") if name in corpus.splits]
-    return {key for split in splits for key in (*split.text, *split.image) if key != ABSENT_KEY}
+    return {key for split in splits for keys in (*split.text, *split.image) for key in single_keys(keys)}
 
 
 def _matching_pairs(recipe: Recipe, corpus: Corpus, split: str, encoders: Encoders) -> Pairs:

@@ -15,6 +15,7 @@ from clfa.recipe import Recipe
 from clfa.runs.modality_worth import modality_worth
 from clfa.runs.run_folder import RunFolder
 from clfa.runs.target_report import report_targets
+from clfa.tables.pictures import pictures_of
 
 
 def score_split(
@@ -62,7 +63,7 @@ def _student_retrieval(inference: Inference, split: Dataset) -> dict[str, Any]:
     if inference.text_embeds is None or inference.image_embeds is None:
         return {}
     complete = [
-        bool(text) and image is not None for text, image in zip(split["text"][:], split["image"][:], strict=True)
+        bool(text) and bool(pictures_of(image)) for text, image in zip(split["text"][:], split["image"][:], strict=True)
     ]
     if not any(complete):
         return {}

@@ -13,6 +13,7 @@ from clfa.tables.columns import Columns
 from clfa.tables.encoding import clean_text, decode_bytes
 from clfa.tables.lines import whole_characters
 from clfa.tables.paths import resolve_path
+from clfa.tables.pictures import as_cell, listed, pictures_of
 from clfa.tables.row import Row
 
 # Above this value, a float cannot represent every integer.
@@ -27,7 +28,7 @@ class Cells:
         id: The id cell as text, or the row's number.
         text: The cleaned text, or ``None``.
         image: Path (absolute, or below the table's folder), address, encoded bytes, a mapping of ``bytes`` and
-            ``path``, or an image object; ``None`` without an image.
+            ``path``, or an image object; a list of these for several images; ``None`` without an image.
         knowledge: The cleaned knowledge text, or ``None``.
     """
 
@@ -96,7 +97,17 @@ def read_id(value: Any, number: int) -> str:
 
 
 def read_image(value: Any, root: str) -> Any:
-    """Return an image cell with its path resolved; see :class:`Cells`."""
+    """Return an image cell with its paths resolved; see :class:`Cells`.
+
+    A list (see :func:`clfa.tables.pictures.listed`) with one picture is that picture, one without any is ``None``.
+    """
+    entries = listed(value)
+    if entries is None:
+        return _read_picture(value, root)
+    return as_cell(pictures_of([_read_picture(entry, root) for entry in entries]))
+
+
+def _read_picture(value: Any, root: str) -> Any:
     if isinstance(value, Mapping):
         content, path = value.get("bytes"), value.get("path")
         if content is not None:

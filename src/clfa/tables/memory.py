@@ -29,7 +29,7 @@ class MemoryTable(Table):
             self._data, self._names = data, [str(name) for name in data.columns]
         elif _is_a("datasets", "Dataset", data):
             super().__init__("<dataset>", TableOptions())
-            self._data, self._names = _encoded(data), list(data.column_names)
+            self._data, self._names = undecoded(data).with_format(None), list(data.column_names)
         else:
             kinds = "the path of a table file, a pandas DataFrame or a datasets.Dataset"
             raise DataError(f"a table must be {kinds}, got {type(data).__name__}.")
@@ -57,13 +57,16 @@ class MemoryTable(Table):
             yield [row[name] for name in self._names]
 
 
-def _encoded(data: Any) -> Any:
-    from datasets import Image
+def undecoded(data: Any) -> Any:
+    """Return a ``datasets.Dataset`` whose images, also those in lists, stay encoded when they are read."""
+    from datasets import Image, List
 
     for name, feature in data.features.items():
         if isinstance(feature, Image):
             data = data.cast_column(name, Image(decode=False))
-    return data.with_format(None)
+        elif isinstance(feature, List) and isinstance(feature.feature, Image):
+            data = data.cast_column(name, List(Image(decode=False)))
+    return data
 
 
 def _is_a(module: str, name: str, data: Any) -> bool:

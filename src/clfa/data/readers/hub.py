@@ -8,13 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import datasets
-from datasets import Dataset, IterableDataset
+from datasets import IterableDataset
 
 from clfa.data.columns import ColumnMap, TablePart, to_corpus
 from clfa.data.layout import layout_error
 from clfa.data.schema import Corpus
 from clfa.data.splits import RATIOS, split_name
 from clfa.errors import DataError
+from clfa.tables.memory import undecoded
 from clfa.targets.spec import parse_specs
 
 
@@ -74,7 +75,7 @@ def read(
     for key, data in loaded.items():
         if isinstance(data, IterableDataset) or (split := split_name(str(key))) is None:
             continue
-        parts.append(TablePart(split, f"{data_dir}[{key}]", _encoded_images(data), data_dir if local else ""))
+        parts.append(TablePart(split, f"{data_dir}[{key}]", undecoded(data), data_dir if local else ""))
     if not parts:
         raise DataError(f"{data_dir}: no split train, validation or test; its splits are {', '.join(map(str, loaded))}")
     names = {"text": text, "image": image, "label": label, "id": id, "knowledge": knowledge}
@@ -88,10 +89,3 @@ def read(
         group_by=group_by,
         targets=parse_specs(targets or {}),
     )
-
-
-def _encoded_images(data: Dataset) -> Dataset:
-    for column, feature in data.features.items():
-        if isinstance(feature, datasets.Image):
-            data = data.cast_column(column, datasets.Image(decode=False))
-    return data

@@ -11,6 +11,7 @@ from typing import Any
 from datasets import Dataset
 
 from clfa.data.columns import ColumnMap, TablePart, to_corpus
+from clfa.data.frame_images import storable_images
 from clfa.data.layout import layout_error
 from clfa.data.read_part import read_part
 from clfa.data.schema import SPLITS, Corpus, Dropped
@@ -47,7 +48,8 @@ def read(
     """A CSV, TSV, JSON Lines or Parquet file, a folder of them, a data frame or a datasets.Dataset.
 
     Columns are found by their usual names (``text``, ``image``, ``label``, ``id``, ``split``, ...) or given by options.
-    Images are paths (relative to the table's folder), addresses, bytes or ``{"bytes", "path"}``. A row without a label
+    Images are paths (relative to the table's folder), addresses, bytes or ``{"bytes", "path"}``, or a list of these for
+    several images. A row without a label
     becomes an unlabelled pair. The splits are those of the ``split`` column (also ``unlabelled``); without this column
     they are drawn, stratified by label. The id of a row without an id is its number.
 
@@ -127,6 +129,7 @@ def _from_frame(frame: Any) -> Dataset:
     if not isinstance(frame, pd.DataFrame):
         kinds = "a path, a mapping of splits, a pandas DataFrame or a datasets.Dataset"
         raise DataError(f"a table must be {kinds}, got {type(frame).__name__}")
+    frame = storable_images(frame)
     try:
         return Dataset.from_pandas(frame, preserve_index=False)
     except (pa.ArrowException, TypeError, ValueError, OverflowError):

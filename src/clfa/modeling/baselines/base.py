@@ -48,6 +48,15 @@ class Baseline(nn.Module):
             }
             raise ModelError(f"baseline {config.baseline!r} needs {absent[0]}: {how[absent[0]]}.")
 
+    @classmethod
+    def takes_several_images(cls, vision_type: str) -> bool:
+        """Return whether a sample may have several images, whose tokens are then joined and masked.
+
+        Args:
+            vision_type: ``model_type`` of the vision encoder's configuration.
+        """
+        return True
+
     def forward(self, streams: dict[str, Stream]) -> Stream:
         """Fuse the streams.
 
@@ -72,6 +81,23 @@ class Baseline(nn.Module):
             Scalar, already weighted; ``None`` for most baselines.
         """
         return None
+
+
+def require_several_images(baseline: str | None, vision_config: Any) -> None:
+    """Check that a model can read samples with several images.
+
+    Args:
+        baseline: Name of its baseline; ``None`` for CLFA.
+        vision_config: Configuration of its vision encoder.
+
+    Raises:
+        ModelError: When the baseline reads the class token of one image.
+    """
+    if baseline is not None and not BASELINES.get(baseline).takes_several_images(str(vision_config.model_type)):
+        raise ModelError(
+            f"baseline {baseline!r} reads the class token of one image and cannot read samples with several; "
+            "keep the first image of each with data.max_images=1, or use another baseline."
+        )
 
 
 def build_baseline(name: str, config: CLFAConfig, widths: Mapping[str, int], options: Mapping[str, Any]) -> Baseline:

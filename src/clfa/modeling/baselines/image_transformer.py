@@ -37,6 +37,11 @@ class ImageTransformer(Baseline):
         self.dropout = nn.Dropout(config.hidden_dropout_prob)
         self.dense = nn.Linear(widths["image"], config.hidden_size)
 
+    @classmethod
+    def takes_several_images(cls, vision_type: str) -> bool:
+        """See :meth:`Baseline.takes_several_images`; [CLS] is that of one image."""
+        return False
+
     def forward(self, streams: dict[str, Stream]) -> Stream:
         """See :meth:`Baseline.forward`."""
         return Stream(self.dense(self.dropout(streams["image"].hidden[:, :1])))

@@ -11,7 +11,7 @@ from torch.nn import functional as F
 
 from clfa.modeling.baselines.base import Baseline
 from clfa.modeling.baselines.labels import class_indices
-from clfa.modeling.baselines.vectors import image_vector, keep_of, text_vector
+from clfa.modeling.baselines.vectors import has_class_token, image_vector, keep_of, text_vector
 from clfa.modeling.configuration import CLFAConfig
 from clfa.modeling.fusion.base import Stream
 from clfa.modeling.transformer_layer import transformer_layers
@@ -59,6 +59,11 @@ class InterCLIPMEP(Baseline):
         self.dropout = nn.Dropout(config.hidden_dropout_prob)
         self.dense = nn.Linear(both, size)
         self.projection = nn.Sequential(nn.Linear(both, size), nn.ReLU(), nn.Linear(size, size))
+
+    @classmethod
+    def takes_several_images(cls, vision_type: str) -> bool:
+        """See :meth:`Baseline.takes_several_images`; a class token is that of one image."""
+        return not has_class_token(vision_type)
 
     def forward(self, streams: dict[str, Stream]) -> Stream:
         """See :meth:`Baseline.forward`; the second token is z, for the loss, and is masked."""

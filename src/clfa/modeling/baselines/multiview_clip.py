@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from clfa.modeling.baselines.base import Baseline
-from clfa.modeling.baselines.vectors import image_vector, keep_of, text_vector
+from clfa.modeling.baselines.vectors import has_class_token, image_vector, keep_of, text_vector
 from clfa.modeling.configuration import CLFAConfig
 from clfa.modeling.fusion.base import Stream
 from clfa.modeling.transformer_layer import transformer_layers
@@ -56,6 +56,11 @@ class MultiViewCLIP(Baseline):
         )
         self.layers = transformer_layers(config)
         self.keyless = nn.Linear(size, 1, bias=False)
+
+    @classmethod
+    def takes_several_images(cls, vision_type: str) -> bool:
+        """See :meth:`Baseline.takes_several_images`; a class token is that of one image."""
+        return not has_class_token(vision_type)
 
     def forward(self, streams: dict[str, Stream]) -> Stream:
         """See :meth:`Baseline.forward`; three tokens: text, image and interaction view."""

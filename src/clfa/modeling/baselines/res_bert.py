@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from clfa.modeling.baselines.base import Baseline
-from clfa.modeling.baselines.vectors import image_vector, text_vector
+from clfa.modeling.baselines.vectors import has_class_token, image_vector, text_vector
 from clfa.modeling.configuration import CLFAConfig
 from clfa.modeling.fusion.base import Stream
 
@@ -40,6 +40,11 @@ class ResBert(Baseline):
         self.config = config
         self.dropout = nn.Dropout(config.hidden_dropout_prob)
         self.dense = nn.Linear(widths["image"] + widths["text"], config.hidden_size)
+
+    @classmethod
+    def takes_several_images(cls, vision_type: str) -> bool:
+        """See :meth:`Baseline.takes_several_images`; a class token is that of one image."""
+        return not has_class_token(vision_type)
 
     def forward(self, streams: dict[str, Stream]) -> Stream:
         """See :meth:`Baseline.forward`."""

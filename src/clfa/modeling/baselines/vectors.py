@@ -21,6 +21,11 @@ def _model_type(encoder: Any) -> str:
     return "" if encoder is None else str(encoder.model_type)
 
 
+def has_class_token(vision_type: str) -> bool:
+    """Return whether :func:`image_vector` is the class token of a vision encoder of this ``model_type``."""
+    return vision_type in _CLASS_TOKEN
+
+
 def keep_of(stream: Stream) -> torch.Tensor:
     """Return the boolean mask of a stream's tokens (B, N)."""
     if stream.mask is None:
@@ -58,7 +63,7 @@ def image_vector(stream: Stream, config: CLFAConfig) -> torch.Tensor:
     Returns:
         (B, width).
     """
-    if _model_type(config.vision_config) in _CLASS_TOKEN:
+    if has_class_token(_model_type(config.vision_config)):
         return stream.hidden[:, 0]
     return masked_mean(stream.hidden, stream.mask)
 

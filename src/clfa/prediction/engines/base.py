@@ -42,9 +42,11 @@ class Runtime(Protocol):
     Attributes:
         config: Shape and labels of the model.
         fingerprint: Hexadecimal digest of all that decides its outputs: weights, configuration, precision.
+        several_images: Whether a post may have several images.
     """
 
     config: CLFAConfig
+    several_images: bool
 
     @property
     def fingerprint(self) -> str:

@@ -35,6 +35,9 @@ class OnnxRuntime:
         ModelError: When there is no export, ONNX Runtime is not installed, or it cannot load the file.
     """
 
+    # The exported graph takes images of the shape (B, 3, H, W).
+    several_images = False
+
     def __init__(self, directory: str | Path) -> None:
         self.directory = Path(directory)
         path = self.directory / MODEL_FILE

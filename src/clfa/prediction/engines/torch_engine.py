@@ -32,6 +32,8 @@ class TorchRuntime:
         device: Where to compute, for instance ``cuda:1``; :func:`clfa.devices.best_device` when not given.
     """
 
+    several_images = True
+
     def __init__(self, model: CLFAForClassification, precision: Precision = "fp32", device: str | None = None) -> None:
         self.device: str = device or best_device()
         self.model: Any = model.eval().to(self.device)

@@ -1,0 +1,60 @@
+"""Image cells of data frames, which Arrow cannot store as they are."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from PIL import Image
+
+from clfa.data.images import read_image_bytes
+from clfa.tables.cells import is_missing
+from clfa.tables.pictures import listed, pictures_of
+
+if TYPE_CHECKING:
+    import pandas
+
+
+def storable_images(frame: pandas.DataFrame) -> pandas.DataFrame:
+    """Return a data frame whose columns of images can be stored by Arrow.
+
+    A column changes only if it has a PIL image, or a list with anything but texts and numbers in it. Its cells become
+    lists of ``{"bytes", "path"}``.
+
+    Args:
+        frame: The data frame; it is not changed.
+    """
+    if not frame.columns.is_unique:
+        return frame
+    changed = frame.copy(deep=False)
+    for name in frame.columns:
+        if frame[name].dtype == object and any(_unstorable(cell) for cell in frame[name]):
+            cells: Any = [_stored(cell) for cell in frame[name]]
+            changed[name] = cells
+    return changed
+
+
+def _unstorable(cell: Any) -> bool:
+    if isinstance(cell, Image.Image):
+        return True
+    entries = None if isinstance(cell, str) else listed(cell)
+    return any(isinstance(entry, (Image.Image, bytes, bytearray, Mapping, os.PathLike)) for entry in entries or ())
+
+
+def _stored(cell: Any) -> list[dict[str, Any]] | None:
+    if is_missing(cell):
+        return None
+    entries = listed(cell)
+    pictures = [_stored_picture(picture) for picture in pictures_of(cell if entries is None else entries)]
+    return pictures or None
+
+
+def _stored_picture(picture: Any) -> dict[str, Any]:
+    if isinstance(picture, Mapping):
+        return {"bytes": picture.get("bytes"), "path": picture.get("path")}
+    if isinstance(picture, (bytes, bytearray)):
+        return {"bytes": bytes(picture), "path": None}
+    if isinstance(picture, Image.Image):
+        return {"bytes": read_image_bytes(picture), "path": None}
+    return {"bytes": None, "path": str(picture)}

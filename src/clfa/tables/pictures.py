@@ -1,0 +1,56 @@
+"""Cells with the pictures of a post: none, one, or a list of several."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+# Default of the largest number of pictures per post (posts on Weibo have up to nine).
+MAX_IMAGES = 9
+
+
+def pictures_of(cell: Any) -> list[Any]:
+    """Return the pictures of an image cell: a list without missing entries; empty for a missing cell.
+
+    Example:
+        >>> pictures_of(None), pictures_of("a.jpg"), pictures_of(["a.jpg", None, "b.jpg"])
+        ([], ['a.jpg'], ['a.jpg', 'b.jpg'])
+    """
+    entries = cell if isinstance(cell, (list, tuple)) else [cell]
+    return [entry for entry in entries if entry is not None and not (isinstance(entry, str) and not entry)]
+
+
+def as_cell(pictures: Sequence[Any]) -> Any:
+    """Return pictures as an image cell: ``None`` without a picture, one picture as itself, several as a list."""
+    return list(pictures) if len(pictures) > 1 else next(iter(pictures), None)
+
+
+def listed(cell: Any) -> list[Any] | None:
+    """Return the entries of a cell that is a list: also a tuple, an array of objects, or a text with a JSON list.
+
+    A text counts as a list if it is a JSON list of texts or objects, for instance ``["a.jpg", "b.jpg"]``; any other
+    text is one path.
+
+    Returns:
+        ``None`` for a cell that is not a list.
+    """
+    if isinstance(cell, str):
+        return _json_list(cell)
+    if isinstance(cell, (list, tuple)):
+        return list(cell)
+    # pandas reads lists in Parquet files as arrays of objects.
+    if getattr(cell, "ndim", 0) == 1 and hasattr(cell, "tolist"):
+        return list(cell.tolist())
+    return None
+
+
+def _json_list(text: str) -> list[Any] | None:
+    if not text.strip().startswith("["):
+        return None
+    try:
+        found = json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+    usable = isinstance(found, list) and all(entry is None or isinstance(entry, (str, dict)) for entry in found)
+    return found if usable else None
