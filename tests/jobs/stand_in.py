@@ -35,6 +35,9 @@ class StandIn:
         found = TargetPrediction("good" if good > 0.5 else "bad", {"bad": 1 - good, "good": good})
         return Prediction(found.value, found.probabilities or {}, targets={"label": found})
 
+    def warn(self) -> None:
+        """It reads no images, so that none can be left out."""
+
     def busy(self) -> AbstractContextManager[None]:
         return nullcontext()
 

@@ -27,6 +27,7 @@ def test_keys_that_the_trainer_knows_are_passed_on(tmp_path: Path, tiny_run: Pat
         "group_by_length": True,
         "early_stopping_patience": 4,
         "ema_decay": 0.5,
+        "unlabelled_share": 0.25,
     }
     assert list(values) == SHARED
     recipe = load_recipe("offline", [f"training.{name}={value}" for name, value in values.items()])
