@@ -46,7 +46,7 @@ format: $(BIN)/.installed  ## Format with ruff
 	$(BIN)/ruff format src tests benchmarks examples
 
 results: export OMP_NUM_THREADS = 1
-results: $(BIN)/.installed  ## Compute the result tables (DATA=MVSA-Single, MMSD=MMSD, FLICKR8K=flickr8k-match); nine hours on two cores
+results: $(BIN)/.installed  ## Compute the result tables (DATA=MVSA-Single, MMSD=MMSD, FLICKR8K=flickr8k-match); about nine hours on two cores, estimated
 	$(BIN)/clfa experiment mvsa-comparison --data-dir $(DATA) --jobs 2 --output runs/mvsa-comparison
 	$(BIN)/clfa report runs/mvsa-comparison
 	for name in mvsa-fusions mvsa-variants mvsa-match; do \
