@@ -11,9 +11,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
-from filelock import FileLock
 
 from clfa.errors import DataError
+from clfa.locks import file_lock
 
 KEY_BYTES = 16
 # Key of missing content: a sample without text or image. It is never stored.
@@ -150,7 +150,7 @@ class FeatureStore:
     @contextmanager
     def writer(self) -> Iterator[_Writer]:
         """Return a context in which this process can write arrays. They are kept, also if the block raises an error."""
-        with FileLock(self.directory / "lock"):
+        with file_lock(self.directory / "lock"):
             self._read_index()
             mode = "r+b" if self._data_path.exists() else "w+b"
             with open(self._data_path, mode) as data:

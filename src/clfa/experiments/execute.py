@@ -12,11 +12,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from filelock import FileLock, Timeout
+from filelock import BaseFileLock, Timeout
 
 from clfa.errors import CLFAError, RecipeError
 from clfa.experiments.plan import PlannedRun
 from clfa.files import atomic_write
+from clfa.locks import file_lock
 
 if TYPE_CHECKING:
     from clfa.experiments.corpora import Corpora
@@ -134,11 +135,11 @@ def execute(run: PlannedRun, directory: Path, corpora: Corpora, *, wait: bool = 
         lock.release()
 
 
-def run_lock(directory: Path, run: PlannedRun) -> FileLock:
+def run_lock(directory: Path, run: PlannedRun) -> BaseFileLock:
     """Return the lock that a process holds while it executes a run; the system releases it when the process ends."""
     folder = directory / "locks"
     folder.mkdir(parents=True, exist_ok=True)
-    return FileLock(folder / f"{run.slug}.lock")
+    return file_lock(folder / f"{run.slug}.lock")
 
 
 def prune(folder: RunFolder, run: PlannedRun) -> None:

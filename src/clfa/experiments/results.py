@@ -11,12 +11,12 @@ from typing import Any
 
 import pandas as pd
 import yaml
-from filelock import FileLock
 
 from clfa.errors import DataError
 from clfa.experiments.execute import read_error, run_path
 from clfa.experiments.plan import PlannedRun
 from clfa.files import atomic_write
+from clfa.locks import file_lock
 
 # Metrics that are not copied because the plan has columns with these names.
 _PLANNED = {"recipe", "seed", "fold"}
@@ -71,7 +71,7 @@ class Results:
         """Write ``results.parquet`` and ``results.csv``, each atomically, and return the table."""
         self.directory.mkdir(parents=True, exist_ok=True)
         # With two processes in one folder, a table that was collected earlier must not overwrite a newer one.
-        with FileLock(self.directory / "results.lock"):
+        with file_lock(self.directory / "results.lock"):
             frame = self.collect()
             with atomic_write(self.directory / "results.csv") as file:
                 frame.to_csv(file, index=False, lineterminator="\n")

@@ -6,14 +6,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from filelock import FileLock
-
 from clfa.errors import Argument, RecipeError
 from clfa.experiments.execute import RunOutcome
 from clfa.experiments.plan import PlannedRun, check_plan, plan_runs, select_rows
 from clfa.experiments.pool import run_all
 from clfa.experiments.results import Results
 from clfa.experiments.schema import Experiment
+from clfa.locks import file_lock
 
 
 @dataclass
@@ -85,7 +84,7 @@ def _claim(directory: Path, experiment: Experiment) -> None:
     if (directory / "recipe.yaml").exists():
         raise RecipeError(f"{directory} is a run folder; give another ", Argument("output"), ".")
     directory.mkdir(parents=True, exist_ok=True)
-    with FileLock(directory / "results.lock"):
+    with file_lock(directory / "results.lock"):
         path = directory / "experiment.yaml"
         if path.is_file():
             from clfa.experiments.schema import load_experiment

@@ -5,9 +5,10 @@ from __future__ import annotations
 import logging
 from pathlib import Path
 
-from filelock import FileLock, Timeout
+from filelock import Timeout
 
 from clfa.errors import Argument, DataError
+from clfa.locks import file_lock
 
 logger = logging.getLogger(__name__)
 
@@ -25,7 +26,7 @@ class OutputLock:
 
     def __init__(self, path: Path, output: Path) -> None:
         self.path = path
-        self._lock = FileLock(path)
+        self._lock = file_lock(path)
         while True:
             path.parent.mkdir(parents=True, exist_ok=True)
             try:
@@ -39,7 +40,7 @@ class OutputLock:
             except NotImplementedError:
                 logger.warning("%s cannot be locked here; make sure that no other process writes to it.", output)
                 return
-            if path.exists():
+            if Path(self._lock.lock_file).exists():
                 return
             # The previous holder removed the file and its folder in the meantime.
             self._lock.release()

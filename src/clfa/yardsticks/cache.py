@@ -10,9 +10,9 @@ from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
-from filelock import FileLock
 
 from clfa.files import atomic_path
+from clfa.locks import file_lock
 from clfa.yardsticks.base import Yardstick, YardstickData, YardstickOutputs
 
 # Increased when blocks or linear models give other outputs.
@@ -34,7 +34,7 @@ def cached_outputs(name: str, yardstick: Yardstick, data: YardstickData, cache: 
     path = cache / "yardsticks" / f"{name}-{_key(yardstick, data)}.npz"
     path.parent.mkdir(parents=True, exist_ok=True)
     # Runs of an experiment that need the same outputs at the same time compute them once.
-    with FileLock(path.with_suffix(".lock")):
+    with file_lock(path.with_suffix(".lock")):
         found = _read(path)
         if found is None:
             started = time.perf_counter()
