@@ -12,6 +12,7 @@ from clfa.files import write_json
 from clfa.modeling import CLFAForClassification
 from clfa.recipe import load_recipe
 from clfa.runs.corpus import load_corpus
+from clfa.runs.data_record import recorded_split
 from clfa.runs.encoded_splits import encode_split
 from clfa.runs.encoders import Encoders
 from clfa.runs.run_folder import RunFolder
@@ -31,7 +32,7 @@ def evaluate(
     source: Any = None,
     cache: Path | None = None,
 ) -> dict[str, Any]:
-    """Evaluate a finished run on one split.
+    """Evaluate a finished run on one split, of its own data on the samples that the run recorded as that split.
 
     Args:
         run: Run folder.
@@ -48,7 +49,8 @@ def evaluate(
 
     Raises:
         ModelError: When ``run`` is not a finished run.
-        DataError: When the split does not exist, or its classes are not the model's.
+        DataError: When the split does not exist, its classes are not the model's, or samples of the run's own split
+            have changed since.
         RecipeError: When ``output`` is a run folder.
     """
     folder = RunFolder(run).finished()
@@ -74,6 +76,8 @@ def evaluate(
     target.path.mkdir(parents=True, exist_ok=True)
     # With the encoders of the trained model, frozen encoders use the feature caches of the training.
     encoders = Encoders(recipe.model, model.clfa.text_encoder, model.clfa.vision_encoder, processor, cache)
+    if data_dir is None and source is None:
+        corpus.splits[split] = recorded_split(recipe, corpus, encoders, folder.path, split)
     dataset = encode_split(recipe, corpus.splits[split], encoders)
     metrics = score_split(model, dataset, split, corpus, target, recipe)
     target.write_dropped(corpus.dropped)

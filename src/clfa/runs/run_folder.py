@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 class RunFolder:
     """Paths of all files of a run.
 
-    ``recipe.yaml`` (resolved), ``columns.json`` (which column of the training table held what), ``model/``
+    ``recipe.yaml`` (resolved), ``splits.json`` (the ids of each split), ``data.json`` (digests of the samples in the
+    same order), ``columns.json`` (which column of the training table held what), ``model/``
     (safetensors, configuration, processor), ``metrics.json`` (written last: a folder without it is an unfinished run),
     ``predictions-SPLIT.jsonl``, ``dropped.jsonl``, ``confusion-SPLIT.png``, ``learning-curves.png``, ``history.json``,
     with other targets than the default label ``confusion-``, ``scatter-`` or ``f1-SPLIT-TARGET.png`` for each,

@@ -23,6 +23,7 @@ from clfa.recipe import Recipe
 from clfa.runs.alignment import AlignmentRecord
 from clfa.runs.arguments import share_of, training_arguments
 from clfa.runs.corpus import load_corpus, require_splits
+from clfa.runs.data_record import DataRecord, begun_with
 from clfa.runs.encoded_splits import cache_features, encode_split
 from clfa.runs.encoders import load_encoders
 from clfa.runs.guide import check_guide, check_where, guide_metrics, make_guide, other_pairs
@@ -79,7 +80,7 @@ def train(
     Args:
         recipe: What to do.
         output: Run folder to make.
-        resume: Continue the unfinished run in ``output``.
+        resume: Continue the unfinished run in ``output``, on the same data in the recorded splits.
         strict: Make the first bad sample an error instead of leaving it out.
         score_test: Score the test split at the end; leave it alone while settings are still being chosen.
         source: Data instead of ``recipe.data.dir``: whatever the recipe's reader takes, for instance a table.
@@ -112,6 +113,10 @@ def train(
         targets = training_targets(recipe, corpus)
         check_where(recipe, corpus)
         encoders = load_encoders(recipe, cache)
+        record = DataRecord.of(recipe, corpus, encoders)
+        if resume and (earlier := begun_with(folder)) is not None:
+            corpus = earlier.restore(recipe, corpus, record, folder.path)
+            train_rows, targets, record = training_rows(recipe, corpus), training_targets(recipe, corpus), earlier
         cache_features(recipe, corpus, encoders)
         guide_figures = None
         others = other_pairs(recipe, corpus, encoders)
@@ -128,6 +133,7 @@ def train(
     # Create the folder only now, so that an earlier failure leaves no folder behind. Its work is cached.
     if processes.is_main_process:
         folder.begin(recipe)
+        record.save(folder.path)
         folder.write_dropped([*corpus.dropped, *(others.dropped if others is not None else ())])
         if "columns" in corpus.facts:
             write_json(folder.columns, corpus.facts["columns"])
