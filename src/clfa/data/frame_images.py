@@ -8,19 +8,23 @@ from typing import TYPE_CHECKING, Any
 
 from PIL import Image
 
-from clfa.data.images import read_image_bytes
+from clfa.data.images import is_array, read_image_bytes
+from clfa.errors import ImageError
 from clfa.tables.cells import is_missing
-from clfa.tables.pictures import listed, pictures_of
+from clfa.tables.pictures import listed, pictures_of, unusable_picture
 
 if TYPE_CHECKING:
     import pandas
 
 
+_STORABLE = (bytes, bytearray, Mapping, os.PathLike)
+
+
 def storable_images(frame: pandas.DataFrame) -> pandas.DataFrame:
     """Return a data frame whose columns of images can be stored by Arrow.
 
-    A column changes only if it has a PIL image, or a list with anything but texts and numbers in it. Its cells become
-    lists of ``{"bytes", "path"}``.
+    A column changes only if it has a PIL image, an array, or a list with anything but texts and numbers in it. Cells
+    become lists of ``{"bytes", "path"}``; a picture that cannot be decoded is an error of its own row only.
 
     Args:
         frame: The data frame; it is not changed.
@@ -36,10 +40,14 @@ def storable_images(frame: pandas.DataFrame) -> pandas.DataFrame:
 
 
 def _unstorable(cell: Any) -> bool:
-    if isinstance(cell, Image.Image):
+    if _in_memory(cell):
         return True
     entries = None if isinstance(cell, str) else listed(cell)
-    return any(isinstance(entry, (Image.Image, bytes, bytearray, Mapping, os.PathLike)) for entry in entries or ())
+    return any(_in_memory(entry) or isinstance(entry, _STORABLE) for entry in entries or ())
+
+
+def _in_memory(picture: Any) -> bool:
+    return isinstance(picture, Image.Image) or (is_array(picture) and picture.ndim > 1)
 
 
 def _stored(cell: Any) -> list[dict[str, Any]] | None:
@@ -55,6 +63,9 @@ def _stored_picture(picture: Any) -> dict[str, Any]:
         return {"bytes": picture.get("bytes"), "path": picture.get("path")}
     if isinstance(picture, (bytes, bytearray)):
         return {"bytes": bytes(picture), "path": None}
-    if isinstance(picture, Image.Image):
-        return {"bytes": read_image_bytes(picture), "path": None}
+    if _in_memory(picture):
+        try:
+            return {"bytes": read_image_bytes(picture), "path": None}
+        except ImageError as error:
+            return unusable_picture(str(error))
     return {"bytes": None, "path": str(picture)}

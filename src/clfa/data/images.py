@@ -1,4 +1,4 @@
-"""Reading and decoding of images from files, fsspec addresses, Parquet cells or memory to RGB."""
+"""Reading and decoding of images from files, fsspec addresses, Parquet cells, memory or arrays to RGB."""
 
 from __future__ import annotations
 
@@ -9,23 +9,29 @@ import stat
 from collections.abc import Mapping
 from typing import Any
 
-from PIL import Image, ImageOps, UnidentifiedImageError
+import numpy as np
+from PIL import Image, UnidentifiedImageError
 
+from clfa.data.png import without_texts
+from clfa.data.rgb import from_array, to_rgb
 from clfa.errors import ImageError
 from clfa.tables.paths import is_address
-from clfa.tables.pictures import pictures_of
+from clfa.tables.pictures import pictures_of, unusable_reason
 
-ImageSource = Mapping[str, Any] | str | os.PathLike[str] | bytes | Image.Image
+ImageSource = Mapping[str, Any] | str | os.PathLike[str] | bytes | Image.Image | np.ndarray
 
 MAX_BYTES = 50 * 1024 * 1024
 MAX_PIXELS = 100_000_000
 KEY_BYTES = 16
 
-_WHITE = (255, 255, 255, 255)
-
 
 class MissingImageError(ImageError):
     """An image file that does not exist."""
+
+
+def is_array(image: Any) -> bool:
+    """Return whether ``image`` is an array or a tensor, rather than a picture of Pillow, a path or bytes."""
+    return hasattr(image, "__array__") and hasattr(image, "dtype") and not isinstance(image, Image.Image)
 
 
 def image_name(image: ImageSource | None) -> str:
@@ -36,6 +42,9 @@ def image_name(image: ImageSource | None) -> str:
         return os.fspath(image)
     if isinstance(image, Image.Image):
         return str(getattr(image, "filename", "") or f"<{image.mode} image {image.width}x{image.height}>")
+    if is_array(image):
+        array = np.asarray(image)
+        return f"<{array.dtype} array {'x'.join(map(str, array.shape))}>"
     return "<image bytes>"
 
 
@@ -43,17 +52,18 @@ def read_image_bytes(image: ImageSource, *, max_bytes: int = MAX_BYTES) -> bytes
     """Return the encoded content of ``image``.
 
     Args:
-        image: ``{"bytes": ..., "path": ...}`` (bytes take precedence), a path or fsspec address, encoded bytes, or a
-            PIL image (encoded as PNG, without loss).
+        image: ``{"bytes": ..., "path": ...}`` (bytes take precedence), a path or fsspec address, encoded bytes, a PIL
+            image or an array (see :func:`clfa.data.rgb.from_array`). Of the last two, the content is the decoded
+            picture of :func:`load_image` as PNG: of equal pictures it is equal, of one turned by EXIF it is not.
         max_bytes: Maximum encoded size.
 
     Raises:
         ImageError: If the image is missing, empty, too large or unreadable; the message names the file.
     """
     name = image_name(image)
-    if isinstance(image, Image.Image):
+    if isinstance(image, Image.Image) or is_array(image):
         buffer = io.BytesIO()
-        image.save(buffer, format="PNG")
+        load_image(image).save(buffer, format="PNG")
         return buffer.getvalue()
     content: Any = image
     if isinstance(image, Mapping):
@@ -65,6 +75,8 @@ def read_image_bytes(image: ImageSource, *, max_bytes: int = MAX_BYTES) -> bytes
     if not isinstance(content, (bytes, bytearray, memoryview)):
         raise ImageError(f"no image: expected bytes, a path or {{'bytes', 'path'}}, got {type(image).__name__}")
     data = bytes(content)
+    if (reason := unusable_reason(data)) is not None:
+        raise ImageError(reason)
     if not data:
         raise ImageError(f"{name}: image is empty (0 bytes)")
     if len(data) > max_bytes:
@@ -97,8 +109,8 @@ def _read_path(path: str, max_bytes: int) -> bytes:
 def load_image(image: ImageSource, *, max_bytes: int = MAX_BYTES, max_pixels: int = MAX_PIXELS) -> Image.Image:
     """Decode ``image`` completely to an upright 8-bit RGB image.
 
-    The EXIF orientation is applied; transparency is composited on white; palettes, CMYK, 16-bit and float pixels are
-    converted to 8-bit RGB; the first frame of an animation is used.
+    The same picture gives the same pixels in every form; :mod:`clfa.data.rgb` has the rules: EXIF orientation,
+    transparency on white, CMYK, 16-bit and float pixels. The first frame of an animation is used.
 
     Args:
         image: See :func:`read_image_bytes`.
@@ -110,20 +122,23 @@ def load_image(image: ImageSource, *, max_bytes: int = MAX_BYTES, max_pixels: in
             the file.
     """
     name = image_name(image)
+    encoded = None
+    if not isinstance(image, Image.Image) and not is_array(image):
+        encoded = read_image_bytes(image, max_bytes=max_bytes)
     try:
-        if isinstance(image, Image.Image):
-            picture = image
+        picture: Image.Image
+        if encoded is not None:
+            picture = Image.open(io.BytesIO(without_texts(encoded)))
         else:
-            picture = Image.open(io.BytesIO(read_image_bytes(image, max_bytes=max_bytes)))
+            picture = image if isinstance(image, Image.Image) else from_array(image)
         if picture.width * picture.height > max_pixels:
             raise ImageError(
-                f"{name}: image is too large ({picture.width} x {picture.height} pixels, limit {max_pixels:,}); "
+                f"image is too large ({picture.width} x {picture.height} pixels, limit {max_pixels:,}); "
                 "raise max_pixels or shrink it"
             )
-        picture.load()
-        return _to_rgb(_upright(picture))
-    except ImageError:
-        raise
+        return to_rgb(picture)
+    except ImageError as error:
+        raise ImageError(f"{name}: {error}") from None
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise ImageError(f"{name}: image is too large: {error}") from error
     except UnidentifiedImageError:
@@ -132,39 +147,8 @@ def load_image(image: ImageSource, *, max_bytes: int = MAX_BYTES, max_pixels: in
         raise ImageError(f"{name}: image is broken or truncated: {error}") from error
 
 
-def _upright(picture: Image.Image) -> Image.Image:
-    try:
-        return ImageOps.exif_transpose(picture)
-    except Exception:  # With broken metadata, the pixels are still usable.
-        return picture
-
-
-def _to_rgb(picture: Image.Image) -> Image.Image:
-    if picture.mode.startswith(("I", "F")):
-        picture = _to_8_bit(picture)
-    if "A" in picture.mode.upper().replace("LAB", "") or "transparency" in picture.info:
-        layer = picture.convert("RGBA")
-        return Image.alpha_composite(Image.new("RGBA", layer.size, _WHITE), layer).convert("RGB")
-    return picture.convert("RGB")
-
-
-def _to_8_bit(picture: Image.Image) -> Image.Image:
-    # Pillow's conversion clips these modes at 255, so that 16-bit images become white.
-    import numpy as np
-
-    values = np.nan_to_num(np.asarray(picture, dtype=np.float64), posinf=0.0, neginf=0.0)
-    low, high = float(values.min()), float(values.max())
-    if picture.mode.startswith("I;16") or (picture.mode == "I" and 255 < high <= 65535 and low >= 0):
-        values = values / 257.0
-    elif picture.mode == "F" and low >= 0 and high <= 1:
-        values = values * 255.0
-    elif low < 0 or high > 255:
-        values = (values - low) * (255.0 / (high - low))
-    return Image.fromarray(np.rint(values).astype(np.uint8))
-
-
 def image_key(image: ImageSource, *, max_bytes: int = MAX_BYTES) -> bytes:
-    """Return the 16-byte BLAKE2b digest of the encoded content, independent of the path.
+    """Return the 16-byte BLAKE2b digest of the encoded content (:func:`read_image_bytes`), independent of the path.
 
     It is the key of the image's features and guide embeddings in caches.
 

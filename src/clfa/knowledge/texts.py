@@ -129,7 +129,7 @@ class KnowledgeTexts:
 
     def _key(self, source: KnowledgeSource, content: Any, failures: Failures) -> bytes:
         """Return the content key; ``ABSENT_KEY`` for missing and unreadable contents."""
-        if content is None or content == "":
+        if content is None or (isinstance(content, str) and not content):
             return ABSENT_KEY
         if source.reads != "image":
             return text_key(content)

@@ -9,6 +9,9 @@ from typing import Any
 # Default of the largest number of pictures per post (posts on Weibo have up to nine).
 MAX_IMAGES = 9
 
+# Beginning of the content of a picture that cannot be used. No picture begins so.
+_UNUSABLE = b"clfa: unusable picture\0"
+
 
 def pictures_of(cell: Any) -> list[Any]:
     """Return the pictures of an image cell: a list without missing entries; empty for a missing cell.
@@ -54,3 +57,23 @@ def _json_list(text: str) -> list[Any] | None:
         return None
     usable = isinstance(found, list) and all(entry is None or isinstance(entry, (str, dict)) for entry in found)
     return found if usable else None
+
+
+def unusable_picture(message: str) -> dict[str, Any]:
+    """Return a picture of a table that cannot be used; reading it raises an error with the message.
+
+    A table keeps the row, and the check of its pictures reports the reason, like that of a broken file.
+
+    Args:
+        message: Why it cannot be used, with its name.
+
+    Example:
+        >>> unusable_reason(unusable_picture("a.jpg: outside")["bytes"])
+        'a.jpg: outside'
+    """
+    return {"bytes": _UNUSABLE + message.encode("utf-8", "replace"), "path": None}
+
+
+def unusable_reason(content: bytes) -> str | None:
+    """Return the message of :func:`unusable_picture` in the content of a picture; ``None`` for any other content."""
+    return content.removeprefix(_UNUSABLE).decode("utf-8", "replace") if content.startswith(_UNUSABLE) else None

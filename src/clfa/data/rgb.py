@@ -1,0 +1,162 @@
+"""Conversion of any picture, decoded by Pillow or in an array, to one upright 8-bit RGB picture.
+
+The result depends on the pixels and the orientation alone, not on whether they come from a file, from memory or from
+an array.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from clfa.errors import ImageError
+
+_WHITE = (255, 255, 255, 255)
+_ORIENTATION = 0x0112
+# The transposition that sets each EXIF orientation upright.
+_UPRIGHT = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+# Number of channels -> mode of a picture in an array.
+_MODES = {1: "L", 2: "LA", 3: "RGB", 4: "RGBA"}
+# Largest value of a grey level in PNG files of fewer than 8 bits, by Pillow's name of the format.
+_LEVELS = {"L;2": 3, "L;4": 15}
+
+
+def to_rgb(picture: Image.Image) -> Image.Image:
+    """Return a picture as upright 8-bit RGB.
+
+    The EXIF orientation is applied. Transparency (an alpha channel, a transparent colour or palette entry, of 8 or 16
+    bits) is composited on white. Integer and float pixels are scaled as in :func:`from_array`. A picture with several
+    frames is the frame that it shows, in an opened file the first.
+
+    Args:
+        picture: Any picture of Pillow; it is not changed except that its pixels are loaded.
+
+    Raises:
+        ImageError: If the picture has no pixels.
+        Exception: What Pillow raises for broken content.
+    """
+    # Known only until the pixels are loaded.
+    stored = _stored_format(picture)
+    picture.load()
+    if not picture.width or not picture.height:
+        raise ImageError(f"the image has no pixels ({picture.width} x {picture.height})")
+    found = _without_alpha(_plain(picture, stored))
+    turn = _UPRIGHT.get(_orientation(picture))
+    return found if turn is None else found.transpose(turn)
+
+
+def from_array(array: Any) -> Image.Image:
+    """Return the picture in an array, as 8-bit grey, grey with alpha, RGB or RGBA.
+
+    ``uint8`` is taken as it is, ``bool`` is black and white, ``uint16`` is divided by 257. Other integers and floats
+    are on the scale that their values show: floats from 0 to 1 are multiplied by 255, values from 0 to 255 are taken as
+    they are, integers from 0 to 65535 are divided by 257, and any others are stretched from their smallest to their
+    largest value. Values that are not finite count as 0. A channel of alpha has a scale of its own.
+
+    Args:
+        array: (H, W), (H, W, C) or (C, H, W) with C from 1 to 4: grey, grey and alpha, RGB, RGBA. If both ends could
+            be C, the last one is. Anything that ``numpy.asarray`` takes.
+
+    Raises:
+        ImageError: If the array has another shape, no pixels, or another type than numbers.
+    """
+    values = np.asarray(array)
+    shape = " x ".join(map(str, values.shape)) or "one number"
+    if values.dtype.kind not in "buif":
+        raise ImageError(f"an array of {values.dtype} is no image; give numbers")
+    if values.ndim == 3 and values.shape[2] not in _MODES and values.shape[0] in _MODES:
+        values = np.moveaxis(values, 0, 2)
+    if not values.size or not (values.ndim == 2 or (values.ndim == 3 and values.shape[2] in _MODES)):
+        raise ImageError(f"an array of {shape} is no image; give height x width, or 1 to 4 channels first or last")
+    channels = values.reshape(*values.shape[:2], -1)
+    colours = channels.shape[2] - (channels.shape[2] % 2 == 0)
+    scaled = np.concatenate([_to_8_bit(channels[..., :colours]), _to_8_bit(channels[..., colours:])], axis=2)
+    squeezed = scaled[..., 0] if scaled.shape[2] == 1 else scaled
+    return Image.fromarray(np.ascontiguousarray(squeezed))
+
+
+def _orientation(picture: Image.Image) -> int:
+    try:
+        return int(picture.getexif().get(_ORIENTATION, 1))
+    except Exception:  # With broken metadata, the pixels are still usable.
+        return 1
+
+
+def _stored_format(picture: Image.Image) -> str:
+    """Return Pillow's name of the pixel format in the file ("L;4"), or an empty text."""
+    for tile in getattr(picture, "tile", None) or ():
+        arguments = tile[3]
+        return arguments if isinstance(arguments, str) else str((arguments or [""])[0])
+    return ""
+
+
+def _plain(picture: Image.Image, stored: str) -> Image.Image:
+    """Return a picture in one of the modes L, LA, RGB and RGBA."""
+    mode = picture.mode
+    key: Any = picture.info.get("transparency")
+    if mode.startswith(("I", "F")):
+        # A copy in the order of this machine: Pillow has modes for either order of bytes.
+        values = np.asarray(picture)
+        grey = from_array(values.astype(np.uint16) if mode.startswith("I;16") else values)
+        if isinstance(key, int):
+            grey.putalpha(Image.fromarray(np.where(values == key, 0, 255).astype(np.uint8)))
+        return grey
+    if mode == "LAB":
+        from PIL import ImageCms
+
+        profiles = ImageCms.createProfile("LAB"), ImageCms.createProfile("sRGB")
+        return ImageCms.profileToProfile(picture, *profiles, outputMode="RGB") or picture
+    if mode in ("LA", "RGBA"):
+        return picture
+    if mode in ("La", "RGBa"):
+        # Colours multiplied by alpha.
+        return picture.convert(mode.upper())
+    if not picture.has_transparency_data:
+        return picture if mode in ("L", "RGB") else picture.convert("RGB")
+    if mode in ("L", "RGB") and not isinstance(key, bytes):
+        # The transparent colour has the depth of the file, the pixels have 8 bits.
+        top = _LEVELS.get(stored)
+        sixteen = ";16" in stored or max(key if isinstance(key, tuple) else (key,)) > 255
+        eight = [value * 255 // top if top else value >> 8 if sixteen else value for value in np.atleast_1d(key)]
+        picture = picture.copy()
+        picture.info["transparency"] = int(eight[0]) if mode == "L" else tuple(map(int, eight))
+    return picture.convert("RGBA")
+
+
+def _without_alpha(picture: Image.Image) -> Image.Image:
+    """Return a picture as RGB, on white; without metadata, so that equal pixels are equal pictures."""
+    if picture.mode in ("LA", "RGBA"):
+        layer = picture if picture.mode == "RGBA" else picture.convert("RGBA")
+        picture = Image.alpha_composite(Image.new("RGBA", layer.size, _WHITE), layer)
+    found = picture.convert("RGB")
+    found.info = {}
+    return found
+
+
+def _to_8_bit(values: np.ndarray) -> np.ndarray:
+    # Pillow's own conversion clips at 255, so that 16-bit images become white.
+    if values.dtype == np.uint8 or not values.size:
+        return values.astype(np.uint8)
+    if values.dtype == np.bool_:
+        return values.astype(np.uint8) * np.uint8(255)
+    whole = values.dtype.kind != "f"
+    scale = np.nan_to_num(values.astype(np.float64), posinf=0.0, neginf=0.0)
+    low, high = float(scale.min()), float(scale.max())
+    if values.dtype == np.uint16 or (whole and 255 < high <= 65535 and low >= 0):
+        scale /= 257.0
+    elif not whole and low >= 0 and high <= 1:
+        scale *= 255.0
+    elif (low < 0 or high > 255) and high > low:
+        # Halves, because the difference of the largest floats is infinite.
+        scale = (scale / 2 - low / 2) / (high / 2 - low / 2) * 255.0
+    return np.rint(scale.clip(0, 255)).astype(np.uint8)
