@@ -13,6 +13,7 @@ from clfa.evaluation.inference import by_length, infer
 from clfa.modeling import CLFAForClassification
 from clfa.processing.dataset import EncodedDataset
 from clfa.processing.processor import CLFAProcessor
+from clfa.processing.terms import Terms
 from posts import make_posts
 
 SHAPE = {
@@ -68,6 +69,19 @@ def test_one_modality_and_no_sample(tiny_bert_dir: Path, tmp_path: Path) -> None
     assert inference.text_embeds is not None
     empty = infer(model, EncodedDataset(split.select([]), processor))
     assert (empty.logits.shape, empty.pooled.shape, empty.text_embeds) == ((0, 3), (0, 8), None)
+
+
+def test_terms_are_withheld_with_the_text(tiny_bert_dir: Path, tiny_vit_dir: Path, tmp_path: Path) -> None:
+    model = CLFAForClassification.from_encoders(
+        tiny_bert_dir, tiny_vit_dir, ["a", "b", "c"], allow_missing_modalities=True, **SHAPE
+    )
+    processor = CLFAProcessor.from_encoders(tiny_bert_dir, tiny_vit_dir)
+    split = split_of(tmp_path, 3)
+    processor.terms = Terms.fit(split["text"][:] * 2)
+    given: set[str] = set()
+    model.register_forward_pre_hook(lambda module, args, kwargs: given.update(kwargs), with_kwargs=True)
+    infer(model, EncodedDataset(split, processor), without="text")
+    assert given == {"pixel_values"}
 
 
 def test_by_length() -> None:

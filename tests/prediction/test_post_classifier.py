@@ -20,6 +20,7 @@ from clfa.prediction.post import Post, Prediction
 from clfa.prediction.post_classifier import PostClassifier
 from clfa.prediction.predict import predict_file
 from clfa.processing.processor import CLFAProcessor
+from clfa.processing.terms import Terms
 from posts import LABELS, make_posts, read_jsonl, write_jsonl
 
 
@@ -235,3 +236,13 @@ def test_no_model(tmp_path: Path, tiny_bert_dir: Path, tiny_run: Path) -> None:
     shutil.copy(tiny_run / "recipe.yaml", tmp_path)
     with pytest.raises(ModelError, match="did not finish"):
         PostClassifier.load(tmp_path)
+
+
+def test_terms_are_part_of_the_fingerprint(tiny_run: Path) -> None:
+    found = []
+    for terms in (None, Terms.fit(["so", "so"]), Terms.fit(["so", "so", "a"]), None):
+        known = PostClassifier.load(tiny_run)
+        known.processor.terms = terms
+        found.append(known.fingerprint)
+    assert found[0] == found[3]
+    assert len(set(found)) == 3

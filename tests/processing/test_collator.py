@@ -37,6 +37,15 @@ def test_text_features_are_padded_with_zeros_in_full_precision() -> None:
     assert batch["attention_mask"].tolist() == [[1, 1, 1], [1, 0, 0]]
 
 
+def test_terms_are_padded_with_weight_zero() -> None:
+    none = np.empty(0, np.int64), np.empty(0, np.float32)
+    two = np.array([7, 9]), np.array([0.5, 1], np.float32)
+    batch = CLFACollator(pad_token_id=9)([{"terms": two, "labels": 0}, {"terms": none, "labels": 1}])
+    assert set(batch) == {"term_ids", "term_weights", "labels"}
+    assert batch["term_ids"].tolist() == [[7, 9], [0, 0]]
+    assert batch["term_weights"].tolist() == [[0.5, 1], [0, 0]]
+
+
 def test_the_rest_is_stacked() -> None:
     samples: list[dict[str, Any]] = [
         {

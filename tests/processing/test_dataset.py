@@ -20,6 +20,7 @@ from clfa.processing import dataset
 from clfa.processing.collator import CLFACollator
 from clfa.processing.dataset import EncodedDataset
 from clfa.processing.processor import CLFAProcessor
+from clfa.processing.terms import Terms
 from clfa.store import FeatureStore, text_key
 from clfa.targets.default_label import default_label
 
@@ -216,3 +217,22 @@ def test_loader_workers_start_no_threads(
         (batch,) = DataLoader(data, batch_size=2, collate_fn=CLFACollator())
         assert len(batch["pixel_values"]) == 2
     assert pools == ([] if in_worker else [2])
+
+
+def test_terms_of_the_texts(split: Dataset, processor: CLFAProcessor, tmp_path: Path) -> None:
+    terms = Terms.fit(["so sunny", "so lovely", "a day"])
+    knowing = CLFAProcessor(None, processor.tokenizer, terms=terms)
+    texts = [TEXTS[0], None, ""]
+    lacking = split.remove_columns("text").add_column("text", texts, feature=split.features["text"])
+    store = FeatureStore(tmp_path / "features", 4, "float32")
+    keys = [text_key("a")] * 3
+    store.add([(keys[0], np.ones((2, 4), np.float32))])
+    plain = EncodedDataset(lacking, knowing)
+    cached = EncodedDataset(lacking, knowing, text_features=store, text_keys=keys)
+    for samples, tokens in ((plain, "input_ids"), (cached, "text_features")):
+        assert set(samples[0]) == {tokens, "terms", "labels"}
+        batch = next(iter(DataLoader(samples, batch_size=3, collate_fn=CLFACollator())))
+        expected = knowing(text=texts)
+        for name in ("term_ids", "term_weights"):
+            assert torch.equal(batch[name], expected[name])
+    assert "terms" not in EncodedDataset(split, CLFAProcessor(processor.image_processor, terms=terms))[0]

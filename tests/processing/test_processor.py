@@ -13,8 +13,10 @@ from PIL import Image
 from transformers import AutoProcessor, BertConfig, ViTConfig
 
 from clfa.errors import ImageError, ModelError
+from clfa.knowledge.recipe import KnowledgeRecipe
 from clfa.modeling import CLFAConfig
 from clfa.processing.processor import CLFAProcessor
+from clfa.processing.terms import Terms
 
 
 def picture(seed: int = 0, size: tuple[int, int] = (40, 30)) -> Image.Image:
@@ -206,3 +208,71 @@ def test_saving_over_the_files_of_another_model_keeps_them(processor: CLFAProces
     (tmp_path / "config.json").write_text("{}", encoding="utf-8")
     processor.save_pretrained(tmp_path)
     assert json.loads((tmp_path / "config.json").read_text(encoding="utf-8")) == {}
+
+
+# Terms.
+
+
+@pytest.fixture(scope="module")
+def terms() -> Terms:
+    return Terms.fit(["so sunny", "so sunny", "rain", "a rain"])
+
+
+def test_terms_of_the_text(processor: CLFAProcessor, terms: Terms) -> None:
+    plain = processor(text=["so rain", None, "so", ""], images=[picture()] * 4)
+    processor.terms = terms
+    batch = processor(text=["so rain", None, "so", ""], images=[picture()] * 4)
+    assert set(batch) - set(plain) == {"term_ids", "term_weights"}
+    assert same({name: batch[name] for name in plain}, plain)
+    (ids, weights), _, (so, _), _ = terms(["so rain", None, "so", ""])
+    assert batch["term_ids"].shape == batch["term_weights"].shape == (4, len(ids))
+    assert batch["term_ids"][0].tolist() == ids.tolist()
+    assert batch["term_weights"][0].tolist() == weights.tolist()
+    assert batch["term_ids"][2].tolist() == [*so, *[0] * (len(ids) - len(so))]
+    # A missing text, and an empty one.
+    assert batch["term_weights"].bool().sum(dim=1).tolist() == [len(ids), 0, len(so), 0]
+    assert set(processor(images=picture())) == {"pixel_values"}
+    arrays = processor(text="so rain", return_tensors="np")
+    assert (arrays["term_ids"].dtype, arrays["term_weights"].dtype) == (np.int64, np.float32)
+
+
+def test_a_processor_of_images_reads_no_terms(processor: CLFAProcessor, terms: Terms) -> None:
+    images = CLFAProcessor(processor.image_processor, terms=terms)
+    assert set(images(text=["so"], images=[picture()])) == {"pixel_values"}
+
+
+def test_terms_are_saved_with_the_processor(processor: CLFAProcessor, terms: Terms, tmp_path: Path) -> None:
+    processor.terms = terms
+    files = processor.save_pretrained(tmp_path)
+    assert str(tmp_path / "terms.json") in files
+    CLFAConfig(text_config=BertConfig().to_dict(), vision_config=ViTConfig().to_dict()).save_pretrained(tmp_path)
+    for loaded in (CLFAProcessor.from_pretrained(tmp_path), AutoProcessor.from_pretrained(tmp_path)):
+        assert loaded.terms == terms
+        assert same(loaded(text=["so sunny", None]), processor(text=["so sunny", None]))
+    # Another processor may take the place of this one.
+    processor.terms = None
+    processor.save_pretrained(tmp_path)
+    assert "terms" not in json.loads((tmp_path / "processor_config.json").read_text(encoding="utf-8"))
+    assert CLFAProcessor.from_pretrained(tmp_path).terms is None
+
+
+def test_terms_of_another_processor_are_refused(processor: CLFAProcessor, terms: Terms, tmp_path: Path) -> None:
+    processor.terms = terms
+    processor.save_pretrained(tmp_path)
+    Terms.fit(["so", "so"]).save(tmp_path / "terms.json")
+    with pytest.raises(ModelError, match=r"terms\.json has not the terms that the model was trained with; copy it"):
+        CLFAProcessor.from_pretrained(tmp_path)
+    (tmp_path / "terms.json").write_text("{", encoding="utf-8")
+    with pytest.raises(ModelError, match=r"terms\.json cannot be used"):
+        CLFAProcessor.from_pretrained(tmp_path)
+    (tmp_path / "terms.json").unlink()
+    with pytest.raises(ModelError, match=r"has no terms\.json, whose terms the model reads; copy it from where"):
+        CLFAProcessor.from_pretrained(tmp_path)
+
+
+def test_a_processor_as_text(processor: CLFAProcessor, terms: Terms) -> None:
+    known = CLFAProcessor(processor.image_processor, processor.tokenizer, knowledge=KnowledgeRecipe(), terms=terms)
+    assert terms.fingerprint in repr(known)
+    assert '"sources": [' in repr(known)
+    assert known.to_dict()["max_length"] == 77
+    assert "terms" not in processor.to_dict()

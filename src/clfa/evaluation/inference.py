@@ -46,7 +46,7 @@ def by_length(dataset: Any) -> list[int]:
 
 # Model inputs of each modality.
 _INPUTS = {
-    "text": ("input_ids", "attention_mask", "token_type_ids", "text_features", "text_bias"),
+    "text": ("input_ids", "attention_mask", "token_type_ids", "text_features", "text_bias", "term_ids", "term_weights"),
     "image": ("pixel_values", "image_features", "image_attention_mask", "image_present"),
     "knowledge": ("knowledge_input_ids", "knowledge_features", "knowledge_attention_mask", "knowledge_bias"),
 }

@@ -167,7 +167,7 @@ class PostClassifier:
 
     @cached_property
     def fingerprint(self) -> str:
-        """Hexadecimal digest of everything that affects predictions: runtime, tokenizer, image processor, lengths.
+        """Hexadecimal digest of all that affects predictions: runtime, tokenizer, image processor, lengths, terms.
 
         Computed on first access.
         """
@@ -181,6 +181,8 @@ class PostClassifier:
         ]
         if p.max_images != MAX_IMAGES:
             parts.append(p.max_images)
+        if p.terms is not None:
+            parts.append(p.terms.fingerprint)
         return hashlib.blake2b(json.dumps(parts).encode(), digest_size=16).hexdigest()
 
     @property

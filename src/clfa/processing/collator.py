@@ -11,6 +11,7 @@ import torch
 
 from clfa.processing.pictures import pad_pictures, pad_tokens
 from clfa.processing.sparse import dense
+from clfa.processing.terms import pad_terms
 
 # Attention biases, and the mask of the tokens attended to. Biases are padded last, when the padded lengths are known.
 _BIASES = {"text_bias": "attention_mask", "knowledge_bias": "knowledge_attention_mask"}
@@ -47,6 +48,8 @@ class CLFACollator:
             elif name == "knowledge_features":
                 if any(len(rows) for rows in values):
                     batch[name], batch["knowledge_attention_mask"] = _pad_rows(values)
+            elif name == "terms":
+                batch["term_ids"], batch["term_weights"] = pad_terms(values)
             elif name == "text_features":
                 batch[name], batch["attention_mask"] = _pad_rows(values)
             elif name == "pixel_values" and any(value is not None and value.ndim == 4 for value in values):

@@ -11,6 +11,7 @@ import torch
 from clfa.data.images import load_image
 from clfa.processing.biases import WordPairBiases
 from clfa.processing.processor import CLFAProcessor
+from clfa.processing.terms import TermRow
 from clfa.store import ABSENT_KEY, FeatureStore, single_keys
 from clfa.tables.pictures import pictures_of
 from clfa.targets.target import label_matrix
@@ -22,12 +23,12 @@ if TYPE_CHECKING:
 class EncodedDataset(torch.utils.data.Dataset[dict[str, Any]]):
     """Samples of one split, as input of :class:`clfa.processing.collator.CLFACollator`.
 
-    Texts are tokenised once, in the constructor. Images are decoded when a sample is read, unless features of a frozen
-    vision encoder are given.
+    Texts are tokenised once, in the constructor, and their terms looked up. Images are decoded when a sample is read,
+    unless features of a frozen vision encoder are given.
 
     Args:
         split: Rows in the schema of :mod:`clfa.data.schema`.
-        processor: Tokenizer and image processor.
+        processor: Tokenizer and image processor, and the terms if the model reads them.
         text_features: Token features of a frozen text encoder by ``text_keys``, instead of token ids.
         image_features: Features of a frozen vision encoder by ``image_keys``, instead of pixels.
         text_keys: Content keys of the texts, needed with ``text_features``.
@@ -67,6 +68,9 @@ class EncodedDataset(torch.utils.data.Dataset[dict[str, Any]]):
             texts = [text or "" for text in split["text"][:]]
             encoded = processor.token_ids(texts)
             self.token_ids = [ids if text else [] for ids, text in zip(encoded, texts, strict=True)]
+        self.terms: list[TermRow] | None = None
+        if reads_text and processor.terms is not None:
+            self.terms = processor.terms(split["text"][:])
         self.knowledge_features, self.knowledge_keys = knowledge_features, knowledge_keys
         self.biases = biases
         self.knowledge_ids: list[list[int]] | None = None
@@ -100,6 +104,8 @@ class EncodedDataset(torch.utils.data.Dataset[dict[str, Any]]):
             sample["input_ids"] = self.token_ids[index]
         elif self.text_features is not None and self.text_keys is not None:
             sample["text_features"] = _stored(self.text_features, self.text_keys[index])
+        if self.terms is not None:
+            sample["terms"] = self.terms[index]
         if self.image_features is not None and self.image_keys is not None:
             sample["image_features"] = _joined(self.image_features, self.image_keys[index])
         elif self.reads_images:

@@ -22,6 +22,7 @@ from clfa.knowledge.words import Pieces, align
 from clfa.pretrained import pretrained, resolve_pretrained
 from clfa.processing.pictures import pad_pictures
 from clfa.processing.sparse import dense
+from clfa.processing.terms import TERMS_FILE, Terms, pad_terms
 from clfa.tables.pictures import MAX_IMAGES, pictures_of
 
 PROCESSOR_FILE = "processor_config.json"
@@ -49,6 +50,7 @@ class CLFAProcessor(ProcessorMixin):
         knowledge: The recipe's ``knowledge`` section, or its content; ``None`` for a model without a knowledge stream.
             It defines the knowledge texts and word graphs of new posts.
         max_images: Largest number of images per sample; further ones are ignored.
+        terms: Vocabulary of a model that reads the terms of the text beside its tokens; ``None`` for other models.
 
     Example:
         >>> processor = CLFAProcessor.from_pretrained("runs/mine/model")        # doctest: +SKIP
@@ -63,11 +65,13 @@ class CLFAProcessor(ProcessorMixin):
         knowledge_max_length: int = 66,
         knowledge: KnowledgeRecipe | dict[str, Any] | None = None,
         max_images: int = MAX_IMAGES,
+        terms: Terms | None = None,
         **kwargs: Any,
     ) -> None:
         self.max_length = max_length
         self.knowledge_max_length = knowledge_max_length
         self.max_images = max_images
+        self.terms = terms
         self.knowledge = KnowledgeRecipe.model_validate(knowledge) if isinstance(knowledge, dict) else knowledge
         self._word_graphs: WordGraphs | None = None
         self._graph_fingerprint: str | None = None
@@ -80,7 +84,7 @@ class CLFAProcessor(ProcessorMixin):
     def save_pretrained(  # type: ignore[override]
         self, save_directory: str | os.PathLike[str], **kwargs: Any
     ) -> list[str]:
-        """Write the tokenizer, the image processor and the settings to ``save_directory``.
+        """Write the tokenizer, the image processor, the settings and the terms to ``save_directory``.
 
         Args:
             save_directory: Directory, usually the model's; created if absent.
@@ -94,31 +98,29 @@ class CLFAProcessor(ProcessorMixin):
         for part in (self.tokenizer, self.image_processor):
             if part is not None:
                 part.save_pretrained(directory, **kwargs)
+        if self.terms is not None:
+            self.terms.save(directory / TERMS_FILE)
         path = directory / PROCESSOR_FILE
         graphs = self.word_graphs
+        settings = {**self.to_dict(), "word_graphs": None if graphs is None else graphs.fingerprint}
         temporary = path.with_suffix(".tmp")
-        temporary.write_text(
-            json.dumps(
-                {
-                    "processor_class": type(self).__name__,
-                    "max_length": self.max_length,
-                    "knowledge_max_length": self.knowledge_max_length,
-                    "max_images": self.max_images,
-                    "knowledge": None if self.knowledge is None else self.knowledge.model_dump(),
-                    "word_graphs": None if graphs is None else graphs.fingerprint,
-                    "modalities": [
-                        name
-                        for name, part in (("text", self.tokenizer), ("image", self.image_processor))
-                        if part is not None
-                    ],
-                },
-                indent=2,
-            )
-            + "\n",
-            encoding="utf-8",
-        )
+        temporary.write_text(json.dumps(settings, indent=2) + "\n", encoding="utf-8")
         os.replace(temporary, path)
         return [str(file) for file in sorted(directory.iterdir())]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the settings as JSON values, with the fingerprints of word graphs, if they are known, and terms."""
+        parts = (("text", self.tokenizer), ("image", self.image_processor))
+        settings = {
+            "processor_class": type(self).__name__,
+            "max_length": self.max_length,
+            "knowledge_max_length": self.knowledge_max_length,
+            "max_images": self.max_images,
+            "knowledge": None if self.knowledge is None else self.knowledge.model_dump(),
+            "word_graphs": self._graph_fingerprint,
+            "modalities": [name for name, part in parts if part is not None],
+        }
+        return settings if self.terms is None else {**settings, "terms": self.terms.fingerprint}
 
     @classmethod
     def from_pretrained(  # type: ignore[override]
@@ -149,6 +151,7 @@ class CLFAProcessor(ProcessorMixin):
             pretrained(AutoTokenizer, place) if "text" in modalities else None,
             **limits,
             knowledge=knowledge,
+            terms=None if settings.get("terms") is None else _saved_terms(place, settings["terms"]),
         )
         processor._graph_fingerprint = settings.get("word_graphs")
         return processor
@@ -208,7 +211,8 @@ class CLFAProcessor(ProcessorMixin):
         Returns:
             ``input_ids`` and ``attention_mask`` (B, T); ``pixel_values`` (B, 3, H, W); ``image_present`` (B,) if an
             image is missing; if a sample has several images, ``pixel_values`` (B, M, 3, H, W) and ``image_present``
-            (B, M); ``knowledge_input_ids`` and ``knowledge_attention_mask`` (B, K) if any sample has
+            (B, M); ``term_ids`` and ``term_weights`` (B, N) of a processor with terms, 0 where a sample has fewer, or
+            no text; ``knowledge_input_ids`` and ``knowledge_attention_mask`` (B, K) if any sample has
             knowledge; ``text_bias`` (B, T, T) and ``knowledge_bias`` (B, T, K) for word graphs with nonzero weights.
 
         Raises:
@@ -226,6 +230,8 @@ class CLFAProcessor(ProcessorMixin):
             encoded = self._tokenize([t or "" for t in texts], self.max_length)
             encoded["attention_mask"][torch.tensor([t is None for t in texts])] = 0
             batch.update(encoded)
+            if self.terms is not None:
+                batch["term_ids"], batch["term_weights"] = pad_terms(self.terms(texts))
         if notes is not None and self.tokenizer is not None and any(notes):
             encoded = self._tokenize([k or "" for k in notes], self.knowledge_max_length)
             absent = torch.tensor([not k for k in notes])
@@ -355,6 +361,21 @@ class CLFAProcessor(ProcessorMixin):
     def _tokenize(self, texts: list[str], max_length: int) -> dict[str, torch.Tensor]:
         encoded = self.tokenizer(texts, truncation=True, max_length=max_length, padding=True, return_tensors="pt")
         return {"input_ids": encoded["input_ids"], "attention_mask": encoded["attention_mask"]}
+
+
+def _saved_terms(place: str | os.PathLike[str], fingerprint: Any) -> Terms:
+    """Return the terms of a saved processor, after a check that they are those that it was saved with."""
+    path = cached_file(resolve_pretrained(place), TERMS_FILE, _raise_exceptions_for_missing_entries=False)
+    if path is None:
+        raise ModelError(
+            f"{str(place)!r} has no {TERMS_FILE}, whose terms the model reads; copy it from where the model was saved."
+        )
+    terms = Terms.load(path)
+    if terms.fingerprint != fingerprint:
+        raise ModelError(
+            f"{path} has not the terms that the model was trained with; copy it again from where the model was saved."
+        )
+    return terms
 
 
 def _listed(given: Any) -> list[Any] | None:

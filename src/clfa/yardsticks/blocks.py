@@ -8,14 +8,13 @@ from typing import Any
 import numpy as np
 from scipy.sparse import csr_matrix, hstack
 
-WORDS, CHARACTERS = 20_000, 30_000
+from clfa.processing.tfidf import tfidf_vectorizers
 
 
 def tfidf(texts: Mapping[str, Sequence[str]]) -> dict[str, csr_matrix]:
-    """Return TF-IDF weights of words (1- and 2-grams) and of characters within words (2- to 5-grams).
+    """Return TF-IDF weights of words and characters, see :func:`clfa.processing.tfidf.tfidf_vectorizers`.
 
-    Terms that are in at least two training texts count, the most frequent 20,000 of words and 30,000 of characters.
-    Frequencies are logarithmic. Each of the two parts of a row has length 1, or 0 without a known term.
+    Each of the two parts of a row has length 1, or 0 without a known term.
 
     Args:
         texts: Texts by split; the vocabulary is that of ``train``.
@@ -23,14 +22,8 @@ def tfidf(texts: Mapping[str, Sequence[str]]) -> dict[str, csr_matrix]:
     Returns:
         (N, terms) float32 by split.
     """
-    from sklearn.feature_extraction.text import TfidfVectorizer
-
-    common = {"min_df": 2, "sublinear_tf": True, "dtype": np.float32}
-    # Words of one letter count; emoticons and scripts without spaces are covered by the characters.
-    words = TfidfVectorizer(ngram_range=(1, 2), token_pattern=r"\w+", max_features=WORDS, **common)
-    characters = TfidfVectorizer(analyzer="char_wb", ngram_range=(2, 5), max_features=CHARACTERS, **common)
     parts: dict[str, list[csr_matrix]] = {name: [] for name in texts}
-    for vectorizer in (words, characters):
+    for vectorizer in tfidf_vectorizers():
         try:
             vectorizer.fit(texts["train"])
         except ValueError:
