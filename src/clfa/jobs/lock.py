@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import logging
+from contextlib import suppress
 from pathlib import Path
 
-from filelock import Timeout
+from filelock import SoftFileLock, Timeout
 
 from clfa.errors import Argument, DataError
 from clfa.locks import file_lock
@@ -47,4 +48,13 @@ class OutputLock:
 
     def release(self) -> None:
         """Release the lock."""
+        self._lock.release()
+
+    def remove(self) -> None:
+        """Remove the lock file and release the lock."""
+        if not isinstance(self._lock, SoftFileLock):
+            # Windows does not remove a file that is open; it stays there, as after a kill.
+            with suppress(OSError):
+                self.path.unlink()
+        # Where the system has no locks, this removes the file.
         self._lock.release()

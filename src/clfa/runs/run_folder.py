@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from clfa.errors import Argument, ModelError, RecipeError
 from clfa.files import write_jsonl
+from clfa.jobs.lock import OutputLock
 from clfa.recipe import Recipe, load_recipe
+from clfa.runs.checkpoints import last_whole, remove_broken
 from clfa.tables.columns import Columns
 
 if TYPE_CHECKING:
     from clfa.data import Dropped
+
+# While a process writes the folder. Where the system has no locks, a suffix is added.
+LOCK = ".lock"
 
 
 class RunFolder:
@@ -64,20 +70,43 @@ class RunFolder:
             if load_recipe(self.recipe).model_dump() != recipe.model_dump():
                 problem = f"{self.path} holds a run of another recipe; "
                 raise RecipeError(problem, Argument("resume", True), " needs the same one.")
-        elif self.path.exists() and any(self.path.iterdir()):
+        elif self.path.is_dir() and any(not path.name.startswith(LOCK) for path in self.path.iterdir()):
             problem = f"{self.path} is not empty and not a run folder; give another "
             raise RecipeError(problem, Argument("output"), ".")
 
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Return a context in which this process alone writes the folder.
+
+        Raises:
+            DataError: If another process writes it.
+            RecipeError: If the folder cannot be written.
+        """
+        existed = self.path.is_dir()
+        try:
+            lock = OutputLock(self.path / LOCK, self.path)
+        except OSError as error:
+            problem = f"{self.path} cannot be written ({error.strerror or error}); give another "
+            raise RecipeError(problem, Argument("output"), ".") from error
+        try:
+            yield
+        finally:
+            lock.remove()
+            if not existed:
+                # An early error leaves no folder behind.
+                with suppress(OSError):
+                    self.path.rmdir()
+
     def begin(self, recipe: Recipe) -> None:
-        """Create the folder and write the resolved recipe."""
+        """Create the folder, remove what a killed run left incomplete, and write the resolved recipe."""
         self.path.mkdir(parents=True, exist_ok=True)
+        remove_broken(self.checkpoints)
         recipe.save(self.recipe)
 
     def last_checkpoint(self) -> str | None:
-        """Return the newest complete checkpoint. A killed run may have left an incomplete newer one."""
-        # The Trainer writes this file last.
-        whole = [state.parent for state in self.checkpoints.glob("checkpoint-*/trainer_state.json")]
-        return str(max(whole, key=lambda path: int(path.name.rpartition("-")[2]))) if whole else None
+        """Return the newest whole checkpoint. A killed run may have left an incomplete newer one."""
+        whole = last_whole(self.checkpoints)
+        return None if whole is None else str(whole)
 
     def finished(self) -> RunFolder:
         """Return this folder. Check that it holds a finished run.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -102,6 +103,24 @@ def train(
     if resume and folder.metrics.is_file():
         logger.info("%s is finished already.", folder.path)
         return RunResult(folder, folder.read_metrics())
+    with folder.locked() if processes.is_main_process else nullcontext():
+        # Another process may have written the folder before it was locked.
+        folder.check(recipe, resume)
+        return _train(recipe, folder, processes, started, resume, strict, score_test, source, corpus, cache)
+
+
+def _train(
+    recipe: Recipe,
+    folder: RunFolder,
+    processes: Any,
+    started: float,
+    resume: bool,
+    strict: bool,
+    score_test: bool,
+    source: Any,
+    corpus: Corpus | None,
+    cache: Path | None,
+) -> RunResult:
     # The main process fills the caches here. The other processes read them.
     with processes.main_process_first():
         corpus = corpus or load_corpus(recipe, strict=strict, source=source, cache=cache)
