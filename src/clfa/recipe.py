@@ -180,6 +180,9 @@ class TrainingRecipe(StrictModel, TrainingFields, _Schedule, OptimizerFields, _A
             targets, a mapping of their names to any of these.
         tune_thresholds: Whether to choose, on the validation split, each multi-label class's probability threshold for
             the best F1, instead of 0.5.
+        alignment_where: Condition on the labelled samples that take part where text and image are aligned with each
+            other (``model.alignment`` ``both`` or ``students``), written as ``guide.where``; samples without a label
+            then take no part. ``null`` for all samples.
         yardsticks: Whether to compute the plain baselines of :mod:`clfa.yardsticks` beside the model.
     """
 
@@ -189,6 +192,7 @@ class TrainingRecipe(StrictModel, TrainingFields, _Schedule, OptimizerFields, _A
     save_alignment: bool = False
     class_weights: str | dict[str, Any] = "none"
     tune_thresholds: bool = False
+    alignment_where: str | None = None
     yardsticks: bool = True
 
     @field_validator("class_weights", mode="before")
@@ -250,16 +254,34 @@ class Recipe(StrictModel):
                 "training.unlabelled_share needs the alignment loss: model.alpha above 0, both encoders, a guide and "
                 "no baseline"
             )
+        if self.training.unlabelled_share and self.training.alignment_where and model.alignment == "students":
+            raise ValueError(
+                "training.alignment_where selects labelled posts, so that those of training.unlabelled_share take no "
+                "part in model.alignment=students; use model.alignment=both, or set one of them to null or 0"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _both(self) -> Recipe:
+        if self.model.alignment == "both" and not (self.model.alpha and self.guide.name != "none"):
+            raise ValueError(
+                "model.alignment=both needs a guide: model.alpha above 0 and a guide.name; use "
+                "model.alignment=students to align text and image without a guide, guided for no alignment"
+            )
         return self
 
     @property
-    def guided(self) -> bool:
-        """Whether the run uses a guide: alpha 0 gives it no effect, one modality alone has nothing to align, and
-        baselines know no alignment.
+    def aligned(self) -> bool:
+        """Whether the run has an alignment loss: alpha 0 gives it no effect, one modality alone has nothing to align,
+        and baselines know no alignment.
         """
         both = self.model.text_encoder is not None and self.model.vision_encoder is not None
-        aligned = self.model.alpha > 0 and both and self.model.baseline is None
-        return self.guide.name != "none" and aligned
+        return self.model.alpha > 0 and both and self.model.baseline is None
+
+    @property
+    def guided(self) -> bool:
+        """Whether the run uses a guide in its alignment loss."""
+        return self.guide.name != "none" and self.aligned
 
     def save(self, path: Path) -> None:
         """Write as YAML, atomically; ``load_recipe`` reads it back."""

@@ -30,6 +30,18 @@ def single_keys(key: bytes) -> list[bytes]:
     return [key[start : start + KEY_BYTES] for start in range(0, len(key), KEY_BYTES)]
 
 
+def key_numbers(keys: Iterable[bytes]) -> np.ndarray:
+    """Number content keys (N,) int64: equal keys have the same number, :data:`ABSENT_KEY` has -1.
+
+    Example:
+        >>> key_numbers([b"a", b"b", ABSENT_KEY, b"a"]).tolist()
+        [0, 1, -1, 0]
+    """
+    numbers: dict[bytes, int] = {}
+    found = (-1 if key == ABSENT_KEY else numbers.setdefault(key, len(numbers)) for key in keys)
+    return np.fromiter(found, np.int64)
+
+
 def text_key(text: str) -> bytes:
     """Return the 16-byte content key of a text."""
     return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=KEY_BYTES).digest()

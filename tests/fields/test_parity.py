@@ -57,6 +57,7 @@ def test_a_recipe_has_no_model_field_that_a_configuration_lacks() -> None:
     [
         ("temperature", 0),
         ("alpha", -1.0),
+        ("students_weight", -0.1),
         ("classifier_dropout", 1.0),
         ("hidden_size", 0),
         ("negatives", "queue"),

@@ -58,6 +58,10 @@ CASES: dict[str, tuple[dict[str, Any], str]] = {
     "cross-guided": ({"alignment": "cross_guided"}, ""),
     "guided-and-cross": ({"alignment": "guided_and_cross"}, ""),
     "students": ({"alignment": "students", "guide_dim": None}, "no guide"),
+    "students-selected": ({"alignment": "students", "guide_dim": None}, "no guide, selected"),
+    "both": ({"alignment": "both", "students_weight": 0.4}, "selected"),
+    "both-missing-bank": (MISSING | {"alignment": "both", "negatives": "bank"}, "missing, selected"),
+    "both-nobody-selected-in-the-second": ({"alignment": "both"}, "selected in the first"),
     "bank": ({"negatives": "bank"}, ""),
     "bank-cross-guided": ({"negatives": "bank", "alignment": "cross_guided"}, ""),
     "bank-guided-and-cross": ({"negatives": "bank", "alignment": "guided_and_cross"}, ""),
@@ -108,6 +112,12 @@ def whole_batch(case: str, cut: int) -> dict[str, torch.Tensor]:
     }
     if "no guide" in how:
         batch = {name: tensor for name, tensor in batch.items() if not name.startswith("guide_")}
+    if "selected" in how:
+        batch["student_rows"] = torch.tensor([1, 1, 0, 1, 1, 1, 1]).bool()
+        # The text of sample 4 is that of sample 1, its image that of sample 5.
+        batch["contents"] = torch.tensor([[0, 0], [1, 1], [2, 2], [3, 3], [1, 4], [5, 4], [6, 6]])
+    if "selected in the first" in how:
+        batch["student_rows"] &= torch.arange(SAMPLES) < cut
     if "knowledge" in how:
         batch["knowledge_input_ids"] = torch.randint(1, 50, (SAMPLES, 3), generator=drawn)
         batch["knowledge_attention_mask"] = torch.ones(SAMPLES, 3, dtype=torch.long)

@@ -140,6 +140,23 @@ def test_guides_go_with_their_sample(split: Dataset, processor: CLFAProcessor) -
     assert sample["guide_index"] == 1
 
 
+def test_samples_have_numbers_of_their_contents(split: Dataset, processor: CLFAProcessor) -> None:
+    rows = [split[0], split[1] | {"text": split[0]["text"]}, split[2] | {"image": split[0]["image"], "text": None}]
+    twice = Dataset.from_list(rows, features=split.features)
+    part = np.array([True, False, True])
+    dataset = EncodedDataset(twice, processor, student_rows=part)
+    assert [dataset[row]["contents"].tolist() for row in range(3)] == [[0, 0], [0, 1], [-1, 0]]
+    batch = CLFACollator(processor.tokenizer.pad_token_id)([dataset[0], dataset[1], dataset[2]])
+    assert batch["contents"].tolist() == [[0, 0], [0, 1], [-1, 0]]
+    assert batch["contents"].dtype == torch.int64
+    assert batch["student_rows"].tolist() == part.tolist()
+    assert batch["student_rows"].dtype == torch.bool
+    # Given keys are used instead.
+    keys = {"text_keys": [b"a", b"b", b"a"], "image_keys": [b"", b"c", b"c"]}
+    assert EncodedDataset(twice, processor, student_rows=part, **keys).contents.tolist() == [[0, -1], [1, 0], [0, 0]]
+    assert not {"contents", "student_rows"} & set(EncodedDataset(twice, processor)[0])
+
+
 def test_samples_make_a_batch(split: Dataset, processor: CLFAProcessor, tmp_path: Path) -> None:
     guides = np.ones((3, 2), np.float32), np.ones((3, 2), np.float32)
     plain = EncodedDataset(split, processor, guide_embeds=guides, use_knowledge=True)

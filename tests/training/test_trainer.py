@@ -152,6 +152,13 @@ def test_alpha_follows_its_schedule(
     alignment = outputs.loss_text_alignment + outputs.loss_image_alignment
     expected = 2.0 * outputs.loss_classification + 0.5 * factor * alignment
     assert loss.item() == pytest.approx(expected.item(), abs=1e-6)
+    # The weight of the students' term is not scheduled.
+    outputs.loss_students_alignment = torch.tensor(3.0)
+    model.forward = lambda **_: outputs
+    model.config.students_weight = 0.1
+    loss = trainer.compute_loss(model, batch)
+    assert loss.item() == pytest.approx(expected.item() + 0.3, abs=1e-6)
+    del model.forward
     # Evaluation knows no schedule.
     trainer.state.global_step = 8
     loss, outputs = trainer.compute_loss(model.eval(), batch, return_outputs=True)

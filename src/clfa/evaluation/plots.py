@@ -24,6 +24,7 @@ def plot_learning_curves(history: list[dict[str, float]], path: Path, title: str
             "loss_classification": "classification",
             "loss_text_alignment": "text alignment",
             "loss_image_alignment": "image alignment",
+            "loss_students_alignment": "students' alignment",
             "loss_auxiliary": "the baseline's own",
             "eval_loss": "validation, classification",
         },

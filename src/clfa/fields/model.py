@@ -43,11 +43,12 @@ class ModelFields:
             one.
         modality_dropout: Probability of removing the text or the image of a complete training sample.
         alpha: Weight of the two alignment losses (1 in the paper, 0 in its ablation).
+        students_weight: Weight of the contrastive loss between the two students in ``alignment="both"``.
         beta: Weight of the classification loss.
         alignment: Name in :data:`clfa.modeling.alignment.ALIGNMENTS`; ``guided`` in the paper.
         negatives: Source of negatives: ``batch`` (as in the paper) or ``bank`` (guide embeddings of the whole training
             set).
-        temperature: Temperature tau of the guided contrastive loss (0.1).
+        temperature: Temperature tau of the contrastive losses (0.1).
         label_smoothing: Label smoothing of the classification loss (0 in the paper).
         focal_gamma: Focusing parameter gamma of the focal loss (Lin et al. 2017, who use 2), for single- and
             multi-label targets; 0 (as in the paper) gives the cross-entropy loss.
@@ -78,6 +79,7 @@ class ModelFields:
     allow_missing_modalities: bool = False
     modality_dropout: Share = 0.0
     alpha: Annotated[float, Field(ge=0)] = 1.0
+    students_weight: Annotated[float, Field(ge=0)] = 1.0
     beta: Annotated[float, Field(ge=0)] = 1.0
     alignment: str = "guided"
     negatives: Literal["batch", "bank"] = "batch"

@@ -11,10 +11,10 @@ from clfa.errors import DataError
 from clfa.guides import GUIDES, GuideContext
 from clfa.guides.base import Pairs
 from clfa.guides.fitted import MIN_PAIRS, FittedGuide
-from clfa.guides.where import Where
 from clfa.issues.posts import Posts
 from clfa.recipe import Recipe
 from clfa.runs.encoders import Encoders
+from clfa.targets.where import Where
 
 
 def agreement(

@@ -84,6 +84,8 @@ class CLFAForClassification(CLFAPreTrainedModel):
         guide_text_embeds: torch.Tensor | None = None,
         guide_image_embeds: torch.Tensor | None = None,
         guide_index: torch.Tensor | None = None,
+        student_rows: torch.Tensor | None = None,
+        contents: torch.Tensor | None = None,
         **streams: torch.Tensor | None,
     ) -> CLFAClassifierOutput:
         """Classify a batch; compute the losses if labels or guide embeddings are given.
@@ -96,10 +98,14 @@ class CLFAForClassification(CLFAPreTrainedModel):
             guide_text_embeds: The frozen guide's text embeddings of the same samples (B, guide width).
             guide_image_embeds: The frozen guide's image embeddings (B, guide width).
             guide_index: Row of each sample in ``guide_bank`` (B,), for ``negatives="bank"``.
+            student_rows: Which samples take part where text and image students are compared (B,); all by default.
+            contents: Numbers of the samples' text and image (B, 2), see
+                :class:`clfa.modeling.alignment.AlignmentInputs`; without them all contents count as different.
 
         Returns:
-            Logits, losses, embeddings and agreement. ``loss = alpha * (text + image alignment) + beta *
-            classification``, with the terms that the inputs allow, and in training a baseline's own loss.
+            Logits, losses, embeddings and agreement. ``loss = alpha * (text + image alignment) + students_weight *
+            students' alignment + beta * classification``, with the terms that the inputs allow, and in training a
+            baseline's own loss.
             In training by several processes the losses are those of their whole batch (:mod:`clfa.modeling.gather`).
         """
         output = self.clfa(input_ids, attention_mask, token_type_ids, pixel_values, labels=labels, **streams)
@@ -111,6 +117,8 @@ class CLFAForClassification(CLFAPreTrainedModel):
             {"text": guide_text_embeds, "image": guide_image_embeds},
             {"text": output.text_present, "image": output.image_present},
             guide_index,
+            student_rows,
+            contents,
         )
         loss = classification = targets = None
         auxiliary = output.loss_auxiliary
@@ -127,6 +135,7 @@ class CLFAForClassification(CLFAPreTrainedModel):
             loss_targets=targets,
             loss_text_alignment=alignment.get("text"),
             loss_image_alignment=alignment.get("image"),
+            loss_students_alignment=alignment.get("students"),
             loss_auxiliary=auxiliary,
             text_embeds=embeds.get("text"),
             image_embeds=embeds.get("image"),
@@ -170,6 +179,8 @@ class CLFAForClassification(CLFAPreTrainedModel):
         guides: dict[str, torch.Tensor | None],
         present: dict[str, torch.Tensor | None],
         index: torch.Tensor | None,
+        student_rows: torch.Tensor | None,
+        contents: torch.Tensor | None,
     ) -> dict[str, torch.Tensor]:
         known = {name: embeds for name, embeds in guides.items() if embeds is not None}
         if not known and (self.aligner.needs_guide or not self.training):
@@ -178,7 +189,7 @@ class CLFAForClassification(CLFAPreTrainedModel):
         if self.config.negatives == "bank" and self.guide_bank is not None and students:
             bank = self.guide_bank = self.guide_bank.to(next(iter(students.values())).device)
         has = {name: mask for name, mask in present.items() if mask is not None}
-        return self.aligner(AlignmentInputs(students, known, has, bank, index))
+        return self.aligner(AlignmentInputs(students, known, has, bank, index, student_rows, contents))
 
     def _logits(self, output: CLFAModelOutput) -> torch.Tensor:
         if not self.late:
@@ -195,20 +206,25 @@ class CLFAForClassification(CLFAPreTrainedModel):
         alpha: float,
         auxiliary: torch.Tensor | None = None,
     ) -> torch.Tensor:
-        """``alpha * sum(alignment) + beta * classification`` (CLFA, equation of the total loss), ``+ auxiliary``.
+        """``alpha * sum(alignment) + beta * classification`` (CLFA, equation of the total loss), and further terms.
+
+        These are ``students_weight`` times the entry ``students`` of the alignment, and ``auxiliary``.
 
         Args:
             classification: Loss of the targets, scalar.
-            alignment: Guided contrastive loss per modality, scalars.
-            alpha: Weight of the alignment; a schedule may change it during training.
+            alignment: Guided contrastive loss per modality, scalars; perhaps ``students``.
+            alpha: Weight of the losses per modality; a schedule may change it during training.
             auxiliary: Auxiliary loss of a baseline, scalar, already weighted.
 
         Returns:
             Scalar.
         """
         total = self.config.beta * classification
-        if alpha and alignment:
-            total = total + alpha * torch.stack(list(alignment.values())).sum()
+        guided = [loss for name, loss in alignment.items() if name != "students"]
+        if alpha and guided:
+            total = total + alpha * torch.stack(guided).sum()
+        if "students" in alignment:
+            total = total + self.config.students_weight * alignment["students"]
         return total if auxiliary is None else total + auxiliary
 
 

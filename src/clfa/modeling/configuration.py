@@ -54,6 +54,7 @@ class CLFAConfig(PreTrainedConfig, ModelFields):
         "loss_targets",
         "loss_text_alignment",
         "loss_image_alignment",
+        "loss_students_alignment",
         "loss_auxiliary",
         "text_embeds",
         "image_embeds",

@@ -43,13 +43,14 @@ class CLFAClassifierOutput(ModelOutput):
     """Output of :class:`clfa.modeling.CLFAForClassification`; B samples, C classes, D the width they are aligned at.
 
     Args:
-        loss: ``alpha * (loss_text_alignment + loss_image_alignment) + beta * loss_classification + loss_auxiliary``;
-            scalar.
+        loss: ``alpha * (loss_text_alignment + loss_image_alignment) + students_weight * loss_students_alignment +
+            beta * loss_classification + loss_auxiliary``; scalar.
         logits: Class scores (B, C).
         loss_classification: Weighted sum of the targets' losses; scalar.
         loss_targets: Unweighted loss of each target by name; ``None`` without labels.
         loss_text_alignment: Guided contrastive loss of the text student; scalar, ``None`` without guide embeddings.
         loss_image_alignment: The same for the image student.
+        loss_students_alignment: Contrastive loss between the two students; scalar, with ``alignment="both"`` only.
         loss_auxiliary: A baseline's own loss; scalar, ``None`` outside training and for models without one.
         text_embeds: Text student as compared with the guide (B, D).
         image_embeds: Image student as compared with the guide (B, D).
@@ -64,6 +65,7 @@ class CLFAClassifierOutput(ModelOutput):
     loss_targets: dict[str, torch.Tensor] | None = None
     loss_text_alignment: torch.Tensor | None = None
     loss_image_alignment: torch.Tensor | None = None
+    loss_students_alignment: torch.Tensor | None = None
     loss_auxiliary: torch.Tensor | None = None
     text_embeds: torch.Tensor | None = None
     image_embeds: torch.Tensor | None = None

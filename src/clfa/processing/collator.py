@@ -64,7 +64,7 @@ class CLFACollator:
                     batch[name] = _stack([blank if value is None else value for value in values])
                 if len(present) < len(values):
                     batch["image_present"] = torch.tensor([value is not None for value in values])
-            elif name in ("labels", "guide_index"):
+            elif name in ("labels", "guide_index", "student_rows", "contents"):
                 batch[name] = torch.from_numpy(np.asarray(values))
             else:
                 batch[name] = _stack(values)

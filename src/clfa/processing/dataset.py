@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from clfa.data.images import load_image
+from clfa.data.images import load_image, pictures_key
 from clfa.processing.biases import WordPairBiases
 from clfa.processing.processor import CLFAProcessor
 from clfa.processing.terms import TermRow
-from clfa.store import ABSENT_KEY, FeatureStore, single_keys
+from clfa.store import ABSENT_KEY, FeatureStore, key_numbers, single_keys, text_key
 from clfa.tables.pictures import pictures_of
 from clfa.targets.target import label_matrix
 
@@ -38,6 +38,8 @@ class EncodedDataset(torch.utils.data.Dataset[dict[str, Any]]):
         knowledge_features: Token features of the knowledge texts by ``knowledge_keys``, instead of token ids.
         knowledge_keys: Content keys of the knowledge texts, needed with ``knowledge_features``.
         biases: Word-pair graphs of the samples.
+        student_rows: Which samples take part where text and image students are compared (N,) bool. Samples then
+            contain the numbers of their contents, too, so that equal contents are not contrasted with each other.
     """
 
     def __init__(
@@ -54,6 +56,7 @@ class EncodedDataset(torch.utils.data.Dataset[dict[str, Any]]):
         knowledge_features: FeatureStore | None = None,
         knowledge_keys: list[bytes] | None = None,
         biases: WordPairBiases | None = None,
+        student_rows: np.ndarray | None = None,
     ) -> None:
         self.split = split
         self.processor = processor
@@ -73,11 +76,22 @@ class EncodedDataset(torch.utils.data.Dataset[dict[str, Any]]):
             self.terms = processor.terms(split["text"][:])
         self.knowledge_features, self.knowledge_keys = knowledge_features, knowledge_keys
         self.biases = biases
+        self.student_rows = student_rows
+        self.contents = None if student_rows is None else self._contents()
         self.knowledge_ids: list[list[int]] | None = None
         if use_knowledge and reads_text and knowledge_features is None:
             knowledge = [text or "" for text in split["knowledge"][:]]
             encoded = processor.token_ids(knowledge, processor.knowledge_max_length)
             self.knowledge_ids = [ids if text else [] for ids, text in zip(encoded, knowledge, strict=True)]
+
+    def _contents(self) -> np.ndarray:
+        """Return the numbers of each sample's text and image (N, 2) int64; -1 where it lacks one."""
+        texts, images = self.text_keys, self.image_keys
+        if texts is None:
+            texts = [text_key(text) if text else ABSENT_KEY for text in self.split["text"][:]]
+        if images is None:
+            images = [pictures_key(image) for image in self.split["image"][:]]
+        return np.stack([key_numbers(texts), key_numbers(images)], axis=1)
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -123,6 +137,9 @@ class EncodedDataset(torch.utils.data.Dataset[dict[str, Any]]):
             sample["guide_text_embeds"] = self.guide_embeds[0][index]
             sample["guide_image_embeds"] = self.guide_embeds[1][index]
             sample["guide_index"] = index
+        if self.student_rows is not None and self.contents is not None:
+            sample["student_rows"] = self.student_rows[index]
+            sample["contents"] = self.contents[index]
         sample["labels"] = self.labels[index]
         return sample
 

@@ -23,7 +23,13 @@ def cache_features(recipe: Recipe, corpus: Corpus, encoders: Encoders) -> None:
         _cached_knowledge(recipe, split, encoders)
 
 
-def encode_split(recipe: Recipe, split: Dataset, encoders: Encoders, guide: Guide | None = None) -> EncodedDataset:
+def encode_split(
+    recipe: Recipe,
+    split: Dataset,
+    encoders: Encoders,
+    guide: Guide | None = None,
+    student_rows: np.ndarray | None = None,
+) -> EncodedDataset:
     """Return a split for training or evaluation, with cached features of fully frozen encoders.
 
     Args:
@@ -31,6 +37,7 @@ def encode_split(recipe: Recipe, split: Dataset, encoders: Encoders, guide: Guid
         split: Rows in the schema.
         encoders: Encoders of the run or of the trained model.
         guide: Guide whose embeddings are added, for training.
+        student_rows: Result of :func:`clfa.runs.student_rows.student_rows`, for training.
     """
     keys = encoders.keys(split)
     text_features, image_features = _cached_features(recipe, split, encoders)
@@ -47,6 +54,7 @@ def encode_split(recipe: Recipe, split: Dataset, encoders: Encoders, guide: Guid
         knowledge_features=knowledge_features,
         knowledge_keys=knowledge_keys,
         biases=_biases(recipe, split, encoders),
+        student_rows=student_rows,
     )
 
 

@@ -15,12 +15,12 @@ from clfa.guides import GUIDES, Guide, GuideContext, RetrievalReport, retrieval_
 from clfa.guides.base import Pairs
 from clfa.guides.fitted_on import count_fitted_on
 from clfa.guides.pair_tables import PairTables
-from clfa.guides.where import Where
 from clfa.modeling.alignment import ALIGNMENTS
 from clfa.recipe import Recipe
 from clfa.runs.encoders import Encoders
 from clfa.store import single_keys
 from clfa.tables.columns import Columns
+from clfa.targets.where import Where
 
 logger = logging.getLogger(__name__)
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from clfa.data import READERS
 from clfa.guides import GUIDES
 from clfa.knowledge import KNOWLEDGE_SOURCES, LEXICONS
-from clfa.modeling.alignment import ALIGNMENTS
 from clfa.modeling.baselines import BASELINES
 from clfa.modeling.fusion import FUSIONS
 from clfa.modeling.pooling import POOLINGS
 from clfa.modeling.readout.build import check_readout
 from clfa.recipe import Recipe
+from clfa.runs.student_rows import check_alignment
 from clfa.targets import METRICS
 from clfa.training.alpha_schedules import ALPHA_SCHEDULES
 
@@ -20,12 +20,12 @@ def check_names(recipe: Recipe) -> None:
 
     Raises:
         RecipeError: When a reader, fusion, alignment, pooling, readout, schedule, baseline, guide,
-            knowledge source or lexicon of that name does not exist.
+            knowledge source or lexicon of that name does not exist, or ``training.alignment_where`` has no effect.
         ModelError: When the readout compares text and image, and the model has no two students.
     """
     READERS.get(recipe.data.reader)
     FUSIONS.get(recipe.model.fusion)
-    ALIGNMENTS.get(recipe.model.alignment)
+    check_alignment(recipe)
     POOLINGS.get(recipe.model.pooling)
     both = recipe.model.text_encoder is not None and recipe.model.vision_encoder is not None
     check_readout(recipe.model.readout, recipe.model.baseline, both)

@@ -35,6 +35,7 @@ from clfa.runs.names import check_names
 from clfa.runs.resources import peak_memory_mb, versions
 from clfa.runs.run_folder import RunFolder
 from clfa.runs.score import infer_split, score_split
+from clfa.runs.student_rows import student_rows
 from clfa.runs.training_targets import training_targets
 from clfa.runs.unlabelled import training_rows
 from clfa.runs.yardsticks import RunYardsticks
@@ -131,6 +132,7 @@ def _train(
                 logger.info(line)
         targets = training_targets(recipe, corpus)
         check_where(recipe, corpus)
+        student_part = student_rows(recipe, corpus, train_rows)
         encoders = load_encoders(recipe, cache)
         record = DataRecord.of(recipe, corpus, encoders)
         if resume and (earlier := begun_with(folder)) is not None:
@@ -142,7 +144,7 @@ def _train(
         guide = make_guide(recipe, corpus, encoders, others)
         if guide is not None:
             guide_figures = guide_metrics(guide, check_guide(recipe, guide, corpus, encoders), others)
-        train_set = encode_split(recipe, train_rows, encoders, guide)
+        train_set = encode_split(recipe, train_rows, encoders, guide, student_part)
         validation_set = encode_split(recipe, corpus.splits["validation"], encoders)
         yardsticks = None
         if recipe.training.yardsticks and processes.is_main_process:

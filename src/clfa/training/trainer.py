@@ -28,7 +28,7 @@ from clfa.modeling.encoders import is_frozen
 from clfa.modeling.outputs import CLFAClassifierOutput
 from clfa.pretrained import pretrained_model
 from clfa.processing.collator import CLFACollator
-from clfa.store import ABSENT_KEY
+from clfa.store import key_numbers
 from clfa.targets.default_label import logged_losses, logged_metrics
 from clfa.targets.target import Target
 from clfa.training.alpha_schedules import ALPHA_SCHEDULES
@@ -46,7 +46,8 @@ UNFROZEN_WEIGHTS_FILE = "unfrozen_weights.safetensors"
 _NOT_EVALUATED = [
     field.name for field in dataclasses.fields(CLFAClassifierOutput) if field.name not in ("loss", "logits")
 ]
-_LOSS_PARTS = ("loss_classification", "loss_text_alignment", "loss_image_alignment", "loss_auxiliary")
+_ALIGNED = ("text", "image", "students")
+_LOSS_PARTS = ("loss_classification", *(f"loss_{name}_alignment" for name in _ALIGNED), "loss_auxiliary")
 
 
 class CLFATrainer(Trainer):
@@ -141,7 +142,7 @@ class CLFATrainer(Trainer):
             module = self.accelerator.unwrap_model(model)
             alignment = {
                 name: outputs[f"loss_{name}_alignment"]
-                for name in ("text", "image")
+                for name in _ALIGNED
                 if outputs.get(f"loss_{name}_alignment") is not None
             }
             progress = self.state.global_step / max(self.state.max_steps, 1)
@@ -384,10 +385,7 @@ def guide_bank(dataset: Any) -> GuideBank | None:
 
 
 def _groups(keys: list[bytes] | None, size: int) -> torch.Tensor:
-    if keys is None:
-        return torch.arange(size)
-    numbers: dict[bytes, int] = {}
-    return torch.tensor([-1 if key == ABSENT_KEY else numbers.setdefault(key, len(numbers)) for key in keys])
+    return torch.arange(size) if keys is None else torch.from_numpy(key_numbers(keys))
 
 
 def _logits(prediction: EvalPrediction) -> np.ndarray:

@@ -93,7 +93,9 @@ def test_what_each_variant_pulls_where() -> None:
     for name, losses in expected.items():
         torch.testing.assert_close(ALIGNMENTS.get(name)(0.1)(inputs), losses)
     direct = ALIGNMENTS.get("students")(0.1)(inputs)
-    torch.testing.assert_close(direct["text"] + direct["image"], loss(STUDENTS["text"], STUDENTS["image"]))
+    whole = loss(STUDENTS["text"], STUDENTS["image"])
+    torch.testing.assert_close(direct["text"] + direct["image"], whole)
+    torch.testing.assert_close(ALIGNMENTS.get("both")(0.1)(inputs), own | {"students": whole})
 
 
 def test_direct_alignment_trains_both_students() -> None:
@@ -123,6 +125,8 @@ def test_samples_that_lack_a_modality_take_no_part(name: str) -> None:
     torch.testing.assert_close(found["text"], expected["text"])
     if name in ("cross_guided", "students"):
         torch.testing.assert_close(found["image"], expected["image"])
+    if name == "both":
+        torch.testing.assert_close(found["students"], expected["students"])
     nobody = {side: torch.zeros(4, dtype=torch.bool) for side in STUDENTS}
     assert all(loss == 0 for loss in _zeroed(module, nobody).values())
 
@@ -136,7 +140,7 @@ def _zeroed(module: torch.nn.Module, nobody: dict[str, torch.Tensor]) -> dict[st
 def test_one_modality_has_little_to_align(name: str) -> None:
     alone = AlignmentInputs({"text": STUDENTS["text"]}, {"text": GUIDES["text"]})
     losses = ALIGNMENTS.get(name)(0.1)(alone)
-    assert set(losses) == ({"text"} if name == "guided" else set())
+    assert set(losses) == ({"text"} if name in ("guided", "both") else set())
 
 
 def test_the_bank_is_used_where_there_is_one() -> None:

@@ -12,6 +12,7 @@ ALIGNMENTS = Registry(
         "cross_guided": "clfa.modeling.alignment.cross_guided:CrossGuidedAlignment",
         "guided_and_cross": "clfa.modeling.alignment.guided_and_cross:GuidedAndCrossAlignment",
         "students": "clfa.modeling.alignment.students:StudentsAlignment",
+        "both": "clfa.modeling.alignment.both:BothAlignment",
     },
 )
 

@@ -23,6 +23,10 @@ class AlignmentInputs:
         present: Which samples have the modality (B,), by modality; without an entry all samples have it.
         bank: Guide embeddings of the whole training set, used as negatives instead of those of the batch.
         index: Row of each sample in the bank (B,).
+        student_rows: Which samples take part where the two students are compared (B,); ``None`` for all.
+        contents: Numbers of the samples' text and image (B, 2). Samples with the same text or the same image, which
+            have the same number, are not negatives of one another where the two students are compared. -1 where a
+            sample lacks the modality; ``None`` if all contents differ.
     """
 
     students: dict[str, torch.Tensor]
@@ -30,6 +34,8 @@ class AlignmentInputs:
     present: dict[str, torch.Tensor] = field(default_factory=dict)
     bank: GuideBank | None = None
     index: torch.Tensor | None = None
+    student_rows: torch.Tensor | None = None
+    contents: torch.Tensor | None = None
 
     def rows(self, *modalities: str) -> torch.Tensor | None:
         """Return which samples have all the modalities (B,); ``None`` if all samples do."""
@@ -49,9 +55,11 @@ class Alignment(nn.Module):
 
     Attributes:
         needs_guide: Whether the loss requires a guide; without one it is not computed.
+        compares_students: Whether text and image students are compared with each other.
     """
 
     needs_guide: ClassVar[bool] = True
+    compares_students: ClassVar[bool] = False
 
     def __init__(self, temperature: float) -> None:
         super().__init__()
@@ -59,7 +67,10 @@ class Alignment(nn.Module):
         self.bank_loss = BankContrastiveLoss(temperature)
 
     def forward(self, inputs: AlignmentInputs) -> dict[str, torch.Tensor]:
-        """Return scalar losses by modality; a modality that cannot be aligned has no entry."""
+        """Return scalar losses by modality; a modality that cannot be aligned has no entry.
+
+        The entry ``students`` is a loss between the two students with its own weight, ``students_weight``.
+        """
         raise NotImplementedError
 
     def pull(self, inputs: AlignmentInputs, student: str, guide: str) -> torch.Tensor | None:

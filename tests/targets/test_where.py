@@ -7,9 +7,9 @@ from datasets import Dataset
 
 from clfa.data.schema import schema_features
 from clfa.errors import RecipeError
-from clfa.guides.where import Where
 from clfa.targets.default_label import default_label
 from clfa.targets.target import Target
+from clfa.targets.where import Where
 
 NAN = float("nan")
 ONE = [default_label(["mismatch", "match", "un, clear"])]
@@ -72,3 +72,6 @@ def test_refused_conditions(condition: str, message: str) -> None:
     with pytest.raises(RecipeError) as error:
         Where.parse(condition).matches(split([[1, 1, 1, 0, 0.5]], SEVERAL), SEVERAL)
     assert message in str(error.value)
+    with pytest.raises(RecipeError) as error:
+        Where.parse(condition, "training.alignment_where").matches(split([[1, 1, 1, 0, 0.5]], SEVERAL), SEVERAL)
+    assert message.replace("guide.where", "training.alignment_where") in str(error.value)

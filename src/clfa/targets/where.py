@@ -5,13 +5,16 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
-from datasets import Dataset
 
 from clfa.errors import RecipeError
 from clfa.targets.label_names import LabelIndex
 from clfa.targets.target import Target, label_matrix, label_slices
+
+if TYPE_CHECKING:
+    from datasets import Dataset
 
 _CONDITION = re.compile(r"([^=!]+)(!?=)(.+)", re.DOTALL)
 
@@ -27,15 +30,21 @@ class Where:
         target: Name of the target; ``label`` for the default label.
         equal: Whether the operator is ``=``.
         classes: The text after the operator.
+        field: Field of the recipe, for messages.
     """
 
     target: str
     equal: bool
     classes: str
+    field: str = "guide.where"
 
     @classmethod
-    def parse(cls, text: str) -> Where:
+    def parse(cls, text: str, field: str = "guide.where") -> Where:
         """Read a condition from its text.
+
+        Args:
+            text: The condition.
+            field: Field of the recipe that has it, for messages.
 
         Raises:
             RecipeError: If the text is not a condition.
@@ -44,9 +53,9 @@ class Where:
         parts = [part.strip() for part in match.groups()] if match else [""]
         if not all(parts):
             raise RecipeError(
-                f"guide.where is {text!r}; it needs a target and a class, for instance label=match or label!=mismatch."
+                f"{field} is {text!r}; it needs a target and a class, for instance label=match or label!=mismatch."
             )
-        return cls(parts[0], parts[1] == "=", parts[2])
+        return cls(parts[0], parts[1] == "=", parts[2], field)
 
     def matches(self, split: Dataset, targets: Sequence[Target]) -> np.ndarray:
         """Return whether each sample of a split matches (N,) bool.
@@ -60,10 +69,10 @@ class Where:
         """
         slices = {target.name: (target, part) for target, part in label_slices(targets)}
         if self.target not in slices:
-            raise RecipeError(f"guide.where: there is no target {self.target!r}; targets: {', '.join(slices)}.")
+            raise RecipeError(f"{self.field}: there is no target {self.target!r}; targets: {', '.join(slices)}.")
         target, part = slices[self.target]
         if not target.kind.has_classes:
-            raise RecipeError(f"guide.where: target {self.target!r} is a number; only classes can be selected.")
+            raise RecipeError(f"{self.field}: target {self.target!r} is a number; only classes can be selected.")
         wanted = self._indices(target)
         values = label_matrix(split)[:, part]
         found = np.isin(values[:, 0], wanted) if target.kind.one_class else (values[:, wanted] == 1).any(axis=1)
@@ -77,4 +86,4 @@ class Where:
             return [found for name in names if (found := index.of(name.strip())) is not None]
         except KeyError as error:
             classes = ", ".join(target.label_names)
-            raise RecipeError(f"guide.where: there is no class {error.args[0]!r}; classes: {classes}.") from None
+            raise RecipeError(f"{self.field}: there is no class {error.args[0]!r}; classes: {classes}.") from None
