@@ -5,9 +5,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from clfa.files import atomic_write, write_json, write_jsonl
+from clfa.jobs.lines import json_line
 
 
 def test_write_json_makes_its_folder_and_keeps_unicode(tmp_path: Path) -> None:
@@ -60,3 +62,19 @@ def test_finished_files_follow_the_umask(tmp_path: Path) -> None:
     with atomic_write(tmp_path / "atomic.txt") as file:
         file.write("x")
     assert (tmp_path / "atomic.txt").stat().st_mode == plain.stat().st_mode
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf"), np.float64("nan")])
+@pytest.mark.parametrize("wrap", [lambda x: x, lambda x: [1, x], lambda x: {"a": {"b": (x, 1.5)}}])
+def test_json_has_no_nan(tmp_path: Path, value: float, wrap: Any) -> None:
+    def refuse(name: str) -> None:
+        raise AssertionError(name)
+
+    write_json(tmp_path / "x.json", {"found": wrap(value), "ü": 0.1})
+    expected = json.loads(json.dumps({"found": wrap(None), "ü": 0.1}))
+    assert json.loads((tmp_path / "x.json").read_text(encoding="utf-8"), parse_constant=refuse) == expected
+    write_jsonl(tmp_path / "x.jsonl", [{"found": wrap(value), "ü": 0.1}])
+    assert json.loads((tmp_path / "x.jsonl").read_text(encoding="utf-8"), parse_constant=refuse) == expected
+    line = json_line({"found": wrap(value), "ü": 0.1})
+    assert json.loads(line, parse_constant=refuse) == expected
+    assert "ü" in line

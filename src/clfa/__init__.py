@@ -14,7 +14,7 @@ from clfa.version import __version__
 if TYPE_CHECKING:
     from clfa.data.readers import READERS, read_corpus
     from clfa.data.schema import Corpus
-    from clfa.errors import CLFAError, DataError, ImageError, ModelError, RecipeError
+    from clfa.errors import CLFAError, DataError, ImageError, ModelError, RecipeError, TrainingError
     from clfa.guides import GUIDES, Guide, GuideContext
     from clfa.guides.base import Pairs
     from clfa.guides.clip import CLIPGuide
@@ -97,6 +97,7 @@ _HOMES = {
     "Registry": "clfa.registry",
     "TABLE_FORMATS": "clfa.tables.formats",
     "Target": "clfa.targets.target",
+    "TrainingError": "clfa.errors",
     "YARDSTICKS": "clfa.yardsticks",
     "Yardstick": "clfa.yardsticks.base",
     "YardstickData": "clfa.yardsticks.base",
@@ -157,6 +158,7 @@ __all__ = [
     "RecipeError",
     "Registry",
     "Target",
+    "TrainingError",
     "Yardstick",
     "YardstickData",
     "YardstickOutputs",

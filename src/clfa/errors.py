@@ -76,3 +76,7 @@ class RecipeError(CLFAError):
 
 class ModelError(CLFAError):
     """A model, encoder or guide that cannot be loaded."""
+
+
+class TrainingError(CLFAError):
+    """A training that diverged: a loss or weight that is not a finite number."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
@@ -48,15 +49,40 @@ def atomic_write(path: str | os.PathLike[str], newline: str = "\n") -> Iterator[
         yield file
 
 
+def json_text(content: Any, **options: Any) -> str:
+    """Return ``content`` as JSON. Numbers that are not finite become ``null``: JSON has no NaN and no infinity.
+
+    Args:
+        content: Values that JSON knows.
+        options: Further arguments of :func:`json.dumps`.
+
+    Example:
+        >>> json_text({"auc": float("nan"), "f1": 0.5})
+        '{"auc": null, "f1": 0.5}'
+    """
+    options.setdefault("ensure_ascii", False)
+    try:
+        return json.dumps(content, allow_nan=False, **options)
+    except ValueError:
+        return json.dumps(_finite(content), allow_nan=False, **options)
+
+
+def _finite(content: Any) -> Any:
+    if isinstance(content, Mapping):
+        return {key: _finite(value) for key, value in content.items()}
+    if isinstance(content, list | tuple):
+        return [_finite(value) for value in content]
+    return None if isinstance(content, float) and not math.isfinite(content) else content
+
+
 def write_json(path: str | os.PathLike[str], content: Any) -> None:
-    """Write ``content`` as indented JSON, atomically."""
+    """Write ``content`` as indented JSON, atomically; see :func:`json_text`."""
     with atomic_write(path) as file:
-        json.dump(content, file, indent=2, ensure_ascii=False)
-        file.write("\n")
+        file.write(json_text(content, indent=2) + "\n")
 
 
 def write_jsonl(path: str | os.PathLike[str], rows: Iterable[Mapping[str, Any]]) -> None:
-    """Write one JSON object per line, atomically."""
+    """Write one JSON object per line, atomically; see :func:`json_text`."""
     with atomic_write(path) as file:
         for row in rows:
-            file.write(json.dumps(row, ensure_ascii=False) + "\n")
+            file.write(json_text(row) + "\n")

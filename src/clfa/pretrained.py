@@ -89,7 +89,7 @@ def pretrained_model(loader: Any, name: str | os.PathLike[str], **kwargs: Any) -
         kwargs: Further arguments of ``from_pretrained``.
 
     Raises:
-        ModelError: If the model cannot be loaded, or the weights are those of another model.
+        ModelError: If the model cannot be loaded, the weights are those of another model, or a weight is not finite.
     """
     # Ignore wrong shapes here and name them below; Transformers' error only refers to its report, which is silenced.
     model, report = pretrained(
@@ -107,7 +107,42 @@ def pretrained_model(loader: Any, name: str | os.PathLike[str], **kwargs: Any) -
             f"the weights in {str(name)!r} are not those of a {type(model).__name__}: {'; '.join(problems)}. "
             "Check the model id or directory."
         )
+    if not getattr(loader, "checks_weights", False):
+        check_finite(model, name)
     return model
+
+
+def is_finite(tensor: Any) -> bool:
+    """Return whether all values of a tensor are finite. The sum is several times faster than a comparison of each.
+
+    Args:
+        tensor: A ``torch.Tensor``.
+    """
+    import torch
+
+    tensor = tensor.detach()
+    if not tensor.is_floating_point() or bool(torch.isfinite(tensor.sum(dtype=torch.float32))):
+        return True
+    # The sum of large finite values may overflow.
+    return bool(torch.isfinite(tensor).all())
+
+
+def check_finite(model: Any, name: str | os.PathLike[str]) -> None:
+    """Check that all weights of a model are finite numbers.
+
+    Args:
+        model: A ``torch.nn.Module``.
+        name: Its directory or id, for the message.
+
+    Raises:
+        ModelError: If a weight is NaN or infinite.
+    """
+    wrong = next((key for key, tensor in model.state_dict().items() if not is_finite(tensor)), None)
+    if wrong is not None:
+        raise ModelError(
+            f"the model in {str(name)!r} has weights that are not finite numbers, {wrong!r} first: its training "
+            "diverged, or the file is damaged. Train it again, with a lower learning rate."
+        )
 
 
 def pretrained(loader: Any, name: str | os.PathLike[str], **kwargs: Any) -> Any:

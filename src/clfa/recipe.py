@@ -17,11 +17,14 @@ from clfa.fields.model import ModelFields
 from clfa.fields.training import OptimizerFields, TrainingFields
 from clfa.files import atomic_write
 from clfa.knowledge.recipe import KnowledgeRecipe
-from clfa.strict_model import StrictModel
+from clfa.strict_model import Options, StrictModel, finite_values
 from clfa.tables.pictures import MAX_IMAGES
 from clfa.targets import CLASS_WEIGHTS
 from clfa.targets.fields import LABEL, SINGLE_LABEL
 from clfa.targets.spec import ProblemTypeName, TargetSpec, problem_types_with
+
+# Upper bound of numbers of samples.
+_MANY = 10**12
 
 
 class DataRecipe(StrictModel):
@@ -46,13 +49,13 @@ class DataRecipe(StrictModel):
 
     reader: str = "table"
     dir: str | None = None
-    fold: int | None = Field(default=None, ge=1)
-    limit: int | None = Field(default=None, ge=1)
-    train_limit: int | None = Field(default=None, ge=1)
-    labelled_limit: int | None = Field(default=None, ge=1)
+    fold: int | None = Field(default=None, ge=1, le=1_000_000)
+    limit: int | None = Field(default=None, ge=1, le=_MANY)
+    train_limit: int | None = Field(default=None, ge=1, le=_MANY)
+    labelled_limit: int | None = Field(default=None, ge=1, le=_MANY)
     unlabelled: list[str] = Field(default_factory=list)
-    max_images: int = Field(default=MAX_IMAGES, ge=1)
-    options: dict[str, Any] = Field(default_factory=dict)
+    max_images: int = Field(default=MAX_IMAGES, ge=1, le=10_000)
+    options: Options = Field(default_factory=dict)
     problem_type: ProblemTypeName = SINGLE_LABEL
     targets: dict[str, TargetSpec] = Field(default_factory=dict)
 
@@ -89,8 +92,8 @@ class _EncoderFields:
 class ModelRecipe(StrictModel, ModelFields, _EncoderFields):
     """Model section of a recipe: encoders, lengths, and the fields of :class:`clfa.fields.model.ModelFields`."""
 
-    baseline_options: dict[str, Any] = Field(default_factory=dict)
-    readout_options: dict[str, Any] = Field(default_factory=dict)
+    baseline_options: Options = Field(default_factory=dict)
+    readout_options: Options = Field(default_factory=dict)
 
     @model_validator(mode="after")
     def _possible(self) -> ModelRecipe:
@@ -125,7 +128,7 @@ class GuideRecipe(BaseModel):
     ``fitted``; ``classifier`` and ``prompt`` of ``conse``).
     """
 
-    model_config = ConfigDict(extra="allow")
+    model_config = ConfigDict(extra="allow", allow_inf_nan=False)
 
     name: str = "clip"
     where: str | None = None
@@ -140,6 +143,11 @@ class GuideRecipe(BaseModel):
         return [value] if isinstance(value, str) else value
 
     @model_validator(mode="after")
+    def _finite_options(self) -> GuideRecipe:
+        finite_values(self.model_extra)
+        return self
+
+    @model_validator(mode="after")
     def _some_pairs(self) -> GuideRecipe:
         if not (self.own_pairs or self.pairs):
             raise ValueError("own_pairs=false leaves no pairs to fit a guide on; name tables of others in pairs")
@@ -152,10 +160,10 @@ class GuideRecipe(BaseModel):
 
 
 class _Amounts:
-    epochs: float = Field(default=30, gt=0)
-    batch_size: int = Field(default=8, ge=1)
-    eval_batch_size: int = Field(default=64, ge=1)
-    gradient_accumulation_steps: int = Field(default=1, ge=1)
+    epochs: float = Field(default=30, gt=0, le=1_000_000)
+    batch_size: int = Field(default=8, ge=1, le=1_000_000)
+    eval_batch_size: int = Field(default=64, ge=1, le=1_000_000)
+    gradient_accumulation_steps: int = Field(default=1, ge=1, le=1_000_000)
 
 
 class _Schedule:
@@ -187,7 +195,7 @@ class TrainingRecipe(StrictModel, TrainingFields, _Schedule, OptimizerFields, _A
     """
 
     precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
-    num_workers: int = Field(default=0, ge=0)
+    num_workers: int = Field(default=0, ge=0, le=1024)
     cache_features: bool = True
     save_alignment: bool = False
     class_weights: str | dict[str, Any] = "none"

@@ -2,10 +2,30 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict
+import math
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BaseModel, ConfigDict
+
+
+def finite_values(value: Any) -> Any:
+    """Return a value of any type; a validator of options whose types are not known here.
+
+    Raises:
+        ValueError: If it is or contains a number that is not finite; the message has the number and its key.
+    """
+    for key, part in value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ():
+        if isinstance(part, float) and not math.isfinite(part):
+            raise ValueError(f"{key} is {part}; it must be a finite number")
+        finite_values(part)
+    return value
+
+
+# Options for a class that checks them itself.
+Options = Annotated[dict[str, Any], AfterValidator(finite_values)]
 
 
 class StrictModel(BaseModel):
-    """A section of a configuration that refuses unknown keys."""
+    """A section of a configuration that refuses unknown keys and numbers that are not finite."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)

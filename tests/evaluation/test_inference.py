@@ -9,6 +9,7 @@ import torch
 from datasets import Dataset
 
 from clfa.data.assemble import image_at, to_dataset
+from clfa.errors import ModelError
 from clfa.evaluation.inference import by_length, infer
 from clfa.modeling import CLFAForClassification
 from clfa.processing.dataset import EncodedDataset
@@ -92,3 +93,20 @@ def test_by_length() -> None:
     # Equal ones stay in their order.
     assert by_length(Lengths([5, 2, 9, 2])) == [1, 3, 0, 2]
     assert by_length(range(3)) == [0, 1, 2]
+
+
+def test_outputs_that_are_not_finite_are_an_error_with_the_samples(
+    tiny_bert_dir: Path, tiny_vit_dir: Path, tmp_path: Path
+) -> None:
+    model = CLFAForClassification.from_encoders(tiny_bert_dir, tiny_vit_dir, ["a", "b", "c"], **SHAPE)
+    dataset = EncodedDataset(split_of(tmp_path, 6), CLFAProcessor.from_encoders(tiny_bert_dir, tiny_vit_dir))
+    forward = model.forward
+
+    def broken(**inputs: Any) -> Any:
+        output = forward(**inputs)
+        output.logits[1] = float("nan")
+        return output
+
+    model.forward = broken
+    with pytest.raises(ModelError, match=r"outputs for 2 samples are not finite numbers, 'p\d', 'p\d' first"):
+        infer(model, dataset, batch_size=3)

@@ -19,7 +19,7 @@ LEFT_OUT_PARTS = ("runtime", "per_second", "seconds")
 # Checkpoints hold what the model and the history hold, and TensorBoard's logs have times in them.
 LEFT_OUT_FOLDERS = {"checkpoints", "images"}
 # The first names times of change, the last two durations.
-LEFT_OUT_FILES = {"decodable-images.json", "golden.json", "results.csv", "results.parquet"}
+LEFT_OUT_FILES = {"decoded-images.json", "golden.json", "results.csv", "results.parquet"}
 # Written by tokenizers and large; nobody wants to see its leaves.
 AS_BYTES = {"tokenizer.json", "vocab.json"}
 

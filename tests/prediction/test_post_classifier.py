@@ -246,3 +246,26 @@ def test_terms_are_part_of_the_fingerprint(tiny_run: Path) -> None:
         found.append(known.fingerprint)
     assert found[0] == found[3]
     assert len(set(found)) == 3
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_an_output_that_is_not_finite_is_no_prediction(
+    tiny_run: Path, posts: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, value: float
+) -> None:
+    predictor = PostClassifier.load(tiny_run)
+    given = [Post(row["text"], str(tmp_path / row["image"])) for row in posts]
+    expected = predictor(given)
+    runtime = predictor.runtime
+
+    def broken(inputs: Any) -> RuntimeOutput:
+        output = runtime(inputs)
+        output.logits[0, 1] = value
+        return output
+
+    monkeypatch.setattr(type(runtime), "__call__", type(runtime).__call__)
+    predictor.runtime = type("Broken", (), {"__call__": lambda self, inputs: broken(inputs), "busy": runtime.busy})()
+    found = predictor(given)
+    failed = [prediction for prediction in found if prediction.error]
+    assert [(one.label, one.error) for one in failed] == [(None, "the model's output is not a finite number")]
+    others = [(a, b) for a, b in zip(found, expected, strict=True) if not a.error]
+    assert all(a.probabilities == b.probabilities for a, b in others)

@@ -80,3 +80,9 @@ def test_vectors_of_targets_are_stacked_as_numbers() -> None:
     assert labels.dtype == torch.float32
     np.testing.assert_array_equal(labels.numpy(), np.stack(rows))
     assert CLFACollator()([{"labels": 1}, {"labels": 0}])["labels"].dtype == torch.int64
+
+
+def test_positions_of_samples_are_kept_on_request_only() -> None:
+    samples = [{"input_ids": [1], "sample_index": 7}, {"input_ids": [2], "sample_index": 3}]
+    assert "sample_index" not in CLFACollator()(samples)
+    assert CLFACollator(keep_index=True)(samples)["sample_index"].tolist() == [7, 3]

@@ -67,7 +67,7 @@ def test_ids_pixels_and_labels(split: Dataset, processor: CLFAProcessor) -> None
     dataset = EncodedDataset(split, processor)
     assert len(dataset) == 3
     sample = dataset[0]
-    assert set(sample) == {"input_ids", "pixel_values", "labels"}
+    assert set(sample) == {"input_ids", "pixel_values", "labels", "sample_index"}
     assert sample["input_ids"] == processor.token_ids(TEXTS[:1])[0]
     assert sample["labels"] == 1
     expected = processor(images=[{"bytes": png("red"), "path": None}])["pixel_values"][0]
@@ -90,7 +90,7 @@ def test_one_modality(split: Dataset, processor: CLFAProcessor, modality: str) -
     part = (None, processor.tokenizer) if modality == "text" else (processor.image_processor, None)
     dataset = EncodedDataset(split, CLFAProcessor(*part), use_knowledge=True)
     names = {"input_ids", "knowledge_input_ids"} if modality == "text" else {"pixel_values"}
-    assert set(dataset[0]) == names | {"labels"}
+    assert set(dataset[0]) == names | {"labels", "sample_index"}
     assert dataset.lengths() == ([len(ids) for ids in processor.token_ids(TEXTS)] if modality == "text" else None)
 
 
@@ -124,7 +124,7 @@ def stores(split: Dataset, directory: Path) -> dict[str, Any]:
 def test_features_stand_in_for_ids_and_pixels(split: Dataset, processor: CLFAProcessor, tmp_path: Path) -> None:
     dataset = EncodedDataset(split, processor, **stores(split, tmp_path))
     sample = dataset[1]
-    assert set(sample) == {"text_features", "image_features", "labels"}
+    assert set(sample) == {"text_features", "image_features", "labels", "sample_index"}
     np.testing.assert_array_equal(sample["text_features"], np.ones((2, 4)))
     np.testing.assert_array_equal(sample["image_features"], np.ones((7, 5)))
     assert dataset.lengths() == [1, 2, 3]
@@ -247,7 +247,7 @@ def test_terms_of_the_texts(split: Dataset, processor: CLFAProcessor, tmp_path: 
     plain = EncodedDataset(lacking, knowing)
     cached = EncodedDataset(lacking, knowing, text_features=store, text_keys=keys)
     for samples, tokens in ((plain, "input_ids"), (cached, "text_features")):
-        assert set(samples[0]) == {tokens, "terms", "labels"}
+        assert set(samples[0]) == {tokens, "terms", "labels", "sample_index"}
         batch = next(iter(DataLoader(samples, batch_size=3, collate_fn=CLFACollator())))
         expected = knowing(text=texts)
         for name in ("term_ids", "term_weights"):

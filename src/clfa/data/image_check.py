@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from clfa.data.images import ImageSource, MissingImageError, load_image
+from clfa.data.images import ImageSource, MissingImageError, load_image, read_image_bytes
 from clfa.errors import ImageError
 from clfa.files import write_json
 from clfa.tables.paths import is_address
@@ -26,8 +26,8 @@ class ImageChecker:
 
     Args:
         threads: Number of threads; by default one per processor, at most 8.
-        cache: JSON file with the result by local path, size and modification time, so that the next run checks only
-            new and changed files. Written by :meth:`save`.
+        cache: JSON file with the results of decoding by local path, size and modification time, so that the next run
+            checks only new and changed files. Failures to read a file are not kept. Written by :meth:`save`.
     """
 
     def __init__(self, threads: int | None = None, cache: str | os.PathLike[str] | None = None) -> None:
@@ -38,7 +38,7 @@ class ImageChecker:
         if self._cache_path is not None and self._cache_path.is_file():
             try:
                 self._known = dict(json.loads(self._cache_path.read_text(encoding="utf-8")))
-            except ValueError:
+            except (OSError, ValueError, TypeError):
                 self._known = {}  # Ignore an unreadable cache; it is written again.
 
     def check(self, images: Iterable[ImageSource | None]) -> Iterator[tuple[str, str] | None]:
@@ -61,25 +61,35 @@ class ImageChecker:
         stamp = _stamp(image) if self._cache_path is not None else None
         if stamp is not None:
             known = self._known.get(stamp[0])
-            if known is not None and known[:2] == list(stamp[1:]):
+            if isinstance(known, list) and len(known) == 4 and known[:2] == list(stamp[1:]):
                 return (known[2], known[3]) if known[2] else None
-        problem = _problem(image)
-        if stamp is not None:
+        problem, lasting = _problem(image)
+        if stamp is not None and lasting:
             self._known[stamp[0]] = [*stamp[1:], *(problem or ("", ""))]
             self._learnt = True
         return problem
 
 
-def _problem(image: ImageSource | None) -> tuple[str, str] | None:
+def _problem(image: ImageSource | None) -> tuple[tuple[str, str] | None, bool]:
+    """Return the problem of an image, and whether it is one of its content, so that it lasts.
+
+    A failure to read the file (permissions, a network disk, too many open files) or a lack of memory may pass.
+    """
     if image is None:
-        return MISSING, "the sample has no image"
+        return (MISSING, "the sample has no image"), False
     try:
-        load_image(image)
+        content = read_image_bytes(image) if isinstance(image, Mapping) and image.get("bytes") is None else None
     except MissingImageError as error:
-        return MISSING, str(error)
+        return (MISSING, str(error)), False
     except ImageError as error:
-        return UNREADABLE, str(error)
-    return None
+        return (UNREADABLE, str(error)), False
+    try:
+        load_image(image if content is None else {**image, "bytes": content})  # type: ignore[dict-item]
+    except MissingImageError as error:
+        return (MISSING, str(error)), False
+    except ImageError as error:
+        return (UNREADABLE, str(error)), not isinstance(error.__cause__, MemoryError)
+    return None, True
 
 
 def _stamp(image: ImageSource | None) -> tuple[str, int, int] | None:

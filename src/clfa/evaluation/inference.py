@@ -10,6 +10,7 @@ import torch
 from torch.utils.data import DataLoader
 
 from clfa.cpu import busy
+from clfa.errors import ModelError
 from clfa.processing.collator import CLFACollator
 from clfa.processing.dataset import EncodedDataset
 from clfa.progress import track
@@ -44,6 +45,8 @@ def by_length(dataset: Any) -> list[int]:
     return [int(position) for position in np.argsort(lengths, kind="stable")]
 
 
+# Samples in a message.
+_NAMED = 3
 # Model inputs of each modality.
 _INPUTS = {
     "text": ("input_ids", "attention_mask", "token_type_ids", "text_features", "text_bias", "term_ids", "term_weights"),
@@ -72,6 +75,9 @@ def infer(
         description: Text of the progress bar.
         without: Omit ``text``, ``image`` or ``knowledge``, to measure its contribution; text and image can be omitted
             only for models that allow missing modalities.
+
+    Raises:
+        ModelError: If an output is not finite; the message names the samples.
     """
     model.eval()
     withheld = _INPUTS[without] if without is not None else ()
@@ -103,4 +109,11 @@ def infer(
     if joined["logits"] is None or joined["pooler_output"] is None:
         empty = np.empty((0, model.config.num_labels), np.float32)
         return Inference(empty, None, None, np.empty((0, model.config.hidden_size), np.float32))
+    wrong = np.flatnonzero(~np.isfinite(joined["logits"]).all(axis=1))
+    if len(wrong):
+        ids = [str(dataset.split[int(row)]["id"]) for row in wrong[:_NAMED]]
+        raise ModelError(
+            f"the model's outputs for {len(wrong):,} samples are not finite numbers, {', '.join(map(repr, ids))} "
+            "first; look at these samples, or use another precision."
+        )
     return Inference(joined["logits"], joined["text_embeds"], joined["image_embeds"], joined["pooler_output"])

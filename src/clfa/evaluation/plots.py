@@ -36,7 +36,7 @@ def plot_learning_curves(history: list[dict[str, float]], path: Path, title: str
         curves[right] = {"eval_score": "score"}
     for axes, names in curves.items():
         for name, label in names.items():
-            points = [(log["epoch"], log[name]) for log in history if name in log]
+            points = [(log["epoch"], log[name]) for log in history if log.get(name) is not None]
             if points:
                 axes.plot(*zip(*points, strict=True), marker="o", markersize=3, label=label)
         if best_epoch is not None:

@@ -7,6 +7,9 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 Share = Annotated[float, Field(ge=0, lt=1)]
+# Upper bounds are far above useful values; they exclude typing errors that end in divergence or a lack of memory.
+Width = Annotated[int, Field(ge=1, le=65_536)]
+Weight = Annotated[float, Field(ge=0, le=1e4)]
 
 
 @dataclass(init=False, repr=False, eq=False, kw_only=True)
@@ -57,18 +60,18 @@ class ModelFields:
         freeze_vision_encoder: The same for the vision encoder.
     """
 
-    hidden_size: Annotated[int, Field(ge=1)] = 512
-    projection_hidden_size: Annotated[int, Field(ge=1)] = 1536
+    hidden_size: Width = 512
+    projection_hidden_size: Width = 1536
     text_feature_dropout: Share = 0.0
     image_feature_dropout: Share = 0.0
     projection_layer_norm: bool = False
-    image_grid_size: Annotated[int | None, Field(ge=1)] = None
+    image_grid_size: Annotated[int | None, Field(ge=1, le=1024)] = None
     fusion: str = "cross_attention"
     baseline: str | None = None
     baseline_options: dict[str, Any] | None = None
-    num_fusion_layers: Annotated[int, Field(ge=0)] = 3
-    num_attention_heads: Annotated[int, Field(ge=1)] = 8
-    intermediate_size: Annotated[int, Field(ge=1)] = 2048
+    num_fusion_layers: Annotated[int, Field(ge=0, le=1024)] = 3
+    num_attention_heads: Annotated[int, Field(ge=1, le=1024)] = 8
+    intermediate_size: Width = 2048
     hidden_dropout_prob: Share = 0.1
     attention_probs_dropout_prob: Share = 0.1
     classifier_dropout: Share = 0.1
@@ -78,13 +81,13 @@ class ModelFields:
     use_knowledge: bool = False
     allow_missing_modalities: bool = False
     modality_dropout: Share = 0.0
-    alpha: Annotated[float, Field(ge=0)] = 1.0
-    students_weight: Annotated[float, Field(ge=0)] = 1.0
-    beta: Annotated[float, Field(ge=0)] = 1.0
+    alpha: Weight = 1.0
+    students_weight: Weight = 1.0
+    beta: Weight = 1.0
     alignment: str = "guided"
     negatives: Literal["batch", "bank"] = "batch"
-    temperature: Annotated[float, Field(gt=0)] = 0.1
+    temperature: Annotated[float, Field(ge=1e-4, le=1e4)] = 0.1
     label_smoothing: Share = 0.0
-    focal_gamma: Annotated[float, Field(ge=0)] = 0.0
+    focal_gamma: Annotated[float, Field(ge=0, le=100)] = 0.0
     freeze_text_encoder: bool | int = False
     freeze_vision_encoder: bool | int = False

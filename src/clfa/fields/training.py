@@ -18,11 +18,11 @@ class OptimizerFields:
         weight_decay: Weight decay; not applied to bias and LayerNorm parameters.
     """
 
-    learning_rate: Annotated[float, Field(gt=0)] = 1e-5
-    encoder_learning_rate: Annotated[float | None, Field(gt=0)] = field(
+    learning_rate: Annotated[float, Field(gt=0, le=10)] = 1e-5
+    encoder_learning_rate: Annotated[float | None, Field(gt=0, le=10)] = field(
         default=None, metadata={"help": "Learning rate of the encoders."}
     )
-    weight_decay: Annotated[float, Field(ge=0)] = 0.01
+    weight_decay: Annotated[float, Field(ge=0, le=100)] = 0.01
 
 
 @dataclass(init=False, repr=False, eq=False)
@@ -42,10 +42,10 @@ class TrainingFields:
             samples (0.5: as many; 0.75: three times as many; 0: none) and take part in the alignment loss only.
     """
 
-    max_grad_norm: Annotated[float, Field(gt=0)] = 1.0
+    max_grad_norm: Annotated[float, Field(gt=0, le=1e9)] = 1.0
     alpha_schedule: str = field(default="constant", metadata={"help": "constant or linear_decay."})
     group_by_length: bool = field(default=False, metadata={"help": "Batches of texts of like length."})
-    early_stopping_patience: Annotated[int, Field(ge=0)] = field(
+    early_stopping_patience: Annotated[int, Field(ge=0, le=1_000_000)] = field(
         default=0, metadata={"help": "Evaluations without progress; 0: never stop."}
     )
     ema_decay: Annotated[float, Field(ge=0, lt=1)] = field(

@@ -8,11 +8,15 @@ from typing import Annotated, Literal
 
 import numpy as np
 import torch
-from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt
+from pydantic import Field
 from torch import nn
 from torch.nn import functional as F
 
+from clfa.errors import TrainingError
 from clfa.modeling.alignment.contrastive import GuidedContrastiveLoss
+
+# Dimensions and numbers of components.
+Count = Annotated[int, Field(ge=1, le=65_536)]
 
 
 @dataclass(frozen=True)
@@ -36,19 +40,19 @@ class FittedSettings:
         temperature: Temperature of the contrastive loss.
     """
 
-    dim: PositiveInt = 128
+    dim: Count = 128
     map: Literal["linear", "mlp"] = "linear"
-    hidden_size: PositiveInt = 512
-    text_components: PositiveInt = 128
-    image_components: PositiveInt = 128
+    hidden_size: Count = 512
+    text_components: Count = 128
+    image_components: Count = 128
     conse: bool = True
-    conse_components: PositiveInt = 64
+    conse_components: Count = 64
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.5
-    epochs: PositiveInt = 40
-    batch_size: Annotated[int, Field(ge=2)] = 256
-    learning_rate: PositiveFloat = 1e-3
-    weight_decay: NonNegativeFloat = 1e-2
-    temperature: PositiveFloat = 0.1
+    epochs: Annotated[int, Field(ge=1, le=1_000_000)] = 40
+    batch_size: Annotated[int, Field(ge=2, le=1_000_000)] = 256
+    learning_rate: Annotated[float, Field(gt=0, le=10)] = 1e-3
+    weight_decay: Annotated[float, Field(ge=0, le=100)] = 1e-2
+    temperature: Annotated[float, Field(ge=1e-4, le=1e4)] = 0.1
 
 
 @dataclass(frozen=True)
@@ -115,16 +119,27 @@ def fit_maps(
         return z * (torch.rand(z.shape, generator=generator) < keep) / keep
 
     size = min(settings.batch_size, len(x))
-    for _ in range(settings.epochs):
+    for epoch in range(settings.epochs):
         order = torch.randperm(len(x), generator=generator)
         for start in range(0, len(x) - size + 1, size):
             batch = order[start : start + size]
             student, teacher = maps[0](dropped(x[batch]), dropped), maps[1](dropped(y[batch]), dropped)
             # The loss detaches its second argument; calling it both ways trains both maps.
             loss = loss_function(student, teacher) + loss_function(teacher, student)
+            if not torch.isfinite(loss):
+                raise TrainingError(
+                    f"the fit of the guide stopped in epoch {epoch + 1}, at pair {start:,}: the loss is {loss.item()}. "
+                    f"Lower guide.learning_rate ({settings.learning_rate:g}), or raise guide.temperature "
+                    f"({settings.temperature:g})."
+                )
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
+    if not all(torch.isfinite(parameter).all() for parameter in parameters):
+        raise TrainingError(
+            f"the fit of the guide diverged: its weights are not finite. Lower guide.learning_rate "
+            f"({settings.learning_rate:g})."
+        )
     return maps[0].fitted(), maps[1].fitted()
 
 

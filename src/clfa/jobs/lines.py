@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from clfa.files import json_text
 from clfa.jobs.record import Result
 
 
@@ -25,12 +26,12 @@ def failure_line(result: Result) -> str:
 
 def json_line(record: dict[str, Any]) -> str:
     """Return a record as a JSON line that can be encoded in UTF-8."""
-    line = json.dumps(record, ensure_ascii=False, default=str)
+    line = json_text(record, default=str)
     try:
         line.encode()
     except UnicodeEncodeError:
         # A lone surrogate in an id can be written as a JSON escape, but not in UTF-8.
-        line = json.dumps(record, default=str)
+        line = json_text(record, default=str, ensure_ascii=True)
     return line + "\n"
 
 

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 from pydantic import Field
 
 from clfa.strict_model import StrictModel
+
+GraphWeight = Annotated[float, Field(ge=-1e4, le=1e4)]
 
 
 class KnowledgeRecipe(StrictModel):
@@ -28,9 +32,9 @@ class KnowledgeRecipe(StrictModel):
     lexicon: str = "vader"
     lexicon_path: str | None = None
     wordnet_path: str | None = None
-    gamma: float = 0.0
-    lambda1: float = 0.0
-    lambda2: float = 0.0
+    gamma: GraphWeight = 0.0
+    lambda1: GraphWeight = 0.0
+    lambda2: GraphWeight = 0.0
 
     @property
     def has_graphs(self) -> bool:

@@ -15,6 +15,7 @@ from clfa.cpu import speed_up
 from clfa.errors import ModelError
 from clfa.modeling.configuration import CLFAConfig
 from clfa.modeling.encoders import load_encoder
+from clfa.pretrained import check_finite
 
 
 def _encoder_config(encoder: PreTrainedModel) -> dict[str, Any]:
@@ -29,6 +30,8 @@ class CLFAPreTrainedModel(PreTrainedModel):
     base_model_prefix = "clfa"
     main_input_name = "input_ids"
     _supports_sdpa = True
+    # See :meth:`from_pretrained`.
+    checks_weights = True
     # The keyword arguments of the forward pass are further streams, not the Trainer's loss arguments.
     accepts_loss_kwargs = False
 
@@ -48,9 +51,13 @@ class CLFAPreTrainedModel(PreTrainedModel):
         """Load a model as in Transformers, freeze its encoders as set in the configuration, and speed it up on CPUs.
 
         See :func:`clfa.cpu.speed_up`.
+
+        Raises:
+            ModelError: If a weight is not a finite number.
         """
         loaded = super().from_pretrained(*args, **kwargs)
         model: Any = loaded[0] if isinstance(loaded, tuple) else loaded
+        check_finite(model, args[0] if args else kwargs.get("pretrained_model_name_or_path", ""))
         # Loading replaces the parameters that were frozen when the model was built.
         model.base_model.freeze_encoders()
         speed_up(model)

@@ -50,6 +50,8 @@ WINDOW_BATCHES = 8
 READ_AHEAD = 2
 # Number of threads that decode images.
 READER_THREADS = min(4, os.cpu_count() or 1)
+# Reason of a post without a prediction.
+NOT_FINITE = "the model's output is not a finite number"
 
 
 @dataclass
@@ -288,8 +290,13 @@ class PostClassifier:
                 inputs.update(self.processor.image_inputs([found.pixels for _, found in kept]))
             output = self.runtime(inputs)
             agreements = [None] * len(kept) if output.agreement is None else output.agreement.tolist()
-            rows = zip(kept, self._interpret(output.logits), output.embeddings, agreements, strict=True)
-            for (position, _), found, embedding, agreement in rows:
+            finite = np.isfinite(output.logits).all(axis=1)
+            interpreted = self._interpret(np.where(finite[:, None], output.logits, 0))
+            rows = zip(kept, interpreted, output.embeddings, agreements, strict=True)
+            for number, ((position, _), found, embedding, agreement) in enumerate(rows):
+                if not finite[number]:
+                    results[position] = Prediction(None, {}, error=NOT_FINITE, reason=NOT_FINITE)
+                    continue
                 known = None if agreement is None or isnan(agreement) else agreement
                 results[position] = replace(found, embedding=embedding, agreement=known)
         return [result for result in results if result is not None]

@@ -16,6 +16,9 @@ from clfa.processing.terms import pad_terms
 # Attention biases, and the mask of the tokens attended to. Biases are padded last, when the padded lengths are known.
 _BIASES = {"text_bias": "attention_mask", "knowledge_bias": "knowledge_attention_mask"}
 
+# Key of a sample's position in its data set.
+INDEX = "sample_index"
+
 
 @dataclass
 class CLFACollator:
@@ -23,6 +26,8 @@ class CLFACollator:
 
     Args:
         pad_token_id: Padding token of the tokenizer.
+        keep_index: Whether batches have the positions of their samples in the data set as ``sample_index``, which the
+            Trainer needs for messages. Models do not take it.
 
     Example:
         >>> batch = CLFACollator()([{"input_ids": [1, 2, 3], "labels": 0}, {"input_ids": [4], "labels": 1}])
@@ -31,13 +36,14 @@ class CLFACollator:
     """
 
     pad_token_id: int = 0
+    keep_index: bool = False
 
     def __call__(self, samples: Sequence[dict[str, Any]]) -> dict[str, torch.Tensor]:
         """Return the tensors of B samples, by argument name of :meth:`clfa.modeling.CLFAModel.forward`."""
         batch: dict[str, torch.Tensor] = {}
         for name in samples[0]:
             values = [sample[name] for sample in samples]
-            if name in _BIASES:
+            if name in _BIASES or (name == INDEX and not self.keep_index):
                 continue
             if name == "input_ids":
                 batch["input_ids"], batch["attention_mask"] = self._pad_ids(values)
@@ -64,7 +70,7 @@ class CLFACollator:
                     batch[name] = _stack([blank if value is None else value for value in values])
                 if len(present) < len(values):
                     batch["image_present"] = torch.tensor([value is not None for value in values])
-            elif name in ("labels", "guide_index", "student_rows", "contents"):
+            elif name in ("labels", "guide_index", "student_rows", "contents", INDEX):
                 batch[name] = torch.from_numpy(np.asarray(values))
             else:
                 batch[name] = _stack(values)

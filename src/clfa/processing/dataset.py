@@ -10,6 +10,7 @@ import torch
 
 from clfa.data.images import load_image, pictures_key
 from clfa.processing.biases import WordPairBiases
+from clfa.processing.collator import INDEX
 from clfa.processing.processor import CLFAProcessor
 from clfa.processing.terms import TermRow
 from clfa.store import ABSENT_KEY, FeatureStore, key_numbers, single_keys, text_key
@@ -141,6 +142,7 @@ class EncodedDataset(torch.utils.data.Dataset[dict[str, Any]]):
             sample["student_rows"] = self.student_rows[index]
             sample["contents"] = self.contents[index]
         sample["labels"] = self.labels[index]
+        sample[INDEX] = index
         return sample
 
     def __getitems__(self, indices: list[int]) -> list[dict[str, Any]]:

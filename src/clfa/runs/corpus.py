@@ -75,7 +75,7 @@ def load_corpus(
         check_images=reads_images,
         allow_missing=recipe.model.allow_missing_modalities and reads_images and recipe.model.text_encoder is not None,
         strict=strict,
-        cache=cache_dir() / "decodable-images.json",
+        cache=cache_dir() / "decoded-images.json",
         max_images=data.max_images,
     )
     if data.limit is not None:

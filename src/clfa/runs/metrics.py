@@ -50,5 +50,5 @@ def run_metrics(
 def best_epoch(trainer: CLFATrainer) -> float | None:
     """Return the first epoch with the best validation score; ``None`` without an evaluation."""
     name = f"eval_{trainer.args.metric_for_best_model}"
-    scores = [(log[name], -log["epoch"]) for log in trainer.state.log_history if name in log]
+    scores = [(log[name], -log["epoch"]) for log in trainer.state.log_history if log.get(name) is not None]
     return -max(scores)[1] if scores else None

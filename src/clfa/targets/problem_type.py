@@ -198,8 +198,10 @@ class ProblemType(ABC):
         if unknown:
             raise RecipeError(f"{where}: there is no class {unknown[0]!r}; classes: {', '.join(names)}.")
         for name, weight in wanted.items():
-            if isinstance(weight, bool) or not isinstance(weight, int | float) or not 0 < weight < float("inf"):
-                raise RecipeError(f"{where}: the weight of {name!r} is {weight!r}; it must be a number above 0.")
+            if isinstance(weight, bool) or not isinstance(weight, int | float) or not 0 < weight <= 1e6:
+                raise RecipeError(
+                    f"{where}: the weight of {name!r} is {weight!r}; it must be a number above 0, at most 1e6."
+                )
         return tuple(float(wanted.get(name, 1.0)) for name in names)
 
     def balanced_weights(self, values: np.ndarray) -> tuple[float, ...]:

@@ -43,13 +43,13 @@ class TargetSpec(BaseModel):
             default the label is missing, and the post is used to train the other targets only.
     """
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
 
     column: str | None = None
     columns: dict[str, str] | None = None
     problem_type: ProblemTypeName = SINGLE_LABEL
     label_names: list[str] | None = None
-    weight: float = Field(default=1.0, gt=0)
+    weight: float = Field(default=1.0, gt=0, le=1e4)
     delimiter: str = Field(default="|", min_length=1)
     empty_is_none: bool = False
 

@@ -47,10 +47,11 @@ class CLFATrainingArguments(OptimizerFields, TrainingFields, TrainingArguments):
             raise ValueError(
                 f"alpha_schedule is {self.alpha_schedule!r}; choose one of {', '.join(ALPHA_SCHEDULES.names())}."
             )
+        # Transformers does not check the ranges of its own fields.
+        check_fields(self, OptimizerFields)
+        # With max_grad_norm 0, it does not clip.
         inherited = {field.name for field in fields(TrainingArguments)}
-        for source in (OptimizerFields, TrainingFields):
-            # Transformers checks its own fields.
-            check_fields(self, source, tuple({field.name for field in fields(source)} - inherited))
+        check_fields(self, TrainingFields, tuple({field.name for field in fields(TrainingFields)} - inherited))
         if self.unlabelled_share and self.dataloader_drop_last:
             raise ValueError("unlabelled_share does not support dataloader_drop_last: few labels must all be used.")
         if self.ema_decay and not self.load_best_model_at_end:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import os
 from collections import defaultdict
 from contextlib import AbstractContextManager, nullcontext
@@ -21,19 +22,20 @@ from transformers.trainer_callback import PrinterCallback, ProgressCallback
 from transformers.trainer_utils import seed_worker
 
 from clfa.cpu import busy, clip_gradients, speed_up
-from clfa.errors import DataError, ModelError, RecipeError
+from clfa.errors import DataError, ModelError, RecipeError, TrainingError
 from clfa.evaluation.inference import by_length
 from clfa.modeling.alignment import GuideBank
 from clfa.modeling.encoders import is_frozen
 from clfa.modeling.outputs import CLFAClassifierOutput
 from clfa.pretrained import pretrained_model
-from clfa.processing.collator import CLFACollator
+from clfa.processing.collator import INDEX, CLFACollator
 from clfa.store import key_numbers
 from clfa.targets.default_label import logged_losses, logged_metrics
 from clfa.targets.target import Target
 from clfa.training.alpha_schedules import ALPHA_SCHEDULES
 from clfa.training.arguments import CLFATrainingArguments
 from clfa.training.averaging import WeightAverage
+from clfa.training.divergence import diverged, first_not_finite, not_finite, sample_names
 from clfa.training.length_groups import LengthGroupedSampler
 from clfa.training.mixed_batches import MixedBatches
 from clfa.training.process_batches import ProcessBatches
@@ -77,6 +79,8 @@ class CLFATrainer(Trainer):
             # The Trainer reads a processor's tokenizer; an image-only model has none.
             kwargs["processing_class"] = processor.image_processor
         kwargs.setdefault("data_collator", CLFACollator(getattr(tokenizer, "pad_token_id", None) or 0))
+        if isinstance(kwargs["data_collator"], CLFACollator):
+            kwargs["data_collator"] = dataclasses.replace(kwargs["data_collator"], keep_index=True)
         configuration: Any = model.config
         self._targets: list[Target] = configuration.target_list
         kwargs.setdefault("compute_metrics", partial(_metrics, self._targets))
@@ -92,6 +96,9 @@ class CLFATrainer(Trainer):
         self._in_checkpoint = False
         self._evaluating = False
         self._parts: dict[str, list[torch.Tensor]] = defaultdict(list)
+        # Positions in the training set and outputs of the last batch, for messages.
+        self._last_index: torch.Tensor | None = None
+        self._last_logits: torch.Tensor | None = None
         super().__init__(model, args, callbacks=[*callbacks, EvaluationLines()], **kwargs)
         if self.average is not None and self.is_fsdp_enabled:
             raise RecipeError("ema_decay does not support FSDP's sharded weights; set it to 0, or use DDP.")
@@ -104,10 +111,16 @@ class CLFATrainer(Trainer):
             self.add_callback(QuietProgress())
 
     def train(self, *args: Any, **kwargs: Any) -> Any:
-        """Train as :meth:`transformers.Trainer.train` does, but keep freed memory between steps on a CPU."""
+        """Train as :meth:`transformers.Trainer.train` does, but keep freed memory between steps on a CPU.
+
+        Raises:
+            TrainingError: If a loss, gradient or weight is not finite; the message has the step and the samples.
+        """
         try:
             with self._busy():
-                return super().train(*args, **kwargs)
+                result = super().train(*args, **kwargs)
+            self._check_weights()
+            return result
         finally:
             if self.optimizer is not None:
                 self._plain_optimizer.grad_scale = None
@@ -123,7 +136,34 @@ class CLFATrainer(Trainer):
             norm = clip_gradients(self._plain_optimizer, model.parameters(), self.args.max_grad_norm)
         if norm is None:
             norm = super()._clip_grad_norm(model)
+        # With fp16, gradients overflow now and then; the scaler skips these steps.
+        if norm is not None and not self.args.fp16 and not math.isfinite(norm):
+            raise self._diverged(f"the gradient is {float(norm)}")
         return norm
+
+    def training_step(self, *args: Any, **kwargs: Any) -> torch.Tensor:
+        """Train on a batch.
+
+        Raises:
+            TrainingError: If the loss is not finite.
+        """
+        loss: torch.Tensor = super().training_step(*args, **kwargs)
+        if not torch.isfinite(loss):
+            parts = {name: values[-1].item() for name, values in self._parts.items() if values}
+            raise self._diverged(f"the loss is {loss.item()}", parts)
+        return loss
+
+    def _diverged(self, what: str, parts: dict[str, float] | None = None) -> TrainingError:
+        samples = sample_names(self.train_dataset, self._last_index, not_finite(self._last_logits))
+        return diverged(what, self.state.global_step + 1, samples, self.args.learning_rate, parts)
+
+    def _check_weights(self) -> None:
+        name = first_not_finite(self.accelerator.unwrap_model(self.model))
+        if name is not None:
+            samples = sample_names(self.train_dataset, self._last_index)
+            raise diverged(
+                f"weights of {name} are not finite", self.state.global_step, samples, self.args.learning_rate
+            )
 
     def _busy(self, fixed: nn.Module | None = None) -> AbstractContextManager[None]:
         return busy(fixed) if self.args.device.type == "cpu" else nullcontext()
@@ -136,9 +176,12 @@ class CLFATrainer(Trainer):
         num_items_in_batch: torch.Tensor | int | None = None,
     ) -> Any:
         """Return the total loss of a batch, with the scheduled alpha; store its parts for the log."""
+        inputs = dict(inputs)
+        index = inputs.pop(INDEX, None)
         outputs = model(**inputs)
         loss = outputs.loss
         if model.training:
+            self._last_index, self._last_logits = index, outputs.logits.detach()
             module = self.accelerator.unwrap_model(model)
             alignment = {
                 name: outputs[f"loss_{name}_alignment"]
@@ -166,6 +209,9 @@ class CLFATrainer(Trainer):
                 logs[name] = torch.stack(values).mean().item()
             self._parts.clear()
         super().log(logs, start_time)
+        # Checkpoints contain the history as JSON, which has no NaN.
+        entry: dict[str, Any] = self.state.log_history[-1]
+        entry |= {name: None for name, value in entry.items() if isinstance(value, float) and not math.isfinite(value)}
 
     def _get_train_sampler(self, train_dataset: Any = None) -> Any:
         dataset: Any = self.train_dataset if train_dataset is None else train_dataset
@@ -234,6 +280,7 @@ class CLFATrainer(Trainer):
         ignore_keys: list[str] | None = None,
     ) -> Any:
         """Return loss, logits and labels of a batch; other outputs are not gathered from the processes."""
+        inputs = {name: value for name, value in inputs.items() if name != INDEX}
         return super().prediction_step(model, inputs, prediction_loss_only, [*(ignore_keys or []), *_NOT_EVALUATED])
 
     def evaluate(self, *args: Any, **kwargs: Any) -> dict[str, float]:
@@ -252,6 +299,7 @@ class CLFATrainer(Trainer):
         )
 
     def _save_checkpoint(self, model: nn.Module, trial: Any) -> None:
+        self._check_weights()
         # The model of a checkpoint is the evaluated one; the weights for resuming are in a separate file.
         with self._averaged():
             self._in_checkpoint = True
@@ -394,5 +442,9 @@ def _logits(prediction: EvalPrediction) -> np.ndarray:
 
 def _metrics(targets: list[Target], prediction: EvalPrediction) -> dict[str, float]:
     logits = _logits(prediction)
+    if not np.isfinite(logits).all():
+        raise TrainingError(
+            "the model's outputs for validation samples are not finite; lower the learning rate. No model was saved."
+        )
     labels = np.asarray(prediction.label_ids, dtype=np.float64).reshape(len(logits), -1)
     return logged_metrics(targets, labels, logits)
