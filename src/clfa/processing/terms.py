@@ -14,7 +14,7 @@ import torch
 
 from clfa.errors import DataError, ModelError
 from clfa.files import atomic_write
-from clfa.processing.tfidf import CHARACTERS, WORDS, tfidf_vectorizers
+from clfa.processing.tfidf import CHARACTERS, WORDS, character_terms, tfidf_vectorizers, word_terms
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_matrix
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 TERMS_FILE = "terms.json"
 # Increased when the texts' analysis or the file changes, so that a model never gets other terms than in its training.
 _FORMAT = 1
-_PARTS = ("words", "characters")
+_PARTS = {"words": word_terms, "characters": character_terms}
 # Far above any inverse document frequency, which is a logarithm.
 _LARGEST = 1e6
 
@@ -103,18 +103,17 @@ class Terms:
         Args:
             texts: Texts; ``None`` for a sample without text.
         """
-        matrix = self.matrix(texts)
-        inner = matrix.indptr[1:-1]
-        ids, weights = np.split(matrix.indices.astype(np.int64), inner), np.split(matrix.data, inner)
-        return list(zip(ids, weights, strict=True))[: len(texts)]
+        return [self._row(text or "") for text in texts]
 
     def matrix(self, texts: Sequence[str | None]) -> csr_matrix:
         """Return the weights of all terms in each text (N, terms), sparse, float32; see :meth:`__call__`."""
-        from scipy.sparse import csr_matrix, hstack
+        from scipy.sparse import csr_matrix
 
-        if not len(texts):
-            return csr_matrix((0, len(self)), dtype=np.float32)
-        return hstack([vectorizer.transform(_filled(texts)) for vectorizer in self._vectorizers], format="csr")
+        rows = self(texts)
+        ends = np.cumsum([0, *(len(ids) for ids, _ in rows)])
+        ids = np.concatenate([np.empty(0, np.int64), *(ids for ids, _ in rows)])
+        weights = np.concatenate([np.empty(0, np.float32), *(weights for _, weights in rows)])
+        return csr_matrix((weights, ids, ends), shape=(len(rows), len(self)))
 
     @cached_property
     def fingerprint(self) -> str:
@@ -132,8 +131,8 @@ class Terms:
         return f"Terms({words} words, {characters} character sequences, {self.fingerprint})"
 
     def __getstate__(self) -> dict[str, Any]:
-        # Made again where they are needed, for instance in a worker process.
-        return {name: value for name, value in self.__dict__.items() if name != "_vectorizers"}
+        # Made again where it is needed, for instance in a worker process.
+        return {name: value for name, value in self.__dict__.items() if name != "_places"}
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the terms as JSON; equal terms give equal files."""
@@ -166,14 +165,20 @@ class Terms:
             ) from error
 
     @cached_property
-    def _vectorizers(self) -> list[Any]:
-        found = []
-        for part, vectorizer in zip(_PARTS, tfidf_vectorizers(), strict=True):
-            if self.vocabulary[part]:
-                vectorizer.set_params(vocabulary=self.vocabulary[part])
-                vectorizer.idf_ = self.idf[part]
-                found.append(vectorizer)
-        return found
+    def _places(self) -> dict[str, dict[str, int]]:
+        return {part: {term: place for place, term in enumerate(terms)} for part, terms in self.vocabulary.items()}
+
+    def _row(self, text: str) -> TermRow:
+        """Return what scikit-learn computes, without its import, which takes longer than a prediction."""
+        ids, weights, first = [], [], 0
+        for part, terms_of in _PARTS.items():
+            known = [place for place in map(self._places[part].get, terms_of(text)) if place is not None]
+            places, frequencies = np.unique(np.array(known, np.int64), return_counts=True)
+            found = (1 + np.log(frequencies)) * self.idf[part][places]
+            ids.append(first + places)
+            weights.append((found / (np.linalg.norm(found) or 1)).astype(np.float32))
+            first += len(self.vocabulary[part])
+        return np.concatenate(ids), np.concatenate(weights)
 
     def _text(self) -> str:
         content: dict[str, Any] = {"format": _FORMAT}
