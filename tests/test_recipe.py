@@ -60,6 +60,7 @@ def test_paper_recipes_carry_the_papers_values(name: str) -> None:
         "allow_missing_modalities": False,
         "modality_dropout": 0.0,
         "alpha": 1.0,
+        "students_weight": 1.0,
         "beta": 1.0,
         "alignment": "guided",
         "negatives": "batch",
