@@ -18,6 +18,7 @@ from clfa.prediction.onnx_export import ExportReport, check_exportable, export_o
 from clfa.prediction.post import Post
 from clfa.prediction.post_classifier import PostClassifier
 from clfa.processing.processor import CLFAProcessor
+from clfa.processing.terms import Terms
 from posts import make_posts, read_jsonl, write_csv
 
 pytest.importorskip("onnx")
@@ -35,6 +36,17 @@ def save(directory: Path, text: Path | None, vision: Path | None, **config: Any)
     CLFAForClassification.from_encoders(text, vision, ["bad", "good"], **sizes).save_pretrained(directory)
     CLFAProcessor.from_encoders(text, vision).save_pretrained(directory)
     return directory
+
+
+class ReadsTerms(CLFAForClassification):
+    """A model that adds a weight of each term to the logits."""
+
+    table: torch.Tensor
+
+    def forward(self, term_ids: torch.Tensor, term_weights: torch.Tensor, **inputs: Any) -> Any:  # type: ignore[override]
+        output = super().forward(**inputs)
+        output.logits = output.logits + (self.table[term_ids] * term_weights.unsqueeze(-1)).sum(dim=1)
+        return output
 
 
 @pytest.fixture(scope="module")
@@ -111,6 +123,41 @@ def test_agreement_of_an_exported_model(fusion: str, tiny_bert_dir: Path, tiny_v
         assert (a.agreement is None) == (b.agreement is None) == (number == 2)
         assert b.agreement == (a.agreement and pytest.approx(a.agreement, abs=1e-4))
         assert a.agreement is None or -1 <= a.agreement <= 1
+
+
+@pytest.mark.parametrize("modality", ["text", "both"])
+def test_a_model_that_reads_terms(
+    modality: str, tiny_bert_dir: Path, tiny_vit_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = [Post(row["text"], str(tmp_path / row["image"])) for row in make_posts(tmp_path, 9)]
+    vision = tiny_vit_dir if modality == "both" else None
+    terms = Terms.fit([row.text for row in rows])
+    model = ReadsTerms.from_encoders(tiny_bert_dir, vision, ["bad", "good"], **SMALL, num_fusion_layers=1).eval()
+    model.register_buffer("table", torch.randn(len(terms), 2))
+    processor = CLFAProcessor.from_encoders(tiny_bert_dir, vision)
+    processor.terms = terms
+    plain = PostClassifier(model, processor)
+    with monkeypatch.context() as patch:
+        patch.setattr(PostClassifier, "load", lambda path: plain)
+        report = export_onnx("model", tmp_path / "exported")
+    pixels = ["pixel_values"] if modality == "both" else []
+    assert report.inputs == ["input_ids", "attention_mask", "term_ids", "term_weights", *pixels]
+    assert report.max_difference < 1e-4
+    exported = PostClassifier.load(tmp_path / "exported", engine="onnx")
+    assert exported.processor.terms == terms
+    # A text without a known term; one with many terms; no text.
+    rows += [Post("zzz", rows[0].image), Post(f"{rows[0].text} {rows[1].text}", rows[1].image), Post("", rows[2].image)]
+    found = plain(rows)
+    for size in (1, 4, 32):
+        exported.batch_size = size
+        for a, b in zip(found, exported(rows), strict=True):
+            assert b.probabilities == pytest.approx(a.probabilities, abs=1e-4)
+    assert [one.error for one in found[-3:]] == [None, None, "empty text"]
+    # Terms have an effect, also in the exported model.
+    inputs = dict(processor(text=[rows[0].text], images=None if vision is None else [rows[0].image]))
+    without = {**inputs, "term_weights": torch.zeros_like(inputs["term_weights"])}
+    for runtime in (plain.runtime, exported.runtime):
+        assert abs(runtime(inputs).logits - runtime(without).logits).max() > 0.01
 
 
 def test_the_command_line(run: Path, posts: Any, tmp_path: Path) -> None:

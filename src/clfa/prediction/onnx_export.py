@@ -82,6 +82,41 @@ class _TextAndImage(_Exported):
         return self.outputs(input_ids=input_ids, attention_mask=attention_mask, pixel_values=pixel_values)
 
 
+class _TextAndTerms(_Exported):
+    def forward(
+        self,
+        input_ids: torch.Tensor,
+        attention_mask: torch.Tensor,
+        term_ids: torch.Tensor,
+        term_weights: torch.Tensor,
+    ) -> tuple[torch.Tensor, ...]:
+        return self.outputs(
+            input_ids=input_ids, attention_mask=attention_mask, term_ids=term_ids, term_weights=term_weights
+        )
+
+
+class _TextTermsAndImage(_Exported):
+    def forward(
+        self,
+        input_ids: torch.Tensor,
+        attention_mask: torch.Tensor,
+        term_ids: torch.Tensor,
+        term_weights: torch.Tensor,
+        pixel_values: torch.Tensor,
+    ) -> tuple[torch.Tensor, ...]:
+        return self.outputs(
+            input_ids=input_ids,
+            attention_mask=attention_mask,
+            term_ids=term_ids,
+            term_weights=term_weights,
+            pixel_values=pixel_values,
+        )
+
+
+# By the number of inputs.
+_EXPORTED = {1: _Image, 2: _Text, 3: _TextAndImage, 4: _TextAndTerms, 5: _TextTermsAndImage}
+
+
 def export_onnx(path: str | Path, output: str | Path) -> ExportReport:
     """Export a trained model: ``model.onnx``, its configuration and processor, and ``export.json``.
 
@@ -145,7 +180,7 @@ def check_exportable(model: CLFAForClassification) -> None:
 def _export(model: CLFAForClassification, processor: CLFAProcessor, path: Path) -> None:
     inputs = _batch(model, processor, *_SHAPES[0])
     names = list(inputs)
-    exported = {1: _Image, 2: _Text, 3: _TextAndImage}[len(names)]
+    exported = _EXPORTED[len(names)]
     any_size = torch.export.Dim.DYNAMIC
     shapes = tuple({0: any_size} if name == "pixel_values" else {0: any_size, 1: any_size} for name in names)
     try:
@@ -184,7 +219,7 @@ def _difference(model: CLFAForClassification, processor: CLFAProcessor, exported
 
 
 def _batch(model: CLFAForClassification, processor: CLFAProcessor, size: int, length: int) -> dict[str, torch.Tensor]:
-    """Return random token ids, some rows with padding, and random images, in the form of processor outputs."""
+    """Return random token ids and terms, some rows with padding, and random images, as the processor returns them."""
     random = torch.Generator().manual_seed(100 * size + length)
     batch: dict[str, torch.Tensor] = {}
     if processor.tokenizer is not None:
@@ -193,6 +228,12 @@ def _batch(model: CLFAForClassification, processor: CLFAProcessor, size: int, le
         lengths = torch.randint(1, length + 1, (size, 1), generator=random)
         lengths[0] = length
         batch["attention_mask"] = (torch.arange(length) < lengths).long()
+        if processor.terms is not None:
+            columns = 2 * length - 1
+            batch["term_ids"] = torch.randint(len(processor.terms), (size, columns), generator=random)
+            batch["term_weights"] = torch.rand((size, columns), generator=random)
+            # As of a text without known terms.
+            batch["term_weights"][1:2] = 0
     if processor.image_processor is not None:
         from PIL import Image
 
