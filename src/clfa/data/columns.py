@@ -62,10 +62,12 @@ class ColumnMap:
     Args:
         names: Column by field (id, text, image, knowledge, label, split).
         image_root: Base folder or address of relative image paths.
+        literal: Whether texts such as ``nan`` are texts and not missing cells, as in published data sets.
     """
 
     names: Mapping[str, str | None] = field(default_factory=dict)
     image_root: str | None = None
+    literal: bool = False
 
     def find(self, parts: Sequence[TablePart]) -> list[Columns]:
         """Return the column of each field in each part.
@@ -167,7 +169,7 @@ def to_corpus(
     groups: dict[str | None, list[Any]] = {}
     for number, (part, names) in enumerate(zip(parts, found, strict=True)):
         cells = labels.rows(number, part.data)
-        for split, rows in _sort_rows(part, names, cells, labels.of, dropped).items():
+        for split, rows in _sort_rows(part, names, cells, labels.of, dropped, columns.literal).items():
             data = _to_schema(part, names, rows, labels.targets)
             (taken[split] if split else undecided).append(data)
             if group_by is not None:
@@ -275,6 +277,7 @@ def _sort_rows(
     label_cells: list[Any],
     read_label: Callable[[Any], Any],
     dropped: list[Dropped],
+    literal: bool,
 ) -> dict[str | None, _Rows]:
     """Return the usable rows by split (``None``: still to be drawn); add the others to ``dropped``."""
     size = len(part.data)
@@ -304,7 +307,7 @@ def _sort_rows(
         rows = sorted_rows.setdefault(split, _Rows())
         rows.positions.append(position)
         rows.ids.append(id)
-        rows.texts.append(read_text(text) or "")
+        rows.texts.append(read_text(text, literal=literal) or "")
         rows.labels.append(None if split == UNLABELLED else vector)
     return sorted_rows
 

@@ -129,7 +129,7 @@ class CorpusBuilder:
         corpus = to_corpus(
             self._name,
             self._parts,
-            ColumnMap({"id": "id", "text": "text", "image": "image"}),
+            ColumnMap({"id": "id", "text": "text", "image": "image"}, literal=True),
             ratios=ratios,
             split_seed=split_seed,
             complete=complete,

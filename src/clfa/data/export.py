@@ -78,20 +78,35 @@ def write_parquet(corpus: Corpus, path: str | os.PathLike[str], *, embed_images:
 
 
 def _target_features(targets: Sequence[Target]) -> dict[str, Any]:
-    if is_default_label(targets):
+    if is_default_label(targets) and targets[0].column_kind == "text":
         # ClassLabel stores the class names in the file.
         return {LABEL: ClassLabel(names=list(targets[0].label_names))}
-    types = {"text": Value("string"), "texts": List(Value("string")), "number": Value("float64")}
-    return {target.name: types[target.kind.column_kind] for target in targets}
+    types = {
+        "text": Value("string"),
+        "texts": List(Value("string")),
+        "number": Value("float64"),
+        "int": Value("int64"),
+        "bool": Value("bool"),
+    }
+    return {target.name: types[target.column_kind] for target in targets}
 
 
 def _target_columns(rows: list[list[float] | None], targets: Sequence[Target]) -> dict[str, list[Any]]:
-    """Return one column per target: class names or numbers, or the class indices of the default label."""
-    if is_default_label(targets):
+    """Return one column per target: classes or numbers, or the class indices of the default label's texts."""
+    if is_default_label(targets) and targets[0].column_kind == "text":
         return {LABEL: [None if row is None else int(row[0]) for row in rows]}
     width = sum(target.width for target in targets)
     vectors = [np.full(width, np.nan) if row is None else np.array(row, dtype=float) for row in rows]
-    return {target.name: [target.describe(vector[own]) for vector in vectors] for target, own in label_slices(targets)}
+    return {
+        target.name: [_as_column(target.describe(vector[own]), target.column_kind) for vector in vectors]
+        for target, own in label_slices(targets)
+    }
+
+
+def _as_column(value: Any, kind: str) -> Any:
+    if value is None or kind not in ("text", "texts"):
+        return value
+    return str(value) if kind == "text" else list(map(str, value))
 
 
 def _stored(image: Any, folder: Path, embed: bool) -> Any:

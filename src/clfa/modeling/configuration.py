@@ -28,6 +28,8 @@ class CLFAConfig(PreTrainedConfig, ModelFields):
         guide_dim: Width of the guide's embeddings. ``None`` or equal to ``hidden_size``: students are compared with the
             guide directly, as in the paper. Otherwise one linear map per modality brings students to the guide's width.
         class_weights: Weight of each class in the loss, where there is the default label.
+        label_types: Type of each class in the training table (``str``, ``int``, ``float``, ``bool``), where there is
+            the default label; ``None`` if all are texts. Predictions have these types.
         targets: What the model predicts, as :meth:`clfa.targets.target.Target.to_dict` has it; ``None`` for the one
             default label, whose classes are in ``id2label``. Given, they decide on ``id2label`` and ``problem_type``.
         further: Fields of :class:`clfa.fields.model.ModelFields`.
@@ -68,6 +70,7 @@ class CLFAConfig(PreTrainedConfig, ModelFields):
     layer_norm_eps: float | int = 1e-12
     guide_dim: int | None = None
     class_weights: list[float] | None = None
+    label_types: list[str] | None = None
     targets: list[dict[str, Any]] | None = None
 
     def __post_init__(self, **kwargs: Any) -> None:
@@ -83,8 +86,11 @@ class CLFAConfig(PreTrainedConfig, ModelFields):
             raise ValueError("use_knowledge needs a text encoder: knowledge is text.")
         if self.targets is not None:
             self._take_targets()
-        elif self.class_weights is not None and len(self.class_weights) != len(self.label_names):
-            raise ValueError(f"class_weights has {len(self.class_weights)} values, id2label {len(self.label_names)}.")
+            return
+        for name in ("class_weights", "label_types"):
+            values = getattr(self, name)
+            if values is not None and len(values) != len(self.label_names):
+                raise ValueError(f"{name} has {len(values)} values, id2label {len(self.label_names)}.")
 
     def _take_targets(self) -> None:
         try:
@@ -95,8 +101,9 @@ class CLFAConfig(PreTrainedConfig, ModelFields):
             raise ValueError("targets is empty; leave it out for the default label.")
         if is_default_label(targets):
             self.targets = None
-            weights = targets[0].class_weights
+            weights, types = targets[0].class_weights, targets[0].label_types
             self.class_weights = None if weights is None else list(weights)
+            self.label_types = None if types is None else list(types)
         names = output_names(targets)
         self.id2label = dict(enumerate(names))
         self.label2id = {name: index for index, name in enumerate(names)}
@@ -107,7 +114,7 @@ class CLFAConfig(PreTrainedConfig, ModelFields):
     def target_list(self) -> list[Target]:
         """What the model predicts, one target at least."""
         if self.targets is None:
-            return [default_label(self.label_names, self.class_weights)]
+            return [default_label(self.label_names, self.class_weights, self.label_types)]
         return from_dicts(self.targets)
 
     @property

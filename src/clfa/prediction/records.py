@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import pyarrow as pa
@@ -12,7 +13,13 @@ from clfa.prediction.post import Prediction
 from clfa.targets.prediction import predicted_classes, prediction_columns, prediction_record
 from clfa.targets.target import Target
 
-_TYPES = {"text": pa.string(), "texts": pa.list_(pa.string()), "number": pa.float64()}
+_TYPES = {
+    "text": pa.string(),
+    "texts": pa.list_(pa.string()),
+    "number": pa.float64(),
+    "int": pa.int64(),
+    "bool": pa.bool_(),
+}
 # Values of a row without a prediction.
 NO_PREDICTION = {"prediction": None}
 AGREEMENT = "agreement"
@@ -29,19 +36,32 @@ def prediction_shape(targets: Sequence[Target], has_agreement: bool = False) -> 
         has_agreement: Whether the model's readout compares text and image.
     """
     columns = prediction_columns(targets) | ({AGREEMENT: "number"} if has_agreement else {})
-    return ResultShape(pa.schema([pa.field(name, _TYPES[kind]) for name, kind in columns.items()]), flat_prediction)
+    schema = pa.schema([pa.field(name, _TYPES[kind]) for name, kind in columns.items()])
+    return ResultShape(schema, partial(flat_prediction, columns=columns))
 
 
-def flat_prediction(record: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a record's values by the columns of :func:`prediction_shape`."""
+def flat_prediction(record: Mapping[str, Any], columns: Mapping[str, str] | None = None) -> dict[str, Any]:
+    """Return a record's values by the columns of :func:`prediction_shape`.
+
+    Args:
+        record: A record from :func:`clfa.targets.prediction.prediction_record`.
+        columns: Type of each column, to write classes of different types as texts.
+    """
     flat: dict[str, Any] = {}
     parts = {f"{name}.": part for name, part in record.get("targets", {}).items()} or {"": record}
     for prefix, part in parts.items():
-        flat[f"{prefix}prediction"] = part.get("prediction")
+        name, value = f"{prefix}prediction", part.get("prediction")
+        flat[name] = _as_column(value, (columns or {}).get(name, ""))
         flat |= {f"{prefix}probability_{name}": p for name, p in part.get("probabilities", {}).items()}
     if AGREEMENT in record:
         flat[AGREEMENT] = record[AGREEMENT]
     return flat
+
+
+def _as_column(value: Any, kind: str) -> Any:
+    if kind == "texts" and value is not None:
+        return list(map(str, value))
+    return str(value) if kind == "text" and value is not None else value
 
 
 def prediction_outcome(prediction: Prediction) -> Outcome:

@@ -121,7 +121,7 @@ def _predictions(folder: Path, split: str) -> dict[str, dict[str, Any]]:
         return {}
     lines = (json.loads(line) for line in path.read_text(encoding="utf-8").splitlines())
     # Numbers are left out, because a predicted number is hardly ever exactly right.
-    return {line["id"]: line for line in lines if isinstance(line.get("label"), (str, list)) and "prediction" in line}
+    return {line["id"]: line for line in lines if line.get("label") is not None and "probabilities" in line}
 
 
 def _samples(names: Iterable[str], a: dict[str, Any], b: dict[str, Any], shown: int) -> list[Sample]:

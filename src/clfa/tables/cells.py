@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import json
-import math
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from clfa.errors import DataError
 from clfa.tables.columns import Columns
 from clfa.tables.encoding import clean_text, decode_bytes
 from clfa.tables.lines import whole_characters
+from clfa.tables.missing import is_missing, plain
 from clfa.tables.paths import resolve_path
 from clfa.tables.pictures import as_cell, listed, pictures_of
 from clfa.tables.row import Row
@@ -58,37 +59,41 @@ def read_cells(row: Row, columns: Columns, root: str) -> Cells:
     )
 
 
-def is_missing(value: Any) -> bool:
-    """Return whether a cell is empty: ``None``, NaN or blank text."""
-    if value is None:
-        return True
-    if isinstance(value, str):
-        return not value or value.isspace()
-    try:
-        return bool(isinstance(value, float) and math.isnan(value))
-    except TypeError:
-        return False
+def as_text(value: Any, *, literal: bool = False) -> str:
+    """Return a cell as text: whole numbers without ``.0``, bytes decoded, lists as JSON, ``""`` if missing.
 
-
-def as_text(value: Any) -> str:
-    """Return a cell as text: whole numbers without ``.0``, bytes decoded, lists as JSON, ``""`` if missing."""
+    Args:
+        value: The cell.
+        literal: Whether texts such as ``nan`` or ``N/A`` are kept; by default they are missing, see
+            :func:`clfa.tables.missing.is_missing`.
+    """
+    if is_missing(value) and not (literal and isinstance(value, str)):
+        return ""
     if isinstance(value, str):
         return value if value.isascii() else whole_characters(value)
-    if is_missing(value):
-        return ""
+    value = plain(value)
     if isinstance(value, float) and value.is_integer() and abs(value) < _EXACT:
         # pandas converts an integer column with missing cells to floats.
         return str(int(value))
     if isinstance(value, (bytes, bytearray)):
-        return decode_bytes(bytes(value))[0]
+        try:
+            return decode_bytes(bytes(value))[0]
+        except DataError:
+            # Not text. The row is listed as one with an empty cell.
+            return ""
     if isinstance(value, (list, dict)):
         return json.dumps(value, ensure_ascii=False, default=str)
     return str(value)
 
 
-def read_text(value: Any) -> str | None:
-    """Return a text cell, cleaned by :func:`clfa.tables.encoding.clean_text`; ``None`` if it is empty."""
-    return clean_text(as_text(value)) or None
+def read_text(value: Any, *, literal: bool = False) -> str | None:
+    """Return a text cell, cleaned by :func:`clfa.tables.encoding.clean_text`; ``None`` if it is empty.
+
+    Args:
+        value: The cell.
+        literal: See :func:`as_text`.
+    """
+    return clean_text(as_text(value, literal=literal)) or None
 
 
 def read_id(value: Any, number: int) -> str:
@@ -112,7 +117,7 @@ def _read_picture(value: Any, root: str) -> Any:
         content, path = value.get("bytes"), value.get("path")
         if content is not None:
             return value
-        return {"bytes": None, "path": resolve_path(str(path), root)} if path else None
+        return None if is_missing(path) else {"bytes": None, "path": resolve_path(as_text(path), root)}
     if isinstance(value, (bytes, bytearray, memoryview)):
         return bytes(value) or None
     if isinstance(value, (str, os.PathLike, int, float)) or value is None:

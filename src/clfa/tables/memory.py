@@ -1,20 +1,20 @@
-"""Tables in memory: data frames and data sets."""
+"""Tables in memory: data frames, data sets and lists of mappings."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from clfa.errors import DataError
-from clfa.tables.cells import is_missing
+from clfa.tables.missing import is_missing
 from clfa.tables.names import column_names
 from clfa.tables.row import Row, TableOptions
 from clfa.tables.table import Table
 
 
 class MemoryTable(Table):
-    """Rows of a pandas ``DataFrame`` or a ``datasets.Dataset``, with the same rules as for files.
+    """Rows of a pandas ``DataFrame``, a ``datasets.Dataset`` or a list of mappings, with the same rules as for files.
 
     Args:
         data: The table. Images of a data set stay encoded, so that a broken image is an error of its own row only.
@@ -24,6 +24,8 @@ class MemoryTable(Table):
     """
 
     def __init__(self, data: Any) -> None:
+        if is_rows(data):
+            data = frame_of(data)
         if _is_a("pandas", "DataFrame", data):
             super().__init__("<data frame>", TableOptions())
             self._data, self._names = data, [str(name) for name in data.columns]
@@ -31,7 +33,7 @@ class MemoryTable(Table):
             super().__init__("<dataset>", TableOptions())
             self._data, self._names = undecoded(data).with_format(None), list(data.column_names)
         else:
-            kinds = "the path of a table file, a pandas DataFrame or a datasets.Dataset"
+            kinds = "the path of a table file, a pandas DataFrame, a datasets.Dataset or a list of dictionaries"
             raise DataError(f"a table must be {kinds}, got {type(data).__name__}.")
         self.columns = column_names(self._names, self.path, "its header") if self._names else ()
 
@@ -55,6 +57,18 @@ class MemoryTable(Table):
             return
         for row in self._data.select(range(start, len(self._data))):
             yield [row[name] for name in self._names]
+
+
+def is_rows(data: Any) -> bool:
+    """Return whether ``data`` is a sequence of mappings, the rows of a table."""
+    return isinstance(data, (list, tuple)) and all(isinstance(row, Mapping) for row in data)
+
+
+def frame_of(rows: Sequence[Mapping[str, Any]]) -> Any:
+    """Return rows as a data frame whose cells keep their types."""
+    import pandas as pd
+
+    return pd.DataFrame(list(rows), dtype=object)
 
 
 def undecoded(data: Any) -> Any:

@@ -63,7 +63,8 @@ class TargetColumns:
                     which = "" if default else f"target {name!r}: "
                     raise DataError(f"{', '.join(source for source, _ in tables)}: {which}", *error.args) from None
             classes = self._indices[name].names if name in self._indices else spec.classes or []
-            self.targets.append(Target(name, spec.problem_type, tuple(classes), spec.weight))
+            types = self._indices[name].types if name in self._indices else None
+            self.targets.append(Target(name, spec.problem_type, tuple(classes), spec.weight, label_types=types))
         check_distinct(self.targets)
 
     @property

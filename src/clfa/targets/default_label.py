@@ -21,18 +21,24 @@ from clfa.targets.scores import figures_of, flat_metrics, score, target_reports
 from clfa.targets.target import Target
 
 
-def default_label(label_names: Sequence[str], class_weights: Sequence[float] | None = None) -> Target:
+def default_label(
+    label_names: Sequence[str],
+    class_weights: Sequence[float] | None = None,
+    label_types: Sequence[str] | None = None,
+) -> Target:
     """Return the default label with the given classes.
 
     Args:
         label_names: Class names in index order.
         class_weights: Weight of each class in the loss.
+        label_types: Type of each class in the training table; ``None`` if all are texts.
 
     Raises:
         DataError: If the class names are not valid.
     """
     weights = None if class_weights is None else tuple(class_weights)
-    return Target(LABEL, label_names=tuple(label_names), class_weights=weights)
+    types = None if label_types is None else tuple(label_types)
+    return Target(LABEL, label_names=tuple(label_names), class_weights=weights, label_types=types)
 
 
 def is_default_label(targets: Sequence[Target]) -> bool:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from typing import Any
+
+from clfa.targets.label_types import typed_label
 
 SINGLE_LABEL = "single_label_classification"
 # The default target's name, which is also that of its column in tables.
@@ -27,6 +30,8 @@ class TargetFields:
         mean: Mean of a regression's training values, for standardisation.
         sd: Standard deviation of these values.
         thresholds: Minimum probability to predict each class of a multi-label target (C,); ``None``: 0.5.
+        label_types: Type of each class in the training table (C,), of :data:`clfa.targets.label_types.LABEL_TYPES`;
+            ``None``: all are texts.
     """
 
     name: str
@@ -37,6 +42,18 @@ class TargetFields:
     mean: float = 0.0
     sd: float = 1.0
     thresholds: tuple[float, ...] | None = None
+    label_types: tuple[str, ...] | None = None
+
+    @cached_property
+    def labels(self) -> tuple[Any, ...]:
+        """The classes in index order, in the type of the training table: for instance 0 and 1, not ``"0"`` and ``"1"``.
+
+        Raises:
+            ValueError: If a class name is not of its type.
+        """
+        if self.label_types is None:
+            return self.label_names
+        return tuple(map(typed_label, self.label_names, self.label_types))
 
     @property
     def is_default(self) -> bool:

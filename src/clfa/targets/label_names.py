@@ -7,6 +7,8 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from clfa.errors import Argument, DataError
+from clfa.targets.cells import labels_in
+from clfa.targets.label_types import label_text, label_type, name_types
 
 _MOST_CLASSES = 1000
 
@@ -15,18 +17,24 @@ class LabelIndex:
     """Class index of each value in a label column.
 
     Args:
-        values: All labels of the data set; read only if neither of the other arguments defines the classes.
+        values: All labels of the data set.
         names: Class names in index order, given by the user.
         class_names: Class names declared by the file (``datasets.ClassLabel``); its values are their indices.
 
     Raises:
-        DataError: If there are no labels, or too many different labels to be classes.
+        DataError: If there are no labels, too many different labels to be classes, or mostly lists of labels.
+
+    Attributes:
+        names: Class names in index order. Their order does not depend on that of the values.
+        types: Type of each class's label, one of :data:`clfa.targets.label_types.LABEL_TYPES`; ``None`` if all are
+            texts.
     """
 
     def __init__(
         self, values: Iterable[Any], names: Sequence[str] | None = None, class_names: Sequence[str] | None = None
     ) -> None:
         self._class_names = list(class_names) if class_names is not None else None
+        seen = _seen(values)
         if names is not None:
             self.names = list(names)
             if self._class_names and len(names) == len(self._class_names) and not set(names) & set(self._class_names):
@@ -36,7 +44,7 @@ class LabelIndex:
             self.names = list(self._class_names)
             self._whole_numbers = True
         else:
-            self.names = sorted({text for text in map(_as_text, values) if text}, key=_natural)
+            self.names = sorted(seen, key=_natural)
             # Numbers are class names here: -1, 0, 1 are three classes, not indices.
             self._whole_numbers = False
         if not self.names:
@@ -48,24 +56,32 @@ class LabelIndex:
                 Argument("label", ...),
                 ", or give label_names",
             )
+        # Labels of a file that declares its classes are their indices.
+        self.types = None if self._class_names is not None else name_types(self.names, seen)
         self._index = {name: index for index, name in enumerate(self.names)}
+        for index, name in enumerate(self.names):
+            self._index.setdefault(label_text(name), index)
         self._folded = {name.strip().casefold(): index for index, name in enumerate(self.names)}
 
     def of(self, value: Any) -> int | None:
-        """Return the class index of ``value``; ``None`` for a missing label (empty, NaN, ``-1`` of a ``ClassLabel``).
+        """Return the class index of ``value``; ``None`` for a missing label or the ``-1`` of a ``ClassLabel``.
+
+        Missing are the cells of :func:`clfa.tables.missing.is_missing`, unless a class has the name of one.
 
         Raises:
             KeyError: If ``value`` is not one of the classes.
         """
-        text = _as_text(value)
+        text = label_text(value)
         if not text:
-            return None
+            return self._index.get(value.strip()) if isinstance(value, str) else None
         if self._class_names is not None and isinstance(value, int):
             if value == -1:
                 return None
             if not 0 <= value < len(self._class_names):
                 raise KeyError(text)
             text = self._class_names[value]
+        if not isinstance(value, str) and labels_in(value) is not None:
+            raise KeyError(text)
         if text in self._index:
             return self._index[text]
         if text.casefold() in self._folded:
@@ -75,16 +91,34 @@ class LabelIndex:
         raise KeyError(text)
 
 
-def _as_text(value: Any) -> str:
-    if value is None or (isinstance(value, float) and math.isnan(value)):
-        return ""
-    if isinstance(value, float) and value.is_integer():
-        value = int(value)  # pandas converts an integer column with missing cells to floats.
-    return str(value).strip()
+def _seen(values: Iterable[Any]) -> dict[str, set[str]]:
+    """Return the types of the labels by class name; without lists of labels.
+
+    Raises:
+        DataError: If most of the labels are lists.
+    """
+    seen: dict[str, set[str]] = {}
+    plain, lists, example = 0, 0, None
+    for value in values:
+        if labels_in(value) is not None:
+            lists, example = lists + 1, value
+        elif text := label_text(value):
+            plain += 1
+            seen.setdefault(text, set()).add(label_type(value))
+    if lists > plain:
+        raise DataError(
+            f"the label column holds lists, for instance {str(example)[:80]}; a label is one class. For several "
+            "classes per post give ",
+            Argument("problem_type", "multi_label_classification"),
+            "; otherwise write one class in each cell",
+        )
+    return seen
 
 
 def _natural(name: str) -> tuple[int, float, str]:
+    """Return a sort key: finite numbers by value, then texts."""
     try:
-        return 0, float(name), name
+        number = float(name)
     except ValueError:
         return 1, 0.0, name
+    return (0, number, name) if math.isfinite(number) else (1, 0.0, name)

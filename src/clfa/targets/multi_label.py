@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from clfa.targets.cells import UnusableCell, is_missing
+from clfa.tables.missing import is_missing
+from clfa.targets.cells import UnusableCell, labels_in
 from clfa.targets.focal import focal_factor
 from clfa.targets.label_names import LabelIndex
 from clfa.targets.plots import plot_class_f1
@@ -58,10 +59,10 @@ class MultiLabel(ProblemType):
         """See :meth:`ProblemType.items`."""
         if is_missing(cell):
             return [cell]
+        if (listed := labels_in(cell)) is not None:
+            return [item for item in listed if not is_missing(item)]
         if isinstance(cell, str):
             return [part.strip() for part in cell.split(spec.delimiter) if part.strip()]
-        if isinstance(cell, Iterable) and not isinstance(cell, Mapping | bytes):
-            return [item for item in cell if not is_missing(item)]
         return [cell]
 
     def decode(self, cells: Sequence[Any], spec: TargetSpec, classes: LabelIndex | None) -> list[float]:
@@ -91,9 +92,9 @@ class MultiLabel(ProblemType):
             values[label] = value
         return [values[label] for label in self.target.label_names]
 
-    def describe(self, values: np.ndarray) -> list[str]:
+    def describe(self, values: np.ndarray) -> list[Any]:
         """See :meth:`ProblemType.describe`."""
-        return [name for name, value in zip(self.target.label_names, values, strict=True) if value]
+        return [label for label, value in zip(self.target.labels, values, strict=True) if value]
 
     def counts(self, values: np.ndarray) -> dict[str, int]:
         """See :meth:`ProblemType.counts`: positives by class."""

@@ -47,7 +47,9 @@ def predicted_classes(predictions: Mapping[str, TargetPrediction]) -> list[str]:
 
 
 def prediction_columns(targets: Sequence[Target]) -> dict[str, str]:
-    """Return the columns of a flat table of predictions and their types: ``text``, ``number`` or ``texts``.
+    """Return the columns of a flat table of predictions and their types.
+
+    The types are those of :attr:`clfa.targets.target.Target.column_kind`.
 
     The columns are ``prediction`` and a ``probability_CLASS`` for each class; with several targets, the prefix
     ``TARGET.`` is added.
@@ -58,6 +60,6 @@ def prediction_columns(targets: Sequence[Target]) -> dict[str, str]:
     columns: dict[str, str] = {}
     for target in targets:
         prefix = f"{target.name}." if len(targets) > 1 else ""
-        columns[f"{prefix}prediction"] = target.kind.column_kind
+        columns[f"{prefix}prediction"] = target.column_kind
         columns |= {f"{prefix}probability_{name}": "number" for name in target.label_names}
     return columns

@@ -143,7 +143,7 @@ class ProblemType(ABC):
 
     @abstractmethod
     def describe(self, values: np.ndarray) -> Any:
-        """Convert a label to a class name, a list of class names or a number.
+        """Convert a label to a class, a list of classes or a number; classes in the type of the training table.
 
         Args:
             values: The label (``width``,), not missing.

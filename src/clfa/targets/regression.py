@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from clfa.errors import DataError, RecipeError
-from clfa.targets.cells import UnusableCell, is_missing
+from clfa.tables.missing import is_missing
+from clfa.targets.cells import UnusableCell
 from clfa.targets.label_names import LabelIndex
 from clfa.targets.plots import plot_scatter
 from clfa.targets.problem_type import ColumnKind, Figure, ProblemType

@@ -56,9 +56,9 @@ class SingleLabel(ProblemType):
         unknown = np.flatnonzero(~((indices >= 0) & (indices < size) & (indices == np.floor(indices))))
         return {int(row): f"label {indices[row]:g} is not one of {size} classes" for row in unknown}
 
-    def describe(self, values: np.ndarray) -> str:
+    def describe(self, values: np.ndarray) -> Any:
         """See :meth:`ProblemType.describe`."""
-        return self.target.label_names[int(values[0])]
+        return self.target.labels[int(values[0])]
 
     def counts(self, values: np.ndarray) -> dict[str, int]:
         """See :meth:`ProblemType.counts`."""

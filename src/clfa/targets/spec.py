@@ -11,6 +11,7 @@ from pydantic_core import PydanticCustomError
 from clfa.errors import DataError, RecipeError
 from clfa.targets import PROBLEM_TYPES
 from clfa.targets.fields import SINGLE_LABEL
+from clfa.targets.label_types import label_text
 
 
 def problem_types_with(attribute: str) -> list[str]:
@@ -60,7 +61,7 @@ class TargetSpec(BaseModel):
             return value
         if any(isinstance(name, bool) for name in value):
             raise ValueError("YAML reads yes, no, true and false as booleans; put such names in quotes")
-        return [str(name) if isinstance(name, int | float) else name for name in value]
+        return [label_text(name) if isinstance(name, int | float) else name for name in value]
 
     @model_validator(mode="after")
     def _possible(self) -> TargetSpec:

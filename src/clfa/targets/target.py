@@ -37,7 +37,7 @@ class Target(TargetFields):
             PROBLEM_TYPES.get(self.problem_type)
         except RecipeError as error:
             raise DataError(f"target {self.name!r}: {error}") from None
-        for field in ("label_names", "class_weights", "thresholds"):
+        for field in ("label_names", "class_weights", "thresholds", "label_types"):
             value = getattr(self, field)
             # JSON has lists.
             object.__setattr__(self, field, None if value is None else tuple(value))
@@ -49,12 +49,16 @@ class Target(TargetFields):
             raise DataError(
                 f"target {self.name!r}: weight {self.weight} and sd {self.sd} must not be negative, sd not 0"
             )
-        for field in ("class_weights", "thresholds"):
+        for field in ("class_weights", "thresholds", "label_types"):
             value = getattr(self, field)
             if value is not None and len(value) != len(self.label_names):
                 raise DataError(
                     f"target {self.name!r}: {field} has {len(value)} values for {len(self.label_names)} classes"
                 )
+        try:
+            _ = self.labels
+        except ValueError as error:
+            raise DataError(f"target {self.name!r}: label_types: {error}") from None
 
     @cached_property
     def kind(self) -> ProblemType:
@@ -71,6 +75,16 @@ class Target(TargetFields):
         """Number of classifier outputs."""
         return len(self.kind.logit_names)
 
+    @property
+    def column_kind(self) -> str:
+        """Type of a column of labels or predictions.
+
+        That of the problem type, or ``int`` or ``bool`` for classes that are all whole numbers or truth values.
+        """
+        kinds = set(self.label_types or ())
+        whole = self.kind.column_kind == "text" and len(kinds) == 1
+        return kinds.pop() if whole and kinds <= {"int", "bool"} else self.kind.column_kind
+
     def describe(self, values: np.ndarray) -> Any:
         """Convert a sample's label to class names or a number.
 
@@ -78,7 +92,7 @@ class Target(TargetFields):
             values: This target's part of the sample's label vector (:attr:`width`,).
 
         Returns:
-            Class name, list of class names or number; ``None`` if the label is missing.
+            Class, list of classes or number; ``None`` if the label is missing.
         """
         return None if np.isnan(values).any() else self.kind.describe(values)
 

@@ -11,7 +11,7 @@ class TargetPrediction:
     """Prediction of one target for one post.
 
     Args:
-        value: The class, the list of classes, or the number in the training data's unit.
+        value: The class, the list of classes (in the type of the training table), or the number in its unit.
         probabilities: Probabilities by class name (for a multi-label target, they do not add up to 1); ``None`` for a
             regression.
     """
@@ -21,14 +21,14 @@ class TargetPrediction:
 
     def to_dict(self, digits: int = 6) -> dict[str, Any]:
         """Return JSON values: ``prediction`` and, for classes, ``probabilities``."""
-        value = float(f"{self.value:.{digits}g}") if isinstance(self.value, float) else self.value
         if self.probabilities is None:
-            return {"prediction": value}
-        return {"prediction": value, "probabilities": {k: round(p, digits) for k, p in self.probabilities.items()}}
+            value = self.value
+            return {"prediction": float(f"{value:.{digits}g}") if isinstance(value, float) else value}
+        return {"prediction": self.value, "probabilities": {k: round(p, digits) for k, p in self.probabilities.items()}}
 
     @property
     def classes(self) -> list[str]:
-        """The predicted classes; empty for a number."""
+        """Names of the predicted classes; empty for a number."""
         if self.probabilities is None:
             return []
-        return self.value if isinstance(self.value, list) else [self.value]
+        return list(map(str, self.value if isinstance(self.value, list) else [self.value]))

@@ -1,4 +1,4 @@
-"""Reader for any table: CSV, TSV, JSON Lines, Parquet, a data frame or a ``datasets.Dataset``."""
+"""Reader for any table: CSV, TSV, JSON Lines, Parquet, a data frame, a ``datasets.Dataset`` or a list of mappings."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from clfa.data.splits import RATIOS, split_name
 from clfa.errors import DataError
 from clfa.tables.collect import collect
 from clfa.tables.formats import is_table, known_suffixes, table_stem
-from clfa.tables.memory import MemoryTable
+from clfa.tables.memory import MemoryTable, frame_of, is_rows
 from clfa.tables.paths import is_address
 from clfa.tables.row import TableOptions
 from clfa.targets.spec import parse_specs
@@ -55,7 +55,7 @@ def read(
 
     Args:
         data_dir: A file, an fsspec address of one, a folder with files named train, validation (val, dev) and test, a
-            mapping of splits to any of these, a pandas ``DataFrame`` or a ``datasets.Dataset``.
+            mapping of splits to any of these, a pandas ``DataFrame``, a ``datasets.Dataset`` or a list of mappings.
         text: Column of the text.
         image: Column of the image.
         label: Column of the label: names or numbers.
@@ -111,7 +111,10 @@ def _parts(source: Any, split: str | None, options: TableOptions, dropped: list[
             parts += _parts(value, known, options, dropped)
         return parts
     if isinstance(source, Dataset):
-        return [TablePart(split, "<dataset>", source)]
+        # A format such as "torch" would change the types of the cells.
+        return [TablePart(split, "<dataset>", source.with_format(None))]
+    if is_rows(source):
+        source = frame_of(source)
     if isinstance(source, (str, os.PathLike)):
         path = os.fspath(source)
         if not is_address(path) and os.path.isdir(path):
@@ -124,17 +127,12 @@ def _parts(source: Any, split: str | None, options: TableOptions, dropped: list[
 
 def _from_frame(frame: Any) -> Dataset:
     import pandas as pd
-    import pyarrow as pa
 
     if not isinstance(frame, pd.DataFrame):
-        kinds = "a path, a mapping of splits, a pandas DataFrame or a datasets.Dataset"
+        kinds = "a path, a mapping of splits, a pandas DataFrame, a datasets.Dataset or a list of dictionaries"
         raise DataError(f"a table must be {kinds}, got {type(frame).__name__}")
-    frame = storable_images(frame)
-    try:
-        return Dataset.from_pandas(frame, preserve_index=False)
-    except (pa.ArrowException, TypeError, ValueError, OverflowError):
-        # A column has mixed types; convert it to text.
-        return collect(MemoryTable(frame)).data
+    # Cells are read as in prediction.
+    return collect(MemoryTable(storable_images(frame))).data
 
 
 def _files(folder: Path) -> list[tuple[Path, str | None]]:
