@@ -13,6 +13,7 @@ import numpy as np
 
 from clfa.errors import DataError, ModelError
 from clfa.prediction.engines.base import Precision
+from clfa.prediction.failures import OnErrors, report_failures
 from clfa.prediction.post import Post, Prediction
 from clfa.prediction.post_classifier import PostClassifier
 from clfa.prediction.table_posts import table_posts
@@ -31,8 +32,9 @@ logger = logging.getLogger(__name__)
 class CLFAPredictor:
     """Fit, predict, embed and evaluate on tables.
 
-    A table is a pandas DataFrame, a Datasets ``Dataset``, or the path of a CSV, JSONL or Parquet file, with a column of
-    texts, one of pictures (paths, fsspec addresses or bytes, or lists of these) and one of labels.
+    A table is a pandas DataFrame, a Datasets ``Dataset``, a list of dictionaries, or the path of a CSV, JSONL or
+    Parquet file, with a column of texts, one of pictures (paths, fsspec addresses or bytes, or lists of these) and one
+    of labels.
 
     Args:
         recipe: Name or file of a recipe. The default trains on frozen small encoders in minutes on a CPU and needs the
@@ -160,13 +162,18 @@ class CLFAPredictor:
         """Class names in index order; with several targets ``target: class``."""
         return self._trained().label_names
 
-    def predict(self, table: Any) -> Any:
+    def predict(self, table: Any, *, errors: OnErrors = "warn") -> Any:
         """Return the most probable class of each post, as a list; ``None`` for posts that cannot be read.
 
-        For a multi-label target it is the list of classes, for a regression the number. For several targets the result
-        is a data frame with one column per target.
+        A class has the type that it has in the training table, for instance 1 or ``True``. For a multi-label target it
+        is the list of classes, for a regression the number. For several targets the result is a data frame with one
+        column per target, and with the index of the table if this is a data frame.
+
+        Args:
+            table: Posts.
+            errors: As in :meth:`predictions`.
         """
-        found = self.predictions(table)
+        found = self.predictions(table, errors=errors)
         targets = self._trained().targets
         if len(targets) < 2:
             return [prediction.label for prediction in found]
@@ -176,12 +183,17 @@ class CLFAPredictor:
         }
         import pandas as pd
 
-        return pd.DataFrame(values, dtype=object)
+        return pd.DataFrame(values, index=_index(table), dtype=object)
 
-    def predict_proba(self, table: Any) -> pandas.DataFrame:
+    def predict_proba(self, table: Any, *, errors: OnErrors = "warn") -> pandas.DataFrame:
         """Return class probabilities, one row per post; missing values for posts that cannot be read.
 
-        With several targets the columns have two levels, target and class; regressions have none.
+        The columns are the names of the classes. With several targets they have two levels, target and class;
+        regressions have none. The index is that of the table if this is a data frame.
+
+        Args:
+            table: Posts.
+            errors: As in :meth:`predictions`.
 
         Raises:
             ModelError: If all targets are regressions.
@@ -192,18 +204,24 @@ class CLFAPredictor:
         classified = [target for target in targets if target.label_names]
         if not classified:
             raise ModelError("a regression has no class probabilities; use predict().")
-        found = self.predictions(table)
+        found = self.predictions(table, errors=errors)
+        index = _index(table)
         if len(targets) < 2:
-            return pd.DataFrame([p.probabilities for p in found], columns=self.label_names, dtype=float)
+            return pd.DataFrame([p.probabilities for p in found], index, self.label_names, dtype=float)
         keys = [(target.name, label) for target in classified for label in target.label_names]
         rows = [[_probability(p, *key) for key in keys] for p in found]
-        return pd.DataFrame(rows, columns=pd.MultiIndex.from_tuples(keys, names=["target", "class"]), dtype=float)
+        return pd.DataFrame(rows, index, pd.MultiIndex.from_tuples(keys, names=["target", "class"]), dtype=float)
 
-    def embed(self, table: Any) -> np.ndarray:
-        """Return fused vectors (N, ``hidden_size``); NaN for posts that cannot be read."""
+    def embed(self, table: Any, *, errors: OnErrors = "warn") -> np.ndarray:
+        """Return fused vectors (N, ``hidden_size``); NaN for posts that cannot be read.
+
+        Args:
+            table: Posts.
+            errors: As in :meth:`predictions`.
+        """
         width = self._trained().config.hidden_size
         empty = np.full(width, np.nan, np.float32)
-        predictions = self.predictions(table)
+        predictions = self.predictions(table, errors=errors)
         return np.stack([empty if p.embedding is None else p.embedding for p in predictions] or [empty])[
             : len(predictions)
         ]
@@ -288,17 +306,25 @@ class CLFAPredictor:
             **loading,
         )
 
-    def predictions(self, table: Any) -> list[Prediction]:
+    def predictions(self, table: Any, *, errors: OnErrors = "warn") -> list[Prediction]:
         """Return full predictions, with the reason for posts that cannot be read.
 
         With ``model.readout=relation`` they also have the agreement of text and image.
+
+        Args:
+            table: Posts.
+            errors: ``warn`` to log the number of posts that cannot be read and the first reasons, ``raise`` to raise an
+                error.
+
+        Raises:
+            DataError: If the table cannot be read or, with ``raise``, a post.
         """
         model = self._trained()
-        reads = {"text": model.processor.tokenizer, "image": model.processor.image_processor}
-        required = [field for field, part in reads.items() if part is not None]
-        posts = table_posts(table, RunFolder(self.path).read_columns(), required, self.image_root)
-        found = iter(model([post for post in posts if isinstance(post, Post)]))
-        return [next(found) if isinstance(post, Post) else post for post in posts]
+        posts = table_posts(table, RunFolder(self.path).read_columns(), model.required, self.image_root)
+        computed = iter(model([post for post in posts if isinstance(post, Post)]))
+        found = [next(computed) if isinstance(post, Post) else post for post in posts]
+        report_failures(found, errors)
+        return found
 
     def save(self, path: str | Path) -> Path:
         """Copy the run folder, without its checkpoints, to ``path``.
@@ -320,6 +346,11 @@ class CLFAPredictor:
         if self._classifier is None:
             raise ModelError("this predictor is not trained yet; call fit() first.")
         return self._classifier
+
+
+def _index(table: Any) -> Any:
+    """Return the index of a data frame, ``None`` for other tables."""
+    return getattr(table, "index", None) if hasattr(table, "iloc") else None
 
 
 def _probability(prediction: Prediction, target: str, label: str) -> float:

@@ -10,7 +10,7 @@ from PIL import Image
 
 from clfa.data.images import is_array, read_image_bytes
 from clfa.errors import ImageError
-from clfa.tables.cells import is_missing
+from clfa.tables.missing import is_missing
 from clfa.tables.pictures import listed, pictures_of, unusable_picture
 
 if TYPE_CHECKING:

@@ -20,7 +20,7 @@ COLUMNS = ("id", "text", "image", "knowledge", "targets")
 def schema_features(targets: Sequence[Target], *, several_images: bool = False) -> Features:
     """Return the features of the schema's columns.
 
-    - ``id``: unique within the corpus.
+    - ``id``: unique within its split; different samples of two splits may have the same id.
     - ``text``: the text of the post, in Unicode.
     - ``image``: ``{"bytes": bytes | None, "path": str | None}``, encoded; the path may be an fsspec address. ``None``
       without an image. With ``several_images`` a list of these.

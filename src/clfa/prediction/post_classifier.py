@@ -31,6 +31,7 @@ from clfa.prediction.engines.torch_engine import TorchRuntime
 from clfa.prediction.post import Post, Prediction
 from clfa.pretrained import cache_dir
 from clfa.processing.processor import CLFAProcessor, tokenizer_digest
+from clfa.tables.cells import as_text
 from clfa.tables.encoding import clean_text
 from clfa.tables.pictures import MAX_IMAGES, as_cell, pictures_of
 from clfa.targets.prediction import predict_targets
@@ -166,6 +167,15 @@ class PostClassifier:
     def has_agreement(self) -> bool:
         """Whether predictions have the agreement of text and image: the model's readout compares them."""
         return bool(READOUTS.get(self.config.readout).compares)
+
+    @property
+    def required(self) -> tuple[str, ...]:
+        """Fields that must have a column in a table of posts: those that the model reads, if it cannot lack them."""
+        reads_text, reads_image = self.processor.tokenizer is not None, self.processor.image_processor is not None
+        if self.config.allow_missing_modalities and reads_text and reads_image:
+            return ()
+        looks = self.knowledge is not None and self.knowledge.reads_images
+        return tuple(name for name, needed in (("text", reads_text), ("image", reads_image or looks)) if needed)
 
     @cached_property
     def fingerprint(self) -> str:
@@ -373,9 +383,9 @@ def _length(post: Post) -> int:
 
 
 def _text_of(value: Any) -> str:
-    """Return a text, cleaned as in the data readers; empty if the value is not a string."""
+    """Return a text, cleaned as in the data readers; numbers and bytes become text as they do there."""
     if not isinstance(value, str):
-        return ""
+        value = as_text(value)
     # JSON may contain lone surrogates, which tokenizers reject: replace them, and join surrogate pairs.
     whole = value[:MAX_CHARACTERS].encode("utf-16", "surrogatepass").decode("utf-16", "replace")
     return clean_text(whole)

@@ -75,11 +75,7 @@ class PredictWorker(Worker):
         self._classifier = classifier
         self.unreadable = NO_PREDICTION
         self.shape = prediction_shape(classifier.targets, classifier.has_agreement)
-        reads_image = classifier.processor.image_processor is not None
-        looks = classifier.knowledge is not None and classifier.knowledge.reads_images
-        reads = {"text": classifier.processor.tokenizer is not None, "image": reads_image or looks}
-        required = tuple(name for name, read in reads.items() if read)
-        self.columns = WantedColumns(job.given, job.run, required, job.tables)
+        self.columns = WantedColumns(job.given, job.run, classifier.required, job.tables)
         self.identity = {"the model": classifier.fingerprint, "the columns": self.columns.to_dict()}
         self.window_size = classifier.window_size
 

@@ -65,6 +65,7 @@ def load_corpus(
     if data.unlabelled:
         corpus = add_unlabelled(corpus, data.unlabelled, options)
     reads_images = recipe.model.vision_encoder is not None
+    _require_samples(corpus, place)
     if reads_images and not corpus.has_images:
         raise DataError(
             f"{corpus.name} in {place} has no images, and the recipe's model reads them. "
@@ -91,6 +92,34 @@ def load_corpus(
         texts = KnowledgeTexts(recipe.knowledge, cache or cache_dir())
         corpus = fill_knowledge(corpus, texts, unlabelled=aligned)
     return corpus
+
+
+def _require_samples(corpus: Corpus, place: Any) -> None:
+    """Check that a corpus has a sample.
+
+    Raises:
+        DataError: If all samples were left out; with the counts, the first reason and what to do.
+    """
+    if any(map(len, corpus.splits.values())) or (corpus.unlabelled is not None and len(corpus.unlabelled)):
+        return
+    if not corpus.dropped:
+        raise DataError(f"{corpus.name} in {place} has no samples.")
+    counts = ", ".join(f"{reason}: {count}" for reason, count in corpus.dropped_counts().items())
+    first = corpus.dropped[0]
+    advice: tuple[str | Argument, ...] = ()
+    columns = corpus.facts.get("columns", {})
+    if first.reason == "unknown split" and columns.get("split"):
+        advice = (
+            f" The splits are read from the column {columns['split']!r}; its cells must be train, validation, test or "
+            "unlabelled. Rename it if it holds something else, and the splits are drawn.",
+        )
+    elif first.reason == "unknown label":
+        advice = (" The classes are those of label_names, or of the trained model.",)
+    raise DataError(
+        f"{corpus.name} in {place}: all {len(corpus.dropped)} rows were left out ({counts}). "
+        f"The first: {first.source}: {first.detail}.",
+        *advice,
+    )
 
 
 def _with_classes(specs: Mapping[str, TargetSpec], targets: Sequence[Target]) -> dict[str, TargetSpec]:

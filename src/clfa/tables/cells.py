@@ -69,9 +69,11 @@ def as_text(value: Any, *, literal: bool = False) -> str:
     """
     if is_missing(value) and not (literal and isinstance(value, str)):
         return ""
-    if isinstance(value, str):
-        return value if value.isascii() else whole_characters(value)
-    value = plain(value)
+    text = value if isinstance(value, str) else _described(plain(value))
+    return text if text.isascii() else whole_characters(text)
+
+
+def _described(value: Any) -> str:
     if isinstance(value, float) and value.is_integer() and abs(value) < _EXACT:
         # pandas converts an integer column with missing cells to floats.
         return str(int(value))

@@ -48,8 +48,7 @@ class MemoryTable(Table):
 
     def _rows(self, start: int) -> Iterator[Row]:
         for number, cells in enumerate(self._cells(start), start=start + 1):
-            values = {name: None if is_missing(cell) else cell for name, cell in zip(self.columns, cells, strict=True)}
-            yield Row(number, values)
+            yield Row(number, {name: _value(cell) for name, cell in zip(self.columns, cells, strict=True)})
 
     def _cells(self, start: int) -> Iterator[Any]:
         if self.path == "<data frame>":
@@ -57,6 +56,11 @@ class MemoryTable(Table):
             return
         for row in self._data.select(range(start, len(self._data))):
             yield [row[name] for name in self._names]
+
+
+def _value(cell: Any) -> Any:
+    # A text such as "None" may be the name of a class.
+    return None if not isinstance(cell, str) and is_missing(cell) else cell
 
 
 def is_rows(data: Any) -> bool:

@@ -45,7 +45,7 @@ def is_missing(value: Any) -> bool:
     if value is None:
         return True
     if isinstance(value, str):
-        return value.isspace() or (value[:1].isspace() or len(value) <= _LONGEST) and value.strip() in MISSING_TEXTS
+        return value.isspace() or ((value[:1].isspace() or len(value) <= _LONGEST) and value.strip() in MISSING_TEXTS)
     if isinstance(value, numbers.Number):
         return bool(value != value)
     kind = type(value).__name__

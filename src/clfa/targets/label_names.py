@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from clfa.errors import Argument, DataError
@@ -80,7 +80,7 @@ class LabelIndex:
             if not 0 <= value < len(self._class_names):
                 raise KeyError(text)
             text = self._class_names[value]
-        if not isinstance(value, str) and labels_in(value) is not None:
+        if isinstance(value, Mapping) or (not isinstance(value, str) and labels_in(value) is not None):
             raise KeyError(text)
         if text in self._index:
             return self._index[text]
@@ -100,15 +100,15 @@ def _seen(values: Iterable[Any]) -> dict[str, set[str]]:
     seen: dict[str, set[str]] = {}
     plain, lists, example = 0, 0, None
     for value in values:
-        if labels_in(value) is not None:
+        if isinstance(value, Mapping) or labels_in(value) is not None:
             lists, example = lists + 1, value
         elif text := label_text(value):
             plain += 1
             seen.setdefault(text, set()).add(label_type(value))
     if lists > plain:
         raise DataError(
-            f"the label column holds lists, for instance {str(example)[:80]}; a label is one class. For several "
-            "classes per post give ",
+            f"the label column holds lists or objects, for instance {str(example)[:80]}; a label is one class. "
+            "For several classes per post give ",
             Argument("problem_type", "multi_label_classification"),
             "; otherwise write one class in each cell",
         )
