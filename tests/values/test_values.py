@@ -173,6 +173,17 @@ def test_the_order_of_classes_does_not_depend_on_the_hash_seed() -> None:
     assert found == ["['-1', '2', '10', 'a', 'b', 'inf']\n"] * 3
 
 
+@pytest.mark.parametrize("form", ["jsonl", "json", "frame", "dicts"])
+def test_labels_of_mixed_types_keep_them(posts: list[dict[str, Any]], tmp_path: Path, form: str) -> None:
+    labels = [1, "b", 0.5, True, 1.0, "a"]
+    rows = [{**row, "label": label} for row, label in zip(posts, labels, strict=False)]
+    corpus = read_corpus("table", FORMATS[form](rows, tmp_path), as_split="test")
+    assert corpus.label_names == ["0.5", "1", "True", "a", "b"]
+    found = corpus.labels("test")
+    assert found == labels
+    assert list(map(type, found)) == [int, str, float, bool, int, str]
+
+
 # The predictor.
 
 

@@ -47,7 +47,7 @@ def predict_one(run: str, text: str | None, images: Sequence[str], engine: str =
 
 def _show(label: Any, probabilities: Mapping[str, float]) -> None:
     if isinstance(label, list):
-        typer.echo(", ".join(label) or "(none)")
+        typer.echo(", ".join(map(str, label)) or "(none)")
     else:
         typer.echo(f"{label:.4g}" if isinstance(label, float) else label)
     for name, probability in sorted(probabilities.items(), key=lambda item: -item[1]):

@@ -45,6 +45,7 @@ class TablePart:
         image_root: Base folder or address of relative image paths.
         numbers: Number of each row in its table; by default counted from 1.
         separator: Field separator, for CSV and TSV files.
+        mixed: Cells of columns of mixed types, which ``data`` has as text.
     """
 
     split: str | None
@@ -53,6 +54,7 @@ class TablePart:
     image_root: str = ""
     numbers: Sequence[int] | None = None
     separator: str | None = None
+    mixed: Mapping[str, list[Any]] = field(default_factory=dict)
 
 
 @dataclass
@@ -161,7 +163,8 @@ def to_corpus(
             )
     specs = targets or parse_specs({LABEL: {"label_names": label_names}})
     tables = [(part.source, part.data) for part in parts]
-    labels = TargetColumns(specs, tables, [names.label for names in found], default=not targets)
+    mixed = [part.mixed for part in parts]
+    labels = TargetColumns(specs, tables, [names.label for names in found], default=not targets, mixed=mixed)
 
     dropped: list[Dropped] = []
     taken: dict[str, list[Dataset]] = {split: [] for split in (*SPLITS, UNLABELLED)}

@@ -21,4 +21,4 @@ def read_part(path: str, split: str | None, options: TableOptions, dropped: list
     table = open_rows(path, options)
     collected = collect(table)
     dropped += [Dropped("", split or "", table.place(row), "bad line", row.error or "") for row in collected.bad]
-    return TablePart(split, path, collected.data, table.folder, collected.numbers, table.separator)
+    return TablePart(split, path, collected.data, table.folder, collected.numbers, table.separator, collected.mixed)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any
 
 import pyarrow as pa
-from datasets import Dataset
+from datasets import Dataset, Value
 from datasets.table import InMemoryTable
 
 from clfa.errors import DataError
@@ -29,11 +29,13 @@ class CollectedTable:
         data: Rows without an error.
         numbers: Number of each of these rows, as in :class:`clfa.tables.row.Row`.
         bad: Rows with an error, without values.
+        mixed: Cells of the columns of mixed types as they are in the table; ``data`` has them as text.
     """
 
     data: Dataset
     numbers: list[int]
     bad: list[Row]
+    mixed: Mapping[str, list[Any]] = field(default_factory=dict)
 
 
 def collect(table: Table) -> CollectedTable:
@@ -62,7 +64,14 @@ def collect(table: Table) -> CollectedTable:
         numbers += [row.number for row in good]
     if not columns:
         raise DataError(f"{table.path}: the file contains no objects" + (f"; {bad[0].error}" if bad else ""))
-    return CollectedTable(from_columns(columns), numbers, bad)
+    data = from_columns(columns)
+    texts = [name for name in columns if data.features[name] == Value("string")]
+    mixed = {name: columns[name] for name in texts if any(map(_is_other, columns[name]))}
+    return CollectedTable(data, numbers, bad, mixed)
+
+
+def _is_other(cell: Any) -> bool:
+    return cell is not None and not isinstance(cell, str)
 
 
 def from_columns(columns: Mapping[str, list[Any]]) -> Dataset:

@@ -33,7 +33,7 @@ class MemoryTable(Table):
             super().__init__("<dataset>", TableOptions())
             self._data, self._names = undecoded(data).with_format(None), list(data.column_names)
         else:
-            kinds = "the path of a table file, a pandas DataFrame, a datasets.Dataset or a list of dictionaries"
+            kinds = "the path of a table file, a pandas DataFrame or a datasets.Dataset, or a list of dictionaries"
             raise DataError(f"a table must be {kinds}, got {type(data).__name__}.")
         self.columns = column_names(self._names, self.path, "its header") if self._names else ()
 
@@ -59,8 +59,10 @@ class MemoryTable(Table):
 
 
 def _value(cell: Any) -> Any:
-    # A text such as "None" may be the name of a class.
-    return None if not isinstance(cell, str) and is_missing(cell) else cell
+    if isinstance(cell, str):
+        # A text such as "None" may be the name of a class.
+        return None if not cell or cell.isspace() else cell
+    return None if is_missing(cell) else cell
 
 
 def is_rows(data: Any) -> bool:

@@ -26,6 +26,8 @@ class TargetColumns:
         usual: Column of the default ``label`` in each table, for a target of this name without a column.
         default: Whether ``specs`` is the default label only. A table may then have no label column, and messages do
             not name the target.
+        mixed: For each table the cells of its columns of mixed types, which its rows have as text: they give the types
+            of the classes.
 
     Attributes:
         targets: Targets in the order of ``specs``, with classes as given or found in the tables.
@@ -40,6 +42,7 @@ class TargetColumns:
         tables: Sequence[tuple[str, Dataset]],
         usual: Sequence[str | None],
         default: bool = False,
+        mixed: Sequence[Mapping[str, Sequence[Any]]] = (),
     ) -> None:
         self._default = default
         self.specs = dict(specs)
@@ -54,7 +57,13 @@ class TargetColumns:
             if spec.columns is None and kind.has_classes:
                 places = [(table, found[name][0]) for (_, table), found in zip(tables, self._columns, strict=True)]
                 columns = [(table, column) for table, column in places if column is not None]
-                cells = (cell for table, column in columns for cell in table[column][:])
+                others = mixed or [{}] * len(tables)
+                cells = (
+                    cell
+                    for (table, column), other in zip(places, others, strict=True)
+                    if column is not None
+                    for cell in (other[column] if column in other else table[column][:])
+                )
                 values = (item for cell in cells for item in kind.items(cell, spec))
                 declared = next((names for table, column in columns if (names := _declared(table, column))), None)
                 try:

@@ -324,12 +324,13 @@ posts = st.text(
 @given(st.lists(posts, min_size=1, max_size=10))
 def test_jsonl_keeps_texts(texts: list[str]) -> None:
     from clfa.tables.encoding import clean_text
+    from clfa.tables.missing import is_missing
 
     content = "\n".join(json.dumps({"text": text, "label": "a", "id": str(n)}) for n, text in enumerate(texts))
     with fsspec.open("memory://clfa-table/h.jsonl", "w") as file:
         file.write(content)
     corpus = read_corpus("table", "memory://clfa-table/h.jsonl", as_split="test")
-    assert corpus.splits["test"]["text"][:] == [clean_text(text) for text in texts]
+    assert corpus.splits["test"]["text"][:] == ["" if is_missing(text) else clean_text(text) for text in texts]
 
 
 def test_equal_posts_stay_in_one_drawn_split(tmp_path: Path) -> None:

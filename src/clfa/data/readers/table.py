@@ -17,7 +17,7 @@ from clfa.data.read_part import read_part
 from clfa.data.schema import SPLITS, Corpus, Dropped
 from clfa.data.splits import RATIOS, split_name
 from clfa.errors import DataError
-from clfa.tables.collect import collect
+from clfa.tables.collect import CollectedTable, collect
 from clfa.tables.formats import is_table, known_suffixes, table_stem
 from clfa.tables.memory import MemoryTable, frame_of, is_rows
 from clfa.tables.paths import is_address
@@ -122,17 +122,18 @@ def _parts(source: Any, split: str | None, options: TableOptions, dropped: list[
         if not is_address(path) and not os.path.exists(path):
             raise layout_error("table", Path(path), f"a file ending in one of {', '.join(known_suffixes())}")
         return [read_part(path, split, options, dropped)]
-    return [TablePart(split, "<data frame>", _from_frame(source))]
+    collected = _from_frame(source)
+    return [TablePart(split, "<data frame>", collected.data, mixed=collected.mixed)]
 
 
-def _from_frame(frame: Any) -> Dataset:
+def _from_frame(frame: Any) -> CollectedTable:
     import pandas as pd
 
     if not isinstance(frame, pd.DataFrame):
-        kinds = "a path, a mapping of splits, a pandas DataFrame, a datasets.Dataset or a list of dictionaries"
+        kinds = "a path, a mapping of splits, a pandas DataFrame or a datasets.Dataset, or a list of dictionaries"
         raise DataError(f"a table must be {kinds}, got {type(frame).__name__}")
     # Cells are read as in prediction.
-    return collect(MemoryTable(storable_images(frame))).data
+    return collect(MemoryTable(storable_images(frame)))
 
 
 def _files(folder: Path) -> list[tuple[Path, str | None]]:
