@@ -74,6 +74,9 @@ def parser() -> argparse.ArgumentParser:
     render = command("render", _render, "Write the page again from the results.")
     render.add_argument("--document", type=Path, default=DOCUMENT)
 
+    checksums = command("checksums", _checksums, "What the checksums of feature caches cost beside an epoch.")
+    checksums.add_argument("--samples", type=int, default=2000)
+
     lengths = command("lengths", _lengths, "Count the text lengths of the data sets anew.")
     lengths.add_argument("--data-dir", type=Path, required=True, help="folder with mmsd/ and mvsa-single/")
     return top
@@ -154,6 +157,14 @@ def _render(options: argparse.Namespace) -> int:
         file.write(render(**parts, growth=read("growth.md") or ""))
     print(f"{options.document} written.")
     return 0
+
+
+def _checksums(options: argparse.Namespace) -> int:
+    from benchmarks.checksums import measure
+
+    found = measure(options.samples)
+    print(f"epoch {found['epoch']:.2f} s, checksums {found['checksums']:.3f} s: {found['share']:.2%} of the epoch")
+    return 0 if found["share"] < 0.02 else 1
 
 
 def _lengths(options: argparse.Namespace) -> int:

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from clfa import store as store_module
 from clfa.errors import DataError
 from clfa.store import KEY_BYTES, FeatureStore, text_key
 
@@ -193,20 +194,120 @@ def test_a_store_deleted_under_a_handle_is_made_anew(tmp_path: Path) -> None:
     np.testing.assert_array_equal(open_store(tmp_path)[A], rows(2))
 
 
-def test_lost_rows_are_noticed(tmp_path: Path) -> None:
-    open_store(tmp_path).add([(A, rows(4))])
+WARNING = "Feature cache {}: {} of its arrays are damaged and are computed anew."
+
+
+def recomputed(directory: Path, caplog: pytest.LogCaptureFixture) -> list[str]:
+    """Compute the three arrays again as users of a store do; return the warnings."""
+    caplog.clear()
+    store = open_store(directory)
+    arrays = {A: rows(4), B: rows(5, seed=1), C: rows(6, seed=2)}
+    keys = list(arrays)
+    absent = store.missing(keys)
+    with store.writer() as write:
+        for position in absent:
+            write(keys[position], arrays[keys[position]])
+    for handle in (store, open_store(directory)):
+        assert handle.missing(keys) == []
+        for key, array in arrays.items():
+            np.testing.assert_array_equal(handle[key], array)
+    return [record.getMessage() for record in caplog.records]
+
+
+def fill(directory: Path) -> None:
+    open_store(directory).add([(A, rows(4)), (B, rows(5, seed=1)), (C, rows(6, seed=2))])
+
+
+def test_lost_rows_are_noticed_and_computed_anew(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    fill(tmp_path)
     with open(tmp_path / "data.bin", "r+b") as data:
-        data.truncate(17)
-    with pytest.raises(DataError, match=f"{tmp_path} is damaged: .*delete the directory"):
-        open_store(tmp_path)
+        data.truncate(60)
+    assert A in open_store(tmp_path)
+    assert B not in open_store(tmp_path)
+    assert recomputed(tmp_path, caplog) == [WARNING.format(tmp_path, 2)]
+    assert recomputed(tmp_path, caplog) == []
 
 
 @pytest.mark.parametrize("content", [b"", b"garbage", b"PK\x03\x04 half a zip"])
-def test_a_damaged_index_is_noticed(tmp_path: Path, content: bytes) -> None:
-    open_store(tmp_path).add([(A, rows(4))])
+def test_a_damaged_index_is_noticed_and_the_store_computed_anew(
+    tmp_path: Path, content: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    fill(tmp_path)
     (tmp_path / "index.npz").write_bytes(content)
-    with pytest.raises(DataError, match=f"{tmp_path} is damaged: .*delete the directory"):
-        open_store(tmp_path)
+    (warning,) = recomputed(tmp_path, caplog)
+    assert warning.startswith(f"Feature cache {tmp_path} is damaged (index.npz: ")
+    assert recomputed(tmp_path, caplog) == []
+
+
+@pytest.mark.parametrize("name", ["data.bin", "index.npz"])
+def test_a_flipped_bit_anywhere_is_found(tmp_path: Path, name: str, caplog: pytest.LogCaptureFixture) -> None:
+    fill(tmp_path)
+    path = tmp_path / name
+    whole = path.read_bytes()
+    places = np.random.default_rng(0).choice(8 * len(whole), 95, replace=False).tolist()
+    found = 0
+    for place in places:
+        content = bytearray(whole)
+        content[place // 8] ^= 1 << place % 8
+        path.write_bytes(content)
+        caplog.clear()
+        store = open_store(tmp_path)
+        missing = store.missing([A, B, C])
+        found += missing == [0, 1, 2] if name == "index.npz" else len(missing) == 1
+        assert len(caplog.records) == 1, place
+    assert found == 95
+
+
+def test_a_damaged_array_is_computed_anew_with_one_warning(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    fill(tmp_path)
+    content = bytearray((tmp_path / "data.bin").read_bytes())
+    content[4 * 3 * 4 + 7] ^= 16
+    (tmp_path / "data.bin").write_bytes(content)
+    with pytest.raises(DataError, match=f"{tmp_path} is damaged: an array has another checksum; run the command again"):
+        open_store(tmp_path)[B]
+    np.testing.assert_array_equal(open_store(tmp_path)[A], rows(4))
+    assert recomputed(tmp_path, caplog) == [WARNING.format(tmp_path, 1)]
+    assert recomputed(tmp_path, caplog) == []
+
+
+def test_an_array_is_compared_with_its_checksum_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    fill(tmp_path)
+    store = open_store(tmp_path)
+    calls: list[int] = []
+    crc32 = store_module.zlib.crc32
+    monkeypatch.setattr(store_module.zlib, "crc32", lambda content: calls.append(1) or crc32(content))
+    for _ in range(3):
+        assert store.missing([A, B]) == []
+        store.refresh()
+        _ = store[A], store[B]
+    assert len(calls) == 2
+
+
+def test_a_store_of_an_earlier_version_gets_checksums(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    fill(tmp_path)
+    with np.load(tmp_path / "index.npz") as index:
+        content = {name: index[name] for name in index.files if name != "checksums"}
+    np.savez(tmp_path / "index.npz", **content)
+    store = open_store(tmp_path)
+    assert store.missing([A, B, C]) == []
+    np.testing.assert_array_equal(store[B], rows(5, seed=1))
+    store.add([])
+    with np.load(tmp_path / "index.npz") as index:
+        assert index["checksums"].tolist() == [store_module.zlib.crc32(store[key]) for key in (A, B, C)]
+    assert recomputed(tmp_path, caplog) == []
+
+
+def test_a_store_that_cannot_be_read_now_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    fill(tmp_path)
+
+    def fail(self: Path) -> bytes:
+        raise OSError("Input/output error")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "read_bytes", fail)
+        with pytest.raises(DataError, match=f"feature cache {tmp_path} cannot be read: Input/output error"):
+            open_store(tmp_path)
+    assert len(open_store(tmp_path)) == 3
 
 
 @settings(max_examples=30, deadline=None)

@@ -1,40 +1,206 @@
-"""Atomic writing of files."""
+"""Atomic writing of files and folders, with the permissions that the umask gives."""
 
 from __future__ import annotations
 
+import errno
+import hashlib
 import json
 import math
 import os
+import re
+import shutil
+import socket
 import tempfile
+import uuid
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
 
-# The umask can only be read by setting it; done once, at import.
-_UMASK = os.umask(0o022)
-os.umask(_UMASK)
+from clfa.errors import DataError
+
+# Errors of renaming a folder to one that exists; Windows says that access is denied.
+_TAKEN = (errno.ENOTEMPTY, errno.EEXIST, *((errno.EACCES,) if os.name == "nt" else ()))
+_ATTEMPTS = 100
+_TEMPORARY = re.compile(r"\.(.+)\.[0-9a-f]{8}-[0-9]+-[0-9a-f]{8}\.(?:tmp|old)", re.DOTALL)
+# Temporary files and folders are called .NAME.HOST-PROCESS-RANDOM.tmp, folders that are being replaced ....old.
+_HOST = hashlib.blake2b(socket.gethostname().encode(), digest_size=4).hexdigest()
 
 
 @contextmanager
 def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
     """Return a context with a temporary path, which is renamed to ``path`` if the block ends without an error.
 
+    Temporary files that a killed process left for the same path are removed.
+
     Args:
         path: Final path; its folder is created if absent.
     """
     target = Path(path)
     target.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.", suffix=".tmp")
-    os.close(handle)
+    remove_leftovers(target)
+    temporary = _beside(target, "tmp")
+    # Unlike those of the module tempfile, files made like this have the permissions that the umask gives.
+    os.close(os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
+    mode = temporary.stat().st_mode & 0o777
     try:
-        # Temporary files are private; give the finished file the user's default permissions.
-        os.chmod(temporary, 0o666 & ~_UMASK)
-        yield Path(temporary)
+        yield temporary
+        # Some libraries replace the file by a private one.
+        os.chmod(temporary, mode)
         os.replace(temporary, target)
     except BaseException:
-        Path(temporary).unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
         raise
+
+
+@contextmanager
+def atomic_folder(path: str | os.PathLike[str], *, unless: str | None = None) -> Iterator[Path]:
+    """Return a context with a temporary folder, which is renamed to ``path`` if the block ends without an error.
+
+    What killed processes left for the same path is removed, and a folder that one had moved away to replace it is put
+    back. Several processes may write the same path; each replaces the folder as a whole.
+
+    Args:
+        path: Final path; its parent folder is created if absent.
+        unless: Name of a file. An existing folder that has it is kept and the new one discarded: another process has
+            made the same.
+    """
+    target = Path(path)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    remove_leftovers(target)
+    temporary = _beside(target, "tmp")
+    temporary.mkdir()
+    try:
+        yield temporary
+        follow_umask(temporary)
+        _put(temporary, target, unless)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _put(folder: Path, target: Path, unless: str | None) -> None:
+    """Rename a folder to ``target``; a folder that is there is moved away first and removed afterwards."""
+    moved: list[Path] = []
+    try:
+        while True:
+            if target.is_dir():
+                if unless is not None and (target / unless).is_file():
+                    return
+                old = _beside(target, "old")
+                # Another process may move it at the same time.
+                with suppress(FileNotFoundError):
+                    target.rename(old)
+                    moved.append(old)
+            try:
+                folder.rename(target)
+                break
+            except OSError as error:
+                # Another process may have put its folder there in the meantime.
+                if error.errno not in _TAKEN or len(moved) > _ATTEMPTS:
+                    raise
+    except BaseException:
+        if moved and not target.exists():
+            moved.pop().rename(target)
+        raise
+    finally:
+        for old in moved:
+            shutil.rmtree(old, ignore_errors=True)
+
+
+def remove_leftovers(target: Path) -> None:
+    """Remove temporary files and folders of processes of this host that were killed while they wrote ``target``.
+
+    If one was killed between the two renames that replace a folder, the former folder is put back.
+
+    Args:
+        target: Final path.
+    """
+    start = f".{target.name}."
+    for path in target.parent.glob(f"{_escaped(start)}*"):
+        owner, _, kind = path.name.removeprefix(start).partition(".")
+        parts = owner.split("-")
+        if kind not in ("tmp", "old") or len(parts) != 3 or parts[0] != _HOST or not parts[1].isdigit():
+            continue
+        if _alive(int(parts[1])):
+            continue
+        if kind == "old" and not target.exists():
+            with suppress(OSError):
+                path.rename(target)
+        elif path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            with suppress(OSError):
+                path.unlink()
+
+
+def final_name(path: str | bytes) -> str:
+    """Return the final path of a temporary one of this module; other paths as they are.
+
+    Example:
+        >>> final_name("runs/.metrics.json.0a1b2c3d-77-4e5f6a7b.tmp")
+        'runs/metrics.json'
+    """
+    folder, name = os.path.split(os.fsdecode(path))
+    found = _TEMPORARY.fullmatch(name)
+    return os.path.join(folder, name if found is None else found[1])
+
+
+def _alive(process: int) -> bool:
+    # Only needed after a kill. On Windows, os.kill would end the process.
+    import psutil
+
+    return process == os.getpid() or psutil.pid_exists(process)
+
+
+def _escaped(name: str) -> str:
+    return "".join(f"[{character}]" if character in "*?[" else character for character in name)
+
+
+def _beside(target: Path, kind: str) -> Path:
+    return target.with_name(f".{target.name}.{_HOST}-{os.getpid()}-{uuid.uuid4().hex[:8]}.{kind}")
+
+
+def require_writable(path: str | os.PathLike[str], *, file: bool = False) -> None:
+    """Check that a file or folder can be made at ``path``, before the work whose results it will hold.
+
+    Args:
+        path: The output.
+        file: Whether it must be a file.
+
+    Raises:
+        DataError: When it cannot.
+    """
+    path = Path(path)
+    if file and path.is_dir():
+        raise DataError(f"{path} cannot be written: it is a folder.")
+    folder = path.absolute() if path.is_dir() else path.absolute().parent
+    while not folder.exists() and folder != folder.parent:
+        folder = folder.parent
+    try:
+        with tempfile.NamedTemporaryFile(dir=folder, prefix=".clfa-"):
+            pass
+    except OSError as error:
+        raise DataError(f"{path} cannot be written: {error.strerror or error} ({folder}).") from error
+    if path.is_file() and not os.access(path, os.W_OK):
+        raise DataError(f"{path} cannot be written: it is read-only.")
+
+
+def follow_umask(folder: str | os.PathLike[str], pattern: str = "**/*") -> None:
+    """Give files and folders in ``folder`` at least the permissions of new ones; safetensors makes private files.
+
+    Args:
+        folder: A folder.
+        pattern: Which files and folders in it.
+    """
+    probe = Path(folder) / f".{uuid.uuid4().hex}.tmp"
+    os.close(os.open(probe, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
+    mode = probe.stat().st_mode & 0o777
+    probe.unlink()
+    for path in Path(folder).glob(pattern):
+        wanted = mode | (mode & 0o444) >> 2 if path.is_dir() else mode
+        present = path.stat().st_mode & 0o777
+        if present | wanted != present and not path.is_symlink():
+            os.chmod(path, present | wanted)
 
 
 @contextmanager
@@ -86,3 +252,30 @@ def write_jsonl(path: str | os.PathLike[str], rows: Iterable[Mapping[str, Any]])
     with atomic_write(path) as file:
         for row in rows:
             file.write(json_text(row) + "\n")
+
+
+def save_tensors(
+    path: str | os.PathLike[str], tensors: Mapping[str, Any], metadata: dict[str, str] | None = None
+) -> None:
+    """Write tensors or arrays as safetensors, atomically and with the permissions that the umask gives.
+
+    Args:
+        path: File.
+        tensors: ``torch.Tensor`` or ``numpy.ndarray`` by name; contiguous.
+        metadata: Texts by name.
+    """
+    import numpy as np
+
+    save: Any
+    if all(isinstance(tensor, np.ndarray) for tensor in tensors.values()):
+        from safetensors.numpy import save_file as save
+    else:
+        from safetensors.torch import save_file as save
+    from safetensors import SafetensorError
+
+    with atomic_path(path) as temporary:
+        try:
+            save(dict(tensors), temporary, metadata)
+        except SafetensorError as error:
+            # For instance a full disk.
+            raise OSError(f"{os.fspath(path)} cannot be written: {error}") from error

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from clfa.errors import DataError, ModelError
+from clfa.files import atomic_folder
 from clfa.prediction.engines.base import Precision
 from clfa.prediction.failures import OnErrors, report_failures
 from clfa.prediction.post import Post, Prediction
@@ -337,9 +338,8 @@ class CLFAPredictor:
         target = Path(path)
         if target.exists():
             raise DataError(f"{target} exists already; give another path.")
-        temporary = target.with_name(f".{target.name}.tmp")
-        shutil.copytree(self.path, temporary, ignore=shutil.ignore_patterns("checkpoints"))
-        temporary.rename(target)
+        with atomic_folder(target) as folder:
+            shutil.copytree(self.path, folder, ignore=shutil.ignore_patterns("checkpoints", ".*"), dirs_exist_ok=True)
         return target
 
     def _trained(self) -> PostClassifier:

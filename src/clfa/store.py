@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import io
+import logging
 import os
-import tempfile
 import zipfile
+import zlib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,11 +15,30 @@ from pathlib import Path
 import numpy as np
 
 from clfa.errors import DataError
+from clfa.files import atomic_path
 from clfa.locks import file_lock
+
+logger = logging.getLogger(__name__)
 
 KEY_BYTES = 16
 # Key of missing content: a sample without text or image. It is never stored.
 ABSENT_KEY = b""
+# The index ends with this word and the digest of all bytes before it.
+_SEAL = b"CLFA-INDEX"
+_DIGEST_BYTES = 16
+# What NumPy and zipfile raise for damaged bytes.
+_UNREADABLE = (
+    EOFError,
+    KeyError,
+    ValueError,
+    NotImplementedError,
+    RuntimeError,
+    zipfile.BadZipFile,
+    zlib.error,
+    OSError,
+)
+# Checksum of an entry of an earlier version. The next writer computes it.
+_UNKNOWN = -1
 
 
 def single_keys(key: bytes) -> list[bytes]:
@@ -54,15 +75,20 @@ class FeatureStore:
     is replaced atomically. A killed writer therefore leaves a valid store: rows that are not in the index are
     overwritten by the next writer. A lock file allows one writer at a time.
 
+    The index has a checksum (CRC-32) of each array and a digest of itself. An array is compared with its checksum once
+    per handle, in :meth:`missing` or at the first access. :meth:`missing` counts damaged arrays as absent, with one
+    warning, so that they are computed anew; a damaged index counts as an empty store.
+
     Args:
         directory: Created if absent. One directory per source of features (encoder and preprocessing).
         width: Row width.
         dtype: Data type on disk; ``float16`` halves the size of token features.
 
     Raises:
-        DataError: If the directory contains a store of another width or data type, or a damaged store.
+        DataError: If the directory contains a store of another width or data type, or cannot be read.
 
     Example:
+        >>> import tempfile
         >>> store = FeatureStore(tempfile.mkdtemp(), width=2, dtype="float32")
         >>> store.add([(b"0123456789abcdef", np.ones((3, 2)))])
         >>> store[b"0123456789abcdef"].shape
@@ -75,8 +101,15 @@ class FeatureStore:
         self.dtype = np.dtype(dtype)
         self.directory.mkdir(parents=True, exist_ok=True)
         self._rows: np.ndarray | None = None
-        self._positions: dict[bytes, tuple[int, int]] = {}
+        # First row, number of rows, checksum.
+        self._positions: dict[bytes, tuple[int, int, int]] = {}
         self._used = 0
+        # Keys whose arrays were compared with their checksums.
+        self._verified: set[bytes] = set()
+        # First rows of damaged arrays by key.
+        self._damaged: dict[bytes, int] = {}
+        # Whether the files must be made anew.
+        self._lost = False
         self._read_index()
 
     @property
@@ -88,30 +121,41 @@ class FeatureStore:
         return self.directory / "data.bin"
 
     def _read_index(self) -> None:
-        self._positions, self._used, self._rows = {}, 0, None
+        before = {key: self._positions[key] for key in self._verified}
+        self._positions, self._used, self._rows, self._verified = {}, 0, None, set()
         if not self._index_path.is_file():
             return
         try:
-            with np.load(self._index_path, allow_pickle=False) as index:
-                width, dtype = int(index["width"]), str(index["dtype"])
-                keys, starts, lengths = index["keys"], index["starts"].tolist(), index["lengths"].tolist()
-        except (OSError, EOFError, KeyError, ValueError, zipfile.BadZipFile) as error:
-            raise self._damaged(f"index.npz cannot be read ({error})") from error
+            sealed = self._index_path.read_bytes()
+        except OSError as error:
+            raise DataError(f"feature cache {self.directory} cannot be read: {error}") from error
+        try:
+            width, dtype, self._positions = _parsed(sealed)
+        except _UNREADABLE as error:
+            if not self._lost:
+                problem = "Feature cache %s is damaged (index.npz: %s) and is computed anew."
+                logger.warning(problem, self.directory, error)
+            self._lost = True
+            return
+        self._lost = False
         if width != self.width or dtype != self.dtype.name:
             raise DataError(
                 f"feature cache {self.directory} holds {dtype} rows of width {width}, not "
                 f"{self.dtype.name} rows of width {self.width}; delete the directory to create it again."
             )
-        self._positions = {
-            key.tobytes(): (start, length) for key, start, length in zip(keys, starts, lengths, strict=True)
-        }
-        self._used = max((start + length for start, length in self._positions.values()), default=0)
-        present = self._data_path.stat().st_size if self._data_path.is_file() else 0
-        if present < self._used * self.width * self.dtype.itemsize:
-            raise self._damaged(f"data.bin lacks rows of the index ({present} bytes)")
+        # Rows of damaged arrays are not used again: other processes may read them.
+        self._used = max((start + length for start, length, _ in self._positions.values()), default=0)
+        rows = self._rows_in_file()
+        for key, (start, length, _) in list(self._positions.items()):
+            if start + length > rows:
+                self._damaged[key] = start
+            if self._damaged.get(key) == start:
+                del self._positions[key]
+        self._verified = {key for key, place in before.items() if self._positions.get(key) == place}
 
-    def _damaged(self, what: str) -> DataError:
-        return DataError(f"feature cache {self.directory} is damaged: {what}; delete the directory to create it again.")
+    def _rows_in_file(self) -> int:
+        size = self._data_path.stat().st_size if self._data_path.is_file() else 0
+        return size // (self.width * self.dtype.itemsize)
 
     def __len__(self) -> int:
         return len(self._positions)
@@ -124,26 +168,57 @@ class FeatureStore:
 
         Raises:
             KeyError: If the key is absent.
+            DataError: If the array is damaged.
         """
-        start, length = self._positions[key]
+        if key not in self._verified and not self._is_whole(key):
+            raise DataError(
+                f"feature cache {self.directory} is damaged: an array has another checksum; run the command again, "
+                "which computes it anew."
+            )
+        return self._array(key)
+
+    def _array(self, key: bytes) -> np.ndarray:
+        start, length, _ = self._positions[key]
         if self._rows is None:
-            if self._used == 0:
+            # The rows of damaged arrays at the end may be lost.
+            rows = min(self._used, self._rows_in_file())
+            if rows == 0:
                 return np.empty((0, self.width), self.dtype)
-            self._rows = np.memmap(self._data_path, self.dtype, mode="r", shape=(self._used, self.width))
+            self._rows = np.memmap(self._data_path, self.dtype, mode="r", shape=(rows, self.width))
         return self._rows[start : start + length]
+
+    def _is_whole(self, key: bytes) -> bool:
+        expected = self._positions[key][2]
+        whole = expected == _UNKNOWN or zlib.crc32(self._array(key).data) == expected
+        if whole:
+            self._verified.add(key)
+        return whole
 
     def refresh(self) -> None:
         """Read the index again, to see arrays added by other processes."""
         self._read_index()
 
     def missing(self, keys: Iterable[bytes]) -> list[int]:
-        """Return the positions of the keys that are not stored: the first of equal keys, and not :data:`ABSENT_KEY`."""
+        """Return the positions of the keys that are not stored: the first of equal keys, and not :data:`ABSENT_KEY`.
+
+        Arrays that are damaged are not stored; a warning is logged.
+        """
         seen: set[bytes] = {ABSENT_KEY}
-        absent = []
+        absent, damaged = [], 0
         for position, key in enumerate(keys):
-            if key not in self._positions and key not in seen:
-                seen.add(key)
-                absent.append(position)
+            if key in seen or key in self._verified:
+                continue
+            seen.add(key)
+            if key in self._positions:
+                if self._is_whole(key):
+                    continue
+                self._damaged[key] = self._positions.pop(key)[0]
+            damaged += key in self._damaged
+            absent.append(position)
+        if damaged:
+            logger.warning(
+                "Feature cache %s: %s of its arrays are damaged and are computed anew.", self.directory, f"{damaged:,}"
+            )
         return absent
 
     def add(self, items: Iterable[tuple[bytes, np.ndarray]]) -> None:
@@ -164,10 +239,15 @@ class FeatureStore:
         """Return a context in which this process can write arrays. They are kept, also if the block raises an error."""
         with file_lock(self.directory / "lock"):
             self._read_index()
+            if self._lost:
+                # Not truncated: another process may still read it.
+                self._data_path.unlink(missing_ok=True)
+            self._complete_checksums()
             mode = "r+b" if self._data_path.exists() else "w+b"
             with open(self._data_path, mode) as data:
                 row_bytes = self.width * self.dtype.itemsize
                 data.truncate(self._used * row_bytes)
+                self._lost = False
                 data.seek(self._used * row_bytes)
                 write = _Writer(self, data)
                 try:
@@ -177,23 +257,56 @@ class FeatureStore:
                     os.fsync(data.fileno())
                     self._write_index()
 
+    def _complete_checksums(self) -> None:
+        """Compute the checksums of the arrays of an earlier version."""
+        for key, (start, length, checksum) in list(self._positions.items()):
+            if checksum == _UNKNOWN:
+                self._positions[key] = start, length, zlib.crc32(self._array(key).data)
+        # The map would hide the rows to come.
+        self._rows = None
+
     def _write_index(self) -> None:
         keys = np.frombuffer(b"".join(self._positions), np.uint8).reshape(-1, KEY_BYTES)
-        positions = np.array(list(self._positions.values()), np.int64).reshape(-1, 2)
-        handle, temporary = tempfile.mkstemp(dir=self.directory, suffix=".tmp")
-        with os.fdopen(handle, "wb") as file:
-            np.savez(
-                file,
-                keys=keys,
-                starts=positions[:, 0],
-                lengths=positions[:, 1],
-                width=np.int64(self.width),
-                dtype=np.str_(self.dtype.name),
-            )
+        positions = np.array(list(self._positions.values()), np.int64).reshape(-1, 3)
+        content = io.BytesIO()
+        np.savez(
+            content,
+            keys=keys,
+            starts=positions[:, 0],
+            lengths=positions[:, 1],
+            checksums=positions[:, 2],
+            width=np.int64(self.width),
+            dtype=np.str_(self.dtype.name),
+        )
+        with atomic_path(self._index_path) as temporary, open(temporary, "wb") as file:
+            file.write(_sealed(content.getvalue()))
             file.flush()
             os.fsync(file.fileno())
-        os.replace(temporary, self._index_path)
         self._rows = None
+
+
+def _sealed(content: bytes) -> bytes:
+    return content + _SEAL + hashlib.blake2b(content, digest_size=_DIGEST_BYTES).digest()
+
+
+def _parsed(sealed: bytes) -> tuple[int, str, dict[bytes, tuple[int, int, int]]]:
+    """Return width, data type, and first row, number of rows and checksum by key of an index.
+
+    Raises:
+        ValueError: If the index is damaged; zipfile and NumPy raise further types.
+    """
+    content = sealed[: -len(_SEAL) - _DIGEST_BYTES]
+    whole = _sealed(content) == sealed
+    marked = sealed[len(content) : -_DIGEST_BYTES] == _SEAL
+    with np.load(io.BytesIO(content if whole else sealed), allow_pickle=False) as index:
+        if not whole and (marked or "checksums" in index):
+            raise ValueError("it has another digest")
+        width, dtype = int(index["width"]), str(index["dtype"])
+        keys, starts, lengths = index["keys"], index["starts"].tolist(), index["lengths"].tolist()
+        # Earlier versions wrote none.
+        checksums = index["checksums"].tolist() if whole else [_UNKNOWN] * len(keys)
+    rows = zip(keys, starts, lengths, checksums, strict=True)
+    return width, dtype, {key.tobytes(): (start, length, checksum) for key, start, length, checksum in rows}
 
 
 def mean_row(store: FeatureStore, key: bytes) -> np.ndarray:
@@ -222,6 +335,8 @@ class _Writer:
             raise ValueError(f"expected a key of {KEY_BYTES} bytes, got {len(key)}.")
         if array.ndim != 2 or array.shape[1] != store.width:
             raise ValueError(f"expected an array (n, {store.width}), got shape {array.shape}.")
-        self._data.write(np.ascontiguousarray(array, store.dtype).tobytes())  # type: ignore[attr-defined]
-        store._positions[key] = (store._used, len(array))
+        content = np.ascontiguousarray(array, store.dtype).tobytes()
+        self._data.write(content)  # type: ignore[attr-defined]
+        store._positions[key] = store._used, len(array), zlib.crc32(content)
+        store._damaged.pop(key, None)
         store._used += len(array)

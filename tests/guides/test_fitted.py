@@ -361,3 +361,48 @@ def test_the_memory_does_not_grow_with_the_pairs(tmp_path: Path) -> None:
     # Lists and joined keys: 40 bytes a pair and side.
     assert large - small < 30e6
     assert large < 90e6
+
+
+def flip(path: Path) -> None:
+    content = bytearray(path.read_bytes())
+    content[-5] ^= 1
+    path.write_bytes(content)
+
+
+def cut(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:-7])
+
+
+DAMAGES = [
+    (flip, "guide.safetensors", "it has another fingerprint"),
+    (cut, "guide.safetensors", "damaged"),
+    (Path.unlink, "guide.safetensors", "damaged"),
+    (cut, "guide.json", "damaged"),
+    (lambda path: path.write_text("{}"), "guide.json", "keys are missing"),
+]
+
+
+@pytest.mark.parametrize(("damage", "name", "message"), DAMAGES)
+def test_a_damaged_guide_is_fitted_anew_or_refused(
+    context: GuideContext,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+    damage: Any,
+    name: str,
+    message: str,
+) -> None:
+    options = {**OPTIONS, "epochs": 2}
+    guide = FittedGuide.from_context(context, **options)
+    guide.save(tmp_path / "saved")
+    (kept,) = (context.cache / "guides" / "fitted").iterdir()
+    assert {path.name for path in kept.iterdir()} == {"guide.safetensors", "guide.json"}
+    for folder in (kept, tmp_path / "saved"):
+        damage(folder / name)
+    with pytest.raises(ModelError, match=message):
+        FittedGuide.load(tmp_path / "saved", context)
+    again = FittedGuide.from_context(context, **options)
+    assert again.fingerprint == guide.fingerprint
+    assert caplog.text.count("It is fitted anew.") == 1
+    caplog.clear()
+    assert FittedGuide.from_context(context, **options).fingerprint == guide.fingerprint
+    assert "damaged" not in caplog.text

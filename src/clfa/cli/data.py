@@ -45,8 +45,11 @@ def check(
     from clfa.data.check import check_corpus
     from clfa.data.check_view import render
     from clfa.data.export import write_dropped, write_parquet
-    from clfa.files import write_json
+    from clfa.files import require_writable, write_json
 
+    for place in (report, dropped, output):
+        if place is not None:
+            require_writable(place, file=True)
     found = check_corpus(
         name, data_dir, check_images=images, strict=strict, threads=threads, **reader_options(option or [])
     )
@@ -82,12 +85,14 @@ def knowledge(
         clfa data knowledge table posts.csv --sources caption --caption-model blip/ --output captions.parquet
     """
     from clfa.data import read_corpus
+    from clfa.files import require_writable
     from clfa.knowledge.export import write_knowledge
     from clfa.knowledge.fill import fill_knowledge
     from clfa.knowledge.texts import KnowledgeTexts
     from clfa.pretrained import cache_dir
     from clfa.recipe import validate_knowledge
 
+    require_writable(output, file=True)
     wanted = [part.strip() for part in sources.split(",") if part.strip()]
     recipe = validate_knowledge({"sources": wanted, "caption_model": caption_model}, "--sources")
     texts = KnowledgeTexts(recipe, cache_dir())

@@ -45,7 +45,7 @@ def issues(
         clfa data issues mvsa-single mvsa/ --recipe offline --table issues.csv
     """
     from clfa.data import read_corpus, validate
-    from clfa.files import atomic_write
+    from clfa.files import atomic_write, require_writable
     from clfa.issues import find_issues
     from clfa.issues.page import render_page
     from clfa.issues.records import check_suffix, write_records
@@ -53,6 +53,8 @@ def issues(
 
     table = output.with_suffix(".jsonl") if table is None else table
     check_suffix(table)
+    for place in (output, table):
+        require_writable(place, file=True)
     chosen = None if recipe is None else load_recipe(recipe)
     corpus = validate(read_corpus(name, data_dir, **reader_options(option or [])), check_images=images, threads=threads)
     found = find_issues(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import json
 import logging
@@ -19,6 +20,7 @@ from clfa.cli.guide import app as guide_app
 from clfa.cli.predict import predict
 from clfa.cli.yardstick_table import show_yardsticks
 from clfa.errors import CLFAError
+from clfa.files import final_name
 from clfa.processes import process_number
 from clfa.version import __version__
 
@@ -234,9 +236,26 @@ def main() -> None:
         message = error.spelled(flags(typer.main.get_command(app), sys.argv[1:]))
         typer.secho(f"Error: {message}", fg=typer.colors.RED, err=True)
         sys.exit(1)
+    except OSError as error:
+        typer.secho(f"Error: {_os_error_line(error)}", fg=typer.colors.RED, err=True)
+        sys.exit(1)
     except KeyboardInterrupt:
         typer.secho("Interrupted.", err=True)
         sys.exit(130)
+
+
+def _os_error_line(error: OSError) -> str:
+    """Return an error of the system in one line: a full disk, a file that cannot be written, no memory."""
+    reason = error.strerror or " ".join(str(error).split()) or type(error).__name__
+    # The names of temporary files, which are given their final name when they are complete, mean nothing to users.
+    names = [final_name(name) for name in (error.filename, error.filename2) if isinstance(name, str | bytes)]
+    where = f"{' -> '.join(dict.fromkeys(names))}: " if names else ""
+    advice = (
+        " Free some space and run the same command again."
+        if error.errno in (errno.ENOSPC, getattr(errno, "EDQUOT", None))
+        else ""
+    )
+    return f"{where}{reason}.{advice}"
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ from clfa.data.columns import UNLABELLED
 from clfa.data.images import read_image_bytes
 from clfa.data.schema import Corpus, Dropped, schema_features
 from clfa.errors import DataError
-from clfa.files import atomic_write
+from clfa.files import atomic_path, atomic_write
 from clfa.tables.paths import is_address
 from clfa.targets.default_label import is_default_label
 from clfa.targets.fields import LABEL
@@ -58,22 +58,16 @@ def write_parquet(corpus: Corpus, path: str | os.PathLike[str], *, embed_images:
     parts = dict(corpus.splits)
     if corpus.unlabelled is not None:
         parts[UNLABELLED] = corpus.unlabelled
-    temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
     rows = 0
-    try:
-        with temporary.open("wb") as file, pq.ParquetWriter(file, schema) as writer:
-            for name, part in parts.items():
-                for start in range(0, len(part), _BATCH):
-                    batch: dict[str, list[Any]] = dict(part[start : start + _BATCH])
-                    batch["image"] = [_stored(image, target.parent, embed_images) for image in batch["image"]]
-                    batch |= _target_columns(batch.pop("targets"), corpus.targets)
-                    batch["split"] = [name] * len(batch["id"])
-                    writer.write_table(pa.table(batch, schema=schema))
-                    rows += len(batch["id"])
-        os.replace(temporary, target)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
+    with atomic_path(target) as temporary, pq.ParquetWriter(temporary, schema) as writer:
+        for name, part in parts.items():
+            for start in range(0, len(part), _BATCH):
+                batch: dict[str, list[Any]] = dict(part[start : start + _BATCH])
+                batch["image"] = [_stored(image, target.parent, embed_images) for image in batch["image"]]
+                batch |= _target_columns(batch.pop("targets"), corpus.targets)
+                batch["split"] = [name] * len(batch["id"])
+                writer.write_table(pa.table(batch, schema=schema))
+                rows += len(batch["id"])
     return rows
 
 

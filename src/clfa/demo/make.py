@@ -5,8 +5,6 @@ from __future__ import annotations
 import csv
 import json
 import os
-import shutil
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +13,7 @@ from clfa.demo.concepts import CONCEPTS
 from clfa.demo.design import DemoPost, plan_posts
 from clfa.demo.pictures import SIDE, Painter
 from clfa.errors import DataError
+from clfa.files import atomic_folder
 from clfa.progress import track
 
 MANIFEST = "demo.json"
@@ -84,10 +83,7 @@ def make_demo_data(
     if _already_there(target, manifest, overwrite):
         return DemoSummary(**{**vars(summary), "reused": True})
     painter = Painter()
-    target.parent.mkdir(parents=True, exist_ok=True)
-    scratch = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
-    try:
-        work = scratch / "new"
+    with atomic_folder(target) as work:
         (work / "images").mkdir(parents=True)
         with track(len(shots), "Drawing synthetic pictures") as advance:
             for shot in shots.values():
@@ -100,11 +96,6 @@ def make_demo_data(
         (work / "README.md").write_text(_readme(summary), encoding="utf-8")
         (work / "ATTRIBUTION.txt").write_text(_attribution(painter.source), encoding="utf-8")
         (work / MANIFEST).write_text(json.dumps(manifest, indent=1) + "\n", encoding="utf-8")
-        if target.exists():
-            os.rename(target, scratch / "old")
-        os.rename(work, target)
-    finally:
-        shutil.rmtree(scratch, ignore_errors=True)
     return summary
 
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,7 +13,7 @@ import yaml
 from clfa.errors import DataError
 from clfa.experiments.execute import read_error, run_path
 from clfa.experiments.plan import PlannedRun
-from clfa.files import atomic_write
+from clfa.files import atomic_path, atomic_write
 from clfa.locks import file_lock
 
 # Metrics that are not copied because the plan has columns with these names.
@@ -75,14 +73,8 @@ class Results:
             frame = self.collect()
             with atomic_write(self.directory / "results.csv") as file:
                 frame.to_csv(file, index=False, lineterminator="\n")
-            handle, temporary = tempfile.mkstemp(dir=self.directory, prefix=".results.", suffix=".tmp")
-            os.close(handle)
-            try:
+            with atomic_path(self.directory / "results.parquet") as temporary:
                 frame.to_parquet(temporary, index=False)
-                os.chmod(temporary, (self.directory / "results.csv").stat().st_mode)
-                os.replace(temporary, self.directory / "results.parquet")
-            finally:
-                Path(temporary).unlink(missing_ok=True)
         return frame
 
 

@@ -5,9 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-import os
 import shutil
-import tempfile
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
@@ -17,9 +15,11 @@ from typing import Any, ClassVar
 
 import numpy as np
 from pydantic import TypeAdapter, ValidationError
-from safetensors.numpy import load_file, save_file
+from safetensors import SafetensorError
+from safetensors.numpy import load_file
 
 from clfa.errors import DataError, ModelError, RecipeError
+from clfa.files import atomic_folder, save_tensors, write_json
 from clfa.guides.base import Guide, GuideContext, Pairs, check_options
 from clfa.guides.conse import ConSEGuide
 from clfa.guides.maps import FeatureMap, FittedSettings, fit_maps
@@ -120,10 +120,16 @@ class FittedGuide(Guide):
             digest.update(b"".join(keys))
         kept = context.cache / "guides" / "fitted" / digest.hexdigest()
         if (kept / _GUIDE_FILE).is_file():
-            return cls._load(kept, text, image, conse, context.cache)
+            try:
+                return cls._load(kept, text, image, conse, context.cache)
+            except _DamagedGuideError as error:
+                logger.warning("%s It is fitted anew.", error)
+                shutil.rmtree(kept)
         inputs.ensure(own)
         guide = cls._fit(text_keys, image_keys, inputs, settings, context.seed)
-        guide.save(kept)
+        # Another process may have fitted the same guide meanwhile.
+        with atomic_folder(kept, unless=_GUIDE_FILE) as folder:
+            guide.write(folder)
         return guide
 
     @classmethod
@@ -185,14 +191,19 @@ class FittedGuide(Guide):
 
     def save(self, directory: Path) -> None:
         """Write the maps, the settings and the fingerprints of the encoders; :meth:`load` reads them."""
-        directory.parent.mkdir(parents=True, exist_ok=True)
-        temporary = Path(tempfile.mkdtemp(dir=directory.parent))
-        save_file({k: np.ascontiguousarray(v) for k, v in self._arrays().items()}, temporary / _WEIGHTS_FILE)
-        description = {"guide": self.name, "sources": self._sources(), "settings": asdict(self.settings)}
-        (temporary / _GUIDE_FILE).write_text(json.dumps(description, indent=2) + "\n", encoding="utf-8")
-        if directory.exists():
-            shutil.rmtree(directory)
-        os.replace(temporary, directory)
+        with atomic_folder(directory) as folder:
+            self.write(folder)
+
+    def write(self, folder: Path) -> None:
+        """Write the files of :meth:`save` into an existing folder."""
+        save_tensors(folder / _WEIGHTS_FILE, {k: np.ascontiguousarray(v) for k, v in self._arrays().items()})
+        description = {
+            "guide": self.name,
+            "fingerprint": self.fingerprint,
+            "sources": self._sources(),
+            "settings": asdict(self.settings),
+        }
+        write_json(folder / _GUIDE_FILE, description)
 
     @classmethod
     def load(cls, directory: Path, context: GuideContext) -> FittedGuide:
@@ -203,12 +214,12 @@ class FittedGuide(Guide):
             context: Provides the encoders.
 
         Raises:
-            ModelError: When the directory holds no guide, or the guide was fitted on other encoders.
+            ModelError: When the directory holds no guide, a damaged one, or one that was fitted on other encoders.
             RecipeError: When the run lacks an encoder.
         """
         if not (directory / _GUIDE_FILE).is_file():
             raise ModelError(f"{str(directory)!r} is not a fitted guide: {_GUIDE_FILE} is missing.")
-        description = json.loads((directory / _GUIDE_FILE).read_text(encoding="utf-8"))
+        description = _description(directory)
         text, image = context.text_features, context.image_features
         if text is None or image is None:
             raise RecipeError("the fitted guide needs both a text and a vision encoder.")
@@ -219,14 +230,17 @@ class FittedGuide(Guide):
     def _load(
         cls, directory: Path, text: FrozenEncoder, image: FrozenEncoder, conse: ConSEGuide | None, cache: Path
     ) -> FittedGuide:
-        description = json.loads((directory / _GUIDE_FILE).read_text(encoding="utf-8"))
+        description = _description(directory)
         sources = [text.fingerprint, image.fingerprint, conse.fingerprint if conse else ""]
         if sources != description["sources"]:
             raise ModelError(
                 f"the guide in {str(directory)!r} was fitted on other encoders than this run's; "
                 "use the same text and vision encoder, or leave out guide.path to fit a new guide."
             )
-        arrays = load_file(directory / _WEIGHTS_FILE)
+        try:
+            arrays = load_file(directory / _WEIGHTS_FILE)
+        except (FileNotFoundError, SafetensorError) as error:
+            raise _DamagedGuideError(f"the guide in {str(directory)!r} is damaged ({error}).") from error
 
         def whitenings(name: str) -> list[Whitening]:
             count = sum(key.startswith(f"{name}_whitening.") and key.endswith(".mean") for key in arrays)
@@ -235,17 +249,39 @@ class FittedGuide(Guide):
                 for i in range(count)
             ]
 
-        return cls(
-            text,
-            image,
-            FittedSettings(**description["settings"]),
-            whitenings("text")[0],
-            whitenings("image"),
-            FeatureMap.from_arrays("text_map", arrays),
-            FeatureMap.from_arrays("image_map", arrays),
-            conse,
-            cache,
-        )
+        try:
+            guide = cls(
+                text,
+                image,
+                FittedSettings(**description["settings"]),
+                whitenings("text")[0],
+                whitenings("image"),
+                FeatureMap.from_arrays("text_map", arrays),
+                FeatureMap.from_arrays("image_map", arrays),
+                conse,
+                cache,
+            )
+        except (KeyError, IndexError, TypeError) as error:
+            raise _DamagedGuideError(f"the guide in {str(directory)!r} is damaged ({error!r}).") from error
+        # Earlier versions wrote no fingerprint.
+        if guide.fingerprint != description.get("fingerprint", guide.fingerprint):
+            raise _DamagedGuideError(f"the guide in {str(directory)!r} is damaged: it has another fingerprint.")
+        return guide
+
+
+class _DamagedGuideError(ModelError):
+    """A saved guide whose files are not as they were written."""
+
+
+def _description(directory: Path) -> dict[str, Any]:
+    try:
+        description: dict[str, Any] = json.loads((directory / _GUIDE_FILE).read_text(encoding="utf-8"))
+        if {"sources", "settings"} <= set(description) and len(description["sources"]) == 3:
+            return description
+        problem = "keys are missing"
+    except (ValueError, TypeError) as error:
+        problem = str(error)
+    raise _DamagedGuideError(f"the guide in {str(directory)!r} is damaged ({_GUIDE_FILE}: {problem}).")
 
 
 @dataclass

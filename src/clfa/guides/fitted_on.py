@@ -6,8 +6,9 @@ from collections.abc import Container
 from pathlib import Path
 
 import numpy as np
-from safetensors.numpy import load_file, save_file
+from safetensors.numpy import load_file
 
+from clfa.files import save_tensors
 from clfa.store import KEY_BYTES
 
 _FILE = "fitted-on.safetensors"
@@ -21,7 +22,7 @@ def write_fitted_on(directory: Path, keys: bytes) -> None:
         keys: The 16-byte keys, one after the other; each may occur several times.
     """
     distinct = np.unique(np.frombuffer(keys, np.uint8).reshape(-1, KEY_BYTES), axis=0)
-    save_file({"keys": distinct}, directory / _FILE)
+    save_tensors(directory / _FILE, {"keys": distinct})
 
 
 def count_fitted_on(directory: Path, keys: Container[bytes]) -> int:

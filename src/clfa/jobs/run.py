@@ -8,10 +8,11 @@ from dataclasses import replace
 from pathlib import Path
 
 from clfa.errors import DataError
+from clfa.files import require_writable
 from clfa.jobs.executor import Executor, Task, ThisProcess
 from clfa.jobs.identity import SHARDS, file_facts, make_identity
 from clfa.jobs.outputs import open_output
-from clfa.jobs.outputs.base import require_writable, write_failures
+from clfa.jobs.outputs.base import write_failures
 from clfa.jobs.pieces import ROWS_PER_SHARD, Piece, input_files, piece_length, shards, whole_files
 from clfa.jobs.summary import MAX_EXAMPLES, Summary
 from clfa.jobs.trouble import ClusterError, StorageError

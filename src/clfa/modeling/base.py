@@ -7,12 +7,14 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from torch import nn
 from transformers import PreTrainedModel
 from transformers import initialization as init
 
 from clfa.cpu import speed_up
 from clfa.errors import ModelError
+from clfa.files import follow_umask
 from clfa.modeling.configuration import CLFAConfig
 from clfa.modeling.encoders import load_encoder
 from clfa.pretrained import check_finite
@@ -62,6 +64,15 @@ class CLFAPreTrainedModel(PreTrainedModel):
         model.base_model.freeze_encoders()
         speed_up(model)
         return loaded
+
+    def save_pretrained(self, save_directory: str | os.PathLike[str], *args: Any, **kwargs: Any) -> None:
+        """Save a model as in Transformers, readable as the umask says; safetensors makes private files."""
+        try:
+            super().save_pretrained(save_directory, *args, **kwargs)
+        except SafetensorError as error:
+            # For instance a full disk.
+            raise OSError(f"{os.fspath(save_directory)} cannot be written: {error}") from error
+        follow_umask(save_directory, "*.safetensors")
 
     @classmethod
     def from_encoders(

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-import tempfile
 from pathlib import Path
 
 import torch
 from transformers.models.vit.image_processing_pil_vit import ViTImageProcessorPil
 
 from clfa.errors import ModelError
+from clfa.files import atomic_folder
 from clfa.packages import MISSING
 from clfa.packages.efficientnet_lite import EfficientNetLiteConfig, EfficientNetLiteForImageClassification
 from clfa.pretrained import cache_dir, quiet_transformers
@@ -45,14 +43,9 @@ def efficientnet_lite0() -> Path:
         image_mean=[0.485, 0.456, 0.406],
         image_std=[0.229, 0.224, 0.225],
     )
-    directory.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(dir=directory.parent))
-    with quiet_transformers():
-        model.save_pretrained(temporary)
-    processor.save_pretrained(temporary)
-    try:
-        os.replace(temporary, directory)
-    except OSError:
-        # Another process has finished first with the same content.
-        shutil.rmtree(temporary)
+    # Another process may finish first with the same content.
+    with atomic_folder(directory, unless="config.json") as folder:
+        with quiet_transformers():
+            model.save_pretrained(folder)
+        processor.save_pretrained(folder)
     return directory

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import logging
-import shutil
-import tempfile
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,7 +15,7 @@ import torch
 from torch import nn
 
 from clfa.errors import Argument, ModelError
-from clfa.files import write_json
+from clfa.files import atomic_folder, require_writable, write_json
 from clfa.modeling import CLFAForClassification
 from clfa.prediction.engines.onnx_engine import AGREEMENT, MODEL_FILE, OUTPUTS, REPORT_FILE, OnnxRuntime
 from clfa.prediction.engines.torch_engine import TorchRuntime
@@ -137,13 +135,11 @@ def export_onnx(path: str | Path, output: str | Path) -> ExportReport:
     output = Path(output)
     if output.exists() and not (output / REPORT_FILE).is_file():
         raise ModelError(f"{output} exists and holds no export; give another ", Argument("output"), ".")
+    require_writable(output)
     predictor = PostClassifier.load(path)
     model, processor = predictor.model.cpu(), predictor.processor
     check_exportable(model)
-    output.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(dir=output.parent, prefix=f".{output.name}."))
-    try:
-        temporary.chmod(0o755)
+    with atomic_folder(output) as temporary:
         _export(model, processor, temporary / MODEL_FILE)
         model.config.save_pretrained(temporary)
         processor.save_pretrained(temporary)
@@ -156,11 +152,6 @@ def export_onnx(path: str | Path, output: str | Path) -> ExportReport:
             problem = f"the exported model's outputs differ from PyTorch's by {difference:.2g}, more than {TOLERANCE}; "
             raise ModelError(problem, "this model cannot be exported. Predict with ", Argument("engine", "torch"), ".")
         write_json(temporary / REPORT_FILE, asdict(report))
-        if output.exists():
-            shutil.rmtree(output)
-        temporary.rename(output)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
     return report
 
 

@@ -16,6 +16,7 @@ from transformers.utils.hub import cached_file
 
 from clfa.data.images import ImageSource, load_image
 from clfa.errors import ModelError, RecipeError
+from clfa.files import write_json
 from clfa.knowledge.graphs import WordGraphs
 from clfa.knowledge.recipe import KnowledgeRecipe
 from clfa.knowledge.words import Pieces, align
@@ -103,9 +104,7 @@ class CLFAProcessor(ProcessorMixin):
         path = directory / PROCESSOR_FILE
         graphs = self.word_graphs
         settings = {**self.to_dict(), "word_graphs": None if graphs is None else graphs.fingerprint}
-        temporary = path.with_suffix(".tmp")
-        temporary.write_text(json.dumps(settings, indent=2) + "\n", encoding="utf-8")
-        os.replace(temporary, path)
+        write_json(path, settings)
         return [str(file) for file in sorted(directory.iterdir())]
 
     def to_dict(self) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from clfa.experiments.scores import factor, lower_is_better
-from clfa.files import atomic_write
+from clfa.files import atomic_write, require_writable
 from clfa.report.content import ReportContent
 from clfa.report.html import render_html
 from clfa.report.markdown import render_markdown
@@ -45,8 +45,10 @@ def write_report(
         CLFAError: When the folder holds no experiment or no run has finished.
     """
     path = Path(output) if output is not None else Path(directory) / "report.html"
-    content = build(Study.read(directory, metric), samples=samples)
     beside = path.with_suffix(".md")
+    for place in (path, beside):
+        require_writable(place, file=True)
+    content = build(Study.read(directory, metric), samples=samples)
     with atomic_write(beside) as file:
         file.write(render_markdown(content))
     with atomic_write(path) as file:

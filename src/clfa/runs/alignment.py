@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from safetensors.numpy import save_file
 
 from clfa.evaluation.inference import infer
+from clfa.files import save_tensors
 from clfa.guides import RetrievalReport, retrieval_report
 from clfa.processing.dataset import EncodedDataset
 from clfa.recipe import Recipe
@@ -69,9 +68,7 @@ class AlignmentRecord:
         embeds = _embed(self._recipe, model, self._dataset)
         assert embeds is not None, "a model does not lose a modality in training"
         text, image = (_directions(array[self.samples]) for array in embeds)
-        temporary = path.with_name(f".{path.name}.tmp")
-        save_file({**self._arrays, "text_after": text, "image_after": image, "samples": self.samples}, temporary)
-        os.replace(temporary, path)
+        save_tensors(path, {**self._arrays, "text_after": text, "image_after": image, "samples": self.samples})
 
 
 def _embed(recipe: Recipe, model: Any, dataset: EncodedDataset) -> tuple[np.ndarray, np.ndarray] | None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from clfa.errors import Argument, DataError, RecipeError
-from clfa.files import write_jsonl
+from clfa.files import atomic_folder, require_writable, write_jsonl
 from clfa.guides import GuideContext, RetrievalReport, retrieval_report
 from clfa.guides.base import Pairs
 from clfa.guides.fitted import FittedGuide
@@ -50,7 +50,7 @@ def fit_guide(
 
     Raises:
         RecipeError: If the recipe's guide is not a fitted one or lacks an encoder, or ``output`` is not empty.
-        DataError: If a table cannot be read, or there are not enough pairs.
+        DataError: If a table cannot be read, there are not enough pairs, or ``output`` cannot be written.
         ModelError: If an encoder cannot be loaded.
     """
     target = Path(output)
@@ -59,6 +59,7 @@ def fit_guide(
         raise RecipeError(f"{problem}set guide={{name: fitted}}.")
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
         raise RecipeError(f"{target} exists and is not an empty folder; give another ", Argument("output"), ".")
+    require_writable(target)
     names = {"text": text, "image": image}
     held_out = content_keys(exclude)
     context = _context(recipe, cache)
@@ -72,10 +73,12 @@ def fit_guide(
             yield pairs
 
     context.other_pairs = recorded()
-    FittedGuide.from_context(context, **recipe.guide.options).save(target)
-    write_fitted_on(target, bytes(keys))
-    recipe.save(target / RECIPE_FILE)
-    write_jsonl(target / DROPPED_FILE, map(asdict, tables.dropped))
+    guide = FittedGuide.from_context(context, **recipe.guide.options)
+    with atomic_folder(target) as folder:
+        guide.write(folder)
+        write_fitted_on(folder, bytes(keys))
+        recipe.save(folder / RECIPE_FILE)
+        write_jsonl(folder / DROPPED_FILE, map(asdict, tables.dropped))
     return tables
 
 

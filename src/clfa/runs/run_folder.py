@@ -70,7 +70,9 @@ class RunFolder:
             if load_recipe(self.recipe).model_dump() != recipe.model_dump():
                 problem = f"{self.path} holds a run of another recipe; "
                 raise RecipeError(problem, Argument("resume", True), " needs the same one.")
-        elif self.path.is_dir() and any(not path.name.startswith(LOCK) for path in self.path.iterdir()):
+        elif self.path.is_dir() and any(
+            not path.name.startswith((LOCK, ".recipe.yaml.")) for path in self.path.iterdir()
+        ):
             problem = f"{self.path} is not empty and not a run folder; give another "
             raise RecipeError(problem, Argument("output"), ".")
 

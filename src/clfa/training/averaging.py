@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from torch import nn
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+
+from clfa.files import save_tensors
 
 TRAINED_WEIGHTS_FILE = "trained_weights.safetensors"
 
@@ -65,9 +66,8 @@ class WeightAverage(TrainerCallback):
 
     def save_trained(self, checkpoint: Path) -> None:
         """Write the trained weights to a checkpoint with averaged weights; call within :meth:`applied`."""
-        temporary = checkpoint / f".{TRAINED_WEIGHTS_FILE}.tmp"
-        save_file({name: tensor.contiguous() for name, tensor in self.trained.items()}, temporary)
-        os.replace(temporary, checkpoint / TRAINED_WEIGHTS_FILE)
+        weights = {name: tensor.contiguous() for name, tensor in self.trained.items()}
+        save_tensors(checkpoint / TRAINED_WEIGHTS_FILE, weights)
 
     def resume(self, model: nn.Module, checkpoint: Path) -> None:
         """Resume training: take the averages from a model loaded from ``checkpoint``, and load the trained weights."""

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import torch
 from accelerate.data_loader import prepare_data_loader
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from torch import nn
 from torch.utils.data import DataLoader
 from transformers import EarlyStoppingCallback, EvalPrediction, Trainer
@@ -24,6 +24,7 @@ from transformers.trainer_utils import seed_worker
 from clfa.cpu import busy, clip_gradients, speed_up
 from clfa.errors import DataError, ModelError, RecipeError, TrainingError
 from clfa.evaluation.inference import by_length
+from clfa.files import save_tensors
 from clfa.modeling.alignment import GuideBank
 from clfa.modeling.encoders import is_frozen
 from clfa.modeling.outputs import CLFAClassifierOutput
@@ -305,6 +306,12 @@ class CLFATrainer(Trainer):
             self._in_checkpoint = True
             try:
                 super()._save_checkpoint(model, trial)
+            except RuntimeError as error:
+                if "PytorchStreamWriter" not in str(error):
+                    raise
+                # PyTorch's message about a full disk has its own lines of C++.
+                folder = self.args.output_dir
+                raise OSError(f"{folder}: the checkpoint of step {self.state.global_step} cannot be written") from error
             finally:
                 self._in_checkpoint = False
 
@@ -320,14 +327,13 @@ class CLFATrainer(Trainer):
 
     def _save_unfrozen(self, module: Any, frozen: tuple[str, ...], output_dir: str) -> None:
         # Frozen encoders are large and do not change; only the finished model contains them.
-        os.makedirs(output_dir, exist_ok=True)
-        save_file(
+        save_tensors(
+            os.path.join(output_dir, UNFROZEN_WEIGHTS_FILE),
             {
                 name: tensor.detach().contiguous()
                 for name, tensor in module.state_dict().items()
                 if not name.startswith(frozen)
             },
-            os.path.join(output_dir, UNFROZEN_WEIGHTS_FILE),
         )
 
     def whole_model(self) -> Any:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import glob
 import json
-import os
-import tempfile
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -14,7 +12,7 @@ from typing import Any, ClassVar
 import pyarrow as pa
 
 from clfa.errors import Argument, DataError
-from clfa.files import atomic_write
+from clfa.files import atomic_write, require_writable
 from clfa.jobs.identity import Identity
 from clfa.jobs.journal import Journal
 from clfa.jobs.lines import id_text, plain
@@ -168,24 +166,6 @@ def write_failures(record: Record, pieces: Sequence[Piece], path: Path) -> None:
     with storage(path), atomic_write(path) as file:
         file.writelines(record.failures(pieces))
     remove_temporary(path)
-
-
-def require_writable(path: Path) -> None:
-    """Check that a file or folder can be made at ``path``.
-
-    Raises:
-        DataError: When it cannot.
-    """
-    folder = path.absolute() if path.is_dir() else path.absolute().parent
-    while not folder.exists() and folder != folder.parent:
-        folder = folder.parent
-    try:
-        with tempfile.NamedTemporaryFile(dir=folder, prefix=".clfa-"):
-            pass
-    except OSError as error:
-        raise DataError(f"{path} cannot be written: {error.strerror or error} ({folder}).") from error
-    if path.is_file() and not os.access(path, os.W_OK):
-        raise DataError(f"{path} cannot be written: it is read-only.")
 
 
 def remove_temporary(path: Path) -> None:
