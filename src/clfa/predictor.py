@@ -17,6 +17,7 @@ from clfa.prediction.engines.base import Precision
 from clfa.prediction.failures import OnErrors, report_failures
 from clfa.prediction.post import Post, Prediction
 from clfa.prediction.post_classifier import PostClassifier
+from clfa.prediction.required import required_fields
 from clfa.prediction.table_posts import table_posts
 from clfa.recipe import Recipe, load_recipe, validate_recipe
 from clfa.runs.run_folder import RunFolder, is_run_folder
@@ -321,7 +322,7 @@ class CLFAPredictor:
             DataError: If the table cannot be read or, with ``raise``, a post.
         """
         model = self._trained()
-        posts = table_posts(table, RunFolder(self.path).read_columns(), model.required, self.image_root)
+        posts = table_posts(table, RunFolder(self.path).read_columns(), required_fields(model), self.image_root)
         computed = iter(model([post for post in posts if isinstance(post, Post)]))
         found = [next(computed) if isinstance(post, Post) else post for post in posts]
         report_failures(found, errors)

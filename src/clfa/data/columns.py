@@ -30,8 +30,6 @@ from clfa.targets.target import Target, strata
 logger = logging.getLogger(__name__)
 
 UNLABELLED = "unlabelled"
-# Maximum fraction of rows with a repeated id. With more of them, the column does not contain ids.
-MAX_SHARED_IDS = 0.05
 
 
 @dataclass(frozen=True)
@@ -74,8 +72,7 @@ class ColumnMap:
     def find(self, parts: Sequence[TablePart]) -> list[Columns]:
         """Return the column of each field in each part.
 
-        An id column that was found by its name only is not used in any part if more than :data:`MAX_SHARED_IDS` of the
-        rows have the id of another sample.
+        An id column that was found by its name only is not used in any part if a row has the id of another sample.
 
         Raises:
             DataError: If a given column is absent, or there is no text column.
@@ -95,10 +92,11 @@ class ColumnMap:
             return found
         for part, columns in zip(parts, found, strict=True):
             shared = _shared_ids(part, columns)
-            if len(shared) > MAX_SHARED_IDS * len(part.data):
+            if shared:
                 logger.warning(
                     "%s: column %r is not used as the id: %d of %d rows have the id of another sample, for instance "
-                    "%r. The ids are row numbers from 1 instead.",
+                    "%r. The ids are row numbers from 1 instead. If the column is given as id, it is used, and such "
+                    "rows are left out.",
                     part.source,
                     columns.id,
                     len(shared),
@@ -110,15 +108,19 @@ class ColumnMap:
 
 
 def _shared_ids(part: TablePart, columns: Columns) -> list[str]:
-    """Return the id of each row that has the same id as an earlier row of its split, but another text."""
+    """Return the id of each row that has the same id as an earlier row of its split, but another text or image."""
     if columns.id is None or columns.text is None:
         return []
     ids, texts = part.data[columns.id][:], part.data[columns.text][:]
+    repeated = {id for id, count in Counter(map(as_text, ids)).items() if count > 1}
+    if not repeated - {""}:
+        return []
+    images = [None] * len(ids) if columns.image is None else undecoded(part.data)[columns.image][:]
     splits = part.data[columns.split][:] if columns.split is not None else [None] * len(ids)
     seen: dict[tuple[Any, str], Any] = {}
     shared = []
-    for split, cell, text in zip(splits, map(as_text, ids), texts, strict=True):
-        if (id := cell.strip()) and seen.setdefault((split, id), text) != text:
+    for split, cell, *content in zip(splits, map(as_text, ids), texts, images, strict=True):
+        if (id := cell.strip()) and seen.setdefault((split, id), content) != content:
             shared.append(id)
     return shared
 

@@ -168,15 +168,6 @@ class PostClassifier:
         """Whether predictions have the agreement of text and image: the model's readout compares them."""
         return bool(READOUTS.get(self.config.readout).compares)
 
-    @property
-    def required(self) -> tuple[str, ...]:
-        """Fields that must have a column in a table of posts: those that the model reads, if it cannot lack them."""
-        reads_text, reads_image = self.processor.tokenizer is not None, self.processor.image_processor is not None
-        if self.config.allow_missing_modalities and reads_text and reads_image:
-            return ()
-        looks = self.knowledge is not None and self.knowledge.reads_images
-        return tuple(name for name, needed in (("text", reads_text), ("image", reads_image or looks)) if needed)
-
     @cached_property
     def fingerprint(self) -> str:
         """Hexadecimal digest of all that affects predictions: runtime, tokenizer, image processor, lengths, terms.

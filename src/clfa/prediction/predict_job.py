@@ -71,11 +71,12 @@ class PredictWorker(Worker):
 
     def __init__(self, classifier: PostClassifier, job: PredictJob) -> None:
         from clfa.prediction.records import NO_PREDICTION, prediction_shape
+        from clfa.prediction.required import required_fields
 
         self._classifier = classifier
         self.unreadable = NO_PREDICTION
         self.shape = prediction_shape(classifier.targets, classifier.has_agreement)
-        self.columns = WantedColumns(job.given, job.run, classifier.required, job.tables)
+        self.columns = WantedColumns(job.given, job.run, required_fields(classifier), job.tables)
         self.identity = {"the model": classifier.fingerprint, "the columns": self.columns.to_dict()}
         self.window_size = classifier.window_size
 

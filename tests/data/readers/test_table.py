@@ -155,14 +155,24 @@ def test_a_guessed_id_that_is_not_unique_is_not_used(caplog: pytest.LogCaptureFi
     assert read_corpus("table", split).splits["test"]["id"][:] == ["1", "2", "3"]
 
 
-@pytest.mark.parametrize(("repeated", "used"), [(2, True), (3, False)])
-def test_a_few_repeated_ids_are_faults_of_their_rows(repeated: int, used: bool) -> None:
+@pytest.mark.parametrize("repeated", [1, 3, 39])
+@pytest.mark.parametrize("same", [[], ["text"], ["image"], ["text", "image"]])
+def test_no_row_is_left_out_for_a_guessed_id(repeated: int, same: list[str]) -> None:
     data = frame(40).assign(id=["p0"] * (repeated + 1) + [f"p{number}" for number in range(repeated + 1, 40)])
+    for column in same:
+        data.loc[: repeated + 1, column] = data[column][0]
     corpus = validate(read_corpus("table", data, as_split="test"), check_images=False)
-    # 2 of 40 rows are 5 percent.
     ids = corpus.splits["test"]["id"][:]
-    assert ids == (["p0", *(f"p{n}" for n in range(3, 40))] if used else [str(n) for n in range(1, 41)])
-    assert [(sample.id, sample.reason) for sample in corpus.dropped] == [("p0", "duplicate id")] * (2 if used else 0)
+    if len(same) < 2:
+        assert ids == [str(number) for number in range(1, 41)]
+        assert corpus.dropped == []
+    else:
+        # They are the same sample.
+        assert ids == ["p0", *(f"p{number}" for number in range(repeated + 1, 40))]
+        assert corpus.dropped_counts() == {"duplicate id": repeated}
+    # A column given by the caller contains ids.
+    named = validate(read_corpus("table", data, id="id", as_split="test"), check_images=False)
+    assert named.dropped_counts() == {"duplicate id": repeated}
 
 
 def test_one_part_without_unique_ids_decides_for_all() -> None:
