@@ -228,11 +228,16 @@ class CLFAPredictor:
             : len(predictions)
         ]
 
-    def evaluate(self, table: Any) -> dict[str, Any]:
-        """Return metrics on labelled posts, computed as on the test split of a run; by target if there are targets."""
+    def evaluate(self, table: Any, *, errors: OnErrors = "warn") -> dict[str, Any]:
+        """Return metrics on labelled posts, computed as on the test split of a run; by target if there are targets.
+
+        Args:
+            table: Labelled posts.
+            errors: As in :meth:`predictions`, for rows that cannot be evaluated.
+        """
         from clfa.runs.evaluate import evaluate
 
-        return evaluate(self.path, "test", source={"test": table})
+        return evaluate(self.path, "test", source={"test": table}, strict=errors == "raise")
 
     def predict_file(
         self,

@@ -6,6 +6,7 @@ import json
 import logging
 import math
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -256,6 +257,24 @@ def test_failed_posts_are_reported_once(
     caplog.clear()
     predictor.predict(posts[:2], errors="raise")
     assert not caplog.records
+
+
+def test_rows_that_are_not_evaluated_are_reported(
+    predictors: dict[str, CLFAPredictor], posts: list[dict[str, Any]], caplog: pytest.LogCaptureFixture
+) -> None:
+    rows = [{**row, "label": LABELS["int"][row["label"]]} for row in posts[:6]]
+    rows[1]["text"], rows[3]["label"] = "nan", 7
+    with caplog.at_level(logging.WARNING):
+        assert predictors["int"].evaluate(rows)["samples"] == 4
+    expected = (
+        r"2 rows are not evaluated \(unknown label: 1, empty text: 1\). The first: <data frame>:row 4: '7' is not one"
+    )
+    assert [record for record in caplog.records if re.search(expected, record.getMessage())]
+    with pytest.raises(DataError, match=r"the text is empty|2 rows are not evaluated"):
+        predictors["int"].evaluate(rows, errors="raise")
+    rows[1]["text"] = "good"
+    with pytest.raises(DataError, match="1 rows are not evaluated"):
+        predictors["int"].evaluate(rows, errors="raise")
 
 
 def test_numbers_as_texts_are_read_as_in_training(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,8 @@ from clfa.runs.score import score_split
 from clfa.runs.trained import load_trained
 from clfa.runs.unlabelled import without_unlabelled
 from clfa.targets.target import Target, same_labels
+
+logger = logging.getLogger(__name__)
 
 
 def evaluate(
@@ -70,6 +73,8 @@ def evaluate(
         raise RecipeError(problem, Argument("output"), ".")
     model, processor = load_trained(folder)
     corpus = load_corpus(recipe, strict=strict, source=source, targets=model.config.target_list, cache=cache)
+    if source is not None or data_dir is not None:
+        _report_dropped(corpus, strict)
     if split not in corpus.splits or not len(corpus.splits[split]):
         raise DataError(f"{corpus.name} has no {split} samples; it has: {', '.join(corpus.splits)}.")
     check_label_names(model, corpus)
@@ -83,6 +88,20 @@ def evaluate(
     target.write_dropped(corpus.dropped)
     write_json(target.metrics, {"run": str(run), "split": split, "data": corpus.name, **metrics})
     return metrics
+
+
+def _report_dropped(corpus: Corpus, strict: bool) -> None:
+    if not corpus.dropped:
+        return
+    counts = ", ".join(f"{reason}: {count}" for reason, count in corpus.dropped_counts().items())
+    first = corpus.dropped[0]
+    problem = (
+        f"{corpus.name}: {len(corpus.dropped)} rows are not evaluated ({counts}). "
+        f"The first: {first.source}: {first.detail or first.reason}"
+    )
+    if strict:
+        raise DataError(problem)
+    logger.warning("%s", problem)
 
 
 def check_label_names(model: CLFAForClassification, corpus: Corpus) -> None:
