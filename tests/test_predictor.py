@@ -9,15 +9,16 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from clfa.errors import DataError, ModelError
+from clfa.errors import DataError, ModelError, RecipeError
 from clfa.prediction.post_classifier import PostClassifier
-from clfa.predictor import CLFAPredictor
+from clfa.predictor import PRESETS, CLFAPredictor
+from clfa.recipe import load_recipe
 from posts import LABELS, make_posts, read_jsonl, write_csv, write_jsonl
 
 
 @pytest.fixture(autouse=True)
 def _no_pictures(monkeypatch: pytest.MonkeyPatch, tiny_run: Path) -> None:
-    for name in ("targets.single_label.plot_confusion_matrix", "runs.train.plot_learning_curves"):
+    for name in ("targets.single_label.plot_confusion_matrix", "runs.train_one.plot_learning_curves"):
         monkeypatch.setattr(f"clfa.{name}", lambda *args: None)
 
 
@@ -199,3 +200,19 @@ def test_loading_a_model_directory(loaded: CLFAPredictor, tiny_run: Path, frame:
         plain.evaluate(frame)
     with pytest.raises(ModelError, match=r"engine 'onnx'; it takes auto, fp32"):
         CLFAPredictor.load(tiny_run, engine="onnx", precision="bf16")
+
+
+def test_presets_are_recipes() -> None:
+    assert CLFAPredictor().recipe == load_recipe("good")
+    for name in PRESETS:
+        assert CLFAPredictor(presets=name).recipe == load_recipe(name)
+    best = CLFAPredictor(presets="best", overrides=["training.members=3"]).recipe
+    assert best is not None
+    assert (best.training.members, best.training.blend) == (3, True)
+
+
+def test_a_preset_that_does_not_exist_or_beside_a_recipe() -> None:
+    with pytest.raises(RecipeError, match="no preset 'great'; choose one of: fast, good, best"):
+        CLFAPredictor(presets="great")
+    with pytest.raises(RecipeError, match="recipe and presets are both given; a preset is a recipe, so give one of them"):
+        CLFAPredictor("offline", presets="good")

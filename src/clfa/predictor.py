@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from clfa.errors import DataError, ModelError
+from clfa.errors import DataError, ModelError, RecipeError
 from clfa.files import atomic_folder
 from clfa.prediction.engines.base import Precision
 from clfa.prediction.failures import OnErrors, report_failures
@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+# Recipes for one's own tables, from the quickest to the most accurate.
+PRESETS = ("fast", "good", "best")
+
 
 class CLFAPredictor:
     """Fit, predict, embed and evaluate on tables.
@@ -39,8 +42,8 @@ class CLFAPredictor:
     of labels.
 
     Args:
-        recipe: Name or file of a recipe. The default trains on frozen small encoders in minutes on a CPU and needs the
-            extra ``offline``; ``paper-mmsd`` and its siblings are the paper's.
+        recipe: Name or file of a recipe; ``paper-mmsd`` and its siblings are the paper's. By default that of
+            ``presets``.
         path: Run folder to create; by default a temporary folder that is removed with the object.
         text: Text column.
         image: Image column.
@@ -48,6 +51,11 @@ class CLFAPredictor:
         image_root: Base folder of relative image paths; by default the folder of the table file, or the working
             directory.
         overrides: Further ``section.key=value`` overrides of the recipe.
+        presets: One of :data:`PRESETS` instead of a recipe: ``fast``, ``good`` (the default) or ``best``. They train on
+            frozen small encoders on a CPU and need the extra ``offline``.
+
+    Raises:
+        RecipeError: When there is no such recipe or preset, or both are given.
 
     Example:
         >>> predictor = CLFAPredictor().fit("posts.csv")                        # doctest: +SKIP
@@ -57,7 +65,7 @@ class CLFAPredictor:
 
     def __init__(
         self,
-        recipe: str = "offline",
+        recipe: str | None = None,
         path: str | Path | None = None,
         *,
         text: str = "text",
@@ -65,8 +73,13 @@ class CLFAPredictor:
         label: str = "label",
         image_root: str | Path | None = None,
         overrides: Sequence[str] = (),
+        presets: str | None = None,
     ) -> None:
-        self.recipe: Recipe | None = load_recipe(recipe, overrides)
+        if recipe is not None and presets is not None:
+            raise RecipeError("recipe and presets are both given; a preset is a recipe, so give one of them.")
+        if presets is not None and presets not in PRESETS:
+            raise RecipeError(f"no preset {presets!r}; choose one of: {', '.join(PRESETS)}.")
+        self.recipe: Recipe | None = load_recipe(recipe or presets or "good", overrides)
         self._temporary = None if path is not None else tempfile.mkdtemp(prefix="clfa-")
         self.path = Path(path) if path is not None else Path(str(self._temporary)) / "run"
         self.columns = {"text": text, "image": image, "label": label}

@@ -192,6 +192,10 @@ class TrainingRecipe(StrictModel, TrainingFields, _Schedule, OptimizerFields, _A
             other (``model.alignment`` ``both`` or ``students``), written as ``guide.where``; samples without a label
             then take no part. ``null`` for all samples.
         yardsticks: Whether to compute the plain baselines of :mod:`clfa.yardsticks` beside the model.
+        blend: Whether to blend the network with the yardsticks (:mod:`clfa.runs.blend`), with weights fitted to the
+            validation split.
+        members: Number of networks. With more than one, each holds out another fold of the training and validation
+            data, and the weights of the blend are fitted to the predictions for held-out posts.
     """
 
     precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
@@ -202,6 +206,8 @@ class TrainingRecipe(StrictModel, TrainingFields, _Schedule, OptimizerFields, _A
     tune_thresholds: bool = False
     alignment_where: str | None = None
     yardsticks: bool = True
+    blend: bool = False
+    members: int = Field(default=1, ge=1, le=20)
 
     @field_validator("class_weights", mode="before")
     @classmethod
@@ -250,6 +256,23 @@ class Recipe(StrictModel):
             raise ValueError(
                 f"training.tune_thresholds needs a {' or '.join(tunable)} target; the data section has none"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _blend(self) -> Recipe:
+        model, training = self.model, self.training
+        if training.members > 1 and not training.blend:
+            raise ValueError("training.members above 1 needs training.blend=true")
+        frozen = (model.text_encoder is None or model.freeze_text_encoder is True) and (
+            model.vision_encoder is None or model.freeze_vision_encoder is True
+        )
+        if training.blend and not (frozen and training.yardsticks):
+            raise ValueError(
+                "training.blend needs training.yardsticks=true and frozen encoders (model.freeze_text_encoder=true, "
+                "model.freeze_vision_encoder=true)"
+            )
+        if training.members > 1 and training.save_alignment:
+            raise ValueError("training.save_alignment is for one network; it needs training.members=1")
         return self
 
     @model_validator(mode="after")

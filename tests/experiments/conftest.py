@@ -31,5 +31,5 @@ def tiny_content(tiny_overrides: list[str], posts_csv: Path) -> dict[str, Any]:
 @pytest.fixture(autouse=True)
 def _no_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
     """Drawing takes half of a tiny run's time."""
-    for name in ("targets.single_label.plot_confusion_matrix", "runs.train.plot_learning_curves"):
+    for name in ("targets.single_label.plot_confusion_matrix", "runs.train_one.plot_learning_curves"):
         monkeypatch.setattr(f"clfa.{name}", lambda *args: None)

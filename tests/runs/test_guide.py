@@ -71,7 +71,7 @@ def test_where_selects_the_labelled_pairs_to_fit_and_to_check(
 def test_a_wrong_where_is_refused_before_any_work(
     tiny_recipe: Callable[..., Recipe], posts_csv: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("clfa.runs.train.load_encoders", pytest.fail)
+    monkeypatch.setattr("clfa.runs.train_one.load_encoders", pytest.fail)
     with pytest.raises(RecipeError, match="there is no class 'great'; classes: bad, good"):
         train(tiny_recipe(posts_csv, "guide.where=label=great"), tmp_path / "run")
 

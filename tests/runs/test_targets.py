@@ -241,7 +241,7 @@ def emotions_run(folder: Path, tiny_overrides: list[str]) -> Path:
     assert all(item in blocks("sh")[0] for item in overrides)
     recipe = load_recipe("offline", [*tiny_overrides, *overrides, f"data.dir={folder / 'posts.csv'}"])
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("clfa.runs.train.plot_learning_curves", lambda *args: None)
+        patch.setattr("clfa.runs.train_one.plot_learning_curves", lambda *args: None)
         patch.setattr("clfa.targets.multi_label.plot_class_f1", lambda *args: None)
         train(recipe, folder / "runs" / "emotions")
     return folder / "runs" / "emotions"
@@ -297,7 +297,7 @@ def test_one_regression(folder: Path, tiny_recipe: MakeRecipe, tmp_path: Path, m
 
 
 def test_one_ordinal(folder: Path, tiny_overrides: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("clfa.runs.train.plot_learning_curves", lambda *args: None)
+    monkeypatch.setattr("clfa.runs.train_one.plot_learning_curves", lambda *args: None)
     drawn: list[Path] = []
     monkeypatch.setattr("clfa.targets.single_label.plot_confusion_matrix", lambda *args: drawn.append(args[2]))
     grades = ["not", "slightly", "very"]
@@ -355,7 +355,7 @@ def test_one_ordinal(folder: Path, tiny_overrides: list[str], tmp_path: Path, mo
 def test_a_single_label_target_of_another_name(
     folder: Path, tiny_overrides: list[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    for name in ("targets.single_label.plot_confusion_matrix", "runs.train.plot_learning_curves"):
+    for name in ("targets.single_label.plot_confusion_matrix", "runs.train_one.plot_learning_curves"):
         monkeypatch.setattr(f"clfa.{name}", lambda *args: None)
     table = pd.read_csv(folder / "posts.csv")
     predictor = CLFAPredictor(

@@ -4,7 +4,7 @@ import numpy as np
 from scipy.sparse import csr_matrix, issparse
 from sklearn.feature_extraction.text import TfidfVectorizer
 
-from clfa.yardsticks.blocks import joined, standardised, tfidf
+from clfa.yardsticks.blocks import Scale, joined, tfidf
 
 TEXTS = {"train": ["so sunny today", "So sunny", "rain", ""], "test": ["sunny snow", "snow"]}
 
@@ -31,7 +31,8 @@ def test_pooled_features_are_standardised_by_the_training_split() -> None:
     rng = np.random.default_rng(0)
     train = rng.normal(5, [1, 2, 0, 10], (50, 4)).astype(np.float32)
     missing = np.full((1, 4), np.nan, np.float32)
-    found = standardised({"train": np.concatenate([train, missing]), "test": np.concatenate([missing, train[:1]])})
+    scale = Scale.fit(np.concatenate([train, missing]))
+    found = {"train": scale.apply(np.concatenate([train, missing])), "test": scale.apply(np.r_[missing, train[:1]])}
     np.testing.assert_allclose(found["train"][:50].mean(axis=0), 0, atol=1e-6)
     # A constant feature stays 0, the others have variance 1 / D.
     np.testing.assert_allclose(found["train"][:50].var(axis=0), [0.25, 0.25, 0, 0.25], atol=1e-5)
@@ -41,7 +42,7 @@ def test_pooled_features_are_standardised_by_the_training_split() -> None:
 
 def test_features_that_are_missing_everywhere_are_zero() -> None:
     nothing = np.full((2, 3), np.nan, np.float32)
-    assert standardised({"train": nothing, "test": np.ones((1, 3), np.float32)})["train"].tolist() == [[0] * 3] * 2
+    assert Scale.fit(nothing).apply(nothing).tolist() == [[0] * 3] * 2
 
 
 def test_blocks_are_joined_side_by_side() -> None:

@@ -7,9 +7,12 @@ import pytest
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.metrics import f1_score
 
+from clfa.processing.terms import Terms
+from clfa.targets.probabilities import sigmoid, softmax
 from clfa.targets.target import Target
 from clfa.yardsticks import YARDSTICKS
-from clfa.yardsticks.base import YardstickData, YardstickSplit
+from clfa.yardsticks.base import LinearMap, YardstickData, YardstickSplit
+from clfa.yardsticks.blocks import Scale
 from clfa.yardsticks.linear import STRENGTHS
 from clfa.yardsticks.pooled_image import PooledImage
 
@@ -18,7 +21,7 @@ NAMES = [name for name in YARDSTICKS.names() if name != "majority"]
 
 def best_by_hand(data: YardstickData) -> tuple[dict[str, object], np.ndarray]:
     """Settings and test probabilities of the image features' logistic regression, by a plain search."""
-    x, y = data.pooled_image, {name: split.labels[:, 0] for name, split in data.splits.items()}
+    x, y = data.block("image"), {name: split.labels[:, 0] for name, split in data.splits.items()}
     found = []
     for weighting in ("none", "balanced"):
         for strength in STRENGTHS:
@@ -85,9 +88,35 @@ def test_missing_labels_are_left_out_for_each_target() -> None:
     assert (targets[3].kind.values(logits[:, 6:]) == labels[:, 5:]).mean() > 0.8
     present = ~np.isnan(splits["train"].labels[:, 4])
     ridge = Ridge(alpha=found.settings["strength"]["alpha"])
-    ridge.fit(data.pooled_image["train"][present], splits["train"].labels[present, 4])
-    expected = ridge.predict(data.pooled_image["test"])
+    ridge.fit(data.block("image")["train"][present], splits["train"].labels[present, 4])
+    expected = ridge.predict(data.block("image")["test"])
     np.testing.assert_allclose(targets[2].kind.values(logits[:, 5:6])[:, 0], expected, rtol=1e-4)
+    linear = outputs_of(found.linear, data)
+    np.testing.assert_allclose(softmax(linear[:, :2]), softmax(logits[:, :2]), atol=1e-5)
+    np.testing.assert_allclose(sigmoid(linear[:, 2:5]), sigmoid(logits[:, 2:5]), atol=1e-5)
+    np.testing.assert_allclose(linear[:, 5], logits[:, 5], atol=1e-5)
+    # Log-odds of conditional probabilities are not linear.
+    assert (linear[:, 6:] == 0).all()
+
+
+def outputs_of(linear: LinearMap | None, data: YardstickData) -> np.ndarray:
+    assert linear is not None
+    return linear.bias + sum(data.block(name)["test"] @ weights for name, weights in linear.weights.items())
+
+
+@pytest.mark.parametrize("name", YARDSTICKS.names())
+def test_the_linear_map_has_the_probabilities_of_the_yardstick(name: str, data: YardstickData) -> None:
+    found = YARDSTICKS.get(name)().outputs(data)
+    linear = np.broadcast_to(outputs_of(found.linear, data), (50, 2))
+    np.testing.assert_allclose(softmax(linear), np.exp(found.logits["test"]), atol=1e-5)
+
+
+def test_given_terms_and_scales_are_used(data: YardstickData) -> None:
+    terms, scale = Terms.fit(["a great day", "great day"]), Scale(np.full(6, 3.0), np.full(6, 4.0))
+    given = replace(data, terms=terms, scales={"image": scale})
+    assert given.block("terms")["test"].shape == (50, len(terms))
+    np.testing.assert_allclose(given.block("image")["test"], (data.splits["test"].image_features - 3) / 4, rtol=1e-6)
+    assert given.block("text")["train"].tolist() == data.block("text")["train"].tolist()
 
 
 def test_a_class_without_a_training_post_is_never_predicted() -> None:

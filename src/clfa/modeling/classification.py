@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import copy
+from collections.abc import Mapping, Sequence
+
 import torch
 from torch import nn
 from transformers import AutoModelForSequenceClassification, PreTrainedModel
 
 from clfa.modeling.alignment import ALIGNMENTS, AlignmentInputs, GuideBank
 from clfa.modeling.base import CLFAPreTrainedModel
+from clfa.modeling.blend import Blend
 from clfa.modeling.configuration import CLFAConfig
 from clfa.modeling.fusion import Stream, stream_names
 from clfa.modeling.gather import at_least_float32, gather_rows, process_count, total
@@ -30,6 +34,7 @@ class CLFAForClassification(CLFAPreTrainedModel):
         config: Configuration of the model.
         text_encoder: A loaded text encoder; one with random weights when not given.
         vision_encoder: A loaded vision encoder; one with random weights when not given.
+        own_encoders: Whether the model has encoders; the members of a blend read the features of the first one's.
 
     Example:
         >>> from transformers import BertConfig, ViTConfig
@@ -49,9 +54,10 @@ class CLFAForClassification(CLFAPreTrainedModel):
         config: CLFAConfig,
         text_encoder: PreTrainedModel | None = None,
         vision_encoder: PreTrainedModel | None = None,
+        own_encoders: bool = True,
     ) -> None:
         super().__init__(config)
-        self.clfa = CLFAModel(config, text_encoder, vision_encoder)
+        self.clfa = CLFAModel(config, text_encoder, vision_encoder, own_encoders)
         self.alignment = nn.ModuleDict()
         if config.guide_dim is not None and config.guide_dim != config.hidden_size:
             for modality in config.modalities:
@@ -72,6 +78,11 @@ class CLFAForClassification(CLFAPreTrainedModel):
         self.aligner = ALIGNMENTS.get(config.alignment)(config.temperature)
         self.guide_bank: GuideBank | None = None
         self.task_loss = TaskLoss(config)
+        # The first member is this model itself.
+        self.members = nn.ModuleList(
+            CLFAForClassification(_single(config), own_encoders=False) for _ in range(config.num_members - 1)
+        )
+        self.blend = Blend(config) if config.blended else None
         self.post_init()
 
     def forward(
@@ -86,6 +97,8 @@ class CLFAForClassification(CLFAPreTrainedModel):
         guide_index: torch.Tensor | None = None,
         student_rows: torch.Tensor | None = None,
         contents: torch.Tensor | None = None,
+        term_ids: torch.Tensor | None = None,
+        term_weights: torch.Tensor | None = None,
         **streams: torch.Tensor | None,
     ) -> CLFAClassifierOutput:
         """Classify a batch; compute the losses if labels or guide embeddings are given.
@@ -101,17 +114,28 @@ class CLFAForClassification(CLFAPreTrainedModel):
             student_rows: Which samples take part where text and image students are compared (B,); all by default.
             contents: Numbers of the samples' text and image (B, 2), see
                 :class:`clfa.modeling.alignment.AlignmentInputs`; without them all contents count as different.
+            term_ids: Terms of each text (B, N), for a blend with a linear map of terms.
+            term_weights: Their weights (B, N), 0 at padding.
 
         Returns:
             Logits, losses, embeddings and agreement. ``loss = alpha * (text + image alignment) + students_weight *
             students' alignment + beta * classification``, with the terms that the inputs allow, and in training a
             baseline's own loss.
+            Of a blend, logits and agreement are those of all members; embeddings and ``pooler_output`` the first one's.
             In training by several processes the losses are those of their whole batch (:mod:`clfa.modeling.gather`).
         """
         output = self.clfa(input_ids, attention_mask, token_type_ids, pixel_values, labels=labels, **streams)
         students = self._students(output)
         embeds = {name: student.embeds for name, student in students.items()}
         logits = self.readout(self._logits(output), students)
+        agreements = [agreement(students["text"], students["image"])] if self.readout.compares else []
+        if self.blend is not None:
+            assert output.encoded is not None
+            members = [member(**output.encoded) for member in self.members]
+            present = {"text": output.text_present, "image": output.image_present}
+            each = [logits, *(member.logits for member in members)]
+            logits = self.blend(each, output.encoded, present, term_ids, term_weights)
+            agreements += [member.agreement for member in members if member.agreement is not None]
         alignment = self._align(
             embeds,
             {"text": guide_text_embeds, "image": guide_image_embeds},
@@ -140,8 +164,38 @@ class CLFAForClassification(CLFAPreTrainedModel):
             text_embeds=embeds.get("text"),
             image_embeds=embeds.get("image"),
             pooler_output=output.pooler_output,
-            agreement=agreement(students["text"], students["image"]) if self.readout.compares else None,
+            agreement=torch.stack(agreements).mean(dim=0) if agreements else None,
         )
+
+    def join(
+        self, others: Sequence[CLFAForClassification], scale: torch.Tensor, wide: Mapping[str, torch.Tensor] | None
+    ) -> None:
+        """Make this trained model a blend with others that have the same configuration and the same encoders.
+
+        Args:
+            others: Further members; their encoders are left out.
+            scale: Weight of each member, this one first, by output (1 + number of others, L).
+            wide: State of :class:`clfa.modeling.wide.WideBranch`; ``None`` for a blend without it.
+
+        Raises:
+            ValueError: When this model or another one is a blend already.
+        """
+        if self.blend is not None or any(other.blend is not None for other in others):
+            raise ValueError("a blend cannot be blended again; join its members' models instead.")
+        for other in others:
+            other.clfa.text_encoder = other.clfa.vision_encoder = None
+        terms = None if wide is None else wide.get("terms_weight")
+        config: CLFAConfig = self.config  # type: ignore[assignment]
+        config.num_members = 1 + len(others)
+        config.blended, config.wide = True, wide is not None
+        config.num_terms = 0 if terms is None else len(terms)
+        self.members = nn.ModuleList(others)
+        self.blend = Blend(config)
+        self.blend.scale.copy_(scale)
+        if wide is not None:
+            assert self.blend.wide is not None
+            self.blend.wide.load_state_dict(dict(wide))
+        self.blend.to(self.device)
 
     def _students(self, output: CLFAModelOutput) -> dict[str, Student]:
         students = {}
@@ -226,6 +280,14 @@ class CLFAForClassification(CLFAPreTrainedModel):
         if "students" in alignment:
             total = total + self.config.students_weight * alignment["students"]
         return total if auxiliary is None else total + auxiliary
+
+
+def _single(config: CLFAConfig) -> CLFAConfig:
+    """Return the configuration of one member of a blend."""
+    single = copy.deepcopy(config)
+    single.num_members, single.num_terms = 1, 0
+    single.blended = single.wide = False
+    return single
 
 
 AutoModelForSequenceClassification.register(CLFAConfig, CLFAForClassification)

@@ -30,6 +30,10 @@ class CLFAConfig(PreTrainedConfig, ModelFields):
         class_weights: Weight of each class in the loss, where there is the default label.
         label_types: Type of each class in the training table (``str``, ``int``, ``float``, ``bool``), where there is
             the default label; ``None`` if all are texts. Predictions have these types.
+        num_members: Number of networks whose outputs are blended. They share the encoders.
+        wide: Whether a linear map of encoder features and terms is part of the blend.
+        num_terms: Number of terms that the linear map reads.
+        blended: Whether outputs are a blend (:class:`clfa.modeling.blend.Blend`).
         targets: What the model predicts, as :meth:`clfa.targets.target.Target.to_dict` has it; ``None`` for the one
             default label, whose classes are in ``id2label``. Given, they decide on ``id2label`` and ``problem_type``.
         further: Fields of :class:`clfa.fields.model.ModelFields`.
@@ -71,6 +75,10 @@ class CLFAConfig(PreTrainedConfig, ModelFields):
     guide_dim: int | None = None
     class_weights: list[float] | None = None
     label_types: list[str] | None = None
+    num_members: int = 1
+    wide: bool = False
+    num_terms: int = 0
+    blended: bool = False
     targets: list[dict[str, Any]] | None = None
 
     def __post_init__(self, **kwargs: Any) -> None:
@@ -84,6 +92,12 @@ class CLFAConfig(PreTrainedConfig, ModelFields):
             )
         if self.use_knowledge and self.text_config is None:
             raise ValueError("use_knowledge needs a text encoder: knowledge is text.")
+        if self.num_members < 1 or self.num_terms < 0:
+            raise ValueError(f"num_members is {self.num_members}, num_terms {self.num_terms}; 1 and 0 are the least.")
+        if not self.blended and (self.num_members > 1 or self.wide):
+            raise ValueError("several members and wide need blended=true.")
+        if self.num_terms and not self.wide:
+            raise ValueError("num_terms needs wide=true.")
         if self.targets is not None:
             self._take_targets()
             return

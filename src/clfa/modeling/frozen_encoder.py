@@ -20,7 +20,7 @@ from clfa.data.single_pictures import single_pictures
 from clfa.modeling.encoders import encode_image, encode_text, encoder_width, pool_grid
 from clfa.processing.processor import CLFAProcessor, tokenizer_digest
 from clfa.progress import track
-from clfa.store import FeatureStore, mean_row, text_key
+from clfa.store import FeatureStore, mean_row, single_keys, text_key
 
 # Increased when the meaning of stored features changes, so that old caches are not used.
 _FORMAT = 1
@@ -155,6 +155,17 @@ class FrozenEncoder:
             if keys
             else np.empty((0, self.width), np.float32)
         )
+
+    def token_means(self, keys: Sequence[bytes]) -> np.ndarray:
+        """Return the mean of the cached tokens of each sample (len(keys), width) in float32.
+
+        It differs from :meth:`pooled_matrix` in that a grid is pooled before; it is what a model gets from the tokens.
+        """
+        means = np.empty((len(keys), self.width), np.float32)
+        for row, key in enumerate(keys):
+            tokens = [self.tokens[one] for one in single_keys(key)]
+            means[row] = np.concatenate(tokens).mean(axis=0, dtype=np.float32)
+        return means
 
     def _encoded(
         self, contents: Sequence[Any], keys: Sequence[bytes], absent: list[int]

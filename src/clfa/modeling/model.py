@@ -36,6 +36,7 @@ class CLFAModel(CLFAPreTrainedModel):
         config: Shape of the model.
         text_encoder: A loaded encoder to use instead of one with random weights.
         vision_encoder: The same.
+        own_encoders: Whether the model has encoders. One without reads ``text_features`` and ``image_features``.
 
     Raises:
         ModelError: When the configuration has neither a text nor a vision encoder.
@@ -46,6 +47,7 @@ class CLFAModel(CLFAPreTrainedModel):
         config: CLFAConfig,
         text_encoder: PreTrainedModel | None = None,
         vision_encoder: PreTrainedModel | None = None,
+        own_encoders: bool = True,
     ) -> None:
         super().__init__(config)
         if not config.modalities:
@@ -56,10 +58,12 @@ class CLFAModel(CLFAPreTrainedModel):
         vision_config: Any = config.vision_config
         widths: dict[str, int] = {}
         if text_config is not None:
-            self.text_encoder = text_encoder if text_encoder is not None else build_encoder(text_config)
+            if own_encoders:
+                self.text_encoder = text_encoder if text_encoder is not None else build_encoder(text_config)
             widths["text"] = encoder_width(text_config)
         if vision_config is not None:
-            self.vision_encoder = vision_encoder if vision_encoder is not None else build_encoder(vision_config)
+            if own_encoders:
+                self.vision_encoder = vision_encoder if vision_encoder is not None else build_encoder(vision_config)
             widths["image"] = encoder_width(vision_config)
         self.missing = None
         if config.allow_missing_modalities:
@@ -168,25 +172,22 @@ class CLFAModel(CLFAPreTrainedModel):
             ValueError: When a modality of the model is absent from the batch.
             ModelError: When samples have several images and the baseline reads only one.
         """
-        features, present = self._features(
-            input_ids,
+        encoded = self._encoded(
+            {"text": (input_ids, text_features), "image": (pixel_values, image_features)},
             attention_mask,
             token_type_ids,
-            pixel_values,
             image_attention_mask,
             image_present,
-            text_features,
-            image_features,
         )
-        if "text" in features:
-            if input_ids is None and text_features is None:
+        if "text" in self.config.modalities:
+            if encoded["text_features"] is None:
                 # The token of a missing text is not in any graph.
                 text_bias = knowledge_bias = None
-            features["text"] = features["text"]._replace(bias=text_bias)
             if self.config.use_knowledge and knowledge_features is None and knowledge_input_ids is not None:
                 knowledge_features = self._encode_text(knowledge_input_ids, knowledge_attention_mask, None)
-            if self.config.use_knowledge and knowledge_features is not None:
-                features["knowledge"] = Stream(knowledge_features, knowledge_attention_mask, knowledge_bias)
+        encoded |= {"text_bias": text_bias, "knowledge_bias": knowledge_bias, "knowledge_features": knowledge_features}
+        encoded["knowledge_attention_mask"] = knowledge_attention_mask
+        features, present = self._features(encoded)
         students: dict[str, torch.Tensor] = {}
         streams: dict[str, Stream] | None = None
         auxiliary: torch.Tensor | None = None
@@ -208,79 +209,108 @@ class CLFAModel(CLFAPreTrainedModel):
             image_present=present.get("image"),
             loss_auxiliary=auxiliary,
             streams=streams,
+            encoded=encoded,
         )
 
     def _project(self, name: str, stream: Stream) -> Stream:
         projection = self.image_projection if name == "image" else self.text_projection
         return stream._replace(hidden=projection(stream.hidden))
 
-    def _features(
+    def _encoded(
         self,
-        input_ids: torch.Tensor | None,
+        given: dict[str, tuple[torch.Tensor | None, torch.Tensor | None]],
         attention_mask: torch.Tensor | None,
         token_type_ids: torch.Tensor | None,
-        pixel_values: torch.Tensor | None,
         image_attention_mask: torch.Tensor | None,
         image_present: torch.Tensor | None,
-        text_features: torch.Tensor | None,
-        image_features: torch.Tensor | None,
-    ) -> tuple[dict[str, Stream], dict[str, torch.Tensor]]:
-        """Return encoder features by modality and, if missing modalities are allowed, which samples have them (B,)."""
-        given = {
-            "text": text_features if text_features is not None else input_ids,
-            "image": image_features if image_features is not None else pixel_values,
-        }
+    ) -> dict[str, torch.Tensor | None]:
+        """Run the encoders where features are not given.
+
+        Args:
+            given: By modality: the encoder's input, and the features instead of it.
+            attention_mask: See :meth:`forward`, also for the further arguments.
+
+        Returns:
+            Features and masks by argument of :meth:`forward`, with one row of features per sample.
+        """
         for name, reads, wanted in (
             ("text", "text", "input_ids (or text_features)"),
             ("image", "images", "pixel_values (or image_features)"),
         ):
-            if name in self.config.modalities and given[name] is None and self.missing is None:
+            absent = all(tensor is None for tensor in given[name])
+            if name in self.config.modalities and absent and self.missing is None:
                 raise ValueError(f"this model reads {reads}: pass {wanted}.")
-        first = next((tensor for name in self.config.modalities if (tensor := given[name]) is not None), None)
-        if first is None:
+        if all(tensor is None for name in self.config.modalities for tensor in given[name]):
             raise ValueError("the batch has neither text nor image.")
+        (input_ids, text_features), (pixel_values, image_features) = given["text"], given["image"]
         several: torch.Tensor | None = None
         if pixel_values is not None and pixel_values.dim() == 5:
             everything = pixel_values.new_ones(pixel_values.shape[:2], dtype=torch.bool)
             several = everything if image_present is None else image_present.bool()
             image_present = several.any(dim=1)
-        present: dict[str, torch.Tensor] = {}
         if self.missing is None and image_present is not None and not bool(image_present.all()):
             raise ValueError("a sample has no image; train the model with allow_missing_modalities=true for that.")
-        if self.missing is not None:
-            everywhere = torch.ones(len(first), dtype=torch.bool, device=first.device)
-            has_text = everywhere if attention_mask is None else attention_mask.bool().any(dim=1)
-            has_image = everywhere if image_present is None else image_present.bool()
-            for name, has in (("text", has_text), ("image", has_image)):
-                if name in self.config.modalities:
-                    present[name] = has if given[name] is not None else ~everywhere
-            if attention_mask is not None:
-                # An encoder needs at least one token per row; the features of such rows are replaced below.
-                attention_mask = attention_mask.clone()
-                attention_mask[:, 0] = torch.where(has_text, attention_mask[:, 0], 1)
-            present = self.missing.drop(present)
+        if self.text_encoder is not None and text_features is None and input_ids is not None:
+            text_features = self._encode_text(input_ids, self._encoder_mask(attention_mask), token_type_ids)
+        if self.vision_encoder is not None and image_features is None and pixel_values is not None:
+            if several is None:
+                image_features = self._encode_images(pixel_values)
+            else:
+                image_features, image_attention_mask = self._encode_several(pixel_values, several)
+        return {
+            "text_features": text_features,
+            "attention_mask": attention_mask,
+            "image_features": image_features,
+            "image_attention_mask": image_attention_mask,
+            "image_present": image_present,
+        }
+
+    def _encoder_mask(self, attention_mask: torch.Tensor | None) -> torch.Tensor | None:
+        """Return the mask with at least one token per row, which an encoder needs, if texts may be missing."""
+        if attention_mask is None or self.missing is None:
+            return attention_mask
+        attention_mask = attention_mask.clone()
+        # The features of rows without a text are replaced.
+        attention_mask[:, 0] = torch.where(attention_mask.bool().any(dim=1), attention_mask[:, 0], 1)
+        return attention_mask
+
+    def _features(self, encoded: dict[str, torch.Tensor | None]) -> tuple[dict[str, Stream], dict[str, torch.Tensor]]:
+        """Return the streams and, if missing modalities are allowed, which samples have text and image (B,).
+
+        Args:
+            encoded: What :meth:`forward` reads in a model without encoders, by argument.
+        """
+        text, image = encoded["text_features"], encoded["image_features"]
+        attention_mask = encoded["attention_mask"]
         features: dict[str, Stream] = {}
-        if self.text_encoder is not None and given["text"] is not None:
-            if text_features is None:
-                assert input_ids is not None
-                text_features = self._encode_text(input_ids, attention_mask, token_type_ids)
-            features["text"] = Stream(text_features, attention_mask)
-        if self.vision_encoder is not None and given["image"] is not None:
-            if image_features is None:
-                assert pixel_values is not None
-                if several is None:
-                    image_features = self._encode_images(pixel_values)
-                else:
-                    image_features, image_attention_mask = self._encode_several(pixel_values, several)
-            features["image"] = Stream(image_features, image_attention_mask)
+        if "text" in self.config.modalities and text is not None:
+            features["text"] = Stream(text, self._encoder_mask(attention_mask))
+        if "image" in self.config.modalities and image is not None:
+            features["image"] = Stream(image, encoded["image_attention_mask"])
+        present: dict[str, torch.Tensor] = {}
         if self.missing is not None:
-            for name, has in present.items():
+            first = next(iter(features.values())).hidden
+            everywhere = torch.ones(len(first), dtype=torch.bool, device=first.device)
+            has = {
+                "text": everywhere if attention_mask is None else attention_mask.bool().any(dim=1),
+                "image": everywhere if encoded["image_present"] is None else encoded["image_present"].bool(),
+            }
+            present = {name: has[name] if name in features else ~everywhere for name in self.config.modalities}
+            present = self.missing.drop(present)
+            for name, own in present.items():
                 features[name] = (
-                    self.missing.fill(name, features[name], has)
+                    self.missing.fill(name, features[name], own)
                     if name in features
                     else self.missing.stand_in(name, len(first))
                 )
-        return {name: features[name] for name in self.config.modalities}, present
+        if "text" in features:
+            features["text"] = features["text"]._replace(bias=encoded["text_bias"])
+            knowledge = encoded["knowledge_features"]
+            if self.config.use_knowledge and knowledge is not None:
+                mask, bias = encoded["knowledge_attention_mask"], encoded["knowledge_bias"]
+                features["knowledge"] = Stream(knowledge, mask, bias)
+        names = (*self.config.modalities, "knowledge")
+        return {name: features[name] for name in names if name in features}, present
 
     def _encode_images(self, pixel_values: torch.Tensor) -> torch.Tensor:
         assert self.vision_encoder is not None

@@ -25,6 +25,8 @@ class CLFAModelOutput(ModelOutput):
         loss_auxiliary: A baseline's own loss, in training with labels; scalar.
         streams: Projected tokens by stream (``text``, ``image``, ``knowledge``), each (B, N, D) with its mask; ``None``
             in a baseline.
+        encoded: The inputs as a model without encoders reads them: features of text, image and knowledge, their masks
+            and word-pair graphs, by argument of the forward pass.
     """
 
     last_hidden_state: torch.Tensor | None = None
@@ -36,6 +38,7 @@ class CLFAModelOutput(ModelOutput):
     image_present: torch.Tensor | None = None
     loss_auxiliary: torch.Tensor | None = None
     streams: dict[str, Stream] | None = None
+    encoded: dict[str, torch.Tensor | None] | None = None
 
 
 @dataclass

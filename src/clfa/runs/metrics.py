@@ -11,7 +11,7 @@ from clfa.training import CLFATrainer
 
 
 def run_metrics(
-    recipe: Recipe, corpus: Corpus, guide: dict[str, Any] | None, model: CLFAForClassification, trainer: CLFATrainer
+    recipe: Recipe, corpus: Corpus, guide: dict[str, Any] | None, training: dict[str, Any]
 ) -> dict[str, Any]:
     """Return the entries on recipe, data, guide and training. The run adds scores, resources and versions.
 
@@ -19,8 +19,7 @@ def run_metrics(
         recipe: The run's recipe.
         corpus: Its data.
         guide: Result of :func:`clfa.runs.guide.guide_metrics`; ``None`` for a run without guide.
-        model: The trained model.
-        trainer: Trainer of the model.
+        training: The entry on training.
     """
     data, share = recipe.data, recipe.training.unlabelled_share
     used = bool(data.unlabelled or data.labelled_limit or share)
@@ -36,14 +35,26 @@ def run_metrics(
             **({"incomplete": corpus.facts["incomplete"]} if "incomplete" in corpus.facts else {}),
         },
         "guide": guide,
-        "training": {
-            "epochs_run": trainer.state.epoch,
-            **({"steps": trainer.state.global_step, "unlabelled_share": share} if share else {}),
-            "best_epoch": best_epoch(trainer),
-            f"best_validation_{trainer.args.metric_for_best_model}": trainer.state.best_metric,
-            "parameters": sum(p.numel() for p in model.parameters()),
-            "trained_parameters": sum(p.numel() for p in model.parameters() if p.requires_grad),
-        },
+        "training": training,
+    }
+
+
+def training_metrics(recipe: Recipe, model: CLFAForClassification, trainer: CLFATrainer) -> dict[str, Any]:
+    """Return the entry on the training of one network.
+
+    Args:
+        recipe: The run's recipe.
+        model: The trained model.
+        trainer: Trainer of the model.
+    """
+    share = recipe.training.unlabelled_share
+    return {
+        "epochs_run": trainer.state.epoch,
+        **({"steps": trainer.state.global_step, "unlabelled_share": share} if share else {}),
+        "best_epoch": best_epoch(trainer),
+        f"best_validation_{trainer.args.metric_for_best_model}": trainer.state.best_metric,
+        "parameters": sum(p.numel() for p in model.parameters()),
+        "trained_parameters": sum(p.numel() for p in model.parameters() if p.requires_grad),
     }
 
 

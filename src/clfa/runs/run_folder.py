@@ -32,7 +32,7 @@ class RunFolder:
     ``predictions-SPLIT.jsonl``, ``dropped.jsonl``, ``confusion-SPLIT.png``, ``learning-curves.png``, ``history.json``,
     with other targets than the default label ``confusion-``, ``scatter-`` or ``f1-SPLIT-TARGET.png`` for each,
     ``guide/`` (a fitted guide), ``checkpoints/`` (with TensorBoard's logs), ``alignment.safetensors`` (where the recipe
-    asks for it).
+    asks for it), ``members/`` (the runs of a blend's networks).
 
     Args:
         path: The folder.
@@ -54,6 +54,10 @@ class RunFolder:
     def predictions(self, split: str) -> Path:
         """Return the path of the per-sample predictions of a split."""
         return self.path / f"predictions-{split}.jsonl"
+
+    def member(self, number: int) -> RunFolder:
+        """Return the run folder of a member of a blend, counted from 1; without its model once the blend is written."""
+        return RunFolder(self.path / "members" / str(number))
 
     def check(self, recipe: Recipe, resume: bool) -> None:
         """Check that a run may be written here.

@@ -1,62 +1,25 @@
-"""A training run: data, guide, training, final evaluation and run folder."""
+"""A training run by a recipe."""
 
 from __future__ import annotations
 
 import logging
-import time
 from contextlib import nullcontext
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from transformers import set_seed
-
 from clfa.data import Corpus
-from clfa.data.overview import overview
 from clfa.devices import best_device
-from clfa.evaluation.plots import plot_learning_curves
-from clfa.files import write_json
-from clfa.modeling import CLFAForClassification
-from clfa.pretrained import quiet_transformers
 from clfa.processes import join
-from clfa.processing.dataset import EncodedDataset
 from clfa.recipe import Recipe
-from clfa.runs.alignment import AlignmentRecord
-from clfa.runs.arguments import share_of, training_arguments
-from clfa.runs.corpus import load_corpus, require_splits
-from clfa.runs.data_record import DataRecord, begun_with
-from clfa.runs.encoded_splits import cache_features, encode_split
-from clfa.runs.encoders import load_encoders
-from clfa.runs.guide import check_guide, check_where, guide_metrics, make_guide, other_pairs
-from clfa.runs.guide_cosine import guide_cosine
-from clfa.runs.metrics import best_epoch, run_metrics
-from clfa.runs.model import build_model
+from clfa.runs.arguments import share_of
+from clfa.runs.members import train_members
 from clfa.runs.names import check_names
-from clfa.runs.resources import peak_memory_mb, versions
 from clfa.runs.run_folder import RunFolder
-from clfa.runs.score import infer_split, score_split
-from clfa.runs.student_rows import student_rows
-from clfa.runs.training_targets import training_targets
-from clfa.runs.unlabelled import training_rows
-from clfa.runs.yardsticks import RunYardsticks
-from clfa.targets.fit import tuned
-from clfa.targets.target import label_matrix
-from clfa.training import CLFATrainer
+from clfa.runs.train_one import RunResult, train_one
+
+__all__ = ["RunResult", "train"]
 
 logger = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class RunResult:
-    """Result of a finished run.
-
-    Args:
-        folder: The run folder.
-        metrics: Content of ``metrics.json``.
-    """
-
-    folder: RunFolder
-    metrics: dict[str, Any]
 
 
 def train(
@@ -71,6 +34,9 @@ def train(
     cache: Path | None = None,
 ) -> RunResult:
     """Train and evaluate by a recipe.
+
+    With ``training.members`` above 1 it trains several networks on folds of the training and validation data
+    (:func:`clfa.runs.members.train_members`), otherwise one (:func:`clfa.runs.train_one.train_one`).
 
     The best epoch is chosen on the validation split, by macro-F1 or, with other targets than the default label, by the
     score of :func:`clfa.targets.scores.score`; the test split, where there is one, is scored once, at
@@ -95,7 +61,6 @@ def train(
     Raises:
         CLFAError: Naming what is wrong with the recipe, data, encoders, guide or run folder.
     """
-    started = time.perf_counter()
     processes = join(use_cpu=best_device() == "cpu")
     share_of(recipe.training.batch_size, processes.num_processes)
     folder = RunFolder(output)
@@ -107,113 +72,14 @@ def train(
     with folder.locked() if processes.is_main_process else nullcontext():
         # Another process may have written the folder before it was locked.
         folder.check(recipe, resume)
-        return _train(recipe, folder, processes, started, resume, strict, score_test, source, corpus, cache)
-
-
-def _train(
-    recipe: Recipe,
-    folder: RunFolder,
-    processes: Any,
-    started: float,
-    resume: bool,
-    strict: bool,
-    score_test: bool,
-    source: Any,
-    corpus: Corpus | None,
-    cache: Path | None,
-) -> RunResult:
-    # The main process fills the caches here. The other processes read them.
-    with processes.main_process_first():
-        corpus = corpus or load_corpus(recipe, strict=strict, source=source, cache=cache)
-        require_splits(corpus)
-        train_rows = training_rows(recipe, corpus)
-        if processes.is_main_process:
-            for line in overview(corpus):
-                logger.info(line)
-        targets = training_targets(recipe, corpus)
-        check_where(recipe, corpus)
-        student_part = student_rows(recipe, corpus, train_rows)
-        encoders = load_encoders(recipe, cache)
-        record = DataRecord.of(recipe, corpus, encoders)
-        if resume and (earlier := begun_with(folder)) is not None:
-            corpus = earlier.restore(recipe, corpus, record, folder.path)
-            train_rows, targets, record = training_rows(recipe, corpus), training_targets(recipe, corpus), earlier
-        cache_features(recipe, corpus, encoders)
-        guide_figures = None
-        others = other_pairs(recipe, corpus, encoders)
-        guide = make_guide(recipe, corpus, encoders, others)
-        if guide is not None:
-            guide_figures = guide_metrics(guide, check_guide(recipe, guide, corpus, encoders), others)
-        train_set = encode_split(recipe, train_rows, encoders, guide, student_part)
-        validation_set = encode_split(recipe, corpus.splits["validation"], encoders)
-        yardsticks = None
-        if recipe.training.yardsticks and processes.is_main_process:
-            yardsticks = RunYardsticks(recipe, corpus, encoders, score_test=score_test)
-    set_seed(recipe.seed)
-    model = build_model(recipe.model, encoders, targets, guide)
-    # Create the folder only now, so that an earlier failure leaves no folder behind. Its work is cached.
-    if processes.is_main_process:
-        folder.begin(recipe)
-        record.save(folder.path)
-        folder.write_dropped([*corpus.dropped, *(others.dropped if others is not None else ())])
-        if "columns" in corpus.facts:
-            write_json(folder.columns, corpus.facts["columns"])
-        if guide is not None:
-            guide.save(folder.guide)
-    prepared = time.perf_counter()
-    trainer = CLFATrainer(
-        model,
-        training_arguments(recipe, folder, model),
-        train_dataset=train_set,
-        eval_dataset=validation_set,
-        processing_class=encoders.processor,
-    )
-    alignment = AlignmentRecord.of_run(recipe, model, validation_set) if processes.is_main_process else None
-    checkpoint = folder.last_checkpoint() if resume else None
-    with quiet_transformers():
-        trainer.train(resume_from_checkpoint=checkpoint)
-        model = trainer.whole_model()
-    trained = time.perf_counter()
-    if not processes.is_main_process:
-        processes.wait_for_everyone()
-        return RunResult(folder, folder.read_metrics())
-
-    if recipe.training.tune_thresholds:
-        _tune_thresholds(recipe, corpus, model, validation_set)
-    with quiet_transformers():
-        model.save_pretrained(folder.model)
-    encoders.processor.save_pretrained(folder.model)
-    write_json(folder.history, trainer.state.log_history)
-    plot_learning_curves(trainer.state.log_history, folder.curves, recipe.name, best_epoch(trainer))
-
-    if guide is not None and guide_figures is not None:
-        scored = ("validation", "test") if score_test else ("validation",)
-        guide_figures |= guide_cosine(guide, corpus, encoders, scored)
-    metrics = run_metrics(recipe, corpus, guide_figures, model, trainer)
-    for name in ("validation", "test") if score_test else ("validation",):
-        if name in corpus.splits and len(corpus.splits[name]):
-            data = validation_set if name == "validation" else encode_split(recipe, corpus.splits[name], encoders)
-            metrics[name] = score_split(model, data, name, corpus, folder, recipe)
-    if alignment is not None:
-        metrics["validation"]["student_retrieval_before"] = alignment.before.to_dict()
-        alignment.save(folder.alignment, model)
-    if yardsticks is not None:
-        metrics["yardsticks"] = yardsticks.metrics(targets, cache)
-    peak = peak_memory_mb()
-    metrics["resources"] = {
-        "seconds_preparing": round(prepared - started, 1),
-        "seconds_training": round(trained - prepared, 1),
-        "seconds_total": round(time.perf_counter() - started, 1),
-        "peak_memory_mb": None if peak is None else round(peak),
-    }
-    metrics["versions"] = versions()
-    write_json(folder.metrics, metrics)
-    processes.wait_for_everyone()
-    return RunResult(folder, metrics)
-
-
-def _tune_thresholds(recipe: Recipe, corpus: Corpus, model: CLFAForClassification, dataset: EncodedDataset) -> None:
-    """Choose the multi-label targets' thresholds on the validation split, into the model's configuration."""
-    inference = infer_split(model, dataset, "validation", recipe)
-    found = tuned(model.config.target_list, label_matrix(corpus.splits["validation"]), inference.logits)
-    model.config.targets = [target.to_dict() for target in found]
+        run = train_members if recipe.training.members > 1 else train_one
+        return run(
+            recipe,
+            folder,
+            resume=resume,
+            strict=strict,
+            score_test=score_test,
+            source=source,
+            corpus=corpus,
+            cache=cache,
+        )

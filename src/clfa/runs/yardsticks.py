@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +12,13 @@ from datasets import Dataset
 from clfa.data import Corpus
 from clfa.modeling.frozen_encoder import FrozenEncoder
 from clfa.pretrained import cache_dir
+from clfa.processing.terms import Terms
 from clfa.recipe import Recipe
 from clfa.runs.encoders import Encoders
 from clfa.store import ABSENT_KEY
 from clfa.targets.target import Target, label_matrix
 from clfa.yardsticks.base import YardstickData, YardstickSplit
+from clfa.yardsticks.blocks import Scale
 from clfa.yardsticks.compute import yardstick_metrics
 
 # More training posts are thinned out evenly, so that yardsticks take seconds.
@@ -55,36 +58,56 @@ class RunYardsticks:
             cache: Cache directory.
         """
         tune = self._recipe.training.tune_thresholds
-        return yardstick_metrics(self._data(targets), cache or cache_dir(), tune_thresholds=tune)
+        return yardstick_metrics(self.data(targets), cache or cache_dir(), tune_thresholds=tune)
 
-    def _data(self, targets: list[Target]) -> YardstickData:
+    def data(
+        self,
+        targets: list[Target],
+        *,
+        as_read: bool = False,
+        terms: Terms | None = None,
+        scales: Mapping[str, Scale] | None = None,
+    ) -> YardstickData:
+        """Return the data of the yardsticks.
+
+        Args:
+            targets: Targets with the values fitted to the training split.
+            as_read: Whether everything is as a blend reads it: features are the means of the tokens with pooled grids,
+                and terms are those given.
+            terms: The terms that count; those of the training texts when not given, without ``as_read``.
+            scales: Scales of features; those of the training split when not given.
+        """
         absent = {f"{part}_features": self._feature_obstacle(part) for part in ("text", "image")}
         if self._encoders.text is None:
             absent["texts"] = "the model reads no texts"
+        elif as_read and terms is None:
+            absent["texts"] = "no term is in two texts"
         reasons = {part: reason for part, reason in absent.items() if reason is not None}
-        return YardstickData({name: self._split(name, reasons) for name in self._splits}, targets, reasons)
+        splits = {name: self._split(name, reasons, as_read) for name in self._splits}
+        return YardstickData(splits, targets, reasons, terms, scales or {})
 
-    def _split(self, name: str, absent: dict[str, str]) -> YardstickSplit:
+    def _split(self, name: str, absent: dict[str, str], as_read: bool) -> YardstickSplit:
         split = self._splits[name]
         rows = np.arange(len(split))
         if name == "train" and len(rows) > MAX_TRAIN:
             rows = np.linspace(0, len(rows) - 1, MAX_TRAIN).round().astype(np.int64)
         texts = None if "texts" in absent else [text or "" for text in _picked(split["text"][:], rows)]
         features = {
-            f"{part}_features": self._features(part, split, rows)
+            f"{part}_features": self._features(part, split, rows, as_read)
             for part in ("text", "image")
             if f"{part}_features" not in absent
         }
         return YardstickSplit(label_matrix(split)[rows], texts, **features)
 
-    def _features(self, part: str, split: Dataset, rows: np.ndarray) -> np.ndarray:
+    def _features(self, part: str, split: Dataset, rows: np.ndarray, as_read: bool) -> np.ndarray:
         """Return pooled features (N, D), a row of NaN where text or image is missing."""
         encoder = self._encoder(part)
         assert encoder is not None
         keys = _picked(getattr(self._encoders.keys(split), part), rows)
         present = [position for position, key in enumerate(keys) if key != ABSENT_KEY]
         features = np.full((len(keys), encoder.width), np.nan, np.float32)
-        features[present] = encoder.pooled_matrix([keys[position] for position in present])
+        found = [keys[position] for position in present]
+        features[present] = encoder.token_means(found) if as_read else encoder.pooled_matrix(found)
         return features
 
     def _encoder(self, part: str) -> FrozenEncoder | None:

@@ -30,6 +30,7 @@ class MultiLabel(ProblemType):
 
     name: ClassVar[str] = "multi_label_classification"
     transformers_name: ClassVar[str | None] = "multi_label_classification"
+    linear_logits: ClassVar[bool] = True
     column_per_class: ClassVar[bool] = True
     has_thresholds: ClassVar[bool] = True
     column_kind: ClassVar[ColumnKind] = "texts"

@@ -29,6 +29,7 @@ class Ordinal(SingleLabel):
 
     name: ClassVar[str] = "ordinal"
     transformers_name: ClassVar[str | None] = None
+    linear_logits: ClassVar[bool] = False
     figures: ClassVar[Mapping[str, Figure]] = {
         **SingleLabel.figures,
         "mae": Regression.figures["mae"],

@@ -57,6 +57,8 @@ class ProblemType(ABC):
         has_classes: Whether such targets have class names.
         one_class: Whether a label is the index of one class.
         column_per_class: Whether a table may have one column per class.
+        linear_logits: Whether :meth:`logits_of` of a linear model's estimates are linear again, up to a constant per
+            row, so that linear models can be part of a blend.
         has_thresholds: Whether thresholds can be chosen on the validation split.
         column_kind: Type of a column of labels or predictions: ``text``, ``texts`` (a list) or ``number``.
         figures: The metrics that are single figures, by key in a report.
@@ -70,6 +72,7 @@ class ProblemType(ABC):
     has_classes: ClassVar[bool] = True
     one_class: ClassVar[bool] = False
     column_per_class: ClassVar[bool] = False
+    linear_logits: ClassVar[bool] = False
     has_thresholds: ClassVar[bool] = False
     column_kind: ClassVar[ColumnKind] = "text"
     figures: ClassVar[Mapping[str, Figure]]

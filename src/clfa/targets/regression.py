@@ -26,6 +26,7 @@ class Regression(ProblemType):
 
     name: ClassVar[str] = "regression"
     transformers_name: ClassVar[str | None] = "regression"
+    linear_logits: ClassVar[bool] = True
     has_classes: ClassVar[bool] = False
     column_kind: ClassVar[ColumnKind] = "number"
     figures: ClassVar[Mapping[str, Figure]] = {

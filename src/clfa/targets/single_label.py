@@ -25,6 +25,7 @@ class SingleLabel(ProblemType):
 
     name: ClassVar[str] = "single_label_classification"
     transformers_name: ClassVar[str | None] = "single_label_classification"
+    linear_logits: ClassVar[bool] = True
     one_class: ClassVar[bool] = True
     figures: ClassVar[Mapping[str, Figure]] = {
         "accuracy": Figure("accuracy"),

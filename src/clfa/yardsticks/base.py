@@ -6,12 +6,19 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from scipy.sparse import csr_matrix
 
 from clfa.targets.target import Target
+from clfa.yardsticks.blocks import Scale
+
+if TYPE_CHECKING:
+    from clfa.processing.terms import Terms
+
+# The part of a split that each block of features is made from.
+BLOCKS = {"text": "text_features", "image": "image_features", "terms": "texts"}
 
 
 @dataclass(frozen=True)
@@ -39,33 +46,62 @@ class YardstickData:
         splits: ``train``, ``validation`` and, if the run scores it, ``test``.
         targets: Targets, with the values fitted to the training split.
         absent: Reason for each part of :class:`YardstickSplit` that is ``None`` in all splits, by its name.
+        terms: The terms that count; those of the training texts when not given.
+        scales: Scale of the blocks ``text`` and ``image``; that of the training split when not given.
     """
 
     splits: Mapping[str, YardstickSplit]
     targets: Sequence[Target]
     absent: Mapping[str, str] = field(default_factory=dict)
+    terms: Terms | None = None
+    scales: Mapping[str, Scale] = field(default_factory=dict)
+
+    def block(self, name: str) -> dict[str, Any]:
+        """Return a block of features (N, D) by split; its rows have a length of about 1.
+
+        Args:
+            name: ``text`` or ``image``: standardised means of the encoder's tokens (:meth:`Scale.apply`). ``terms``:
+                :func:`clfa.yardsticks.blocks.tfidf` of the texts.
+        """
+        if name == "terms":
+            return self._tfidf
+        scale = self.scale(name)
+        return {split: scale.apply(getattr(own, BLOCKS[name])) for split, own in self.splits.items()}
+
+    def scale(self, name: str) -> Scale:
+        """Return the scale of the block ``text`` or ``image``."""
+        return self.scales[name] if name in self.scales else self._own_scales[name]
 
     @cached_property
-    def tfidf(self) -> dict[str, csr_matrix]:
-        """:func:`clfa.yardsticks.blocks.tfidf` of the texts, by split."""
+    def _own_scales(self) -> dict[str, Scale]:
+        train = self.splits["train"]
+        parts = {name: getattr(train, BLOCKS[name]) for name in ("text", "image")}
+        return {name: Scale.fit(features) for name, features in parts.items() if features is not None}
+
+    @cached_property
+    def _tfidf(self) -> dict[str, csr_matrix]:
         from clfa.yardsticks.blocks import tfidf
 
-        return tfidf({name: split.texts or [] for name, split in self.splits.items()})
+        texts = {name: split.texts or [] for name, split in self.splits.items()}
+        if self.terms is None:
+            return tfidf(texts)
+        return {name: self.terms.matrix(own) for name, own in texts.items()}
 
-    @cached_property
-    def pooled_text(self) -> dict[str, np.ndarray]:
-        """:func:`clfa.yardsticks.blocks.standardised` of the text features, by split."""
-        return self._standardised("text_features")
 
-    @cached_property
-    def pooled_image(self) -> dict[str, np.ndarray]:
-        """:func:`clfa.yardsticks.blocks.standardised` of the image features, by split."""
-        return self._standardised("image_features")
+@dataclass(frozen=True)
+class LinearMap:
+    """A linear model: ``bias + sum over the blocks of block @ weights``.
 
-    def _standardised(self, part: str) -> dict[str, np.ndarray]:
-        from clfa.yardsticks.blocks import standardised
+    For classes its outputs differ from the logits of the yardstick by a constant per row and target, which has no
+    effect on probabilities.
 
-        return standardised({name: getattr(split, part) for name, split in self.splits.items()})
+    Args:
+        weights: (D, L) by name of the block, L the sum of the targets' logit widths.
+        bias: (L,).
+    """
+
+    weights: dict[str, np.ndarray]
+    bias: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -75,10 +111,13 @@ class YardstickOutputs:
     Args:
         logits: (N, sum of the targets' logit widths) float64 by split, as those of a model.
         settings: What was chosen on the validation split, as JSON values.
+        linear: The fitted model, if it is linear in blocks for all targets with linear logits
+            (:attr:`clfa.targets.problem_type.ProblemType.linear_logits`); the outputs of other targets are 0 in it.
     """
 
     logits: dict[str, np.ndarray]
     settings: dict[str, Any]
+    linear: LinearMap | None = None
 
 
 class Yardstick(ABC):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -35,21 +36,30 @@ def tfidf(texts: Mapping[str, Sequence[str]]) -> dict[str, csr_matrix]:
     return {name: hstack(own, format="csr") if own else empty[name] for name, own in parts.items()}
 
 
-def standardised(features: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """Return features with mean 0 and variance 1 / D in the training split; missing rows are 0, which is the mean.
+@dataclass(frozen=True)
+class Scale:
+    """Standardisation of a block to mean 0 and variance 1 / D.
 
     Args:
-        features: (N, D) by split, a row of NaN where missing.
-
-    Returns:
-        (N, D) float32 by split.
+        mean: (D,) float64.
+        length: Standard deviation times the root of D, by column (D,) float64.
     """
-    train = features["train"]
-    present = train[~np.isnan(train).any(axis=1)].astype(np.float64)
-    mean = present.mean(axis=0) if len(present) else np.zeros(train.shape[1])
-    sd = present.std(axis=0) if len(present) else np.ones(train.shape[1])
-    scale = np.where(sd > 1e-6, sd, 1.0) * np.sqrt(train.shape[1])
-    return {name: np.nan_to_num((own - mean) / scale).astype(np.float32) for name, own in features.items()}
+
+    mean: np.ndarray
+    length: np.ndarray
+
+    @classmethod
+    def fit(cls, features: np.ndarray) -> Scale:
+        """Return the scale of features (N, D); rows of NaN are missing and do not count."""
+        present = features[~np.isnan(features).any(axis=1)].astype(np.float64)
+        width = features.shape[1]
+        mean = present.mean(axis=0) if len(present) else np.zeros(width)
+        sd = present.std(axis=0) if len(present) else np.ones(width)
+        return cls(mean, np.where(sd > 1e-6, sd, 1.0) * np.sqrt(width))
+
+    def apply(self, features: np.ndarray) -> np.ndarray:
+        """Return standardised features (N, D) float32; missing rows are 0, which is the mean."""
+        return np.nan_to_num((features - self.mean) / self.length).astype(np.float32)
 
 
 def joined(blocks: Sequence[Mapping[str, Any]]) -> dict[str, Any]:

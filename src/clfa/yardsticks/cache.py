@@ -13,10 +13,10 @@ import numpy as np
 
 from clfa.files import atomic_path
 from clfa.locks import file_lock
-from clfa.yardsticks.base import Yardstick, YardstickData, YardstickOutputs
+from clfa.yardsticks.base import BLOCKS, LinearMap, Yardstick, YardstickData, YardstickOutputs
 
 # Increased when blocks or linear models give other outputs.
-_FORMAT = 1
+_FORMAT = 2
 
 
 def cached_outputs(name: str, yardstick: Yardstick, data: YardstickData, cache: Path) -> tuple[YardstickOutputs, float]:
@@ -50,7 +50,12 @@ def _key(yardstick: Yardstick, data: YardstickData) -> str:
     kind = type(yardstick)
     facts = [_FORMAT, kind.__module__, kind.__qualname__, kind.version, version("scikit-learn")]
     facts += [[t.name, t.problem_type, list(t.label_names)] for t in data.targets]
+    if data.terms is not None and "texts" in kind.needs:
+        facts.append(data.terms.fingerprint)
     digest.update(json.dumps(facts).encode())
+    for name, scale in sorted(data.scales.items()):
+        if BLOCKS[name] in kind.needs:
+            digest.update(name.encode() + scale.mean.tobytes() + scale.length.tobytes())
     for name, split in data.splits.items():
         digest.update(f"{name} {split.labels.shape}".encode())
         digest.update(split.labels.tobytes())
@@ -71,14 +76,21 @@ def _read(path: Path) -> tuple[YardstickOutputs, float] | None:
         with np.load(path, allow_pickle=False) as content:
             facts = json.loads(str(content["facts"]))
             logits = {name: content[f"logits-{name}"] for name in facts["splits"]}
+            linear = None
+            if facts["blocks"] is not None:
+                linear = LinearMap({name: content[f"weights-{name}"] for name in facts["blocks"]}, content["bias"])
     except (OSError, EOFError, KeyError, ValueError, zipfile.BadZipFile):
         # A damaged file is computed and written again.
         return None
-    return YardstickOutputs(logits, facts["settings"]), float(facts["seconds"])
+    return YardstickOutputs(logits, facts["settings"], linear), float(facts["seconds"])
 
 
 def _write(path: Path, outputs: YardstickOutputs, seconds: float) -> None:
-    facts = json.dumps({"settings": outputs.settings, "seconds": seconds, "splits": list(outputs.logits)})
+    linear = outputs.linear
+    blocks = None if linear is None else list(linear.weights)
+    facts = {"settings": outputs.settings, "seconds": seconds, "splits": list(outputs.logits), "blocks": blocks}
     arrays = {f"logits-{name}": logits for name, logits in outputs.logits.items()}
+    if linear is not None:
+        arrays |= {f"weights-{name}": weights for name, weights in linear.weights.items()} | {"bias": linear.bias}
     with atomic_path(path) as temporary, open(temporary, "wb") as file:
-        np.savez(file, facts=np.array(facts), **arrays)  # type: ignore[arg-type]
+        np.savez(file, facts=np.array(json.dumps(facts)), **arrays)  # type: ignore[arg-type]

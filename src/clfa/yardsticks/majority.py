@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from clfa.targets.target import label_slices
-from clfa.yardsticks.base import Yardstick, YardstickData, YardstickOutputs
+from clfa.yardsticks.base import LinearMap, Yardstick, YardstickData, YardstickOutputs
 
 
 class Majority(Yardstick):
@@ -24,4 +24,6 @@ class Majority(Yardstick):
                 estimate = values.mean(axis=0)
             parts.append(target.kind.logits_of(estimate[None]))
         row = np.concatenate(parts, axis=1)
-        return YardstickOutputs({name: row.repeat(len(split.labels), 0) for name, split in data.splits.items()}, {})
+        logits = {name: row.repeat(len(split.labels), 0) for name, split in data.splits.items()}
+        linear = [t.kind.linear_logits for t in data.targets for _ in range(t.logit_width)]
+        return YardstickOutputs(logits, {}, LinearMap({}, np.where(linear, row[0], 0.0)))

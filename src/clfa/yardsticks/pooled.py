@@ -2,18 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import ClassVar
 
-from clfa.yardsticks.base import YardstickData
-from clfa.yardsticks.blocks import joined
 from clfa.yardsticks.linear import LinearYardstick
 
 
 class Pooled(LinearYardstick):
     """The features of ``pooled_text`` and ``pooled_image`` side by side, with a linear model."""
 
-    needs: ClassVar[tuple[str, ...]] = ("text_features", "image_features")
-
-    def features(self, data: YardstickData) -> dict[str, Any]:
-        """See :meth:`LinearYardstick.features`."""
-        return joined([data.pooled_text, data.pooled_image])
+    blocks: ClassVar[tuple[str, ...]] = ("text", "image")

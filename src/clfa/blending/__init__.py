@@ -1,0 +1,1 @@
+"""Blends of models: their weights, and linear models folded into one map."""

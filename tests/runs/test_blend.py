@@ -1,0 +1,173 @@
+"""Runs whose network is blended with the yardsticks, alone and over folds."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from clfa.errors import RecipeError
+from clfa.modeling import CLFAForClassification
+from clfa.prediction.predict import predict_file
+from clfa.processing.processor import CLFAProcessor
+from clfa.recipe import Recipe, load_recipe
+from clfa.runs import members
+from clfa.runs.evaluate import evaluate
+from clfa.runs.train import train
+from posts import make_posts, read_jsonl, write_csv
+
+MakeRecipe = Callable[..., Recipe]
+MISSING = {"p1": "image", "p6": "text"}
+
+
+@pytest.fixture(scope="module")
+def table(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("posts")
+    rows = [{**row, **({MISSING[row["id"]]: ""} if row["id"] in MISSING else {})} for row in make_posts(folder)]
+    return write_csv(folder / "posts.csv", rows)
+
+
+FURTHER = ["training.blend=true", "model.readout=relation", "model.allow_missing_modalities=true"]
+
+
+@pytest.fixture(scope="module")
+def blended(table: Path, tiny_overrides: list[str], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("runs") / "blend"
+    train(load_recipe("offline", [*tiny_overrides, *FURTHER, f"data.dir={table}"]), path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def joined(table: Path, tiny_overrides: list[str], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("runs") / "members"
+    train(load_recipe("offline", [*tiny_overrides, *FURTHER, "training.members=3", f"data.dir={table}"]), path)
+    return path
+
+
+def metrics_of(run: Path) -> dict:
+    return json.loads((run / "metrics.json").read_text())
+
+
+def test_the_weights_of_all_parts_are_reported(blended: Path) -> None:
+    found = metrics_of(blended)["blend"]
+    assert found["pull"] == 10
+    assert list(found["weights"]["label"]) == [
+        "network", "majority", "tfidf", "pooled_text", "pooled_image", "pooled", "pooled_tfidf"
+    ]  # fmt: skip
+    assert min(found["weights"]["label"].values()) >= 0
+
+
+@pytest.mark.parametrize("run", ["blended", "joined"])
+def test_the_saved_blend_predicts_what_was_scored(
+    run: str, table: Path, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    path = request.getfixturevalue(run)
+    assert evaluate(path, "test", output=tmp_path / "again")["classes"] == metrics_of(path)["test"]["classes"]
+    predict_file(path, table, tmp_path / "out.jsonl")
+    found = {row["id"]: row["probabilities"] for row in read_jsonl(tmp_path / "out.jsonl")}
+    scored = {row["id"]: row["probabilities"] for row in read_jsonl(path / "predictions-test.jsonl")}
+    assert len(scored) == 16
+    for key, probabilities in scored.items():
+        assert found[key] == pytest.approx(probabilities, abs=2e-3)
+    model = CLFAForClassification.from_pretrained(path / "model")
+    assert model.config.num_terms == len(CLFAProcessor.from_pretrained(path / "model").terms)
+
+
+def test_the_terms_count_in_predictions(blended: Path) -> None:
+    model = CLFAForClassification.from_pretrained(blended / "model")
+    assert float(model.blend.wide.terms_weight.abs().max()) > 0.01
+
+
+def test_members_hold_out_each_post_once(joined: Path) -> None:
+    metrics = metrics_of(joined)
+    samples = metrics["data"]["samples"]
+    assert metrics["out_of_fold"]["samples"] == samples["train"] + samples["validation"]
+    assert metrics["validation"]["samples"] == samples["validation"]
+    assert len(metrics["training"]["members"]) == 3
+    held = []
+    for number in (1, 2, 3):
+        folder = joined / "members" / str(number)
+        splits = json.loads((folder / "splits.json").read_text())
+        assert not set(splits["train"]) & set(splits["validation"])
+        held += splits["validation"]
+        # Its weights are in the blend.
+        assert not (folder / "model").exists()
+    whole = json.loads((joined / "splits.json").read_text())
+    assert sorted(held) == sorted(whole["train"] + whole["validation"])
+    assert not set(held) & set(whole["test"])
+
+
+def test_the_validation_figures_are_those_of_held_out_predictions(joined: Path) -> None:
+    whole = json.loads((joined / "splits.json").read_text())
+    rows = {row["id"]: row["probabilities"] for row in read_jsonl(joined / "predictions-validation.jsonl")}
+    assert list(rows) == whole["validation"]
+    model = CLFAForClassification.from_pretrained(joined / "model")
+    assert (model.config.num_members, len(model.members)) == (3, 2)
+    # The blend itself has seen these posts, so that it gives other probabilities.
+    assert all(np.isclose(sum(probabilities.values()), 1) for probabilities in rows.values())
+
+
+def test_a_killed_run_goes_on_with_the_members_that_are_finished(
+    joined: Path, table: Path, tiny_overrides: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recipe = load_recipe("offline", [*tiny_overrides, *FURTHER, "training.members=3", f"data.dir={table}"])
+    whole, count = members.train_one, []
+
+    def killed(*args: object, **kwargs: object) -> object:
+        count.append(1)
+        if len(count) == 3:
+            raise KeyboardInterrupt
+        return whole(*args, **kwargs)
+
+    monkeypatch.setattr(members, "train_one", killed)
+    with pytest.raises(KeyboardInterrupt):
+        train(recipe, tmp_path / "run")
+    first = (tmp_path / "run/members/1/metrics.json").stat().st_mtime_ns
+    train(recipe, tmp_path / "run", resume=True)
+    assert (tmp_path / "run/members/1/metrics.json").stat().st_mtime_ns == first
+    assert metrics_of(tmp_path / "run")["test"] == metrics_of(joined)["test"]
+    assert metrics_of(tmp_path / "run")["out_of_fold"] == metrics_of(joined)["out_of_fold"]
+
+
+def test_texts_without_common_terms_are_blended_without_terms(tiny_recipe: MakeRecipe, tmp_path: Path) -> None:
+    rows = [{**row, "text": chr(0x4E00 + number)} for number, row in enumerate(make_posts(tmp_path))]
+    recipe = tiny_recipe(write_csv(tmp_path / "t.csv", rows), "training.blend=true", "data.options.group_by=id")
+    train(recipe, tmp_path / "run")
+    model = CLFAForClassification.from_pretrained(tmp_path / "run/model")
+    assert (model.config.wide, model.config.num_terms) == (True, 0)
+
+
+def test_more_members_than_posts(tiny_recipe: MakeRecipe, table: Path, tmp_path: Path) -> None:
+    recipe = tiny_recipe(table, "training.blend=true", "training.members=20", "data.limit=4")
+    with pytest.raises(
+        RecipeError, match=r"training.members is 20, and there are \d+ posts to divide; use fewer members"
+    ):
+        train(recipe, tmp_path / "run")
+    shutil.rmtree(tmp_path / "run", ignore_errors=True)
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        (["training.members=2"], "training.members above 1 needs training.blend=true"),
+        (
+            ["training.blend=true", "training.yardsticks=false"],
+            "training.blend needs training.yardsticks=true and frozen",
+        ),
+        (
+            ["training.blend=true", "model.freeze_text_encoder=false"],
+            "training.blend needs training.yardsticks=true and",
+        ),
+        (
+            ["training.blend=true", "training.members=2", "training.save_alignment=true"],
+            "training.save_alignment is for one network; it needs training.members=1",
+        ),
+    ],
+)
+def test_recipes_that_cannot_be_blended(overrides: list[str], message: str) -> None:
+    with pytest.raises(RecipeError, match=message):
+        load_recipe("offline", overrides)
