@@ -214,5 +214,7 @@ def test_presets_are_recipes() -> None:
 def test_a_preset_that_does_not_exist_or_beside_a_recipe() -> None:
     with pytest.raises(RecipeError, match="no preset 'great'; choose one of: fast, good, best"):
         CLFAPredictor(presets="great")
-    with pytest.raises(RecipeError, match="recipe and presets are both given; a preset is a recipe, so give one of them"):
+    with pytest.raises(
+        RecipeError, match="recipe and presets are both given; a preset is a recipe, so give one of them"
+    ):
         CLFAPredictor("offline", presets="good")

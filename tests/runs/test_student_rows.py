@@ -132,7 +132,7 @@ def test_a_wrong_condition_is_refused_before_any_work(
     message: str,
     ablation: list[str],
 ) -> None:
-    monkeypatch.setattr("clfa.runs.train.load_encoders", pytest.fail)
+    monkeypatch.setattr("clfa.runs.train_one.load_encoders", pytest.fail)
     with pytest.raises(RecipeError, match=message):
         train(tiny_recipe(posts_csv, BOTH, f"training.alignment_where={condition}", *ablation), tmp_path / "run")
 
