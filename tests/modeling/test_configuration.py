@@ -19,8 +19,8 @@ IMAGE: dict[str, Any] = {"vision_config": ViTConfig(hidden_size=48).to_dict()}
     [
         ({"pooling": "median"}, "pooling is 'median'; choose one of mean, cls, max"),
         ({"hidden_size": 10, "num_attention_heads": 4}, "hidden_size 10 is not a multiple of num_attention_heads 4"),
-        ({"temperature": 0.0}, "temperature is 0.0; it must be above 0"),
-        ({"temperature": -1.0}, "temperature is -1.0; it must be above 0"),
+        ({"temperature": 0.0}, "temperature is 0.0; it must be at least 0.0001"),
+        ({"temperature": -1.0}, "temperature is -1.0; it must be at least 0.0001"),
         ({"text_config": None, "use_knowledge": True}, "use_knowledge needs a text encoder"),
     ],
 )

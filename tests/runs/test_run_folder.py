@@ -13,7 +13,7 @@ import pytest
 
 from clfa.errors import DataError, RecipeError
 from clfa.recipe import Recipe
-from clfa.runs import train as train_module
+from clfa.runs import train_one as train_module
 from clfa.runs.checkpoints import fault, last_whole
 from clfa.runs.run_folder import RunFolder
 from clfa.runs.train import train

@@ -25,7 +25,7 @@ TUNED = ["model.freeze_text_encoder=false", "model.freeze_vision_encoder=false"]
 def data_of(recipe: Recipe, *, score_test: bool = True) -> YardstickData:
     corpus = load_corpus(recipe)
     found = RunYardsticks(recipe, corpus, load_encoders(recipe), score_test=score_test)
-    return found._data(training_targets(recipe, corpus))
+    return found.data(training_targets(recipe, corpus))
 
 
 def test_a_run_has_all_of_them(tiny_run: Path) -> None:

@@ -121,7 +121,7 @@ def test_a_gradient_that_is_not_finite_stops_the_training(
 def test_a_learning_rate_that_diverges_ends_with_an_error(
     recipe: Callable[..., Recipe], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from clfa.runs import train as train_module
+    from clfa.runs import train_one as train_module
 
     make = train_module.training_arguments
 
