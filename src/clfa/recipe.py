@@ -271,8 +271,6 @@ class Recipe(StrictModel):
                 "training.blend needs training.yardsticks=true and frozen encoders (model.freeze_text_encoder=true, "
                 "model.freeze_vision_encoder=true)"
             )
-        if training.members > 1 and training.save_alignment:
-            raise ValueError("training.save_alignment is for one network; it needs training.members=1")
         return self
 
     @model_validator(mode="after")

@@ -162,10 +162,6 @@ def test_more_members_than_posts(tiny_recipe: MakeRecipe, table: Path, tmp_path:
             ["training.blend=true", "model.freeze_text_encoder=false"],
             "training.blend needs training.yardsticks=true and",
         ),
-        (
-            ["training.blend=true", "training.members=2", "training.save_alignment=true"],
-            "training.save_alignment is for one network; it needs training.members=1",
-        ),
     ],
 )
 def test_recipes_that_cannot_be_blended(overrides: list[str], message: str) -> None:
