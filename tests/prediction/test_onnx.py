@@ -38,17 +38,6 @@ def save(directory: Path, text: Path | None, vision: Path | None, **config: Any)
     return directory
 
 
-class ReadsTerms(CLFAForClassification):
-    """A model that adds a weight of each term to the logits."""
-
-    table: torch.Tensor
-
-    def forward(self, term_ids: torch.Tensor, term_weights: torch.Tensor, **inputs: Any) -> Any:  # type: ignore[override]
-        output = super().forward(**inputs)
-        output.logits = output.logits + (self.table[term_ids] * term_weights.unsqueeze(-1)).sum(dim=1)
-        return output
-
-
 @pytest.fixture(scope="module")
 def run(tiny_bert_dir: Path, tiny_vit_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A model directory with an exported model in it."""
@@ -126,20 +115,23 @@ def test_agreement_of_an_exported_model(fusion: str, tiny_bert_dir: Path, tiny_v
 
 
 @pytest.mark.parametrize("modality", ["text", "both"])
-def test_a_model_that_reads_terms(
-    modality: str, tiny_bert_dir: Path, tiny_vit_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_blend_that_reads_terms(modality: str, tiny_bert_dir: Path, tiny_vit_dir: Path, tmp_path: Path) -> None:
     rows = [Post(row["text"], str(tmp_path / row["image"])) for row in make_posts(tmp_path, 9)]
     vision = tiny_vit_dir if modality == "both" else None
     terms = Terms.fit([row.text for row in rows])
-    model = ReadsTerms.from_encoders(tiny_bert_dir, vision, ["bad", "good"], **SMALL, num_fusion_layers=1).eval()
-    model.register_buffer("table", torch.randn(len(terms), 2))
-    processor = CLFAProcessor.from_encoders(tiny_bert_dir, vision)
+    wide: dict[str, Any] = {"blended": True, "wide": True, "num_terms": len(terms), "num_members": 2}
+    directory = save(tmp_path / "model", tiny_bert_dir, vision, **wide)
+    model = CLFAForClassification.from_pretrained(directory)
+    assert model.blend is not None
+    assert model.blend.wide is not None
+    for values in model.blend.wide.buffers():
+        values.copy_(torch.randn(values.shape))
+    model.save_pretrained(directory)
+    processor = CLFAProcessor.from_pretrained(directory)
     processor.terms = terms
-    plain = PostClassifier(model, processor)
-    with monkeypatch.context() as patch:
-        patch.setattr(PostClassifier, "load", lambda path: plain)
-        report = export_onnx("model", tmp_path / "exported")
+    processor.save_pretrained(directory)
+    plain = PostClassifier.load(directory)
+    report = export_onnx(directory, tmp_path / "exported")
     pixels = ["pixel_values"] if modality == "both" else []
     assert report.inputs == ["input_ids", "attention_mask", "term_ids", "term_weights", *pixels]
     assert report.max_difference < 1e-4

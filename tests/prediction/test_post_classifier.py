@@ -269,3 +269,21 @@ def test_an_output_that_is_not_finite_is_no_prediction(
     assert [(one.label, one.error) for one in failed] == [(None, "the model's output is not a finite number")]
     others = [(a, b) for a, b in zip(found, expected, strict=True) if not a.error]
     assert all(a.probabilities == b.probabilities for a, b in others)
+
+
+def test_a_processor_without_the_terms_of_its_model_is_refused(tiny_bert_dir: Path, tmp_path: Path) -> None:
+    terms = Terms.fit(["so", "so", "sunny", "sunny"])
+    model = CLFAForClassification.from_encoders(
+        tiny_bert_dir, None, ["a", "b"], hidden_size=8, blended=True, wide=True, num_terms=len(terms)
+    )
+    model.save_pretrained(tmp_path)
+    processor = CLFAProcessor.from_encoders(tiny_bert_dir, None)
+    for wrong, count in ((None, 0), (Terms.fit(["so", "so"]), 7)):
+        processor.terms = wrong
+        processor.save_pretrained(tmp_path)
+        problem = f"the model reads {len(terms)} terms, and its processor has {count}; save both together"
+        with pytest.raises(ModelError, match=problem):
+            PostClassifier.load(tmp_path)
+    processor.terms = terms
+    processor.save_pretrained(tmp_path)
+    assert PostClassifier.load(tmp_path)([Post("so sunny", None)])[0].error is None

@@ -31,6 +31,7 @@ from clfa.prediction.engines.torch_engine import TorchRuntime
 from clfa.prediction.post import Post, Prediction
 from clfa.pretrained import cache_dir
 from clfa.processing.processor import CLFAProcessor, tokenizer_digest
+from clfa.runs.trained import check_terms
 from clfa.tables.cells import as_text
 from clfa.tables.encoding import clean_text
 from clfa.tables.pictures import MAX_IMAGES, as_cell, pictures_of
@@ -99,7 +100,7 @@ class PostClassifier:
     Raises:
         RecipeError: When a knowledge source or lexicon that the model was trained with lacks its package or file.
         DataError: When a lexicon or WordNet cannot be read.
-        ModelError: When a knowledge source's model cannot be loaded.
+        ModelError: When a knowledge source's model cannot be loaded, or the processor has not the terms of the model.
 
     Example:
         >>> PostClassifier.load("runs/mine")([Post("so sunny", "rain.jpg")])[0].label    # doctest: +SKIP
@@ -116,6 +117,7 @@ class PostClassifier:
     ) -> None:
         self.runtime: Runtime = TorchRuntime(model, precision) if isinstance(model, CLFAForClassification) else model
         self.config = self.runtime.config
+        check_terms(self.config, processor)
         self.processor = processor
         self.batch_size = batch_size
         self.readers = readers

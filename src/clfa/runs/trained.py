@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from clfa.modeling import CLFAForClassification
+from clfa.errors import ModelError
+from clfa.modeling import CLFAConfig, CLFAForClassification
 from clfa.pretrained import pretrained_model
 from clfa.processing.processor import CLFAProcessor
 from clfa.runs.run_folder import RunFolder
@@ -14,4 +15,21 @@ def load_trained(folder: RunFolder) -> tuple[CLFAForClassification, CLFAProcesso
     Raises:
         ModelError: When they cannot be loaded.
     """
-    return pretrained_model(CLFAForClassification, folder.model).eval(), CLFAProcessor.from_pretrained(folder.model)
+    model = pretrained_model(CLFAForClassification, folder.model)
+    processor = CLFAProcessor.from_pretrained(folder.model)
+    check_terms(model.config, processor)
+    return model.eval(), processor
+
+
+def check_terms(config: CLFAConfig, processor: CLFAProcessor) -> None:
+    """Check that a processor has the terms that its model reads.
+
+    Raises:
+        ModelError: If their numbers differ.
+    """
+    found = 0 if processor.terms is None else len(processor.terms)
+    if config.num_terms not in (0, found):
+        raise ModelError(
+            f"the model reads {config.num_terms:,} terms, and its processor has {found:,}; save both together, of "
+            "the same training."
+        )
