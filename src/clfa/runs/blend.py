@@ -123,10 +123,11 @@ def blend_run(
     """
     targets = model.config.target_list
     logits = infer_split(model, validation_set, "validation", recipe).logits
-    encoders.processor.terms = run_terms(corpus.splits["train"], encoders)
-    data = yardsticks.data(targets, as_read=True, terms=encoders.processor.terms)
+    terms = run_terms(corpus.splits["train"], encoders)
+    data = yardsticks.data(targets, as_read=True, terms=terms)
     outputs = {name: found for name, found, _ in yardstick_outputs(data, cache or cache_dir())}
     found = blend([Fold(model, logits, label_matrix(corpus.splits["validation"]), data, outputs)], targets)
+    encoders.processor.terms = terms if found.model.config.num_terms else None
     return found.model, found.report
 
 

@@ -196,5 +196,6 @@ def _blended(
         )
         outputs = {name: found for name, found, _ in yardstick_outputs(data, cache or cache_dir())}
         folds.append(Fold(model, logits, label_matrix(splits["validation"]), data, outputs))
-    encoders.processor.terms = terms
-    return blend(folds, targets)
+    found = blend(folds, targets)
+    encoders.processor.terms = terms if found.model.config.num_terms else None
+    return found
