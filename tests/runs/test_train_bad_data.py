@@ -30,7 +30,7 @@ OPTIONS = ("data.options.label_names=[bad, good]", "model.alpha=0", "training.ep
 
 
 def test_bad_samples_are_left_out_counted_and_listed(tiny_recipe: MakeRecipe, broken_csv: Path, tmp_path: Path) -> None:
-    metrics = train(tiny_recipe(broken_csv, *OPTIONS), tmp_path / "run").metrics
+    metrics = train(tiny_recipe(broken_csv, *OPTIONS, "data.options.id=id"), tmp_path / "run").metrics
     assert metrics["data"]["samples"] == {"train": 27, "validation": 16, "test": 16}
     assert metrics["data"]["dropped"] == {
         "missing image": 1,
@@ -54,7 +54,7 @@ def test_bad_samples_are_left_out_counted_and_listed(tiny_recipe: MakeRecipe, br
 
 def test_strict_names_the_first_bad_sample(tiny_recipe: MakeRecipe, broken_csv: Path, tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"posts: sample 'p0' \(train, row 0\): missing image: .*0.jpg"):
-        train(tiny_recipe(broken_csv, *OPTIONS), tmp_path / "run", strict=True)
+        train(tiny_recipe(broken_csv, *OPTIONS, "data.options.id=id"), tmp_path / "run", strict=True)
     assert not (tmp_path / "run").exists()
 
 
