@@ -12,14 +12,18 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from benchmarks import lengths
 from benchmarks.architectures import recipe_of, write_encoders
 from benchmarks.material import write_posts
 from benchmarks.probe import Probe
 from benchmarks.spread import Spread, spread
+from clfa.figures import write_plot
 from clfa.files import atomic_write, write_json
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 # What noise makes of proportional growth.
 LINEAR = 1.15
@@ -223,40 +227,38 @@ def number(value: float) -> str:
 
 def plot(axis: Axis, points: Sequence[Point], path: Path) -> None:
     """Time and memory, beside a dashed line of proportional growth through the last point."""
-    import matplotlib
+    from matplotlib import ticker
 
-    matplotlib.use("Agg")
-    from matplotlib import pyplot, ticker
+    def draw(figure: Figure) -> None:
+        x = [point.value for point in points]
+        panels = figure.subplots(1, 2)
+        middle = [point.seconds.median for point in points]
+        errors = [
+            [point.seconds.median - point.seconds.low for point in points],
+            [point.seconds.high - point.seconds.median for point in points],
+        ]
+        panels[0].errorbar(x, middle, yerr=errors, marker="o", capsize=3, color="#1f5f8b", label="measured")
+        panels[1].plot(x, [point.memory_mb for point in points], marker="o", color="#8b3f1f", label="measured")
+        for panel, last, unit in (
+            (panels[0], middle[-1], f"seconds per {axis.time}"),
+            (panels[1], points[-1].memory_mb, "MB"),
+        ):
+            if x[0] > 0:
+                panel.set_xscale("log", base=2)
+                # Every doubling has its tick; powers of ten are too far apart here.
+                panel.set_yscale("log", base=2)
+                panel.yaxis.set_major_formatter(ticker.FuncFormatter(lambda value, _: number(value)))
+                panel.plot(x, [last * value / x[-1] for value in x], linestyle="--", color="grey", label="proportional")
+            else:
+                panel.set_ylim(0, 1.15 * panel.get_ylim()[1])
+            panel.set_xticks(x, [f"{value:,}" for value in x])
+            panel.minorticks_off()
+            panel.set_xlabel(axis.name)
+            panel.set_ylabel(unit)
+            panel.grid(alpha=0.3)
+            panel.legend(frameon=False)
+        panels[0].set_title("time")
+        panels[1].set_title("peak memory")
+        figure.tight_layout()
 
-    x = [point.value for point in points]
-    figure, panels = pyplot.subplots(1, 2, figsize=(9, 3.2), layout="constrained")
-    middle = [point.seconds.median for point in points]
-    errors = [
-        [point.seconds.median - point.seconds.low for point in points],
-        [point.seconds.high - point.seconds.median for point in points],
-    ]
-    panels[0].errorbar(x, middle, yerr=errors, marker="o", capsize=3, color="#1f5f8b", label="measured")
-    panels[1].plot(x, [point.memory_mb for point in points], marker="o", color="#8b3f1f", label="measured")
-    for panel, last, unit in (
-        (panels[0], middle[-1], f"seconds per {axis.time}"),
-        (panels[1], points[-1].memory_mb, "MB"),
-    ):
-        if x[0] > 0:
-            panel.set_xscale("log", base=2)
-            # Every doubling has its tick; powers of ten are too far apart here.
-            panel.set_yscale("log", base=2)
-            panel.yaxis.set_major_formatter(ticker.FuncFormatter(lambda value, _: number(value)))
-            panel.plot(x, [last * value / x[-1] for value in x], linestyle="--", color="grey", label="proportional")
-        else:
-            panel.set_ylim(0, 1.15 * panel.get_ylim()[1])
-        panel.set_xticks(x, [f"{value:,}" for value in x])
-        panel.minorticks_off()
-        panel.set_xlabel(axis.name)
-        panel.set_ylabel(unit)
-        panel.grid(alpha=0.3)
-        panel.legend(frameon=False)
-    panels[0].set_title("time")
-    panels[1].set_title("peak memory")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, dpi=110)
-    pyplot.close(figure)
+    write_plot(path, 9, 3.2, draw, dpi=110)

@@ -25,9 +25,9 @@ from pathlib import Path
 from typing import Any
 
 import psutil
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
+from clfa.figures import write_plot
 from clfa.files import atomic_write, write_json
 from clfa.jobs.plan import PLAN
 from clfa.runs.resources import versions
@@ -148,29 +148,30 @@ def tenths(samples: list[dict[str, float]], rows: int) -> list[dict[str, float]]
 
 def plot(samples: list[dict[str, float]], path: Path, title: str) -> None:
     """Memory and time against finished rows, the two runs in two colours."""
-    figure = Figure(figsize=(9, 3.6))
-    FigureCanvasAgg(figure)
-    left, right = figure.subplots(1, 2)
-    for run, label, colour in ((0.0, "until killed", "#2b6cb0"), (1.0, "resumed", "#c05621")):
-        own = [s for s in samples if s["run"] == run]
-        if own:
-            rows = [s["rows"] for s in own]
-            left.plot(rows, [s["memory_gb"] for s in own], color=colour, label=label)
-            right.plot(rows, [s["seconds"] / 60 for s in own], color=colour, label=label)
-    left.set_ylim(bottom=0)
-    left.set_ylabel("resident memory (GB)")
-    right.set_ylabel("time (minutes)")
-    right.set_ylim(bottom=0)
-    for axes in (left, right):
-        axes.set_xlabel("rows finished")
-        axes.set_xlim(left=0)
-        axes.xaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
-        axes.tick_params(axis="x", labelrotation=20)
-        axes.grid(alpha=0.3)
-        axes.legend()
-    figure.suptitle(title, fontsize=11)
-    figure.tight_layout()
-    figure.savefig(path, dpi=120)
+
+    def draw(figure: Figure) -> None:
+        left, right = figure.subplots(1, 2)
+        for run, label, colour in ((0.0, "until killed", "#2b6cb0"), (1.0, "resumed", "#c05621")):
+            own = [s for s in samples if s["run"] == run]
+            if own:
+                rows = [s["rows"] for s in own]
+                left.plot(rows, [s["memory_gb"] for s in own], color=colour, label=label)
+                right.plot(rows, [s["seconds"] / 60 for s in own], color=colour, label=label)
+        left.set_ylim(bottom=0)
+        left.set_ylabel("resident memory (GB)")
+        right.set_ylabel("time (minutes)")
+        right.set_ylim(bottom=0)
+        for axes in (left, right):
+            axes.set_xlabel("rows finished")
+            axes.set_xlim(left=0)
+            axes.xaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
+            axes.tick_params(axis="x", labelrotation=20)
+            axes.grid(alpha=0.3)
+            axes.legend()
+        figure.suptitle(title, fontsize=11)
+        figure.tight_layout()
+
+    write_plot(path, 9, 3.6, draw)
 
 
 def main() -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,13 +15,13 @@ from clfa.targets import plots
 def figures(monkeypatch: pytest.MonkeyPatch) -> list[Figure]:
     """What is drawn, while it is also saved."""
     kept: list[Figure] = []
-    save = plots.save_figure
+    save = Figure.savefig
 
-    def spy(figure: Figure, path: Path) -> None:
+    def spy(figure: Figure, *args: Any, **options: Any) -> None:
         kept.append(figure)
-        save(figure, path)
+        save(figure, *args, **options)
 
-    monkeypatch.setattr(plots, "save_figure", spy)
+    monkeypatch.setattr(Figure, "savefig", spy)
     return kept
 
 

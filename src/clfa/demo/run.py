@@ -11,7 +11,6 @@ import time
 from pathlib import Path
 from typing import Any
 
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from rich.console import Console
 from rich.table import Table
@@ -19,6 +18,7 @@ from rich.table import Table
 from clfa.data.images import load_image
 from clfa.demo.make import make_demo_data
 from clfa.errors import CLFAError
+from clfa.figures import write_plot
 from clfa.prediction.post import Post, Prediction
 from clfa.prediction.post_classifier import PostClassifier
 from clfa.recipe import load_recipe
@@ -98,16 +98,17 @@ def _show_predictions(result: RunResult, data: Path, output: Path, console: Cons
 
 
 def _draw(rows: list[dict[str, Any]], predictions: list[Prediction], data: Path, path: Path) -> None:
-    figure = Figure(figsize=(4 * len(rows), 4.6))
-    FigureCanvasAgg(figure)
-    for axes, row, prediction in zip(figure.subplots(1, len(rows)), rows, predictions, strict=True):
-        axes.imshow(load_image(data / row["image"]))
-        axes.set_axis_off()
-        axes.set_title(row["text"], fontsize=9, wrap=True)
-        verdict = f"{prediction.label} ({prediction.probabilities[str(prediction.label)]:.0%}); truth: {row['label']}"
-        axes.text(0.5, -0.06, verdict, ha="center", transform=axes.transAxes, fontsize=9)
-    figure.suptitle("Synthetic posts", fontsize=11)
-    figure.savefig(path, dpi=110, bbox_inches="tight")
+    def draw(figure: Figure) -> None:
+        for axes, row, prediction in zip(figure.subplots(1, len(rows)), rows, predictions, strict=True):
+            axes.imshow(load_image(data / row["image"]))
+            axes.set_axis_off()
+            axes.set_title(row["text"], fontsize=9, wrap=True)
+            share = prediction.probabilities[str(prediction.label)]
+            verdict = f"{prediction.label} ({share:.0%}); truth: {row['label']}"
+            axes.text(0.5, -0.06, verdict, ha="center", transform=axes.transAxes, fontsize=9)
+        figure.suptitle("Synthetic posts", fontsize=11)
+
+    write_plot(path, 4 * len(rows), 4.6, draw, dpi=110)
 
 
 def main() -> None:

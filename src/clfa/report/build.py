@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from clfa.experiments.scores import factor, lower_is_better
+from clfa.figures import Plot
 from clfa.files import atomic_write, require_writable
 from clfa.report.content import ReportContent
 from clfa.report.html import render_html
@@ -73,7 +74,9 @@ def build(study: Study, *, samples: bool = True) -> ReportContent:
         values = {
             row.name: [factor(metric) * score for score in study.scores(row.name, metric).values()] for row in rows
         }
-        report.intervals[metric] = interval_plot(rows, metric, values, study.experiment.baseline_row)
+        plot = interval_plot(rows, metric, values, study.experiment.baseline_row)
+        if plot is not None:
+            report.intervals[metric] = plot
     curves = chosen if len(rows) > _MAX_CURVES else [row.name for row in rows]
     report.curves = learning_curves(
         {name: list(study.folders(name).values()) for name in curves[:_MAX_CURVES]}, study.metrics[0]
@@ -117,7 +120,7 @@ def _pairs(report: ReportContent) -> list[tuple[str, str]]:
     return [pair for pair in dict.fromkeys(pairs) if pair[0] in names and pair[1] in names]
 
 
-def _confusions(study: Study, row: str) -> list[str]:
+def _confusions(study: Study, row: str) -> list[Plot]:
     sums: dict[str, np.ndarray] = {}
     names: dict[str, list[str]] = {}
     for metrics in study.run_metrics(row):
@@ -125,11 +128,12 @@ def _confusions(study: Study, row: str) -> list[str]:
             matrix = np.array(scores["confusion_matrix"])
             names[target] = list(scores["classes"])
             sums[target] = sums.get(target, 0) + matrix
-    return [
+    plots = (
         confusion_plot(matrix, names[target], f"{row}, {target}" if target else row)
         for target, matrix in sums.items()
         if matrix.ndim == 2 and len(matrix) == len(names[target])
-    ]
+    )
+    return [plot for plot in plots if plot is not None]
 
 
 def _matrices(scores: dict[str, Any], target: str = "") -> Iterator[tuple[str, dict[str, Any]]]:
@@ -141,11 +145,12 @@ def _matrices(scores: dict[str, Any], target: str = "") -> Iterator[tuple[str, d
             yield from _matrices(inner, name)
 
 
-def _cloud(study: Study, row: str) -> dict[str, str]:
+def _cloud(study: Study, row: str) -> dict[str, Plot]:
     for (fold, seed), folder in study.folders(row).items():
         path = folder / "alignment.safetensors"
         if path.is_file():
             moments = read_projections(path)
-            if moments is not None:
-                return {f"{row}: {'' if fold is None else f'fold {fold}, '}seed {seed}": projection_plot(*moments)}
+            plot = None if moments is None else projection_plot(*moments)
+            if plot is not None:
+                return {f"{row}: {'' if fold is None else f'fold {fold}, '}seed {seed}": plot}
     return {}

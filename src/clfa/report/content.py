@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass, field
 
 from clfa.experiments.schema import PublishedScores
+from clfa.figures import Plot
 from clfa.report.samples import Change
 from clfa.report.size_curves import SizeCurve
 from clfa.report.study import Study
@@ -16,7 +17,7 @@ from clfa.report.yardsticks import GROUP, YardstickFindings
 
 @dataclass
 class ReportContent:
-    """Content of a report. Plots are data URLs.
+    """Content of a report; plots that could not be drawn are absent.
 
     Args:
         study: The experiment.
@@ -42,12 +43,12 @@ class ReportContent:
     aligned: list[AlignmentRow]
     worth: list[WorthRow] = field(default_factory=list)
     yardsticks: YardstickFindings = field(default_factory=YardstickFindings)
-    intervals: dict[str, str] = field(default_factory=dict)
-    curves: str | None = None
+    intervals: dict[str, Plot] = field(default_factory=dict)
+    curves: Plot | None = None
     sizes: list[SizeCurve] = field(default_factory=list)
-    size_plot: str | None = None
-    confusions: list[str] = field(default_factory=list)
-    clouds: dict[str, str] = field(default_factory=dict)
+    size_plot: Plot | None = None
+    confusions: list[Plot] = field(default_factory=list)
+    clouds: dict[str, Plot] = field(default_factory=dict)
     changes: list[Change] = field(default_factory=list)
 
     @property

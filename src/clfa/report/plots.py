@@ -1,9 +1,7 @@
-"""The report's plots as data URLs: SVG, or PNG for plots with thousands of points."""
+"""The report's plots as data URLs: SVG, or PNG for plots with thousands of points; ``None`` for one that failed."""
 
 from __future__ import annotations
 
-import base64
-import io
 import json
 import math
 from collections import defaultdict
@@ -12,12 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from matplotlib import rc_context
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from clfa.experiments.scores import factor, title
+from clfa.figures import MAX_WRITTEN_CLASSES, Plot, plot_address, series_label
 from clfa.report.projection import Projection
 from clfa.report.size_curves import SizeCurve
 from clfa.report.tables import HeadlineRow
@@ -39,23 +36,9 @@ _STYLE: Any = {
 }
 
 
-def _figure(width: float, height: float) -> Figure:
-    figure = Figure(figsize=(width, height), layout="constrained")
-    FigureCanvasAgg(figure)
-    return figure
-
-
-def _address(figure: Figure, kind: str = "svg") -> str:
-    buffer = io.BytesIO()
-    metadata = {"Date": None} if kind == "svg" else None
-    figure.savefig(buffer, format=kind, dpi=130, metadata=metadata)
-    mime = "image/svg+xml" if kind == "svg" else "image/png"
-    return f"data:{mime};base64," + base64.b64encode(buffer.getvalue()).decode()
-
-
 def interval_plot(
     rows: Sequence[HeadlineRow], metric: str, values: dict[str, list[float]], baseline: str | None
-) -> str:
+) -> Plot | None:
     """Plot every run as a dot and every row's mean with its 95 % interval.
 
     Args:
@@ -65,8 +48,8 @@ def interval_plot(
         baseline: Row whose mean is also drawn as a line.
     """
     rows = [row for row in rows if metric in row.scores]
-    with rc_context(_STYLE):
-        figure = _figure(8.6, 0.9 + 0.36 * len(rows))
+
+    def draw(figure: Figure) -> None:
         axes = figure.add_subplot()
         for place, row in enumerate(rows):
             score = row.scores[metric]
@@ -89,10 +72,11 @@ def interval_plot(
         axes.grid(axis="x", alpha=0.25)
         axes.tick_params(axis="y", length=0)
         axes.spines["left"].set_visible(False)
-        return _address(figure)
+
+    return plot_address(f"the plot of {title(metric)}", 8.6, 0.9 + 0.36 * len(rows), draw, style=_STYLE)
 
 
-def learning_curves(folders: dict[str, list[Path]], metric: str) -> str | None:
+def learning_curves(folders: dict[str, list[Path]], metric: str) -> Plot | None:
     """Plot training loss and validation score by epoch: mean over a row's runs, band of one standard deviation.
 
     Args:
@@ -100,7 +84,7 @@ def learning_curves(folders: dict[str, list[Path]], metric: str) -> str | None:
         metric: Score of the right-hand plot, if the histories have it.
 
     Returns:
-        The plot; ``None`` if the histories are empty.
+        The plot; ``None`` also if the histories are empty.
     """
     histories = {row: [_history(folder) for folder in paths] for row, paths in folders.items()}
     logged = {key for runs in histories.values() for run in runs for log in run for key in log}
@@ -114,8 +98,8 @@ def learning_curves(folders: dict[str, list[Path]], metric: str) -> str | None:
         parts.append((score, f"{title(score.removeprefix('eval_'))}, validation"))
     if not logged:
         return None
-    with rc_context(_STYLE):
-        figure = _figure(4.4 * len(parts), 3.4)
+
+    def draw(figure: Figure) -> None:
         for axes, (key, label) in zip(figure.subplots(1, len(parts), squeeze=False)[0], parts, strict=True):
             scale = factor(key.removeprefix("eval_")) if key.startswith("eval_") else 1.0
             for colour, (row, runs) in zip(COLOURS, histories.items(), strict=False):
@@ -127,7 +111,7 @@ def learning_curves(folders: dict[str, list[Path]], metric: str) -> str | None:
                 epochs = sorted(points)
                 means = np.array([np.mean(points[epoch]) for epoch in epochs])
                 spread = np.array([np.std(points[epoch], ddof=1) if len(points[epoch]) > 1 else 0 for epoch in epochs])
-                axes.plot(epochs, means, color=colour, label=row, linewidth=1.8, marker="o", markersize=3)
+                axes.plot(epochs, means, color=colour, label=series_label(row), linewidth=1.8, marker="o", markersize=3)
                 axes.fill_between(epochs, means - spread, means + spread, color=colour, alpha=0.13, linewidth=0)
             axes.set_xlabel("epoch")
             axes.set_title(label, fontsize=10)
@@ -135,25 +119,35 @@ def learning_curves(folders: dict[str, list[Path]], metric: str) -> str | None:
             axes.grid(alpha=0.25)
         handles, labels = axes.get_legend_handles_labels()
         figure.legend(handles, labels, loc="outside lower center", ncols=min(3, len(labels)), frameon=False, fontsize=9)
-        return _address(figure)
+
+    return plot_address("the plot of learning curves", 4.4 * len(parts), 3.4, draw, style=_STYLE)
 
 
-def size_plot(curves: Sequence[SizeCurve], metric: str) -> str:
+def size_plot(curves: Sequence[SizeCurve], metric: str) -> Plot | None:
     """Plot scores over the number of training rows (logarithmic): mean, and a band of one standard deviation.
 
     Args:
         curves: One curve each.
         metric: Score of the curves.
     """
-    with rc_context(_STYLE):
-        figure = _figure(8.6, 4.4)
+
+    def draw(figure: Figure) -> None:
         axes = figure.add_subplot()
         for place, curve in enumerate(curves):
             colour, style = COLOURS[place % len(COLOURS)], ("-", "--", ":")[place // len(COLOURS) % 3]
             sizes = list(curve.points)
             means = np.array([score.mean for score in curve.points.values()])
             spread = np.nan_to_num([score.sd for score in curve.points.values()])
-            axes.plot(sizes, means, style, color=colour, label=curve.name, linewidth=1.8, marker="o", markersize=4)
+            axes.plot(
+                sizes,
+                means,
+                style,
+                color=colour,
+                label=series_label(curve.name),
+                linewidth=1.8,
+                marker="o",
+                markersize=4,
+            )
             axes.fill_between(sizes, means - spread, means + spread, color=colour, alpha=0.13, linewidth=0)
         sizes = sorted({size for curve in curves for size in curve.points})
         axes.set_xscale("log")
@@ -164,7 +158,8 @@ def size_plot(curves: Sequence[SizeCurve], metric: str) -> str:
         axes.grid(alpha=0.25)
         handles, labels = axes.get_legend_handles_labels()
         figure.legend(handles, labels, loc="outside lower center", ncols=min(3, len(labels)), frameon=False, fontsize=9)
-        return _address(figure)
+
+    return plot_address("the plot over the number of training rows", 8.6, 4.4, draw, style=_STYLE)
 
 
 def _history(folder: Path) -> list[dict[str, Any]]:
@@ -172,7 +167,7 @@ def _history(folder: Path) -> list[dict[str, Any]]:
     return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else []
 
 
-def confusion_plot(matrix: np.ndarray, names: Sequence[str], heading: str) -> str:
+def confusion_plot(matrix: np.ndarray, names: Sequence[str], heading: str) -> Plot | None:
     """Plot a confusion matrix: counts, coloured by the share of the true class.
 
     Args:
@@ -181,13 +176,14 @@ def confusion_plot(matrix: np.ndarray, names: Sequence[str], heading: str) -> st
         heading: Title of the plot.
     """
     shares = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
-    with rc_context({**_STYLE, "axes.spines.top": True, "axes.spines.right": True}):
-        size = 1.7 + 0.72 * len(names)
-        figure = _figure(size, size)
+    size = 1.7 + 0.72 * len(names)
+
+    def draw(figure: Figure) -> None:
         axes = figure.add_subplot()
         axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
-        for i in range(len(names)):
-            for j in range(len(names)):
+        written = range(len(names) if len(names) <= MAX_WRITTEN_CLASSES else 0)
+        for i in written:
+            for j in written:
                 colour = "white" if shares[i, j] > 0.55 else _INK
                 text = f"{matrix[i, j]:,}\n{shares[i, j]:.0%}"
                 axes.text(j, i, text, ha="center", va="center", color=colour, fontsize=8)
@@ -196,13 +192,20 @@ def confusion_plot(matrix: np.ndarray, names: Sequence[str], heading: str) -> st
         axes.set_xlabel("predicted")
         axes.set_ylabel("true")
         axes.set_title(heading, fontsize=9, wrap=True)
-        return _address(figure)
+
+    return plot_address(
+        f"the confusion matrix of {heading}",
+        size,
+        size,
+        draw,
+        style={**_STYLE, "axes.spines.top": True, "axes.spines.right": True},
+    )
 
 
-def projection_plot(before: Projection, after: Projection) -> str:
+def projection_plot(before: Projection, after: Projection) -> Plot | None:
     """Plot texts and images before and after training; lines connect at most 120 of the pairs."""
-    with rc_context(_STYLE):
-        figure = _figure(8.8, 4.3)
+
+    def draw(figure: Figure) -> None:
         for axes, moment, heading in zip(
             figure.subplots(1, 2), (before, after), ("before training", "after training"), strict=True
         ):
@@ -221,4 +224,5 @@ def projection_plot(before: Projection, after: Projection) -> str:
             axes.set_aspect("equal", adjustable="datalim")
         handles, labels = axes.get_legend_handles_labels()
         figure.legend(handles, labels, loc="outside lower center", ncols=2, frameon=False)
-        return _address(figure, "png")
+
+    return plot_address("the plot of texts and pictures in the plane", 8.8, 4.3, draw, kind="png", style=_STYLE)

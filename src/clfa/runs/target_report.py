@@ -9,6 +9,7 @@ import numpy as np
 from datasets import Dataset
 
 from clfa.evaluation.inference import Inference
+from clfa.figures import never_fatal
 from clfa.files import write_jsonl
 from clfa.targets.default_label import plot_name, plot_title, reports_of, split_metrics
 from clfa.targets.prediction import predict_targets, prediction_record
@@ -38,13 +39,16 @@ def report_targets(
     for (target, own), (_, outputs) in zip(label_slices(targets), logit_slices(targets), strict=True):
         present = ~np.isnan(labels[:, own]).any(axis=1)
         if present.any():
-            target.kind.plot(
-                labels[present, own],
-                inference.logits[present, outputs],
-                reports[target.name],
-                folder.path / plot_name(targets, target, name),
-                plot_title(targets, target, title, name),
-            )
+            path = folder.path / plot_name(targets, target, name)
+            # Problem types of plugins may draw in other ways.
+            with never_fatal(path):
+                target.kind.plot(
+                    labels[present, own],
+                    inference.logits[present, outputs],
+                    reports[target.name],
+                    path,
+                    plot_title(targets, target, title, name),
+                )
     return metrics
 
 
