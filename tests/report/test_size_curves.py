@@ -97,7 +97,6 @@ def test_both_pages_show_curves_and_the_guides_cosine(study: Study, monkeypatch:
     monkeypatch.setattr("clfa.report.build._confusions", lambda *args: [])
     report = build(study)
     assert report.size_plot is not None
-    assert report.size_plot is not None
     assert report.size_plot.address.startswith("data:image/svg+xml")
     markdown, page = render_markdown(report), render_html(report)
     assert "## Number of training rows" in markdown
