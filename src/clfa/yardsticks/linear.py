@@ -31,19 +31,27 @@ class LinearYardstick(Yardstick):
     target; the strongest penalty without weights where scores are equal.
 
     Attributes:
-        blocks: Names of the blocks of features (:meth:`clfa.yardsticks.base.YardstickData.block`).
+        blocks: Names of the blocks of features (:meth:`clfa.yardsticks.base.YardstickData.block`), which also set
+            ``needs``.
     """
 
     blocks: ClassVar[tuple[str, ...]] = ()
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
-        cls.needs = tuple(BLOCKS[name] for name in cls.blocks)
+        if cls.blocks:
+            cls.needs = tuple(BLOCKS[name] for name in cls.blocks)
+
+    def features(self, data: YardstickData) -> dict[str, Any]:
+        """Return the features (N, D) by split, dense or sparse, whose rows have a length of about 1.
+
+        By default the blocks side by side. A subclass with other features names none and is not part of blends.
+        """
+        return joined([data.block(name) for name in self.blocks])
 
     def outputs(self, data: YardstickData) -> YardstickOutputs:
         """See :meth:`Yardstick.outputs`."""
-        blocks = [data.block(name) for name in self.blocks]
-        features = joined(blocks)
+        features = self.features(data)
         parts: dict[str, list[np.ndarray]] = {name: [] for name in data.splits}
         maps, settings = [], {}
         for target, own in label_slices(data.targets):
@@ -53,10 +61,12 @@ class LinearYardstick(Yardstick):
             for name, logits in found.items():
                 parts[name].append(logits)
         outputs = {name: np.concatenate(part, axis=1) for name, part in parts.items()}
-        weights, bias = (np.concatenate(part, axis=-1) for part in zip(*maps, strict=True))
-        ends = np.cumsum([block["train"].shape[1] for block in blocks])[:-1]
-        by_block = dict(zip(self.blocks, np.split(weights, ends), strict=True))
         named = settings if len(settings) > 1 else next(iter(settings.values()))
+        if not self.blocks:
+            return YardstickOutputs(outputs, named)
+        weights, bias = (np.concatenate(part, axis=-1) for part in zip(*maps, strict=True))
+        ends = np.cumsum([data.block(name)["train"].shape[1] for name in self.blocks])[:-1]
+        by_block = dict(zip(self.blocks, np.split(weights, ends), strict=True))
         return YardstickOutputs(outputs, named, LinearMap(by_block, bias))
 
 
