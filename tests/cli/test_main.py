@@ -288,3 +288,10 @@ def test_an_interrupt_is_exit_code_130(fails: Any, monkeypatch: pytest.MonkeyPat
     code, message = fails("train", "offline", "--data-dir", posts_csv)
     assert code == 130
     assert "Traceback" not in message
+
+
+def test_training_of_several_networks(tiny_overrides: list[str], tmp_path: Path) -> None:
+    write_csv(tmp_path / "posts.csv", make_posts(tmp_path, 64))
+    further = ["training.epochs=1", "training.blend=true", "training.members=2"]
+    shown = invoke("train", "offline", *tiny_overrides, *further, "--data-dir", tmp_path, "--output", tmp_path / "run")
+    assert "Best epochs of 2 networks 1, 1;" in shown

@@ -175,9 +175,16 @@ def _show_run(metrics: dict[str, Any], target: Path) -> None:
     cost = metrics["resources"]
     peak = cost["peak_memory_mb"]
     typer.echo(
-        f"Best epoch {metrics['training']['best_epoch']:g}; {cost['seconds_total']:.0f} s"
+        f"{_best_epochs(metrics['training'])}; {cost['seconds_total']:.0f} s"
         f"{'' if peak is None else f', peak memory {peak / 1000:.1f} GB'}. Everything is in {target}."
     )
+
+
+def _best_epochs(training: dict[str, Any]) -> str:
+    if "members" not in training:
+        return f"Best epoch {training['best_epoch']:g}"
+    epochs = ", ".join(f"{member['best_epoch']:g}" for member in training["members"])
+    return f"Best epochs of {len(training['members'])} networks {epochs}"
 
 
 def _show_scores(scores: dict[str, dict[str, Any]]) -> None:

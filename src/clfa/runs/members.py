@@ -31,7 +31,7 @@ from clfa.runs.encoded_splits import cache_features, encode_split
 from clfa.runs.encoders import Encoders, load_encoders
 from clfa.runs.guide import check_where
 from clfa.runs.metrics import run_metrics
-from clfa.runs.resources import peak_memory_mb, versions
+from clfa.runs.resources import cost, versions
 from clfa.runs.run_folder import RunFolder
 from clfa.runs.score import infer_split, score_split
 from clfa.runs.target_report import report_targets
@@ -121,13 +121,7 @@ def train_members(
         metrics["test"] = score_split(model, test, "test", corpus, folder, recipe)
     yardsticks = RunYardsticks(recipe, corpus, encoders, score_test=score_test)
     metrics["yardsticks"] = yardsticks.metrics(targets, cache)
-    peak = peak_memory_mb()
-    metrics["resources"] = {
-        "seconds_preparing": round(prepared - started, 1),
-        "seconds_training": round(trained - prepared, 1),
-        "seconds_total": round(time.perf_counter() - started, 1),
-        "peak_memory_mb": None if peak is None else round(peak),
-    }
+    metrics["resources"] = cost(started, prepared, trained)
     metrics["versions"] = versions()
     write_json(folder.metrics, metrics)
     for number in range(1, len(held_out) + 1):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import platform
 import sys
+import time
 
 import torch
 import transformers
@@ -16,6 +17,23 @@ try:
 except ImportError:
     # Windows has no such module.
     resource = None  # type: ignore[assignment]
+
+
+def cost(started: float, prepared: float, trained: float) -> dict[str, float | None]:
+    """Return the entry ``resources`` of ``metrics.json``: seconds, and the peak memory in MB.
+
+    Args:
+        started: ``time.perf_counter()`` at the start of the run, also for the further arguments.
+        prepared: Before the training.
+        trained: After it.
+    """
+    peak = peak_memory_mb()
+    return {
+        "seconds_preparing": round(prepared - started, 1),
+        "seconds_training": round(trained - prepared, 1),
+        "seconds_total": round(time.perf_counter() - started, 1),
+        "peak_memory_mb": None if peak is None else round(peak),
+    }
 
 
 def peak_memory_mb() -> float | None:

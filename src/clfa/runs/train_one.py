@@ -31,7 +31,7 @@ from clfa.runs.guide import check_guide, check_where, guide_metrics, make_guide,
 from clfa.runs.guide_cosine import guide_cosine
 from clfa.runs.metrics import best_epoch, run_metrics, training_metrics
 from clfa.runs.model import build_model
-from clfa.runs.resources import peak_memory_mb, versions
+from clfa.runs.resources import cost, versions
 from clfa.runs.run_folder import RunFolder
 from clfa.runs.score import infer_split, score_split
 from clfa.runs.student_rows import student_rows
@@ -165,13 +165,7 @@ def train_one(
         alignment.save(folder.alignment, model)
     if yardsticks is not None:
         metrics["yardsticks"] = yardsticks.metrics(fitted, cache)
-    peak = peak_memory_mb()
-    metrics["resources"] = {
-        "seconds_preparing": round(prepared - started, 1),
-        "seconds_training": round(trained - prepared, 1),
-        "seconds_total": round(time.perf_counter() - started, 1),
-        "peak_memory_mb": None if peak is None else round(peak),
-    }
+    metrics["resources"] = cost(started, prepared, trained)
     metrics["versions"] = versions()
     write_json(folder.metrics, metrics)
     processes.wait_for_everyone()
