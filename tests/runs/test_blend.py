@@ -15,9 +15,10 @@ from clfa.modeling import CLFAForClassification
 from clfa.prediction.predict import predict_file
 from clfa.processing.processor import CLFAProcessor
 from clfa.recipe import Recipe, load_recipe
-from clfa.runs import members
+from clfa.runs import blend, members
 from clfa.runs.evaluate import evaluate
 from clfa.runs.train import train
+from clfa.targets.probabilities import softmax
 from posts import make_posts, read_jsonl, write_csv
 
 MakeRecipe = Callable[..., Recipe]
@@ -75,6 +76,29 @@ def test_the_saved_blend_predicts_what_was_scored(
         assert found[key] == pytest.approx(probabilities, abs=2e-3)
     model = CLFAForClassification.from_pretrained(path / "model")
     assert model.config.num_terms == len(CLFAProcessor.from_pretrained(path / "model").terms)
+
+
+def test_the_model_is_the_weighted_sum_of_the_network_and_the_yardsticks(
+    tiny_recipe: MakeRecipe, table: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole, found = blend.blend, []
+
+    def kept(*args: object) -> blend.Blended:
+        found.append(whole(*args))
+        return found[0]
+
+    monkeypatch.setattr(blend, "blend", kept)
+    train(tiny_recipe(table, *FURTHER), tmp_path / "run")
+    # Summed before the linear models were folded into one map.
+    expected = softmax(found[0].logits)
+    rows = read_jsonl(tmp_path / "run/predictions-validation.jsonl")
+    np.testing.assert_allclose([list(row["probabilities"].values()) for row in rows], expected, atol=2e-3)
+
+
+def test_members_share_the_weight_of_the_network(joined: Path) -> None:
+    model = CLFAForClassification.from_pretrained(joined / "model")
+    weight = metrics_of(joined)["blend"]["weights"]["label"]["network"]
+    np.testing.assert_allclose(model.blend.scale.numpy(), np.full((3, 2), weight / 3), atol=1e-4)
 
 
 def test_the_terms_count_in_predictions(blended: Path) -> None:
