@@ -13,6 +13,7 @@ import numpy as np
 
 from clfa.errors import DataError, ModelError, RecipeError
 from clfa.files import atomic_folder
+from clfa.nearest import did_you_mean
 from clfa.prediction.engines.base import Precision
 from clfa.prediction.failures import OnErrors, report_failures
 from clfa.prediction.post import Post, Prediction
@@ -78,7 +79,8 @@ class CLFAPredictor:
         if recipe is not None and presets is not None:
             raise RecipeError("recipe and presets are both given; a preset is a recipe, so give one of them.")
         if presets is not None and presets not in PRESETS:
-            raise RecipeError(f"no preset {presets!r}; choose one of: {', '.join(PRESETS)}.")
+            hint = did_you_mean(presets, PRESETS)
+            raise RecipeError(f"no preset {presets!r}; choose one of: {', '.join(PRESETS)}.{hint}")
         self.recipe: Recipe | None = load_recipe(recipe or presets or "good", overrides)
         self._temporary = None if path is not None else tempfile.mkdtemp(prefix="clfa-")
         self.path = Path(path) if path is not None else Path(str(self._temporary)) / "run"

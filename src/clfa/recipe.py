@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import difflib
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,6 +16,7 @@ from clfa.fields.model import ModelFields
 from clfa.fields.training import OptimizerFields, TrainingFields
 from clfa.files import atomic_write
 from clfa.knowledge.recipe import KnowledgeRecipe
+from clfa.nearest import did_you_mean, path_hint, suggestion
 from clfa.strict_model import Options, StrictModel, finite_values
 from clfa.tables.pictures import MAX_IMAGES
 from clfa.targets import CLASS_WEIGHTS
@@ -344,8 +344,7 @@ def load_recipe(source: str | os.PathLike[str], overrides: Sequence[str] = ()) -
     if not path.is_file():
         known = recipe_dir() / f"{path.name.removesuffix('.yaml')}.yaml"
         if not known.is_file():
-            nearest = difflib.get_close_matches(path.name.removesuffix(".yaml"), recipe_names(), n=1)
-            hint = f" Did you mean {nearest[0]!r}?" if nearest else ""
+            hint = did_you_mean(path.name.removesuffix(".yaml"), recipe_names()) or path_hint(path)
             raise RecipeError(
                 f"no recipe {str(source)!r}; give a YAML file or one of: {', '.join(recipe_names())}.{hint}"
             )
@@ -443,6 +442,4 @@ def _explain(problem: Any) -> str:
             getattr(fields[parent].annotation, "model_fields", None) if parent in fields else TargetSpec.model_fields
         )
         fields = fields or {}
-    nearest = difflib.get_close_matches(last, fields, n=1)
-    hint = f" Did you mean {nearest[0]!r}?" if nearest else f" Known here: {', '.join(fields)}."
-    return f"unknown key {place!r}.{hint}"
+    return f"unknown key {place!r}. {suggestion(last, fields)}"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import importlib
 import logging
 from collections.abc import Callable, Mapping
@@ -10,6 +9,7 @@ from importlib.metadata import EntryPoint, entry_points
 from typing import Any, TypeVar, overload
 
 from clfa.errors import RecipeError
+from clfa.nearest import did_you_mean
 
 logger = logging.getLogger(__name__)
 
@@ -106,9 +106,7 @@ class Registry:
         plugin = self._plugins().get(name)
         if plugin is None:
             known = self.names()
-            nearest = difflib.get_close_matches(name, known, n=1)
-            hint = f" Did you mean {nearest[0]!r}?" if nearest else ""
-            raise RecipeError(f"unknown {self.kind} {name!r}; known: {', '.join(known)}.{hint}")
+            raise RecipeError(f"unknown {self.kind} {name!r}; known: {', '.join(known)}.{did_you_mean(name, known)}")
         try:
             return plugin.load()
         except Exception as error:  # Another package's code.

@@ -11,6 +11,7 @@ from clfa.cli.one_post import predict_one
 from clfa.cli.scaling import Address, ShardRows, WorkerCpus, WorkerGpus, Workers, cluster_options
 from clfa.cli.summary import show_summary
 from clfa.devices import AUTO_PRECISION
+from clfa.nearest import did_you_mean
 
 
 def predict(
@@ -139,4 +140,5 @@ def _default_output(source: Path) -> Path:
 
 def _one_of(option: str, value: str, known: list[str]) -> None:
     if value not in known:
-        raise typer.BadParameter(f"{option} is {value!r}; choose one of {', '.join(known)}.")
+        hint = did_you_mean(value, known)
+        raise typer.BadParameter(f"{option} is {value!r}; choose one of {', '.join(known)}.{hint}")

@@ -15,6 +15,7 @@ from clfa.data.groups import column_groups, duplicate_groups
 from clfa.data.schema import SPLITS, Corpus, Dropped, has_lists, schema_features
 from clfa.data.splits import RATIOS, split_name, stratified_split
 from clfa.errors import Argument, DataError
+from clfa.nearest import did_you_mean
 from clfa.tables.cells import as_text, read_id, read_image, read_text
 from clfa.tables.columns import Columns, find_columns
 from clfa.tables.memory import undecoded
@@ -161,7 +162,8 @@ def to_corpus(
             raise DataError(
                 f"{part.source}: no column {group_by!r} (given as ",
                 Argument("group_by", ...),
-                f"); columns there: {', '.join(part.data.column_names)}",
+                f"); columns there: {', '.join(part.data.column_names)}."
+                f"{did_you_mean(group_by, part.data.column_names)}",
             )
     specs = targets or parse_specs({LABEL: {"label_names": label_names}})
     tables = [(part.source, part.data) for part in parts]

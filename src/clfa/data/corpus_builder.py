@@ -11,6 +11,7 @@ from clfa.data.read_part import read_part
 from clfa.data.schema import Corpus, Dropped
 from clfa.data.splits import RATIOS
 from clfa.errors import DataError
+from clfa.nearest import did_you_mean
 from clfa.tables.collect import from_columns
 from clfa.tables.row import TableOptions
 from clfa.targets.cells import UnusableCell
@@ -68,8 +69,11 @@ class CorpusBuilder:
         part = read_part(str(path), split, options or TableOptions(), bad)
         absent = [column for column in columns if column not in part.data.column_names]
         if absent:
-            found = ", ".join(part.data.column_names)
-            raise DataError(f"{path}: no column {absent[0]!r}, which {self._name} has; columns there: {found}")
+            found = part.data.column_names
+            raise DataError(
+                f"{path}: no column {absent[0]!r}, which {self._name} has; columns there: {', '.join(found)}."
+                f"{did_you_mean(absent[0], found)}"
+            )
         self._dropped += bad
         self._count(split, len(bad))
         self.add_records(split, path, zip(part.numbers or (), part.data, strict=True), convert)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from clfa.data.splits import split_name
 from clfa.errors import DataError
+from clfa.nearest import path_hint
 from clfa.tables.formats import is_table, table_stem
 
 IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff"})
@@ -57,7 +58,7 @@ def layout_error(reader: str, path: Path, expected: str) -> DataError:
         expected: Description of the expected files.
     """
     if not path.exists():
-        return DataError(f"{path}: no such file or directory; the {reader} reader expects {expected}")
+        return DataError(f"{path}: no such file or directory; the {reader} reader expects {expected}.{path_hint(path)}")
     if path.is_dir():
         entries = sorted(entry.name + "/" * entry.is_dir() for entry in path.iterdir())
         more = f", ... ({len(entries)} entries)" if len(entries) > _SHOWN else ""

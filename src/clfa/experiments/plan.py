@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from clfa.errors import RecipeError
-from clfa.experiments.schema import Experiment, ExperimentRow, Matrix, nearest
+from clfa.experiments.schema import Experiment, ExperimentRow, Matrix
+from clfa.nearest import suggestion
 from clfa.recipe import Recipe, load_recipe, validate_recipe
 
 
@@ -88,7 +89,7 @@ def plan_rows(experiment: Experiment) -> list[ExperimentRow]:
     wanted = [name for pair in experiment.compare for name in pair]
     for name in [*wanted, *([experiment.baseline_row] if experiment.baseline_row is not None else [])]:
         if name not in names:
-            raise RecipeError(f"{experiment.name}: there is no row {name!r} to compare with. {nearest(name, names)}")
+            raise RecipeError(f"{experiment.name}: there is no row {name!r} to compare with. {suggestion(name, names)}")
     return rows
 
 
@@ -162,7 +163,7 @@ def select_rows(runs: Sequence[PlannedRun], patterns: Sequence[str]) -> list[Pla
     for pattern in patterns:
         matching = {name for name in names if name == pattern or fnmatch.fnmatchcase(name, pattern)}
         if not matching:
-            raise RecipeError(f"no row matches {pattern!r}. {nearest(pattern, names)}")
+            raise RecipeError(f"no row matches {pattern!r}. {suggestion(pattern, names)}")
         chosen |= matching
     return [run for run in runs if run.row in chosen]
 

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 import re
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
@@ -14,6 +12,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 
 from clfa.errors import RecipeError
 from clfa.files import atomic_write
+from clfa.nearest import did_you_mean, path_hint, suggestion
 from clfa.strict_model import StrictModel
 
 _RANGE = re.compile(r"(\d+)\.\.(\d+)")
@@ -188,8 +187,9 @@ def load_experiment(source: str | os.PathLike[str], data_dir: str | None = None)
     if not path.is_file():
         known = experiment_dir() / f"{path.name.removesuffix('.yaml')}.yaml"
         if not known.is_file():
-            names = ", ".join(experiment_names())
-            raise RecipeError(f"no experiment {str(source)!r}; give a YAML file or one of: {names}.")
+            names = experiment_names()
+            hint = did_you_mean(path.name.removesuffix(".yaml"), names) or path_hint(path)
+            raise RecipeError(f"no experiment {str(source)!r}; give a YAML file or one of: {', '.join(names)}.{hint}")
         path = known
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
@@ -208,13 +208,6 @@ def load_experiment(source: str | os.PathLike[str], data_dir: str | None = None)
     for row in experiment.rows:
         row.recipe = _beside(path, row.recipe)
     return experiment
-
-
-def nearest(name: str, known: Iterable[str]) -> str:
-    """Return the end of a message about an unknown name: the nearest known name, or all known names."""
-    known = list(known)
-    close = difflib.get_close_matches(name, known, n=1)
-    return f"Did you mean {close[0]!r}?" if close else f"Known here: {', '.join(known)}."
 
 
 def _beside(path: Path, recipe: str | None) -> str | None:
@@ -239,4 +232,4 @@ def _explain(problem: Any) -> str:
         if isinstance(parent, str):
             annotation = section.model_fields[parent].annotation
             section = next((inner for inner in get_args(annotation) if hasattr(inner, "model_fields")), annotation)
-    return f"unknown key {place!r}. {nearest(str(last), section.model_fields)}"
+    return f"unknown key {place!r}. {suggestion(str(last), section.model_fields)}"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -16,6 +15,7 @@ from clfa.data.images import pictures_key
 from clfa.data.single_pictures import single_pictures
 from clfa.errors import RecipeError
 from clfa.modeling.frozen_encoder import FrozenEncoder
+from clfa.nearest import did_you_mean
 from clfa.pretrained import cache_dir
 from clfa.store import ABSENT_KEY, FeatureStore, mean_row, text_key
 
@@ -101,8 +101,7 @@ def check_options(guide: str, options: Mapping[str, Any], known: Sequence[str]) 
         RecipeError: When an option is unknown; the message names it and the nearest known one.
     """
     for option in sorted(set(options) - set(known)):
-        nearest = difflib.get_close_matches(option, known, n=1)
-        hint = f" Did you mean {nearest[0]!r}?" if nearest else ""
+        hint = did_you_mean(option, known)
         raise RecipeError(f"unknown key 'guide.{option}'; the {guide} guide takes: {', '.join(known)}.{hint}")
 
 

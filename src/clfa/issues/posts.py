@@ -10,6 +10,7 @@ from datasets import Dataset, concatenate_datasets
 
 from clfa.data.schema import Corpus
 from clfa.errors import DataError
+from clfa.nearest import did_you_mean
 from clfa.targets.target import Target, label_matrix, label_slices
 
 
@@ -50,7 +51,8 @@ def labelled_posts(corpus: Corpus, target: str | None = None) -> Posts:
     slices = {found.name: (found, own) for found, own in label_slices(corpus.targets)}
     name = corpus.targets[0].name if target is None else target
     if name not in slices:
-        raise DataError(f"{corpus.name}: there is no target {name!r}; targets: {', '.join(slices)}")
+        hint = did_you_mean(name, slices)
+        raise DataError(f"{corpus.name}: there is no target {name!r}; targets: {', '.join(slices)}.{hint}")
     found, own = slices[name]
     if not found.kind.one_class:
         raise DataError(

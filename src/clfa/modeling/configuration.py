@@ -11,6 +11,7 @@ from clfa.errors import DataError
 from clfa.fields.check import check_fields, plain_types
 from clfa.fields.model import ModelFields
 from clfa.modeling.pooling import POOLINGS
+from clfa.nearest import did_you_mean
 from clfa.targets.default_label import default_label, is_default_label
 from clfa.targets.target import Target, from_dicts, output_names
 
@@ -85,7 +86,8 @@ class CLFAConfig(PreTrainedConfig, ModelFields):
         super().__post_init__(**kwargs)
         check_fields(self, ModelFields)
         if self.pooling not in POOLINGS:
-            raise ValueError(f"pooling is {self.pooling!r}; choose one of {', '.join(POOLINGS.names())}.")
+            hint = did_you_mean(self.pooling, POOLINGS.names())
+            raise ValueError(f"pooling is {self.pooling!r}; choose one of {', '.join(POOLINGS.names())}.{hint}")
         if self.hidden_size % self.num_attention_heads:
             raise ValueError(
                 f"hidden_size {self.hidden_size} is not a multiple of num_attention_heads {self.num_attention_heads}."

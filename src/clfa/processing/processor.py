@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import hashlib
 import json
 import os
@@ -20,6 +19,7 @@ from clfa.files import write_json
 from clfa.knowledge.graphs import WordGraphs
 from clfa.knowledge.recipe import KnowledgeRecipe
 from clfa.knowledge.words import Pieces, align
+from clfa.nearest import did_you_mean
 from clfa.pretrained import pretrained, resolve_pretrained
 from clfa.processing.pictures import pad_pictures
 from clfa.processing.sparse import dense
@@ -387,8 +387,7 @@ def _listed(given: Any) -> list[Any] | None:
 
 def _check_names(unknown: Mapping[str, Any]) -> None:
     for name in unknown:
-        nearest = difflib.get_close_matches(name, _INPUTS, n=1)
-        hint = f" Did you mean {nearest[0]!r}?" if nearest else ""
+        hint = did_you_mean(name, _INPUTS)
         raise TypeError(f"CLFAProcessor has no argument {name!r}.{hint} The arguments are {', '.join(_INPUTS)}.")
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from clfa.errors import RecipeError
-from clfa.experiments.schema import PublishedScores, nearest
+from clfa.experiments.schema import PublishedScores
+from clfa.nearest import suggestion
 
 _SARCASM = "public result tables of MMSD and MMSD2.0; F1 is that of the sarcastic class"
 _SENTIMENT = "public result tables of MVSA-Single"
@@ -61,5 +62,5 @@ def published_rows(wanted: str | list[PublishedScores]) -> list[PublishedScores]
     if not isinstance(wanted, str):
         return wanted
     if wanted not in TABLES:
-        raise RecipeError(f"published: no table {wanted!r}. {nearest(wanted, TABLES)}")
+        raise RecipeError(f"published: no table {wanted!r}. {suggestion(wanted, TABLES)}")
     return TABLES[wanted]

@@ -14,6 +14,7 @@ from clfa.errors import DataError
 from clfa.experiments import Experiment, load_experiment, plan_runs, write_results
 from clfa.experiments.plan import PlannedRun
 from clfa.experiments.scores import shown_metrics
+from clfa.nearest import did_you_mean, path_hint
 
 
 @dataclass
@@ -47,7 +48,10 @@ class Study:
         """
         path = Path(directory)
         if not (path / "experiment.yaml").is_file():
-            raise DataError(f"{path} holds no experiment.yaml; make it with `clfa experiment FILE --output {path}`.")
+            hint = path_hint(path) if not path.exists() else ""
+            raise DataError(
+                f"{path} holds no experiment.yaml; make it with `clfa experiment FILE --output {path}`.{hint}"
+            )
         experiment = load_experiment(path / "experiment.yaml")
         runs = plan_runs(experiment)
         frame = write_results(path, runs)
@@ -56,7 +60,8 @@ class Study:
         metrics = shown_metrics(experiment.metrics, frame.columns, experiment.split)
         if metric is not None:
             if f"{experiment.split}.{metric}" not in frame:
-                raise DataError(f"no run in {path} has the metric {metric!r}; there are: {', '.join(metrics)}.")
+                hint = did_you_mean(metric, metrics)
+                raise DataError(f"no run in {path} has the metric {metric!r}; there are: {', '.join(metrics)}.{hint}")
             metrics = [metric, *(name for name in metrics if name != metric)]
         return cls(path, experiment, runs, frame, metrics)
 

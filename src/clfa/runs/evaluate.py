@@ -11,6 +11,7 @@ from clfa.data import Corpus
 from clfa.errors import Argument, DataError, RecipeError
 from clfa.files import write_json
 from clfa.modeling import CLFAForClassification
+from clfa.nearest import did_you_mean
 from clfa.recipe import load_recipe
 from clfa.runs.corpus import load_corpus
 from clfa.runs.data_record import recorded_split
@@ -76,7 +77,8 @@ def evaluate(
     if source is not None or data_dir is not None:
         _report_dropped(corpus, strict)
     if split not in corpus.splits or not len(corpus.splits[split]):
-        raise DataError(f"{corpus.name} has no {split} samples; it has: {', '.join(corpus.splits)}.")
+        hint = did_you_mean(split, corpus.splits)
+        raise DataError(f"{corpus.name} has no {split} samples; it has: {', '.join(corpus.splits)}.{hint}")
     check_label_names(model, corpus)
     target.path.mkdir(parents=True, exist_ok=True)
     # With the encoders of the trained model, frozen encoders use the feature caches of the training.

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from clfa.errors import Argument, ModelError, RecipeError
 from clfa.files import write_jsonl
 from clfa.jobs.lock import OutputLock
+from clfa.nearest import path_hint
 from clfa.recipe import Recipe, load_recipe
 from clfa.runs.checkpoints import last_whole, remove_broken
 from clfa.tables.columns import Columns
@@ -121,6 +122,8 @@ class RunFolder:
             ModelError: When it is not a run folder, or the run did not finish.
         """
         if not self.recipe.is_file():
+            if not self.path.exists():
+                raise ModelError(f"there is no run folder {self.path}.{path_hint(self.path)}")
             raise ModelError(f"{self.path} is not a run folder: it has no recipe.yaml. Train one with `clfa train`.")
         if not self.metrics.is_file():
             problem = f"the run in {self.path} did not finish; continue it by training with "

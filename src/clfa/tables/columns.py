@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
 from clfa.errors import Argument, DataError
+from clfa.nearest import close_name, did_you_mean
 
 # Usual column names, in order of preference. Letter case and surrounding blanks are ignored.
 USUAL_NAMES: dict[str, tuple[str, ...]] = {
@@ -100,7 +101,7 @@ def find_columns(
                 raise DataError(
                     f"{source}: no column {name!r} (given as ",
                     Argument(arguments[wanted] if arguments else wanted, ...),
-                    f"); columns there: {', '.join(present)}",
+                    f"); columns there: {', '.join(present)}.{did_you_mean(name, present)}",
                 )
         elif known is not None and _key(known) in by_name:
             found[wanted] = known if known in present else by_name[_key(known)]
@@ -112,7 +113,7 @@ def find_columns(
             raise DataError(
                 f"{source}: no {wanted} column; ",
                 *_advice(wanted, arguments),
-                f"; columns there: {', '.join(present)}",
+                f"; columns there: {', '.join(present)}.{_close_column(wanted, present)}",
             )
     image_root, ignored = (None, ()) if run is None else (run.image_root, tuple(run.unused))
     return Columns(**found, image_root=image_root, unused=ignored)
@@ -122,6 +123,12 @@ def _advice(field: str, arguments: Mapping[str, str] | None) -> tuple[str | Argu
     if arguments is None or field in arguments:
         return "name it with ", Argument((arguments or {}).get(field, field), ...)
     return (f"call it {USUAL_NAMES[field][0]!r}",)
+
+
+def _close_column(field: str, present: Sequence[str]) -> str:
+    """Return a sentence with the column whose name is closest to a usual name of the field; empty without one."""
+    found = next((name for usual in USUAL_NAMES[field] if (name := close_name(usual, present))), None)
+    return "" if found is None else f" Is it {found!r}?"
 
 
 def _key(name: str) -> str:

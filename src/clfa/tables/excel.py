@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from clfa.errors import Argument, DataError
+from clfa.nearest import did_you_mean
 from clfa.tables.compression import compression_of, open_binary
 from clfa.tables.names import column_names
 from clfa.tables.row import Row, TableOptions
@@ -56,7 +57,7 @@ class ExcelTable(Table):
                     raise DataError(
                         f"{self.path}: no sheet {wanted!r}; the sheets are {', '.join(names)}. Choose with ",
                         Argument("sheet", ...),
-                        ".",
+                        f".{did_you_mean(wanted, names)}",
                     )
                 if self.options.sheet is None and len(names) > 1:
                     logger.info("%s: reading the first sheet, %r.", self.path, wanted)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from clfa.errors import DataError
+from clfa.nearest import path_hint
 from clfa.tables.formats import is_table, known_suffixes, table_suffix
 from clfa.tables.row import Row, TableOptions
 from clfa.tables.rows import open_rows
@@ -62,6 +63,7 @@ def list_files(source: str | os.PathLike[str]) -> list[Path]:
         if not found[0].is_file():
             raise DataError(
                 f"input {name} does not exist; give a file, a folder or a pattern such as 'posts/*.parquet'."
+                f"{path_hint(name)}"
             )
     unknown = [path for path in found if not is_table(path.name)]
     if unknown:

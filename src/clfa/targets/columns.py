@@ -9,6 +9,7 @@ from typing import Any
 from datasets import ClassLabel, Dataset
 
 from clfa.errors import DataError
+from clfa.nearest import did_you_mean
 from clfa.targets import PROBLEM_TYPES
 from clfa.targets.cells import UnusableCell
 from clfa.targets.fields import LABEL
@@ -125,7 +126,8 @@ def _find(
     for column in columns:
         if column not in table.column_names:
             raise DataError(
-                f"{source}: no column {column!r} for target {name!r}; columns there: {', '.join(table.column_names)}"
+                f"{source}: no column {column!r} for target {name!r}; columns there: {', '.join(table.column_names)}."
+                f"{did_you_mean(column, table.column_names)}"
             )
     return columns
 

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from clfa.errors import RecipeError
+from clfa.nearest import did_you_mean
 from clfa.targets.target import Target, label_slices, logit_slices
 
 
@@ -54,6 +55,6 @@ def _per_target(targets: Sequence[Target], class_weights: Any) -> dict[str, Any]
     if unknown:
         raise RecipeError(
             f"training.class_weights: there is no target {unknown[0]!r}; with several targets give weights by target: "
-            f"{', '.join(names)}."
+            f"{', '.join(names)}.{did_you_mean(unknown[0], names)}"
         )
     return {name: class_weights.get(name, "none") for name in names}

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 import numpy as np
 
 from clfa.errors import DataError, RecipeError
+from clfa.nearest import did_you_mean
 from clfa.targets import CLASS_WEIGHTS, METRICS
 from clfa.targets.cells import UnusableCell
 from clfa.targets.fields import TargetFields
@@ -199,7 +200,8 @@ class ProblemType(ABC):
             raise RecipeError(f"{where}: {wanted!r} is not none, {schemes} or a mapping of classes to weights.")
         unknown = sorted(map(str, set(wanted) - set(names)))
         if unknown:
-            raise RecipeError(f"{where}: there is no class {unknown[0]!r}; classes: {', '.join(names)}.")
+            hint = did_you_mean(unknown[0], names)
+            raise RecipeError(f"{where}: there is no class {unknown[0]!r}; classes: {', '.join(names)}.{hint}")
         for name, weight in wanted.items():
             if isinstance(weight, bool) or not isinstance(weight, int | float) or not 0 < weight <= 1e6:
                 raise RecipeError(

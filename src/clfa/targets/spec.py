@@ -9,6 +9,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from pydantic_core import PydanticCustomError
 
 from clfa.errors import DataError, RecipeError
+from clfa.nearest import did_you_mean
 from clfa.targets import PROBLEM_TYPES
 from clfa.targets.fields import SINGLE_LABEL
 from clfa.targets.label_types import label_text
@@ -108,7 +109,9 @@ def parse_specs(targets: Mapping[str, Any]) -> dict[str, TargetSpec]:
             specs[str(name)] = TargetSpec.model_validate({} if value is None else value)
         except ValidationError as error:
             problems = [f"{'.'.join(map(str, p['loc'])) or 'value'}: {p['msg']}" for p in error.errors()]
+            unknown = [str(p["loc"][-1]) for p in error.errors() if p["type"] == "extra_forbidden"]
+            hint = did_you_mean(unknown[0], TargetSpec.model_fields) if unknown else ""
             raise DataError(
-                f"target {name!r}: {'; '.join(problems)}. Keys: {', '.join(TargetSpec.model_fields)}"
+                f"target {name!r}: {'; '.join(problems)}. Keys: {', '.join(TargetSpec.model_fields)}.{hint}"
             ) from error
     return specs

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from clfa.errors import RecipeError
+from clfa.nearest import did_you_mean
 from clfa.targets.label_names import LabelIndex
 from clfa.targets.target import Target, label_matrix, label_slices
 
@@ -69,7 +70,8 @@ class Where:
         """
         slices = {target.name: (target, part) for target, part in label_slices(targets)}
         if self.target not in slices:
-            raise RecipeError(f"{self.field}: there is no target {self.target!r}; targets: {', '.join(slices)}.")
+            hint = did_you_mean(self.target, slices)
+            raise RecipeError(f"{self.field}: there is no target {self.target!r}; targets: {', '.join(slices)}.{hint}")
         target, part = slices[self.target]
         if not target.kind.has_classes:
             raise RecipeError(f"{self.field}: target {self.target!r} is a number; only classes can be selected.")
@@ -85,5 +87,8 @@ class Where:
         try:
             return [found for name in names if (found := index.of(name.strip())) is not None]
         except KeyError as error:
-            classes = ", ".join(target.label_names)
-            raise RecipeError(f"{self.field}: there is no class {error.args[0]!r}; classes: {classes}.") from None
+            unknown, classes = error.args[0], target.label_names
+            raise RecipeError(
+                f"{self.field}: there is no class {unknown!r}; classes: {', '.join(classes)}."
+                f"{did_you_mean(unknown, classes)}"
+            ) from None

@@ -8,6 +8,7 @@ from transformers import TrainingArguments
 
 from clfa.fields.check import check_fields
 from clfa.fields.training import OptimizerFields, TrainingFields
+from clfa.nearest import did_you_mean
 from clfa.training.alpha_schedules import ALPHA_SCHEDULES
 
 
@@ -46,6 +47,7 @@ class CLFATrainingArguments(OptimizerFields, TrainingFields, TrainingArguments):
         if self.alpha_schedule not in ALPHA_SCHEDULES:
             raise ValueError(
                 f"alpha_schedule is {self.alpha_schedule!r}; choose one of {', '.join(ALPHA_SCHEDULES.names())}."
+                f"{did_you_mean(self.alpha_schedule, ALPHA_SCHEDULES.names())}"
             )
         # Transformers does not check the ranges of its own fields.
         check_fields(self, OptimizerFields)

@@ -46,7 +46,9 @@ def test_a_needed_stream_is_absent(absent: str, how: str) -> None:
 def test_options_are_keyword_arguments() -> None:
     assert build("needy", *WIDTHS).options == (0.5, 1)
     assert build("needy", *WIDTHS, depth=3).options == (0.5, 3)
-    with pytest.raises(ModelError, match=r"^baseline 'needy' has no option 'rat'; it takes: rate, depth\.$"):
+    with pytest.raises(
+        ModelError, match=r"^baseline 'needy' has no option 'rat'; it takes: rate, depth\. Did you mean 'rate'\?$"
+    ):
         build("needy", *WIDTHS, rat=0.1)
 
 

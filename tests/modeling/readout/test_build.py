@@ -38,5 +38,7 @@ def test_an_unknown_name() -> None:
 def test_unknown_options() -> None:
     with pytest.raises(ModelError, match=r"^readout 'pooled' has no option 'parts'; it takes: none\.$"):
         build_model("sum", readout_options={"parts": ["cosine"]})
-    with pytest.raises(ModelError, match=r"^readout 'relation' has no option 'part'; it takes: parts\.$"):
+    with pytest.raises(
+        ModelError, match=r"^readout 'relation' has no option 'part'; it takes: parts\. Did you mean 'parts'\?$"
+    ):
         build_model("sum", readout="relation", readout_options={"part": ["cosine"]})

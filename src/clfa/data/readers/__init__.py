@@ -10,6 +10,7 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from clfa.errors import RecipeError
+from clfa.nearest import did_you_mean
 from clfa.registry import Registry
 
 if TYPE_CHECKING:
@@ -60,7 +61,8 @@ def read_corpus(name: str, data_dir: str | os.PathLike[str] | Any, /, **options:
     known = [parameter for parameter in inspect.signature(read).parameters if parameter != "data_dir"]
     unknown = sorted(set(options) - set(known))
     if unknown:
-        raise RecipeError(f"the {name} reader has no option {unknown[0]!r}; it takes: {', '.join(known)}")
+        hint = did_you_mean(unknown[0], known)
+        raise RecipeError(f"the {name} reader has no option {unknown[0]!r}; it takes: {', '.join(known)}.{hint}")
     if isinstance(data_dir, (str, os.PathLike)):
         data_dir = os.path.expanduser(os.fspath(data_dir))
     return read(data_dir, **options)

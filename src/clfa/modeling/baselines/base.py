@@ -13,6 +13,7 @@ from clfa.errors import ModelError
 from clfa.modeling.baselines import BASELINES
 from clfa.modeling.configuration import CLFAConfig
 from clfa.modeling.fusion.base import Stream
+from clfa.nearest import did_you_mean
 
 
 class Baseline(nn.Module):
@@ -112,5 +113,6 @@ def build_baseline(name: str, config: CLFAConfig, widths: Mapping[str, int], opt
     for option in options:
         if option not in known:
             takes = ", ".join(known) or "none"
-            raise ModelError(f"baseline {name!r} has no option {option!r}; it takes: {takes}.")
+            hint = did_you_mean(option, known)
+            raise ModelError(f"baseline {name!r} has no option {option!r}; it takes: {takes}.{hint}")
     return baseline_class(config, widths, **options)

@@ -7,6 +7,7 @@ import inspect
 from clfa.errors import ModelError
 from clfa.modeling.configuration import CLFAConfig
 from clfa.modeling.readout import READOUTS, Readout
+from clfa.nearest import did_you_mean
 
 
 def build_readout(config: CLFAConfig) -> Readout:
@@ -23,7 +24,8 @@ def build_readout(config: CLFAConfig) -> Readout:
     for option in options:
         if option not in known:
             takes = ", ".join(known) or "none"
-            raise ModelError(f"readout {config.readout!r} has no option {option!r}; it takes: {takes}.")
+            hint = did_you_mean(option, known)
+            raise ModelError(f"readout {config.readout!r} has no option {option!r}; it takes: {takes}.{hint}")
     readout: Readout = readout_class(config, **options)
     return readout
 
