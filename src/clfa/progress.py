@@ -39,14 +39,15 @@ def track(
     if _silent or not sys.stderr.isatty():
         yield lambda count: None
         return
-    from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, TextColumn, TimeRemainingColumn
+
+    from clfa.terminal import console
 
     columns: list[ProgressColumn] = [TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn()]
     if unit is not None:
         columns.append(TextColumn("{task.fields[rate]}"))
     columns.append(TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True)) as progress:
+    with Progress(*columns, console=console(stderr=True)) as progress:
         task = progress.add_task(description, total=total, completed=done, rate="")
         start, finished = time.monotonic(), 0
 

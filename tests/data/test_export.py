@@ -62,6 +62,12 @@ def test_nothing_half_written_is_left(make_corpus: Callable[..., Corpus], tmp_pa
     assert list((tmp_path / "out").iterdir()) == []
 
 
+@pytest.mark.parametrize(("raw", "written"), [(False, "'=1"), (True, "=1")])
+def test_dropped_samples_are_no_formulas(tmp_path: Path, raw: bool, written: str) -> None:
+    write_dropped([Dropped("=1", "=1", "=1", "=1", "=1")], tmp_path / "dropped.csv", raw=raw)
+    assert (tmp_path / "dropped.csv").read_text().splitlines()[1] == ",".join([written] * 5)
+
+
 def test_write_dropped(tmp_path: Path) -> None:
     samples = [Dropped("1", "train", "a.txt:3", "cue word", 'irony, "joke"\nx'), Dropped("", "", "b", "bad line")]
     write_dropped(samples, tmp_path / "dropped.csv")

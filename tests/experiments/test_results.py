@@ -47,6 +47,19 @@ def finish(directory: Path, run: PlannedRun, metrics: dict[str, Any]) -> None:
     (folder / "metrics.json").write_text(json.dumps(metrics), encoding="utf-8")
 
 
+def test_names_and_errors_are_no_formulas_in_the_csv_file(tmp_path: Path) -> None:
+    described = experiment().model_dump(exclude_none=True)
+    described["rows"][0]["name"] = "=1+1"
+    runs = plan_runs(Experiment.model_validate(described))
+    finish(tmp_path, runs[1], METRICS)
+    write_error(tmp_path, runs[0], "@error")
+    write_results(tmp_path, runs)
+    lines = (tmp_path / "results.csv").read_text(encoding="utf-8").splitlines()
+    assert lines[1].startswith("'=1+1,")
+    assert ",'@error," in lines[1]
+    assert read_results(tmp_path)["row"].tolist() == ["=1+1", "b"]
+
+
 def test_one_line_per_run_with_settings_scores_and_errors(tmp_path: Path) -> None:
     runs = plan_runs(experiment())
     assert [run.row for run in runs] == ["a", "b", "a", "b"]

@@ -142,6 +142,7 @@ def test_the_page_escapes_texts_and_shows_groups(make_posts: Callable[..., Corpu
 def test_command(make_posts: Callable[..., Corpus], tmp_path: Path) -> None:
     corpus = make_posts(wrong=WRONG)
     frame = pd.concat([data.to_pandas().assign(label=corpus.labels(s), split=s) for s, data in corpus.splits.items()])
+    frame["id"] = "=" + frame["id"]
     frame[["id", "text", "label", "split"]].to_csv(tmp_path / "posts.csv", index=False)
     page = tmp_path / "out" / "page.html"
     runner = CliRunner()
@@ -150,13 +151,13 @@ def test_command(make_posts: Callable[..., Corpus], tmp_path: Path) -> None:
     assert "80 labelled posts, 3 probably wrong labels" in result.output
     assert "0 groups of near-duplicates: 0 with different labels, 0 across splits" in result.output
     lines = [json.loads(line) for line in page.with_suffix(".jsonl").read_text().splitlines()]
-    assert {line["id"] for line in lines[:3]} == {f"p{n}" for n in WRONG}
+    assert {line["id"] for line in lines[:3]} == {f"=p{n}" for n in WRONG}
     assert "None found." in page.read_text()
     table = tmp_path / "all.csv"
-    result = runner.invoke(
-        app, ["issues", "table", str(tmp_path / "posts.csv"), "--output", str(page), "--table", str(table)]
-    )
-    with table.open(newline="") as file:
-        assert [row["id"] for row in csv.DictReader(file)] == [line["id"] for line in lines]
+    for options, guard in (([], "'"), (["--raw"], "")):
+        command = ["issues", "table", str(tmp_path / "posts.csv"), "--output", str(page), "--table", str(table)]
+        assert runner.invoke(app, [*command, *options]).exit_code == 0
+        with table.open(newline="") as file:
+            assert [row["id"] for row in csv.DictReader(file)] == [f"{guard}{line['id']}" for line in lines]
     with pytest.raises(DataError, match=r"all\.txt: records are written to a file that ends in \.jsonl or \.csv"):
         write_records(find_issues(corpus), tmp_path / "all.txt")

@@ -25,8 +25,8 @@ def finished_experiment(tmp_path_factory: pytest.TempPathFactory, tiny_overrides
     table = write_csv(folder / "posts.csv", posts)
     experiment = Experiment.model_validate(
         {
-            "name": "tiny <b>experiment</b>",
-            "description": "words & more",
+            "name": "tiny <b>experiment</b> [x](javascript:x)",
+            "description": "words & more | `code` [x](data:text/html,x)",
             "recipe": "offline",
             "data": {"dir": str(table)},
             "seeds": [1, 2],

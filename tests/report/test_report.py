@@ -91,7 +91,8 @@ def test_texts_names_and_errors_are_escaped(pages: tuple[str, str]) -> None:
     assert "<here>" not in html
     assert "it broke &lt;here&gt;" in html
     assert "it broke &lt;here>" in markdown
-    assert "# tiny &lt;b>experiment" in markdown
+    assert r"# tiny &lt;b>experiment&lt;/b> \[x\](javascript:x)" in markdown
+    assert r"words &amp; more \| \`code\` \[x\](data:text/html,x)" in markdown
 
 
 def test_samples_carry_small_pictures(pages: tuple[str, str], report: ReportContent) -> None:

@@ -8,8 +8,10 @@ from typing import Annotated
 import typer
 
 from clfa.cli.issues import issues
+from clfa.cli.raw import Raw
 from clfa.cli.reader_options import Option, reader_options
 from clfa.cli.scaling import embed, import_features
+from clfa.terminal import console, echo
 
 app = typer.Typer(no_args_is_help=True, help="Look at data sets: counts, dropped samples, duplicates.")
 app.command()(issues)
@@ -31,6 +33,7 @@ def check(
     embed_images: Annotated[bool, typer.Option(help="Put the images into --output instead of their paths.")] = False,
     strict: Annotated[bool, typer.Option("--strict", help="Stop at the first bad sample.")] = False,
     threads: Annotated[int | None, typer.Option(help="Decoding threads.", min=1, show_default="processors")] = None,
+    raw: Raw = False,
 ) -> None:
     """Count and validate samples, and compare with the published counts; write a cleaned copy on request.
 
@@ -40,7 +43,6 @@ def check(
 
         clfa data check table posts.csv --output clean.parquet --dropped dropped.csv
     """
-    from rich.console import Console
 
     from clfa.data.check import check_corpus
     from clfa.data.check_view import render
@@ -53,16 +55,16 @@ def check(
     found = check_corpus(
         name, data_dir, check_images=images, strict=strict, threads=threads, **reader_options(option or [])
     )
-    Console().print(render(found))
+    console().print(render(found))
     if report is not None:
         write_json(report, found.to_dict())
-        typer.echo(f"Report: {report}")
+        echo(f"Report: {report}")
     if dropped is not None:
-        write_dropped(found.corpus.dropped, dropped)
-        typer.echo(f"{len(found.corpus.dropped):,} samples left out -> {dropped}")
+        write_dropped(found.corpus.dropped, dropped, raw=raw)
+        echo(f"{len(found.corpus.dropped):,} samples left out -> {dropped}")
     if output is not None:
         rows = write_parquet(found.corpus, output, embed_images=embed_images)
-        typer.echo(f"{rows:,} samples -> {output}")
+        echo(f"{rows:,} samples -> {output}")
 
 
 @app.command()
@@ -98,8 +100,8 @@ def knowledge(
     texts = KnowledgeTexts(recipe, cache_dir())
     corpus = fill_knowledge(read_corpus(name, data_dir, **reader_options(option or [])), texts)
     for split, (filled, rows) in write_knowledge(corpus, output).items():
-        typer.echo(f"{split}: {filled:,} of {rows:,} samples have a knowledge text")
-    typer.echo(f"Texts: {output}")
+        echo(f"{split}: {filled:,} of {rows:,} samples have a knowledge text")
+    echo(f"Texts: {output}")
 
 
 @app.command()
@@ -115,8 +117,8 @@ def readers() -> None:
             read = READERS.get(name)
         except RecipeError as error:
             # A reader of another package cannot be imported. The other readers still work.
-            typer.echo(f"{name:22} {error}")
+            echo(f"{name:22} {error}")
             continue
         options = [parameter for parameter in inspect.signature(read).parameters if parameter != "data_dir"]
-        typer.echo(f"{name:22} {(inspect.getdoc(read) or '').splitlines()[0]}")
-        typer.echo(f"{'':22} options: {', '.join(options)}")
+        echo(f"{name:22} {(inspect.getdoc(read) or '').splitlines()[0]}")
+        echo(f"{'':22} options: {', '.join(options)}")

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from clfa.terminal import console, echo
+
 if TYPE_CHECKING:
     from clfa.experiments import Experiment, ExperimentSummary, PlannedRun
     from clfa.experiments.execute import RunOutcome
@@ -75,22 +77,21 @@ def report(
     from clfa.report import write_report
 
     page, markdown = write_report(directory, output, metric=metric, samples=samples)
-    typer.echo(f"{page}\n{markdown}")
+    echo(f"{page}\n{markdown}")
 
 
 class _Progress:
     """Print one line per finished run, and a progress bar in a terminal."""
 
     def __init__(self, total: int, split: str, score: str) -> None:
-        from rich.console import Console
         from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
         self._score, self._splits = score, dict.fromkeys(["validation", split])
         columns = (TextColumn("runs"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-        console = Console(stderr=True, soft_wrap=True)
-        self._bar = Progress(*columns, console=console, disable=not console.is_terminal)
+        terminal = console(stderr=True, soft_wrap=True)
+        self._bar = Progress(*columns, console=terminal, disable=not terminal.is_terminal)
         self._task = self._bar.add_task("runs", total=total)
-        self._console = console
+        self._console = terminal
 
     def __enter__(self) -> _Progress:
         self._bar.__enter__()
@@ -116,7 +117,7 @@ class _Progress:
             ]
             shown.append(f"{scores['resources.seconds_total']:.0f} s")
             line = f"{run.label}: {', '.join(shown)}"
-        self._console.print(line, markup=False, highlight=False)
+        self._console.print(line, highlight=False)
 
 
 def _list_runs(described: Experiment, runs: list[PlannedRun], target: Path) -> None:
@@ -127,13 +128,12 @@ def _list_runs(described: Experiment, runs: list[PlannedRun], target: Path) -> N
         finished = is_finished(target, run)
         done += finished
         settings = f"  [{' '.join(run.overrides)}]" if run.overrides else ""
-        typer.echo(f"{'done  ' if finished else '      '}{run.label}{settings}")
+        echo(f"{'done  ' if finished else '      '}{run.label}{settings}")
     rows = len({run.row for run in runs})
-    typer.echo(f"{described.name}: {len(runs):,} runs of {rows} rows in {target}, {done:,} of them done.")
+    echo(f"{described.name}: {len(runs):,} runs of {rows} rows in {target}, {done:,} of them done.")
 
 
 def _show_table(described: Experiment, target: Path) -> None:
-    from rich.console import Console
     from rich.table import Table
 
     from clfa.experiments.results import read_results
@@ -151,13 +151,13 @@ def _show_table(described: Experiment, target: Path) -> None:
             values = factor(name) * runs[f"{described.split}.{name}"].dropna()
             cells.append(f"{values.mean():.1f}" + (f" ± {values.std():.1f}" if len(values) > 1 else ""))
         table.add_row(str(row), str(len(runs)), *cells, f"{runs['resources.seconds_total'].median():.0f}")
-    Console().print(table)
+    console().print(table)
 
 
 def _show_summary(summary: ExperimentSummary, target: Path) -> None:
-    typer.echo(
+    echo(
         f"{len(summary.finished):,} runs finished, {len(summary.skipped):,} were finished before, "
         f"{len(summary.failed):,} failed. Table: {target / 'results.csv'}; pages: clfa report {target}"
     )
     for run, error in summary.failed:
-        typer.echo(f"  {run.label}: {error}")
+        echo(f"  {run.label}: {error}")

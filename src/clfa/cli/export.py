@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from clfa.terminal import echo
+
 app = typer.Typer(no_args_is_help=True)
 
 
@@ -38,7 +40,7 @@ def onnx(
 
     target = output or Path(run) / "onnx"
     report = export_onnx(run, target)
-    typer.echo(
+    echo(
         f"{target}: {report.megabytes:,.1f} MB; largest difference from PyTorch {report.max_difference:.1e} "
         f"over {report.batches} batches"
     )

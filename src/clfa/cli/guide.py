@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from clfa.terminal import console, echo
+
 if TYPE_CHECKING:
     from clfa.guides import RetrievalReport
 
@@ -70,7 +72,7 @@ def fit(
     from clfa.runs.guide import pairs_line
 
     tables = fit_guide(settings, pairs, output, exclude=exclude or [], text=text_column, image=image_column)
-    typer.echo(f"{pairs_line(tables)} -> {output}")
+    echo(f"{pairs_line(tables)} -> {output}")
 
 
 @app.command()
@@ -97,7 +99,6 @@ def check(
 
         clfa guide check guides/mine held-out.csv
     """
-    from rich.console import Console
     from rich.table import Table
 
     from clfa.recipe import load_recipe
@@ -121,8 +122,8 @@ def check(
         table.add_row(name, f"{report.candidates:,}", *figures)
     n = found.text_to_image.candidates
     table.add_row("chance", f"{n:,}", f"{1 / n:.1%}", f"{min(10 / n, 1):.1%}", f"{(n + 1) / 2:g}")
-    Console().print(table)
+    console().print(table)
     for reason, count in found.dropped.items():
-        typer.echo(f"left out: {count:,} x {reason}")
+        echo(f"left out: {count:,} x {reason}")
     if found.text_to_image.near_chance:
-        typer.echo("The guide is near chance on these pairs; aligning to it will not help.")
+        echo("The guide is near chance on these pairs; aligning to it will not help.")

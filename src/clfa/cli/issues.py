@@ -7,7 +7,9 @@ from typing import Annotated
 
 import typer
 
+from clfa.cli.raw import Raw
 from clfa.cli.reader_options import Option, reader_options
+from clfa.terminal import echo
 
 
 def issues(
@@ -35,6 +37,7 @@ def issues(
     seed: Annotated[int, typer.Option(help="Seed of the folds.", min=0)] = 0,
     shown: Annotated[int, typer.Option(help="Posts, and groups, in each section of the page.", min=1)] = 48,
     threads: Annotated[int | None, typer.Option(help="Decoding threads.", min=1, show_default="processors")] = None,
+    raw: Raw = False,
 ) -> None:
     """Find probable wrong labels, near-duplicates, and posts whose picture and text do not belong together.
 
@@ -60,12 +63,12 @@ def issues(
     found = find_issues(
         corpus, recipe=chosen, target=target, ignore=ignore, images=images, folds=folds, seed=seed, threads=threads
     )
-    write_records(found, table)
+    write_records(found, table, raw=raw)
     with atomic_write(output) as file:
         file.write(render_page(found, table.name, shown))
-    typer.echo(f"{len(found.posts):,} labelled posts, {int(found.labels.wrong.sum()):,} probably wrong labels")
-    typer.echo(
+    echo(f"{len(found.posts):,} labelled posts, {int(found.labels.wrong.sum()):,} probably wrong labels")
+    echo(
         f"{len(found.groups):,} groups of near-duplicates: {sum(group.conflict for group in found.groups):,} with "
         f"different labels, {sum(group.across for group in found.groups):,} across splits"
     )
-    typer.echo(f"Page: {output}\nRecords: {table}")
+    echo(f"Page: {output}\nRecords: {table}")

@@ -22,6 +22,7 @@ from clfa.cli.yardstick_table import show_yardsticks
 from clfa.errors import CLFAError
 from clfa.files import final_name
 from clfa.processes import process_number
+from clfa.terminal import complain, console, echo, log_to_stderr
 from clfa.version import __version__
 
 app = typer.Typer(
@@ -120,7 +121,7 @@ def evaluate(
 
     metrics = score(run, split, data_dir=data_dir, output=output, strict=strict)
     _show_scores({split: metrics})
-    typer.echo(f"Details: {output or run / f'evaluation-{split}'}")
+    echo(f"Details: {output or run / f'evaluation-{split}'}")
 
 
 @app.command()
@@ -137,11 +138,11 @@ def recipes(
         file = Path(name)
         if not file.is_file():
             file = recipe_dir() / f"{name.removesuffix('.yaml')}.yaml"
-        typer.echo(file.read_text(encoding="utf-8").rstrip())
+        echo(file.read_text(encoding="utf-8").rstrip())
         return
     for known in recipe_names():
         content = yaml.safe_load((recipe_dir() / f"{known}.yaml").read_text(encoding="utf-8"))
-        typer.echo(f"{known:24} {content.get('description', '')}")
+        echo(f"{known:24} {content.get('description', '')}")
 
 
 @app.callback(invoke_without_command=True)
@@ -150,7 +151,7 @@ def _options(
     version: Annotated[bool, typer.Option("--version", help="Print the version and exit.")] = False,
 ) -> None:
     if version:
-        typer.echo(f"clfa {__version__}")
+        echo(f"clfa {__version__}")
         raise typer.Exit
     del context
 
@@ -158,14 +159,14 @@ def _options(
 def _show_run(metrics: dict[str, Any], target: Path) -> None:
     data = metrics["data"]
     sizes = ", ".join(f"{name} {count:,}" for name, count in data["samples"].items())
-    typer.echo(f"\n{metrics['recipe']} on {data['name']}: {sizes}")
+    echo(f"\n{metrics['recipe']} on {data['name']}: {sizes}")
     for reason, count in data["dropped"].items():
-        typer.echo(f"  left out: {count:,} x {reason}")
+        echo(f"  left out: {count:,} x {reason}")
     for reason, count in data.get("incomplete", {}).items():
-        typer.echo(f"  kept with one modality: {count:,} x {reason}")
+        echo(f"  kept with one modality: {count:,} x {reason}")
     if metrics["guide"] is not None:
         retrieval = metrics["guide"]["validation_retrieval"]
-        typer.echo(
+        echo(
             f"Guide {metrics['guide']['name']}: on {retrieval['candidates']} held-out pairs rank 1 "
             f"{retrieval['rank1']:.1%}, median rank {retrieval['median_rank']:.0f} "
             f"(chance {retrieval['chance_median_rank']:.0f})"
@@ -174,7 +175,7 @@ def _show_run(metrics: dict[str, Any], target: Path) -> None:
     show_yardsticks(metrics)
     cost = metrics["resources"]
     peak = cost["peak_memory_mb"]
-    typer.echo(
+    echo(
         f"{_best_epochs(metrics['training'])}; {cost['seconds_total']:.0f} s"
         f"{'' if peak is None else f', peak memory {peak / 1000:.1f} GB'}. Everything is in {target}."
     )
@@ -188,7 +189,6 @@ def _best_epochs(training: dict[str, Any]) -> str:
 
 
 def _show_scores(scores: dict[str, dict[str, Any]]) -> None:
-    from rich.console import Console
     from rich.table import Table
 
     if any("targets" in metrics for metrics in scores.values()):
@@ -201,11 +201,10 @@ def _show_scores(scores: dict[str, dict[str, Any]]) -> None:
         for modality, withheld in metrics.get("without", {}).items():
             row = [f"{100 * withheld[key]:.1f}" for key in ("accuracy", "macro_f1", "weighted_f1")]
             table.add_row(f"  without {modality}", "", *row)
-    Console().print(table)
+    console().print(table)
 
 
 def _show_targets(scores: dict[str, dict[str, Any]]) -> None:
-    from rich.console import Console
     from rich.table import Table
 
     from clfa.targets import PROBLEM_TYPES
@@ -224,7 +223,7 @@ def _show_targets(scores: dict[str, dict[str, Any]]) -> None:
         for modality, withheld in metrics.get("without", {}).items():
             table.add_row("", f"  without {modality}", "", f"{withheld['score']:.3f}")
         table.add_section()
-    Console().print(table)
+    console().print(table)
 
 
 def main() -> None:
@@ -234,20 +233,20 @@ def main() -> None:
         sys.stdout.reconfigure(errors="backslashreplace")
     # Only the main process logs. The other processes log errors.
     level = logging.ERROR if process_number() else logging.INFO
-    logging.basicConfig(level=level, format="%(message)s", stream=sys.stderr)
+    log_to_stderr(level)
     for noisy in ("httpx", "datasets", "fsspec", "matplotlib", "absl"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
     try:
         app(standalone_mode=True)
     except CLFAError as error:
         message = error.spelled(flags(typer.main.get_command(app), sys.argv[1:]))
-        typer.secho(f"Error: {message}", fg=typer.colors.RED, err=True)
+        complain(f"Error: {message}")
         sys.exit(1)
     except OSError as error:
-        typer.secho(f"Error: {_os_error_line(error)}", fg=typer.colors.RED, err=True)
+        complain(f"Error: {_os_error_line(error)}")
         sys.exit(1)
     except KeyboardInterrupt:
-        typer.secho("Interrupted.", err=True)
+        complain("Interrupted.")
         sys.exit(130)
 
 

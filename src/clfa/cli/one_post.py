@@ -8,6 +8,7 @@ from typing import Any
 import typer
 
 from clfa.errors import CLFAError
+from clfa.terminal import echo
 
 
 def predict_one(run: str, text: str | None, images: Sequence[str], engine: str = "torch", **computing: Any) -> None:
@@ -39,16 +40,16 @@ def predict_one(run: str, text: str | None, images: Sequence[str], engine: str =
         raise CLFAError(f"cannot predict on this post: {prediction.error}")
     for name, found in (prediction.targets or {}).items():
         if len(classifier.targets) > 1:
-            typer.echo(f"{name}:")
+            echo(f"{name}:")
         _show(found.value, found.probabilities or {})
     if prediction.agreement is not None:
-        typer.echo(f"agreement of text and image: {prediction.agreement:.2f}")
+        echo(f"agreement of text and image: {prediction.agreement:.2f}")
 
 
 def _show(label: Any, probabilities: Mapping[str, float]) -> None:
     if isinstance(label, list):
-        typer.echo(", ".join(map(str, label)) or "(none)")
+        echo(", ".join(map(str, label)) or "(none)")
     else:
-        typer.echo(f"{label:.4g}" if isinstance(label, float) else label)
+        echo(f"{label:.4g}" if isinstance(label, float) else label)
     for name, probability in sorted(probabilities.items(), key=lambda item: -item[1]):
-        typer.echo(f"  {probability:6.1%}  {name}")
+        echo(f"  {probability:6.1%}  {name}")

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from clfa.cli.one_post import predict_one
+from clfa.cli.raw import Raw
 from clfa.cli.scaling import Address, ShardRows, WorkerCpus, WorkerGpus, Workers, cluster_options
 from clfa.cli.summary import show_summary
 from clfa.devices import AUTO_PRECISION
@@ -63,6 +64,7 @@ def predict(
     worker_gpus: WorkerGpus = None,
     shard_rows: ShardRows = None,
     strict: Annotated[bool, typer.Option("--strict", help="Stop at the first bad row.")] = False,
+    raw: Raw = False,
 ) -> None:
     """Predict on tables of posts, in constant memory, or on one post given with --image and --text.
 
@@ -99,7 +101,7 @@ def predict(
         }
         for_tables |= {f"--{name.replace('_', '-')}": value for name, value in cluster.given().items()}
         for_tables |= {"--separator": separator, "--sheet": sheet}
-        for_tables |= {"--resume": resume, "--strict": strict}
+        for_tables |= {"--resume": resume, "--strict": strict, "--raw": raw}
         for_tables |= {"--text-column": text_column, "--image-column": image_column, "--id-column": id_column}
         for option in [name for name, value in for_tables.items() if value not in (None, False)]:
             raise typer.BadParameter(f"{option} needs an INPUT.")
@@ -126,6 +128,7 @@ def predict(
         restart=restart,
         shard_rows=shard_rows,
         cluster=cluster,
+        raw=raw,
     )
     show_summary(summary, target, failures)
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from clfa.cli.summary import show_summary
+from clfa.terminal import echo
 
 if TYPE_CHECKING:
     from clfa.jobs.cluster_options import ClusterOptions
@@ -122,4 +123,4 @@ def import_features(
     from clfa.pretrained import cache_dir
 
     for column, count in run(source, cache or cache_dir()).items():
-        typer.echo(f"{column}: {count:,} new")
+        echo(f"{column}: {count:,} new")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import typer
+from clfa.terminal import echo
 
 if TYPE_CHECKING:
     from clfa.jobs.summary import Summary
@@ -22,17 +22,17 @@ def show_summary(summary: Summary, target: Path, listed: Path | None = None) -> 
     from clfa.runs.resources import peak_memory_mb
 
     counts = ", ".join(f"{label} {count:,}" for label, count in summary.labels.most_common())
-    typer.echo(f"{summary.rows:,} rows -> {target}" + (f": {counts}" if counts else ""))
+    echo(f"{summary.rows:,} rows -> {target}" + (f": {counts}" if counts else ""))
     before = f" ({summary.resumed:,} of the rows were finished before)" if summary.resumed else ""
     peak = peak_memory_mb()
     memory = f"; peak memory {peak / 1000:.2f} GB" if peak is not None else ""
-    typer.echo(f"{summary.rows_per_second:,.1f} rows/s in {summary.seconds:,.1f} s{before}{memory}")
+    echo(f"{summary.rows_per_second:,.1f} rows/s in {summary.seconds:,.1f} s{before}{memory}")
     if summary.lost:
-        typer.echo(f"{summary.lost:,} x a shard was lost with its worker, and done by another")
+        echo(f"{summary.lost:,} x a shard was lost with its worker, and done by another")
     failed = sum(summary.failures.values())
     if failed:
-        typer.echo(f"{failed:,} rows failed and carry an error" + (f"; all are listed in {listed}:" if listed else ":"))
+        echo(f"{failed:,} rows failed and carry an error" + (f"; all are listed in {listed}:" if listed else ":"))
         for reason, count in summary.failures.most_common():
-            typer.echo(f"  {count:,} x {reason}")
+            echo(f"  {count:,} x {reason}")
         for example in summary.examples:
-            typer.echo(f"    {example}")
+            echo(f"    {example}")

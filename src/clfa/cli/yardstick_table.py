@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import typer
-
+from clfa.terminal import console, echo
 from clfa.yardsticks.standing import computed, selection_score, shown, standing
 
 
@@ -19,13 +18,12 @@ def show_yardsticks(metrics: Mapping[str, Any]) -> None:
     found = standing(metrics)
     if found is None:
         return
-    from rich.console import Console
     from rich.table import Table
 
     splits = [name for name in ("validation", "test") if name in metrics]
     table = Table("", *(f"{name} {found.metric}" for name in splits), title="Model and yardsticks")
     for name, scores in {"model": metrics, **computed(metrics)}.items():
         table.add_row(name, *(shown(*selection_score(scores[split])) for split in splits))
-    Console().print(table)
+    console().print(table)
     if not found.above:
-        typer.echo(str(found))
+        echo(str(found))

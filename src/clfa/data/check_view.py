@@ -8,6 +8,7 @@ from rich.text import Text
 
 from clfa.data.check import CheckReport
 from clfa.data.overview import pictures_line
+from clfa.terminal import plain
 
 
 def render(report: CheckReport, *, examples: int = 5) -> RenderableType:
@@ -19,14 +20,14 @@ def render(report: CheckReport, *, examples: int = 5) -> RenderableType:
     """
     parts: list[RenderableType] = [_splits(report), _facts(report)]
     if report.verdicts:
-        parts += [Text(f"\nAgainst the literature ({report.source}):", style="bold"), *_verdicts(report)]
+        parts += [Text(plain(f"\nAgainst the literature ({report.source}):"), style="bold"), *_verdicts(report)]
     if report.dropped:
         parts += [Text("\nLeft out:", style="bold"), _dropped(report, examples)]
     if any(duplicates.groups for duplicates in report.duplicates):
         parts += [Text("\nDuplicates:", style="bold"), _duplicates(report)]
     if leaks := [leak for leak in report.leaks if leak.clear]:
         parts += [Text("\nIds or file order give labels away; no model may see them:", style="bold yellow")]
-        parts += [Text(f"  ! {leak}", style="yellow") for leak in leaks]
+        parts += [Text(plain(f"  ! {leak}"), style="yellow") for leak in leaks]
     return Group(*parts)
 
 
@@ -66,12 +67,15 @@ def _facts(report: CheckReport) -> Text:
     if "pictures" in report.facts:
         lines.append(pictures_line(report.facts["pictures"]))
     lines.append(f"unlabelled pairs: {report.unlabelled:,}")
-    return Text("\n".join(lines))
+    return Text(plain("\n".join(lines)))
 
 
 def _verdicts(report: CheckReport) -> list[Text]:
     return [
-        Text(f"  {'=' if verdict.reproduced else '!'} {verdict}", style="green" if verdict.reproduced else "yellow")
+        Text(
+            plain(f"  {'=' if verdict.reproduced else '!'} {verdict}"),
+            style="green" if verdict.reproduced else "yellow",
+        )
         for verdict in report.verdicts
     ]
 
@@ -81,7 +85,7 @@ def _dropped(report: CheckReport, examples: int) -> Table:
     for reason, count in report.dropped.items():
         shown = [sample for sample in report.corpus.dropped if sample.reason == reason][:examples]
         cells = "\n".join(f"{sample.id or '?'} ({sample.source}) {sample.detail}"[:120] for sample in shown)
-        table.add_row(reason, f"{count:,}", Text(cells))
+        table.add_row(reason, f"{count:,}", Text(plain(cells)))
     return table
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -16,6 +15,7 @@ from clfa.data.images import read_image_bytes
 from clfa.data.schema import Corpus, Dropped, schema_features
 from clfa.errors import DataError
 from clfa.files import atomic_path, atomic_write
+from clfa.sheets import SheetWriter
 from clfa.tables.paths import is_address
 from clfa.targets.default_label import is_default_label
 from clfa.targets.fields import LABEL
@@ -118,10 +118,16 @@ def _stored_picture(image: dict[str, Any], folder: Path, embed: bool) -> dict[st
     return {"bytes": None, "path": os.path.relpath(path, folder.resolve())}
 
 
-def write_dropped(dropped: Iterable[Dropped], path: str | os.PathLike[str]) -> None:
-    """Write a CSV file with one line per dropped sample: id, split, source, reason, detail."""
+def write_dropped(dropped: Iterable[Dropped], path: str | os.PathLike[str], *, raw: bool = False) -> None:
+    """Write a CSV file with one line per dropped sample: id, split, source, reason, detail.
+
+    Args:
+        dropped: The samples.
+        path: File to write.
+        raw: Write texts as they are (:mod:`clfa.sheets`).
+    """
     with atomic_write(path) as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(["id", "split", "source", "reason", "detail"])
+        writer = SheetWriter(file, raw=raw)
+        writer.row(["id", "split", "source", "reason", "detail"])
         for sample in dropped:
-            writer.writerow([sample.id, sample.split, sample.source, sample.reason, sample.detail])
+            writer.row([sample.id, sample.split, sample.source, sample.reason, sample.detail])

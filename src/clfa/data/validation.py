@@ -275,15 +275,15 @@ def _describe(part: Dataset, position: int, name: str, problem: tuple[str, str])
 
 @contextmanager
 def _progress(show: bool, total: int) -> Iterator[Any]:
-    from rich.console import Console
+    from clfa.terminal import console
 
-    console = Console(stderr=True)
-    if not show or not console.is_terminal:
+    terminal = console(stderr=True)
+    if not show or not terminal.is_terminal:
         yield lambda: None
         return
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console, transient=True) as bar:
+    with Progress(*columns, console=terminal, transient=True) as bar:
         task = bar.add_task("checking images", total=total)
         yield lambda: bar.advance(task)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import json
 import os
 from collections.abc import Sequence
@@ -15,6 +14,7 @@ from clfa.demo.pictures import SIDE, Painter
 from clfa.errors import DataError
 from clfa.files import atomic_folder
 from clfa.progress import track
+from clfa.sheets import SheetWriter
 
 MANIFEST = "demo.json"
 """File with the arguments that the data set was made from; only a directory with this file is ever replaced."""
@@ -129,15 +129,15 @@ def _write_posts(file: Path, posts: Sequence[DemoPost]) -> None:
 
 def _write_design(file: Path, splits: dict[str, list[DemoPost]]) -> None:
     with file.open("w", encoding="utf-8", newline="") as out:
-        writer = csv.writer(out, lineterminator="\n")
-        writer.writerow(["id", "split", "label", "claimed", "wording", "template", "shown", "openmoji", "image"])
+        writer = SheetWriter(out)
+        writer.row(["id", "split", "label", "claimed", "wording", "template", "shown", "openmoji", "image"])
         for split, posts in splits.items():
             for post in posts:
                 claimed, shown = CONCEPTS[post.claim.concept], CONCEPTS[post.shot.concept]
                 wording = claimed.wordings[post.claim.wording]
                 said = (claimed.name, wording, post.claim.template)
                 drawn = (shown.name, post.shot.hexcode, f"images/{post.shot.name}.jpg")
-                writer.writerow([post.id, split, post.label, *said, *drawn])
+                writer.row([post.id, split, post.label, *said, *drawn])
 
 
 def _readme(summary: DemoSummary) -> str:

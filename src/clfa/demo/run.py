@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 from matplotlib.figure import Figure
-from rich.console import Console
 from rich.table import Table
 
 from clfa.data.images import load_image
@@ -23,6 +22,7 @@ from clfa.prediction.post import Post, Prediction
 from clfa.prediction.post_classifier import PostClassifier
 from clfa.recipe import load_recipe
 from clfa.runs.train import RunResult, train
+from clfa.terminal import console, log_to_stderr, plain
 from clfa.yardsticks.standing import computed
 
 ROWS = {
@@ -47,28 +47,30 @@ def run_demo(output: Path, seed: int = 0) -> dict[str, RunResult]:
     Returns:
         The run results by row.
     """
-    console = Console()
+    screen = console()
     started = time.perf_counter()
-    console.print(f"[bold]clfa demo[/bold]\n{SYNTHETIC}\n")
+    screen.print("clfa demo", style="bold")
+    screen.print(f"{SYNTHETIC}\n")
     summary = make_demo_data(output / "data", seed=seed)
     sizes = ", ".join(f"{name} {count:,}" for name, count in summary.posts.items())
-    console.print(f"{summary.pictures:,} pictures of {summary.concepts} things; posts: {sizes}.")
+    screen.print(f"{summary.pictures:,} pictures of {summary.concepts} things; posts: {sizes}.")
     results: dict[str, RunResult] = {}
     for row, overrides in ROWS.items():
         folder = output / "runs" / row.replace(" ", "-").lower()
         shutil.rmtree(folder, ignore_errors=True)
         recipe = load_recipe("demo", [*overrides, f"data.dir={summary.directory}", f"seed={seed}", f"name={row}"])
-        console.print(f"Training {row} ...")
+        screen.print(f"Training {row} ...")
         results[row] = train(recipe, folder)
-    _show_table(results, console)
-    _show_predictions(results["CLFA with guide"], summary.directory, output, console)
-    console.print(
+    _show_table(results)
+    _show_predictions(results["CLFA with guide"], summary.directory, output)
+    screen.print(
         f"\n{SYNTHETIC}\n{time.perf_counter() - started:.0f} s. See {output}/predictions.png and {output}/runs/."
     )
     return results
 
 
-def _show_table(results: dict[str, RunResult], console: Console) -> None:
+def _show_table(results: dict[str, RunResult]) -> None:
+    screen = console()
     table = Table("model", "accuracy", "macro-F1", "seconds", title="Synthetic test split, held-out combinations")
     for row, result in results.items():
         test = result.metrics["test"]
@@ -79,18 +81,19 @@ def _show_table(results: dict[str, RunResult], console: Console) -> None:
         test = scores["test"]
         figures = f"{test['accuracy']:.1%}", f"{test['macro_f1']:.1%}", f"{scores['seconds']:.0f}"
         table.add_row(f"yardstick {name}", *figures)
-    console.print(table)
-    console.print("Chance is 50 %: every text and every picture is as often sincere as sarcastic.")
+    screen.print(table)
+    screen.print("Chance is 50 %: every text and every picture is as often sincere as sarcastic.")
 
 
-def _show_predictions(result: RunResult, data: Path, output: Path, console: Console) -> None:
+def _show_predictions(result: RunResult, data: Path, output: Path) -> None:
     rows = [json.loads(line) for line in (data / "test.jsonl").read_text(encoding="utf-8").splitlines()]
     chosen = [rows[0], next(row for row in rows if row["label"] != rows[0]["label"]), rows[-1]]
     predictor = PostClassifier.load(result.folder.path)
     predictions = predictor([Post(row["text"], str(data / row["image"])) for row in chosen])
-    console.print("\nThree posts of the test split:")
+    screen = console()
+    screen.print("\nThree posts of the test split:")
     for row, prediction in zip(chosen, predictions, strict=True):
-        console.print(
+        screen.print(
             f"  {row['image']}: {row['text']!r}\n    -> {prediction.label} "
             f"({prediction.probabilities[str(prediction.label)]:.0%}); truth: {row['label']}"
         )
@@ -117,11 +120,11 @@ def main() -> None:
     parser.add_argument("--output", type=Path, default=Path("demo"), help="folder for data, runs and pictures")
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
-    logging.basicConfig(level=logging.WARNING, format="%(message)s", stream=sys.stderr)
+    log_to_stderr(logging.WARNING)
     try:
         run_demo(options.output, options.seed)
     except CLFAError as error:
-        sys.exit(f"Error: {error}")
+        sys.exit(plain(f"Error: {error}"))
 
 
 if __name__ == "__main__":

@@ -6,7 +6,6 @@ import logging
 import multiprocessing
 import os
 import signal
-import sys
 from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack, redirect_stderr, redirect_stdout
@@ -17,6 +16,7 @@ from pathlib import Path
 
 from clfa.experiments.execute import RunOutcome, execute, write_error
 from clfa.experiments.plan import PlannedRun
+from clfa.terminal import log_to_stderr
 
 _spawn = multiprocessing.get_context("spawn")
 # Exit code of a process that SIGKILL ended; the signal module names it on POSIX only.
@@ -134,7 +134,7 @@ def _work(connection: Connection, directory: Path, threads: int) -> None:
             # Progress bars are off, because the log is no terminal.
             stack.enter_context(redirect_stdout(log))
             stack.enter_context(redirect_stderr(log))
-            logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr, force=True)
+            log_to_stderr(logging.INFO, force=True)
             outcome = execute(run, directory, corpora, wait=patient)
             logging.basicConfig(level=logging.INFO, handlers=[logging.NullHandler()], force=True)
         try:

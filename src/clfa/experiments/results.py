@@ -15,6 +15,7 @@ from clfa.experiments.execute import read_error, run_path
 from clfa.experiments.plan import PlannedRun
 from clfa.files import atomic_path, atomic_write
 from clfa.locks import file_lock
+from clfa.sheets import write_frame
 
 # Metrics that are not copied because the plan has columns with these names.
 _PLANNED = {"recipe", "seed", "fold"}
@@ -72,7 +73,7 @@ class Results:
         with file_lock(self.directory / "results.lock"):
             frame = self.collect()
             with atomic_write(self.directory / "results.csv") as file:
-                frame.to_csv(file, index=False, lineterminator="\n")
+                write_frame(file, frame)
             with atomic_path(self.directory / "results.parquet") as temporary:
                 frame.to_parquet(temporary, index=False)
         return frame

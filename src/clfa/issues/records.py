@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ from clfa.errors import DataError
 from clfa.files import atomic_write, write_jsonl
 from clfa.issues.find import Issues
 from clfa.issues.near_duplicates import KINDS
+from clfa.sheets import SheetWriter
 
 SUFFIXES = (".jsonl", ".csv")
 
@@ -60,8 +60,13 @@ def check_suffix(path: Path) -> None:
         raise DataError(f"{path}: records are written to a file that ends in {' or '.join(SUFFIXES)}")
 
 
-def write_records(issues: Issues, path: Path) -> None:
+def write_records(issues: Issues, path: Path, *, raw: bool = False) -> None:
     """Write the records as JSON lines or CSV, by the suffix of ``path``.
+
+    Args:
+        issues: The findings.
+        path: File to write.
+        raw: Write texts into a CSV file as they are (:mod:`clfa.sheets`).
 
     Raises:
         DataError: As :func:`check_suffix`.
@@ -72,6 +77,7 @@ def write_records(issues: Issues, path: Path) -> None:
         write_jsonl(path, records)
         return
     with atomic_write(path) as file:
-        writer = csv.DictWriter(file, list(records[0]), lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(records)
+        writer = SheetWriter(file, raw=raw)
+        writer.row(records[0])
+        for record in records:
+            writer.row(record.values())

@@ -34,6 +34,7 @@ def run_job(
     failures: str | Path | None = None,
     strict: bool = False,
     restart: bool = False,
+    raw: bool = False,
 ) -> Summary:
     """Run a job on all unfinished rows of a table.
 
@@ -53,6 +54,7 @@ def run_job(
             several files and for folders.
         strict: Whether to raise an error at the first failed row.
         restart: Whether to discard unfinished work.
+        raw: Whether to write texts into a CSV file as they are (:mod:`clfa.sheets`).
 
     Returns:
         Counts over all rows.
@@ -66,6 +68,7 @@ def run_job(
     """
     executor = executor or ThisProcess()
     target = open_output(output, output_kind)
+    target.raw = raw
     files = input_files(source, target.path)
     target.check()
     if failures is not None:

@@ -46,6 +46,7 @@ def predict_file(
     shard_rows: int | None = None,
     cluster: ClusterOptions | None = None,
     commit_rows: int | None = None,
+    raw: bool = False,
 ) -> Summary:
     """Predict on every row of a table, in constant memory and in order.
 
@@ -78,6 +79,7 @@ def predict_file(
         shard_rows: Rows of a shard, in folders and on a cluster.
         cluster: Options of engines that compute elsewhere.
         commit_rows: Rows after which the work so far is made to count, in this process.
+        raw: Write texts into a CSV file as they are, without the apostrophes of :func:`clfa.sheets.guarded`.
 
     Returns:
         Counts.
@@ -129,4 +131,5 @@ def predict_file(
         failures=failures,
         strict=strict,
         restart=restart,
+        raw=raw,
     )

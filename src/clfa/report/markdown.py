@@ -9,6 +9,7 @@ from clfa.experiments.scores import factor, title
 from clfa.report import words
 from clfa.report.content import ReportContent
 from clfa.report.format import count, digits, number, p_value, plus_minus
+from clfa.report.inline import bold, inline, italic, paragraph
 from clfa.report.tables import ComparisonRow
 
 
@@ -16,23 +17,23 @@ def render_markdown(report: ReportContent) -> str:
     """Return the page."""
     study = report.study
     experiment = study.experiment
-    parts = [f"# {_cell(experiment.name)}", experiment.description]
+    parts = [f"# {inline(experiment.name)}", paragraph(experiment.description)]
     if study.synthetic:
-        parts.append(f"**{words.SYNTHETIC}**")
-    parts += [f"{words.split_sentence(report)} {words.progress_sentence(report)}", _headline(report)]
-    parts += [words.headline_sentence(report), words.yardstick_sentence(report)]
+        parts.append(bold(words.SYNTHETIC))
+    parts += [paragraph(words.split_sentence(report), words.progress_sentence(report)), _headline(report)]
+    parts += [paragraph(words.headline_sentence(report)), paragraph(words.yardstick_sentence(report))]
     for heading, rows in words.differences(report):
-        parts += [f"## {heading}", _compared(report, rows), words.test_sentence(report, len(rows))]
+        parts += [f"## {inline(heading)}", _compared(report, rows), paragraph(words.test_sentence(report, len(rows)))]
     if report.sizes:
-        parts += ["## Number of training rows", _sizes(report), words.size_sentence(report)]
+        parts += ["## Number of training rows", _sizes(report), paragraph(words.size_sentence(report))]
     if report.published:
-        parts += ["## Published, not rerun", words.PUBLISHED, _published(report)]
+        parts += ["## Published, not rerun", paragraph(words.PUBLISHED), _published(report)]
     if report.aligned:
         parts += ["## Alignment", "Text-to-image retrieval on validation pairs.", _aligned(report)]
         if report.cosines:
-            parts += [words.COSINE, _cosines(report)]
+            parts += [paragraph(words.COSINE), _cosines(report)]
     if report.worth:
-        parts += ["## What each modality is worth", words.WORTH, _worth(report)]
+        parts += ["## What each modality is worth", paragraph(words.WORTH), _worth(report)]
     for change in report.changes:
         table = _table(
             ["", f"{change.second} right", f"{change.second} wrong"],
@@ -41,29 +42,33 @@ def render_markdown(report: ReportContent) -> str:
                 [f"{change.first} wrong", str(change.lost), str(change.both_wrong)],
             ],
         )
-        parts += [f"## Changed predictions: {_cell(change.first)} against {_cell(change.second)}", table]
+        parts += [f"## Changed predictions: {inline(change.first)} against {inline(change.second)}", table]
     if len(study.failed):
         lines = [[f"{row.row}, fold {row.fold}, seed {row.seed}", str(row.error)] for row in study.failed.itertuples()]
         parts += ["## Failed runs", _table(["run", "error"], lines, numbers=False)]
     versions = "; ".join(f"{name} {', '.join(found)}" for name, found in report.versions.items())
-    parts += ["## How to repeat it", "    clfa experiment experiment.yaml --output DIR\n    clfa report DIR", versions]
+    parts += [
+        "## How to repeat it",
+        "    clfa experiment experiment.yaml --output DIR\n    clfa report DIR",
+        paragraph(versions),
+    ]
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
 def _headline(report: ReportContent) -> str:
     metrics = report.study.metrics
     header = ["row", *(title(metric) for metric in metrics), "runs", "seconds", "memory GB", "trainable"]
-    lines = []
+    lines: list[list[str]] = []
     for group, rows in report.groups:
         if group:
-            lines.append([f"*{_cell(group)}*", *[""] * (len(header) - 1)])
+            lines.append([italic(group), *[""] * (len(header) - 1)])
         for row in rows:
             cells = []
             for metric in metrics:
                 score = row.scores.get(metric)
                 text = "–" if score is None else plus_minus(score.mean, score.sd, digits(metric))
                 if metric in row.best:
-                    text = f"**{text}**" if row.significant else f"{text} ◦"
+                    text = bold(text) if row.significant else f"{text} ◦"
                 cells.append(text)
             cost = [number(row.seconds, 0), number(row.memory_gb), count(row.parameters)]
             lines.append([row.name, *cells, str(row.runs), *cost])
@@ -77,7 +82,7 @@ def _compared(report: ReportContent, rows: list[ComparisonRow]) -> str:
     for row in rows:
         d = row.difference
         interval = "–" if math.isnan(d.low) else f"{number(d.low, places, True)} to {number(d.high, places, True)}"
-        p = f"**{p_value(row.corrected_p)}**" if row.significant else p_value(row.corrected_p)
+        p = bold(p_value(row.corrected_p)) if row.significant else p_value(row.corrected_p)
         lines.append(
             [
                 f"{row.first} − {row.second}",
@@ -176,9 +181,4 @@ def _cosines(report: ReportContent) -> str:
 
 def _table(header: Sequence[str], lines: Sequence[Sequence[str]], numbers: bool = True) -> str:
     rule = ["---", *("---:" if numbers else "---" for _ in header[1:])]
-    return "\n".join("| " + " | ".join(_cell(cell) for cell in line) + " |" for line in (header, rule, *lines))
-
-
-def _cell(text: str) -> str:
-    """Escape a text so that it stays in its cell and is not read as HTML."""
-    return " ".join(text.split()).replace("&", "&amp;").replace("<", "&lt;").replace("|", "\\|")
+    return "\n".join("| " + " | ".join(inline(cell) for cell in line) + " |" for line in (header, rule, *lines))

@@ -15,6 +15,7 @@ from clfa.jobs.outputs.base import FileOutput
 from clfa.prediction.post import Post, Prediction
 from clfa.prediction.predict import predict_file
 from clfa.prediction.records import flat_prediction
+from clfa.sheets import unguarded
 from clfa.targets.target import Target
 from clfa.targets.target_prediction import TargetPrediction
 from jobs.stand_in import StandIn, make_rows, names, read_parquet, write_parquet
@@ -97,6 +98,21 @@ def test_half_an_emoji_in_an_id(stand_in: Any, tmp_path: Path) -> None:
     source = write_jsonl(tmp_path / "posts.jsonl", [{"id": "half \ud83d", "text": "so"}])
     predict_file(stand_in, source, tmp_path / "out.parquet")
     assert read_parquet(tmp_path / "out.parquet")[0]["id"] == "half"
+
+
+@pytest.mark.parametrize("raw", [False, True])
+def test_ids_and_errors_are_no_formulas_and_come_back(stand_in: Any, tmp_path: Path, raw: bool) -> None:
+    ids = ["=HYPERLINK(1)", '"@a', "-5", "'=b", "c"]
+    texts = ["ab", "ab", "ab", "ab", "fail;=d"]
+    rows = [{"id": row_id, "text": text} for row_id, text in zip(ids, texts, strict=True)]
+    predict_file(stand_in, write_jsonl(tmp_path / "posts.jsonl", rows), tmp_path / "out.csv", raw=raw)
+    found = read_csv(tmp_path / "out.csv")
+    if raw:
+        assert [row["id"] for row in found] == ids
+        return
+    assert [row["id"] for row in found] == ["'=HYPERLINK(1)", "'\"@a", "-5", "''=b", "c"]
+    assert [unguarded(row["id"]) for row in found] == ids
+    assert found[4]["error"] == "cannot read fail;'=d"
 
 
 def test_an_empty_file(stand_in: Any, tmp_path: Path) -> None:

@@ -34,6 +34,8 @@ class Output(ABC):
 
     # Whether the output consists of a part for each shard, whoever writes it.
     of_parts: ClassVar[bool] = False
+    # Whether a format that guards texts against spreadsheets writes them as they are.
+    raw = False
 
     def __init__(self, path: Path) -> None:
         self.path = path
