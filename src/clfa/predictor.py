@@ -14,19 +14,20 @@ import numpy as np
 from clfa.errors import DataError, ModelError, RecipeError
 from clfa.files import atomic_folder
 from clfa.nearest import did_you_mean
-from clfa.prediction.engines.base import Precision
 from clfa.prediction.failures import OnErrors, report_failures
 from clfa.prediction.post import Post, Prediction
-from clfa.prediction.post_classifier import PostClassifier
 from clfa.prediction.required import required_fields
 from clfa.prediction.table_posts import table_posts
 from clfa.recipe import Recipe, load_recipe, validate_recipe
+from clfa.runs.known_names import check_known
 from clfa.runs.run_folder import RunFolder, is_run_folder
 
 if TYPE_CHECKING:
     import pandas
 
     from clfa.jobs.summary import Summary
+    from clfa.prediction.engines.base import Precision
+    from clfa.prediction.post_classifier import PostClassifier
 
 
 logger = logging.getLogger(__name__)
@@ -82,6 +83,7 @@ class CLFAPredictor:
             hint = did_you_mean(presets, PRESETS)
             raise RecipeError(f"no preset {presets!r}; choose one of: {', '.join(PRESETS)}.{hint}")
         self.recipe: Recipe | None = load_recipe(recipe or presets or "good", overrides)
+        check_known(self.recipe)
         self._temporary = None if path is not None else tempfile.mkdtemp(prefix="clfa-")
         self.path = Path(path) if path is not None else Path(str(self._temporary)) / "run"
         self.columns = {"text": text, "image": image, "label": label}
@@ -113,6 +115,8 @@ class CLFAPredictor:
         Raises:
             ModelError: When there is no trained model, or the engine cannot run it.
         """
+        from clfa.prediction.post_classifier import PostClassifier
+
         predictor = cls.__new__(cls)
         predictor._temporary = None
         predictor._loaded_with = {"engine": engine, "precision": precision, "batch_size": batch_size}
@@ -149,6 +153,7 @@ class CLFAPredictor:
         Raises:
             CLFAError: Naming what is wrong with the table or recipe.
         """
+        from clfa.prediction.post_classifier import PostClassifier
         from clfa.runs.train import train
         from clfa.yardsticks.standing import standing
 

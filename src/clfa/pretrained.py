@@ -11,10 +11,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from huggingface_hub.errors import StrictDataclassError
-from safetensors import SafetensorError
-
 from clfa.errors import ModelError
+from clfa.hub import is_cached, require_on_hub
+from clfa.nearest import path_hint
 from clfa.registry import Registry
 
 PACKAGES = Registry(
@@ -27,7 +26,8 @@ PACKAGES = Registry(
 PACKAGE_PREFIX = "package:"
 # Use only the input embeddings of the encoder after this prefix, with its tokenizer and configuration.
 EMBEDDINGS_PREFIX = "embeddings:"
-_MODEL_FILES = ("config.json", "processor_config.json", "preprocessor_config.json", "tokenizer_config.json")
+# Files of which every model or processor has one.
+MODEL_FILES = ("config.json", "processor_config.json", "preprocessor_config.json", "tokenizer_config.json")
 
 
 def cache_dir() -> Path:
@@ -52,16 +52,53 @@ def resolve_pretrained(name: str | os.PathLike[str]) -> str:
     name = os.fspath(name).removeprefix(EMBEDDINGS_PREFIX)
     if name.startswith(PACKAGE_PREFIX):
         return str(PACKAGES.get(name.removeprefix(PACKAGE_PREFIX))())
-    path = Path(name)
-    looks_local = path.exists() or path.is_absolute() or name.startswith((".", "~")) or name.count("/") > 1
-    if not looks_local:
+    if not looks_local(name):
         return name
-    path = path.expanduser()
+    path = Path(name).expanduser()
+    if not path.exists():
+        raise ModelError(f"model directory {name!r} does not exist.{path_hint(name)}")
     if not path.is_dir():
-        raise ModelError(f"model directory {name!r} does not exist.")
-    if not any((path / file).is_file() for file in _MODEL_FILES):
+        raise ModelError(f"{name!r} is a file; give a directory with config.json and model.safetensors.")
+    if not any((path / file).is_file() for file in MODEL_FILES):
         raise ModelError(f"{name!r} is not a model directory: it has no config.json. Save one with save_pretrained().")
     return str(path)
+
+
+def require_model(name: str | os.PathLike[str]) -> str:
+    """Return the argument of ``from_pretrained`` for a model that exists, after a check within seconds.
+
+    Args:
+        name: As for :func:`resolve_pretrained`.
+
+    Raises:
+        ModelError: If there is no such directory and, for a hub id, no such model on the hub or in its cache.
+        RecipeError: If the package is unknown.
+    """
+    resolved = resolve_pretrained(name)
+    if not os.path.isdir(resolved):
+        try:
+            require_on_hub(resolved, MODEL_FILES)
+        except ModelError as error:
+            raise ModelError(
+                f"cannot load {os.fspath(name)!r}: ",
+                *error.args,
+                f"{path_hint(resolved)} Give a directory, a hub id, or one of: "
+                f"{', '.join(PACKAGE_PREFIX + known for known in PACKAGES.names())}.",
+            ) from error
+    return resolved
+
+
+def looks_local(name: str) -> bool:
+    """Return whether a name is that of a directory: it exists, has the form of a path, or lies in a directory here.
+
+    Args:
+        name: A directory or a hub id.
+    """
+    path = Path(name)
+    if path.exists() or path.is_absolute() or name.startswith((".", "~")) or "\\" in name or name.count("/") > 1:
+        return True
+    # A hub id may have the name of a directory here before its slash.
+    return "/" in name and Path(path.parts[0]).is_dir() and not is_cached(name, MODEL_FILES)
 
 
 @contextmanager
@@ -156,7 +193,10 @@ def pretrained(loader: Any, name: str | os.PathLike[str], **kwargs: Any) -> Any:
     Raises:
         ModelError: If loading fails.
     """
-    resolved = resolve_pretrained(name)
+    from huggingface_hub.errors import StrictDataclassError
+    from safetensors import SafetensorError
+
+    resolved = require_model(name)
     try:
         with quiet_transformers():
             return loader.from_pretrained(resolved, trust_remote_code=False, **kwargs)

@@ -87,6 +87,16 @@ class Registry:
     def __contains__(self, name: object) -> bool:
         return name in self._entries or name in self._plugins()
 
+    def require(self, name: str) -> None:
+        """Check that a name is known, without importing what it stands for.
+
+        Raises:
+            RecipeError: If it is unknown; the message lists the known names and the nearest.
+        """
+        if name not in self:
+            known = self.names()
+            raise RecipeError(f"unknown {self.kind} {name!r}; known: {', '.join(known)}.{did_you_mean(name, known)}")
+
     def get(self, name: str) -> Any:
         """Return the object with the given name.
 
@@ -103,10 +113,8 @@ class Registry:
         return getattr(importlib.import_module(module), attribute)
 
     def _load_plugin(self, name: str) -> Any:
-        plugin = self._plugins().get(name)
-        if plugin is None:
-            known = self.names()
-            raise RecipeError(f"unknown {self.kind} {name!r}; known: {', '.join(known)}.{did_you_mean(name, known)}")
+        self.require(name)
+        plugin = self._plugins()[name]
         try:
             return plugin.load()
         except Exception as error:  # Another package's code.

@@ -274,7 +274,11 @@ def test_strict_reaches_the_file(fails: Any, tmp_path: Path, tiny_run: Path) -> 
         (["train", "offline", "--fold", "0"], "invalid value for '--fold'"),
     ],
 )
-def test_wrong_usage_is_exit_code_2(arguments: list[str], message: str) -> None:
+def test_wrong_usage_is_exit_code_2(
+    arguments: list[str], message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "run").mkdir()
+    monkeypatch.chdir(tmp_path)
     result = runner.invoke(app, arguments)
     assert result.exit_code == 2
     assert message.lower() in " ".join(result.output.replace("│", " ").split()).lower()

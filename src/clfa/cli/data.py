@@ -44,6 +44,9 @@ def check(
         clfa data check table posts.csv --output clean.parquet --dropped dropped.csv
     """
 
+    from clfa.data.readers import check_source
+
+    check_source(name, data_dir)
     from clfa.data.check import check_corpus
     from clfa.data.check_view import render
     from clfa.data.export import write_dropped, write_parquet
@@ -86,8 +89,10 @@ def knowledge(
 
         clfa data knowledge table posts.csv --sources caption --caption-model blip/ --output captions.parquet
     """
-    from clfa.data import read_corpus
+    from clfa.data.readers import check_source, read_corpus
     from clfa.files import require_writable
+
+    check_source(name, data_dir)
     from clfa.knowledge.export import write_knowledge
     from clfa.knowledge.fill import fill_knowledge
     from clfa.knowledge.texts import KnowledgeTexts

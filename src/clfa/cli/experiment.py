@@ -38,15 +38,18 @@ def experiment(
 
         clfa experiment my.yaml --data-dir posts.csv --jobs 4 --only "CLFA*"
     """
-    from clfa.experiments.plan import check_plan, plan_runs, select_rows
-    from clfa.experiments.run import run_experiment
+    from clfa.experiments.plan import check_names_known, check_plan, plan_runs, select_rows
     from clfa.experiments.schema import load_experiment
-    from clfa.report.published import published_rows
 
     described = load_experiment(source, data_dir)
-    published_rows(described.published)
     target = output or Path("runs") / described.name
     chosen = select_rows(plan_runs(described), only or [])
+    check_names_known(chosen)
+    # Imported after the names are checked, so that a misspelt one is reported at once.
+    from clfa.experiments.run import run_experiment
+    from clfa.report.published import published_rows
+
+    published_rows(described.published)
     if dry_run:
         check_plan(chosen)
         _list_runs(described, chosen, target)

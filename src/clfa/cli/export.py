@@ -36,6 +36,9 @@ def onnx(
 
         clfa predict runs/mine new.jsonl --engine onnx
     """
+    from clfa.runs.trained_place import require_trained
+
+    require_trained(run)
     from clfa.prediction.onnx_export import export_onnx
 
     target = output or Path(run) / "onnx"

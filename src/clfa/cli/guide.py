@@ -63,10 +63,13 @@ def fit(
     import json
 
     from clfa.recipe import load_recipe
+    from clfa.runs.known_names import check_encoders, check_known
 
     encoders = {"model.text_encoder": text_encoder, "model.vision_encoder": vision_encoder}
     changes = [f"{key}={json.dumps(name, ensure_ascii=False)}" for key, name in encoders.items() if name is not None]
     settings = load_recipe(recipe, [*(option or []), *changes])
+    check_known(settings)
+    check_encoders(settings)
     # Imported after the recipe is checked, so that errors in a recipe are reported at once.
     from clfa.runs.fit_guide import fit_guide
     from clfa.runs.guide import pairs_line

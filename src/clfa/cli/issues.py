@@ -47,7 +47,10 @@ def issues(
 
         clfa data issues mvsa-single mvsa/ --recipe offline --table issues.csv
     """
-    from clfa.data import read_corpus, validate
+    from clfa.data.readers import check_source, read_corpus
+
+    check_source(name, data_dir)
+    from clfa.data import validate
     from clfa.files import atomic_write, require_writable
     from clfa.issues import find_issues
     from clfa.issues.page import render_page

@@ -87,7 +87,9 @@ def train(
     In several processes: `torchrun --nproc-per-node 4 -m clfa.cli.main train ...`; `training.batch_size` stays the
     batch of all of them together.
     """
+    from clfa.data.readers import check_source
     from clfa.recipe import load_recipe
+    from clfa.runs.known_names import check_encoders, check_known
 
     changes = list(overrides or [])
     # Quoted, so that a folder named 2024 stays a string.
@@ -95,6 +97,10 @@ def train(
     changes += [f"data.fold={fold}"] if fold is not None else []
     changes += [f"seed={seed}"] if seed is not None else []
     settings = load_recipe(recipe, changes)
+    check_known(settings)
+    check_encoders(settings)
+    if settings.data.dir is not None:
+        check_source(settings.data.reader, settings.data.dir)
     # Imported after the recipe is checked, so that errors in a recipe are reported at once.
     from clfa.processes import leave
     from clfa.runs.train import train as run
@@ -117,6 +123,9 @@ def evaluate(
     strict: Strict = False,
 ) -> None:
     """Score a finished run's model on a split of its data, or of other data (--data-dir)."""
+    from clfa.runs.run_folder import RunFolder
+
+    RunFolder(run).finished()
     from clfa.runs.evaluate import evaluate as score
 
     metrics = score(run, split, data_dir=data_dir, output=output, strict=strict)

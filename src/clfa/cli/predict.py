@@ -82,6 +82,7 @@ def predict(
         clfa predict runs/mine --image a.jpg --text "best monday ever"
     """
     from clfa.prediction.engines import ENGINES
+    from clfa.runs.trained_place import require_trained
 
     if source is None and text is None and not image:
         raise typer.BadParameter("give an INPUT file, or one post with --image and --text.")
@@ -105,12 +106,18 @@ def predict(
         for_tables |= {"--text-column": text_column, "--image-column": image_column, "--id-column": id_column}
         for option in [name for name, value in for_tables.items() if value not in (None, False)]:
             raise typer.BadParameter(f"{option} needs an INPUT.")
+        require_trained(run)
         predict_one(run, text, image or [], engine, batch_size=batch_size, precision=precision)
         return
 
-    from clfa.prediction.predict import predict_file
+    from clfa.tables.shards import list_files
 
     target = output or _default_output(source)
+    # Before PyTorch is imported, so that a misspelt name is reported at once.
+    require_trained(run)
+    list_files(source)
+    from clfa.prediction.predict import predict_file
+
     summary = predict_file(
         run,
         source,

@@ -93,11 +93,16 @@ def embed(
 
         clfa data import-features features
     """
-    from clfa.features.embed import embed_table
     from clfa.recipe import load_recipe
+    from clfa.runs.known_names import check_encoders, check_known
+
+    settings = load_recipe(recipe, overrides or [])
+    check_known(settings)
+    check_encoders(settings)
+    from clfa.features.embed import embed_table
 
     summary = embed_table(
-        load_recipe(recipe, overrides or []),
+        settings,
         source,
         output,
         text=text_column,

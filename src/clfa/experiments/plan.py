@@ -7,11 +7,11 @@ import hashlib
 import itertools
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from clfa.errors import RecipeError
+from clfa.errors import CLFAError, RecipeError
 from clfa.experiments.schema import Experiment, ExperimentRow, Matrix
 from clfa.nearest import suggestion
 from clfa.recipe import Recipe, load_recipe, validate_recipe
@@ -176,11 +176,26 @@ def check_plan(runs: Sequence[PlannedRun]) -> None:
     """
     from clfa.runs.names import check_names
 
-    for run in {run.row: run for run in runs}.values():
+    _check(runs, check_names)
+
+
+def check_names_known(runs: Sequence[PlannedRun]) -> None:
+    """Check within a second that the names are known, without importing what they stand for.
+
+    Raises:
+        RecipeError: When a name is unknown; the message names the row and the nearest name.
+    """
+    from clfa.runs.known_names import check_known
+
+    _check(runs, check_known)
+
+
+def _check(runs: Sequence[PlannedRun], check: Callable[[Recipe], None]) -> None:
+    for name, run in {run.row: run for run in runs}.items():
         try:
-            check_names(run.recipe)
-        except RecipeError as error:
-            raise RecipeError(f"row {run.row!r}: {error}") from error
+            check(run.recipe)
+        except CLFAError as error:
+            raise type(error)(f"row {name!r}: ", *error.args) from error
 
 
 def _data_overrides(experiment: Experiment) -> list[str]:

@@ -1,8 +1,17 @@
 """Registry of guides (frozen teachers). A new guide is one new file here and one line in :data:`GUIDES`."""
 
-from clfa.guides.base import Guide, GuideContext
-from clfa.guides.retrieval import RetrievalReport, retrieval_report
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from clfa.lazy import lazy_names
 from clfa.registry import Registry
+
+if TYPE_CHECKING:
+    from clfa.guides.base import Guide as Guide
+    from clfa.guides.base import GuideContext as GuideContext
+    from clfa.guides.retrieval import RetrievalReport as RetrievalReport
+    from clfa.guides.retrieval import retrieval_report as retrieval_report
 
 GUIDES = Registry(
     "guide",
@@ -13,4 +22,9 @@ GUIDES = Registry(
     },
 )
 
-__all__ = ["GUIDES", "Guide", "GuideContext", "RetrievalReport", "retrieval_report"]
+_MODULES = {"Guide": "base", "GuideContext": "base", "RetrievalReport": "retrieval", "retrieval_report": "retrieval"}
+
+__all__ = ["GUIDES", *_MODULES]
+
+
+__getattr__ = lazy_names(__name__, {name: f"{__name__}.{module}" for name, module in _MODULES.items()})

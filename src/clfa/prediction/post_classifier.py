@@ -32,6 +32,7 @@ from clfa.prediction.post import Post, Prediction
 from clfa.pretrained import cache_dir
 from clfa.processing.processor import CLFAProcessor, tokenizer_digest
 from clfa.runs.trained import check_terms
+from clfa.runs.trained_place import require_trained
 from clfa.tables.cells import as_text
 from clfa.tables.encoding import clean_text
 from clfa.tables.pictures import MAX_IMAGES, as_cell, pictures_of
@@ -153,6 +154,7 @@ class PostClassifier:
         Raises:
             ModelError: If there is no trained model or, for ``onnx``, no exported model.
         """
+        require_trained(path)
         runtime, processor = ENGINES.get(engine)().load(str(path), precision)
         return cls(runtime, processor, batch_size)
 

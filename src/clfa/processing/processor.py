@@ -20,7 +20,7 @@ from clfa.knowledge.graphs import WordGraphs
 from clfa.knowledge.recipe import KnowledgeRecipe
 from clfa.knowledge.words import Pieces, align
 from clfa.nearest import did_you_mean
-from clfa.pretrained import pretrained, resolve_pretrained
+from clfa.pretrained import pretrained, require_model
 from clfa.processing.pictures import pad_pictures
 from clfa.processing.sparse import dense
 from clfa.processing.terms import TERMS_FILE, Terms, pad_terms
@@ -131,7 +131,7 @@ class CLFAProcessor(ProcessorMixin):
             ModelError: If there is no CLFA processor, or it is damaged.
         """
         place = pretrained_model_name_or_path
-        path = cached_file(resolve_pretrained(place), PROCESSOR_FILE, _raise_exceptions_for_missing_entries=False)
+        path = cached_file(require_model(place), PROCESSOR_FILE, _raise_exceptions_for_missing_entries=False)
         if path is None:
             raise ModelError(f"{str(place)!r} contains no CLFA processor: {PROCESSOR_FILE} is missing.")
         try:
@@ -364,7 +364,7 @@ class CLFAProcessor(ProcessorMixin):
 
 def _saved_terms(place: str | os.PathLike[str], fingerprint: Any) -> Terms:
     """Return the terms of a saved processor, after a check that they are those that it was saved with."""
-    path = cached_file(resolve_pretrained(place), TERMS_FILE, _raise_exceptions_for_missing_entries=False)
+    path = cached_file(require_model(place), TERMS_FILE, _raise_exceptions_for_missing_entries=False)
     if path is None:
         raise ModelError(
             f"{str(place)!r} has no {TERMS_FILE}, whose terms the model reads; copy it from where the model was saved."

@@ -10,19 +10,21 @@ from clfa.modeling.fusion import FUSIONS
 from clfa.modeling.pooling import POOLINGS
 from clfa.modeling.readout.build import check_readout
 from clfa.recipe import Recipe
+from clfa.runs.known_names import check_known
 from clfa.runs.student_rows import check_alignment
 from clfa.targets import METRICS
 from clfa.training.alpha_schedules import ALPHA_SCHEDULES
 
 
 def check_names(recipe: Recipe) -> None:
-    """Check that all names in the recipe are registered, before any work is done.
+    """Check that all names in the recipe are registered and can be imported, before any work is done.
 
     Raises:
         RecipeError: When a reader, fusion, alignment, pooling, readout, schedule, baseline, guide,
             knowledge source or lexicon of that name does not exist, or ``training.alignment_where`` has no effect.
         ModelError: When the readout compares text and image, and the model has no two students.
     """
+    check_known(recipe)
     READERS.get(recipe.data.reader)
     FUSIONS.get(recipe.model.fusion)
     check_alignment(recipe)

@@ -12,6 +12,7 @@ from clfa.devices import best_device
 from clfa.processes import join
 from clfa.recipe import Recipe
 from clfa.runs.arguments import share_of
+from clfa.runs.known_names import check_encoders
 from clfa.runs.members import train_members
 from clfa.runs.names import check_names
 from clfa.runs.run_folder import RunFolder
@@ -66,6 +67,7 @@ def train(
     folder = RunFolder(output)
     folder.check(recipe, resume)
     check_names(recipe)
+    check_encoders(recipe)
     if resume and folder.metrics.is_file():
         logger.info("%s is finished already.", folder.path)
         return RunResult(folder, folder.read_metrics())

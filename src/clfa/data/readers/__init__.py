@@ -9,9 +9,10 @@ import inspect
 import os
 from typing import TYPE_CHECKING, Any
 
-from clfa.errors import RecipeError
-from clfa.nearest import did_you_mean
+from clfa.errors import DataError, RecipeError
+from clfa.nearest import did_you_mean, path_hint
 from clfa.registry import Registry
+from clfa.tables.paths import is_address
 
 if TYPE_CHECKING:
     from clfa.data.schema import Corpus
@@ -42,6 +43,24 @@ READERS = Registry(
         "image-folder": "clfa.data.readers.image_folder:read",
     },
 )
+
+
+def check_source(name: str, data_dir: str | os.PathLike[str]) -> None:
+    """Check within a second that a reader is known and, for the table reader, that its file or folder exists.
+
+    Args:
+        name: Name of a reader.
+        data_dir: Place of the data.
+
+    Raises:
+        RecipeError: If the reader is unknown.
+        DataError: If the table does not exist.
+    """
+    READERS.require(name)
+    place = os.path.expanduser(os.fspath(data_dir))
+    # Other readers say what they expect, and some read names that are no paths.
+    if name == "table" and not is_address(place) and not os.path.exists(place):
+        raise DataError(f"{place}: no such file or directory.{path_hint(place)}")
 
 
 def read_corpus(name: str, data_dir: str | os.PathLike[str] | Any, /, **options: Any) -> Corpus:

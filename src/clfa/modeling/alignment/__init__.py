@@ -1,9 +1,17 @@
 """Registry of alignment losses. A new variant is one new file here and one line in :data:`ALIGNMENTS`."""
 
-from clfa.modeling.alignment.bank import GuideBank
-from clfa.modeling.alignment.base import Alignment, AlignmentInputs
-from clfa.modeling.alignment.contrastive import GuidedContrastiveLoss
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from clfa.lazy import lazy_names
 from clfa.registry import Registry
+
+if TYPE_CHECKING:
+    from clfa.modeling.alignment.bank import GuideBank as GuideBank
+    from clfa.modeling.alignment.base import Alignment as Alignment
+    from clfa.modeling.alignment.base import AlignmentInputs as AlignmentInputs
+    from clfa.modeling.alignment.contrastive import GuidedContrastiveLoss as GuidedContrastiveLoss
 
 ALIGNMENTS = Registry(
     "alignment",
@@ -16,4 +24,9 @@ ALIGNMENTS = Registry(
     },
 )
 
-__all__ = ["ALIGNMENTS", "Alignment", "AlignmentInputs", "GuideBank", "GuidedContrastiveLoss"]
+_MODULES = {"Alignment": "base", "AlignmentInputs": "base", "GuideBank": "bank", "GuidedContrastiveLoss": "contrastive"}
+
+__all__ = ["ALIGNMENTS", *_MODULES]
+
+
+__getattr__ = lazy_names(__name__, {name: f"{__name__}.{module}" for name, module in _MODULES.items()})

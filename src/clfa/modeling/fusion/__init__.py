@@ -1,7 +1,16 @@
 """Registry of fusions. A new fusion is one new file here and one line in :data:`FUSIONS`."""
 
-from clfa.modeling.fusion.base import Fusion, Stream, stream_names
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from clfa.lazy import lazy_names
 from clfa.registry import Registry
+
+if TYPE_CHECKING:
+    from clfa.modeling.fusion.base import Fusion as Fusion
+    from clfa.modeling.fusion.base import Stream as Stream
+    from clfa.modeling.fusion.base import stream_names as stream_names
 
 FUSIONS = Registry(
     "fusion",
@@ -19,4 +28,9 @@ FUSIONS = Registry(
     },
 )
 
-__all__ = ["FUSIONS", "Fusion", "Stream", "stream_names"]
+_MODULES = {"Fusion": "base", "Stream": "base", "stream_names": "base"}
+
+__all__ = ["FUSIONS", *_MODULES]
+
+
+__getattr__ = lazy_names(__name__, {name: f"{__name__}.{module}" for name, module in _MODULES.items()})

@@ -1,7 +1,14 @@
 """Registry of poolings (tokens to one vector). A new one is one new file here and one line in :data:`POOLINGS`."""
 
-from clfa.modeling.pooling.mean import masked_mean
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from clfa.lazy import lazy_names
 from clfa.registry import Registry
+
+if TYPE_CHECKING:
+    from clfa.modeling.pooling.mean import masked_mean as masked_mean
 
 POOLINGS = Registry(
     "pooling",
@@ -12,4 +19,9 @@ POOLINGS = Registry(
     },
 )
 
-__all__ = ["POOLINGS", "masked_mean"]
+_MODULES = {"masked_mean": "mean"}
+
+__all__ = ["POOLINGS", *_MODULES]
+
+
+__getattr__ = lazy_names(__name__, {name: f"{__name__}.{module}" for name, module in _MODULES.items()})
