@@ -51,9 +51,7 @@ def test_encoders_exist(tiny_bert_dir: Path) -> None:
     check_encoders(load_recipe("offline", [f"model.text_encoder={tiny_bert_dir}"]))
     with pytest.raises(ModelError, match=f"^model directory '{tiny_bert_dir}s' does not exist. Did you mean '"):
         check_encoders(load_recipe("offline", [f"model.text_encoder={tiny_bert_dir}s"]))
-    with pytest.raises(
-        ModelError, match=r"^cannot load 'nosuch': there is no folder .* Give a directory, a hub id,"
-    ):
+    with pytest.raises(ModelError, match=r"^cannot load 'nosuch': there is no folder .* Give a directory, a hub id,"):
         check_encoders(load_recipe("offline", ["model.vision_encoder=nosuch"]))
 
 
