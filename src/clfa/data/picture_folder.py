@@ -71,8 +71,8 @@ class PictureFolder:
             path = path.with_name(self._by_stem(self._folder / path.parent).get(stem, path.name))
         return image_at(str(self._folder / path))
 
-    def first(self, names: Iterable[object]) -> EncodedImage | None:
-        """Return the first of several pictures whose file exists, else the first one; ``None`` without names.
+    def all_of(self, names: Iterable[object]) -> list[EncodedImage]:
+        """Return those of several pictures whose files exist, else the first one, so that it is reported as missing.
 
         Args:
             names: See :meth:`of`.
@@ -81,8 +81,7 @@ class PictureFolder:
             UnusableCell: As :meth:`of`.
         """
         pictures = [picture for name in names if (picture := self.of(name)) is not None]
-        existing = (picture for picture in pictures if os.path.isfile(str(picture["path"])))
-        return next(existing, pictures[0] if pictures else None)
+        return [picture for picture in pictures if os.path.isfile(str(picture["path"]))] or pictures[:1]
 
 
 def _by_stem(folder: Path) -> dict[str, str]:

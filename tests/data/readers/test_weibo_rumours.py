@@ -6,6 +6,7 @@ import pytest
 
 from clfa.data import read_corpus
 from clfa.errors import DataError
+from clfa.tables.pictures import pictures_of
 
 
 def post(id: str, pictures: str, text: str) -> str:
@@ -19,14 +20,14 @@ def root(tmp_path: Path) -> Path:
         for label, first in (("rumor", 0), ("nonrumor", 50)):
             posts = [post(f"{split}{n}", f"http://h/a/{n}a.jpg|http://h/{n}b.jpg|null", f"帖子 {n}") for n in range(first, first + 10)]  # fmt: skip # noqa: E501
             (tmp_path / "tweets" / f"{split}_{label}.txt").write_text("".join(posts), encoding="utf-8")
-    for label, names in (("rumor", ("0b.jpg", "1a.png")), ("nonrumor", ("50a.jpg",))):
+    for label, names in (("rumor", ("0b.jpg", "1a.png")), ("nonrumor", ("50a.jpg", "50b.jpg"))):
         (tmp_path / f"{label}_images").mkdir()
         for name in names:
             (tmp_path / f"{label}_images" / name).write_bytes(b"")
     return tmp_path
 
 
-def test_posts_and_their_first_picture_that_exists(root: Path) -> None:
+def test_posts_and_their_pictures_that_exist(root: Path) -> None:
     corpus = read_corpus("weibo-rumours", root, ratios=(0.8, 0.2, 0.0))
     assert corpus.label_names == ["nonrumor", "rumor"]
     assert {name: len(data) for name, data in corpus.splits.items()} == {"train": 16, "validation": 4, "test": 20}
@@ -34,15 +35,15 @@ def test_posts_and_their_first_picture_that_exists(root: Path) -> None:
     assert (rows["test0"]["text"], rows["test0"]["targets"]) == ("帖子 0", [1.0])
     assert rows["test50"]["targets"] == [0.0]
     paths = {
-        id: Path(rows[id]["image"]["path"]).relative_to(root.resolve()).as_posix()
-        for id in ("test0", "test1", "test50")
+        id: [Path(one["path"]).relative_to(root.resolve()).as_posix() for one in pictures_of(rows[id]["image"])]
+        for id in ("test0", "test1", "test2", "test50")
     }
     assert paths == {
-        "test0": "rumor_images/0b.jpg",
-        "test1": "rumor_images/1a.png",
-        "test50": "nonrumor_images/50a.jpg",
+        "test0": ["rumor_images/0b.jpg"],
+        "test1": ["rumor_images/1a.png"],
+        "test2": ["rumor_images/2a.jpg"],
+        "test50": ["nonrumor_images/50a.jpg", "nonrumor_images/50b.jpg"],
     }
-    assert Path(rows["test2"]["image"]["path"]).name == "2a.jpg"
     assert corpus.dropped == []
     assert corpus.facts["lines"] == {"train": 20, "test": 20}
 

@@ -16,6 +16,7 @@ from clfa.data.picture_folder import PictureFolder
 from clfa.data.schema import Corpus
 from clfa.data.splits import RATIOS
 from clfa.tables.encoding import decode_bytes
+from clfa.tables.pictures import as_cell
 from clfa.targets.cells import UnusableCell
 
 LABELS = ["nonrumor", "rumor"]
@@ -28,7 +29,7 @@ _SEPARATORS = 14
 def read(data_dir: str, *, ratios: tuple[float, float, float] = RATIOS, split_seed: int = 0) -> Corpus:
     """Weibo rumours: posts with images, rumour or not.
 
-    The validation split is drawn from the training posts. Of several pictures, the first one whose file exists is used.
+    The validation split is drawn from the training posts. A post has all of its pictures whose files exist.
 
     Args:
         data_dir: Folder with ``tweets/``, ``rumor_images/`` and ``nonrumor_images/``.
@@ -53,7 +54,7 @@ def read(data_dir: str, *, ratios: tuple[float, float, float] = RATIOS, split_se
             addresses = [address.strip() for address in post[1].split("|")]
             names = [address.rpartition("/")[2] for address in addresses if address not in ("", "null")]
             id = post[0].partition("|")[0].strip()
-            return {"id": id, "text": post[2], "image": pictures.first(names), "label": label}
+            return {"id": id, "text": post[2], "image": as_cell(pictures.all_of(names)), "label": label}
 
         builder.add_records(split, file, _posts(file), convert)
     return builder.build(ratios=ratios, split_seed=split_seed, complete=True)
