@@ -15,6 +15,7 @@ from multiprocessing.context import SpawnProcess
 from pathlib import Path
 
 from clfa.experiments.execute import RunOutcome, execute, write_error
+from clfa.experiments.orphan import end_with_parent
 from clfa.experiments.plan import PlannedRun
 from clfa.terminal import log_to_stderr
 
@@ -115,6 +116,7 @@ def _died(worker: _Worker, run: PlannedRun, directory: Path) -> RunOutcome:
 def _work(connection: Connection, directory: Path, threads: int) -> None:
     # The parent process handles Ctrl+C and stops the workers.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    end_with_parent()
     import torch
 
     from clfa.experiments.corpora import Corpora
