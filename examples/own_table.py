@@ -36,6 +36,8 @@ def main(folder: Path) -> None:
         text="tweet",
         image="photo",
         label="mood",
+        # Rows may name pictures in this folder only.
+        image_root=folder / "data",
         overrides=["training.epochs=4", "training.learning_rate=1e-3", "guide.name=none"],
     )
     # No validation table is given: a stratified tenth of the posts is held out to choose the best epoch.
@@ -45,7 +47,7 @@ def main(folder: Path) -> None:
     # Rows that cannot be used do not stop a run: they are listed with the reason.
     print((folder / "run" / "dropped.jsonl").read_text(encoding="utf-8"))
 
-    pictures = [str(folder / "data" / "images" / f"{number}.png") for number in (0, 1, 2)]
+    pictures = [f"images/{number}.png" for number in (0, 1, 2)]
     new = pd.DataFrame({"tweet": "look at this", "photo": pictures})
     print(predictor.predict(new))
     print(predictor.predict_proba(new).round(3))

@@ -19,9 +19,9 @@ def main(folder: Path) -> None:
     result = train(recipe, folder / "run")
     print(f"test: accuracy {result.metrics['test']['accuracy']:.1%}, macro-F1 {result.metrics['test']['macro_f1']:.1%}")
 
-    predictor = CLFAPredictor.load(folder / "run")
+    predictor = CLFAPredictor.load(folder / "run", image_root=folder / "data" / "images")
     picture = next((folder / "data" / "images").glob("*.jpg"))
-    posts = pd.DataFrame({"text": ["stuck in traffic, just great"], "image": [str(picture)]})
+    posts = pd.DataFrame({"text": ["stuck in traffic, just great"], "image": [picture.name]})
     for prediction in predictor.predictions(posts):
         print(prediction.label, prediction.probabilities)
 

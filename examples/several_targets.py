@@ -18,7 +18,7 @@ def main(folder: Path) -> None:
         {
             "id": table["id"],
             "text": table["text"],
-            "image": [str(folder / "data" / name) for name in table["image"]],
+            "image": table["image"],
             # One class of two, a set of classes, and a number.
             "sarcasm": table["label"],
             "things": design["claimed"] + "|" + design["shown"],
@@ -28,7 +28,12 @@ def main(folder: Path) -> None:
     # An empty cell means that the post has no label for this target; it trains the other two.
     posts["words"] = posts["words"].astype("Float64").mask(posts.index % 10 == 0)
 
-    predictor = CLFAPredictor("offline", folder / "run", overrides=["training.epochs=2", "guide.name=none"])
+    predictor = CLFAPredictor(
+        "offline",
+        folder / "run",
+        image_root=folder / "data",
+        overrides=["training.epochs=2", "guide.name=none"],
+    )
     predictor.fit(
         posts,
         targets={

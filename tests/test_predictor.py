@@ -23,8 +23,9 @@ def _no_pictures(monkeypatch: pytest.MonkeyPatch, tiny_run: Path) -> None:
 
 
 @pytest.fixture
-def frame(tmp_path: Path) -> pd.DataFrame:
-    """40 posts with absolute picture paths, no ids and no splits."""
+def frame(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> pd.DataFrame:
+    """40 posts with absolute picture paths below the working directory, no ids and no splits."""
+    monkeypatch.chdir(tmp_path)
     rows = make_posts(tmp_path, 40, with_split=False)
     return pd.DataFrame([{**row, "image": str(tmp_path / row["image"])} for row in rows]).drop(columns="id")
 
@@ -125,7 +126,8 @@ def test_posts_that_cannot_be_read(loaded: CLFAPredictor, frame: pd.DataFrame, t
     assert reasons == [None, "missing image", "empty text", None]
 
 
-def test_tables_from_files(loaded: CLFAPredictor, tmp_path: Path) -> None:
+def test_tables_from_files(loaded: CLFAPredictor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
     rows = make_posts(tmp_path, 6)
     csv, jsonl = write_csv(tmp_path / "posts.csv", rows), write_jsonl(tmp_path / "posts.jsonl", rows)
     expected = loaded.predict(pd.DataFrame([{**row, "image": str(tmp_path / row["image"])} for row in rows]))

@@ -21,6 +21,7 @@ from clfa.prediction.table_posts import table_posts
 from clfa.recipe import Recipe, load_recipe, validate_recipe
 from clfa.runs.known_names import check_known
 from clfa.runs.run_folder import RunFolder, is_run_folder
+from clfa.tables.access import Access
 
 if TYPE_CHECKING:
     import pandas
@@ -51,7 +52,9 @@ class CLFAPredictor:
         image: Image column.
         label: Label column.
         image_root: Base folder of relative image paths; by default the folder of the table file, or the working
-            directory.
+            directory. Rows may name images in this folder only, relative or absolute.
+        allow_urls: Addresses that rows may name as images: ``True``, or schemes such as ``["https"]``.
+        allow_outside: Whether rows may name any local image.
         overrides: Further ``section.key=value`` overrides of the recipe.
         presets: One of :data:`PRESETS` instead of a recipe: ``fast``, ``good`` (the default) or ``best``. They train on
             frozen small encoders on a CPU and need the extra ``offline``.
@@ -74,6 +77,8 @@ class CLFAPredictor:
         image: str = "image",
         label: str = "label",
         image_root: str | Path | None = None,
+        allow_urls: bool | str | Sequence[str] = False,
+        allow_outside: bool = False,
         overrides: Sequence[str] = (),
         presets: str | None = None,
     ) -> None:
@@ -88,6 +93,8 @@ class CLFAPredictor:
         self.path = Path(path) if path is not None else Path(str(self._temporary)) / "run"
         self.columns = {"text": text, "image": image, "label": label}
         self.image_root = image_root
+        own = self.recipe.data.access
+        self.access = Access.of(allow_urls or own.urls, allow_outside or own.outside)
         self._classifier: PostClassifier | None = None
         self._loaded_with: dict[str, Any] = {}
 
@@ -103,6 +110,9 @@ class CLFAPredictor:
         engine: str = "torch",
         precision: Precision = "fp32",
         batch_size: int = 32,
+        image_root: str | Path | None = None,
+        allow_urls: bool | str | Sequence[str] = False,
+        allow_outside: bool = False,
     ) -> CLFAPredictor:
         """Return a predictor over a trained model.
 
@@ -111,6 +121,9 @@ class CLFAPredictor:
             engine: Name in :data:`clfa.prediction.engines.ENGINES`.
             precision: ``auto``, ``fp32`` or ``bf16``.
             batch_size: Posts per forward pass.
+            image_root: See the class; that of the training when not given.
+            allow_urls: See the class; what the training allowed does not count.
+            allow_outside: See ``allow_urls``.
 
         Raises:
             ModelError: When there is no trained model, or the engine cannot run it.
@@ -125,7 +138,8 @@ class CLFAPredictor:
         predictor.recipe = load_recipe(RunFolder(path).recipe) if is_run_folder(Path(path)) else None
         options = {} if predictor.recipe is None else predictor.recipe.data.options
         predictor.columns = {name: options.get(name, name) for name in ("text", "image", "label")}
-        predictor.image_root = options.get("image_root")
+        predictor.image_root = options.get("image_root") if image_root is None else image_root
+        predictor.access = Access.of(allow_urls, allow_outside)
         return predictor
 
     def fit(
@@ -172,7 +186,9 @@ class CLFAPredictor:
             changes["targets"] = targets if isinstance(targets, Mapping) else {name: {} for name in targets}
         recipe = self.recipe.model_dump()
         recipe["data"].update(changes)
-        found = standing(train(validate_recipe(recipe), self.path, source=source).metrics)
+        settings = validate_recipe(recipe)
+        settings = settings.model_copy(update={"data": settings.data.with_access(self.access)})
+        found = standing(train(settings, self.path, source=source).metrics)
         if found is not None:
             logger.log(logging.INFO if found.above else logging.WARNING, "%s", found)
         self._classifier = PostClassifier.load(self.path)
@@ -257,7 +273,8 @@ class CLFAPredictor:
         """
         from clfa.runs.evaluate import evaluate
 
-        return evaluate(self.path, "test", source={"test": table}, strict=errors == "raise")
+        strict = errors == "raise"
+        return evaluate(self.path, "test", source={"test": table}, strict=strict, access=self.access)
 
     def predict_file(
         self,
@@ -325,6 +342,8 @@ class CLFAPredictor:
             sheet=sheet,
             run=RunFolder(self.path).read_columns(),
             image_root=self.image_root,
+            allow_urls=self.access.urls,
+            allow_outside=self.access.outside,
             strict=strict,
             failures=failures,
             restart=restart,
@@ -347,7 +366,8 @@ class CLFAPredictor:
             DataError: If the table cannot be read or, with ``raise``, a post.
         """
         model = self._trained()
-        posts = table_posts(table, RunFolder(self.path).read_columns(), required_fields(model), self.image_root)
+        columns = RunFolder(self.path).read_columns()
+        posts = table_posts(table, columns, required_fields(model), self.image_root, self.access)
         computed = iter(model([post for post in posts if isinstance(post, Post)]))
         found = [next(computed) if isinstance(post, Post) else post for post in posts]
         report_failures(found, errors)

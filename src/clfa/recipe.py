@@ -18,6 +18,7 @@ from clfa.files import atomic_write
 from clfa.knowledge.recipe import KnowledgeRecipe
 from clfa.nearest import did_you_mean, path_hint, suggestion
 from clfa.strict_model import Options, StrictModel, finite_values
+from clfa.tables.access import Access
 from clfa.tables.pictures import MAX_IMAGES
 from clfa.targets import CLASS_WEIGHTS
 from clfa.targets.fields import LABEL, SINGLE_LABEL
@@ -41,6 +42,9 @@ class DataRecipe(StrictModel):
         unlabelled: Tables of further posts without labels, one file or a list; their columns are found like those of
             the table reader, with the column names in ``options``. A label column is not read.
         max_images: Largest number of images per sample; further ones are ignored and counted.
+        allow_urls: Addresses that rows may name as pictures: ``true``, or a list of schemes such as ``[https, s3]``;
+            see :class:`clfa.tables.access.Access`. By default none.
+        allow_outside: Whether rows may name local pictures outside their folder of pictures.
         options: Further options of the reader, such as column names.
         problem_type: Problem type of the default label: a name in :data:`clfa.targets.PROBLEM_TYPES`.
         targets: One or more named targets that replace the default label, as :class:`clfa.targets.spec.TargetSpec` by
@@ -55,6 +59,8 @@ class DataRecipe(StrictModel):
     labelled_limit: int | None = Field(default=None, ge=1, le=_MANY)
     unlabelled: list[str] = Field(default_factory=list)
     max_images: int = Field(default=MAX_IMAGES, ge=1, le=10_000)
+    allow_urls: bool | list[str] = False
+    allow_outside: bool = False
     options: Options = Field(default_factory=dict)
     problem_type: ProblemTypeName = SINGLE_LABEL
     targets: dict[str, TargetSpec] = Field(default_factory=dict)
@@ -64,6 +70,17 @@ class DataRecipe(StrictModel):
     def _one_file(cls, value: Any) -> Any:
         return [value] if isinstance(value, str) else value
 
+    @field_validator("allow_urls", mode="before")
+    @classmethod
+    def _schemes(cls, value: Any) -> Any:
+        if isinstance(value, (bool, str)) or (isinstance(value, list) and all(isinstance(v, str) for v in value)):
+            try:
+                schemes = Access.of(value).urls
+            except RecipeError as error:
+                raise ValueError(str(error)) from None
+            return list(schemes) if isinstance(schemes, tuple) else schemes
+        return value
+
     @model_validator(mode="after")
     def _one_way(self) -> DataRecipe:
         if self.targets and self.problem_type != SINGLE_LABEL:
@@ -71,6 +88,16 @@ class DataRecipe(StrictModel):
         if "targets" in self.options:
             raise ValueError("targets stand under data.targets, not under data.options")
         return self
+
+    @property
+    def access(self) -> Access:
+        """What rows may open."""
+        return Access.of(self.allow_urls, self.allow_outside)
+
+    def with_access(self, access: Access) -> DataRecipe:
+        """Return the section with other permissions of rows."""
+        urls = access.urls if isinstance(access.urls, bool) else list(access.urls)
+        return self.model_copy(update={"allow_urls": urls, "allow_outside": access.outside})
 
     @property
     def target_specs(self) -> dict[str, TargetSpec]:

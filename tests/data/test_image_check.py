@@ -37,7 +37,7 @@ def check(path: Path, cache: Path) -> tuple[str, str] | None:
 def test_a_read_error_is_not_remembered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
     path, cache = picture(tmp_path / "a.jpg", "red"), tmp_path / "cache.json"
 
-    def fail(*args: Any) -> Any:
+    def fail(*args: Any, **options: Any) -> Any:
         raise error
 
     with monkeypatch.context() as patch:

@@ -61,9 +61,9 @@ def test_the_folder_is_the_first_that_exists_or_the_given_one(folder: Path) -> N
         PictureFolder.find(root, ("pictures",), str(root / "gone"))
 
 
-def test_the_first_of_several_pictures_that_exists(folder: Path) -> None:
+def test_those_of_several_pictures_that_exist(folder: Path) -> None:
     pictures = PictureFolder(folder)
-    assert pictures.first(["gone.jpg", "b.jpg", "a.jpg"]) == pictures.of("b.png")
-    assert pictures.first(["gone.jpg", "lost.jpg"]) == pictures.of("gone.jpg")
-    assert pictures.first([]) is None
-    assert PictureFolder(None).first(["a.jpg"]) is None
+    assert pictures.all_of(["gone.jpg", "b.jpg", "a.jpg"]) == [pictures.of("b.png"), pictures.of("a.jpg")]
+    assert pictures.all_of(["gone.jpg", "lost.jpg"]) == [pictures.of("gone.jpg")]
+    assert pictures.all_of([]) == []
+    assert PictureFolder(None).all_of(["a.jpg"]) == []

@@ -9,6 +9,7 @@ from clfa.errors import DataError
 from clfa.guides import pair_tables
 from clfa.guides.pair_tables import PairTables, content_keys
 from clfa.store import text_key
+from clfa.tables.access import Access
 from clfa.tables.columns import Columns
 from posts import picture, write_csv, write_jsonl
 
@@ -99,11 +100,12 @@ def test_chunks_places_and_columns(table: Path, tmp_path: Path, monkeypatch: pyt
     other = write_jsonl(
         tmp_path / "more" / "a.jsonl", [{"text": "usual", "words": "named", "image": str(table.parent / "0.jpg")}]
     )
-    chunks = list(PairTables([str(table), other.parent]))
+    access = Access(outside=True)
+    chunks = list(PairTables([str(table), other.parent], access=access))
     assert [pairs.texts for pairs in chunks] == [["day 0", "day 1", "day 2"], ["day 3"], ["usual"]]
     # The run's columns where a table has them; columns that the caller names in every table.
-    assert texts(PairTables([table, other], columns=Columns(text="words")))[-1] == "named"
-    assert texts(PairTables([other], {"text": "words"})) == ["named"]
+    assert texts(PairTables([table, other], columns=Columns(text="words"), access=access))[-1] == "named"
+    assert texts(PairTables([other], {"text": "words"}, access=access)) == ["named"]
     with pytest.raises(DataError, match=r"no column 'words' \(given as text=...\); columns there: id, caption, photo"):
         list(PairTables([table], {"text": "words"}))
 

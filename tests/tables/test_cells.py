@@ -7,6 +7,7 @@ import pytest
 
 from clfa.tables.cells import Cells, as_text, is_missing, read_cells, read_id, read_image, read_text
 from clfa.tables.columns import Columns
+from clfa.tables.gate import PictureGate
 from clfa.tables.row import Row
 
 
@@ -48,24 +49,23 @@ def test_ids() -> None:
 
 def test_images() -> None:
     picture = object()
-    assert read_image("a.jpg", "/data") == "/data/a.jpg"
-    assert read_image(Path("b/a.jpg"), "/data") == "/data/b/a.jpg"
-    assert read_image(" ../a.jpg ", "/data/x") == "/data/a.jpg"
-    assert read_image(7, "/data") == "/data/7"
-    assert read_image("/x/a.jpg", "/data") == "/x/a.jpg"
-    assert read_image("s3://bucket/a.jpg", "/data") == "s3://bucket/a.jpg"
-    assert read_image("zip::a.zip", "/data") == "zip::a.zip"
-    assert read_image({"bytes": None, "path": "a.jpg"}, "/data") == {"bytes": None, "path": "/data/a.jpg"}
-    assert read_image({"bytes": b"x", "path": None}, "/data") == {"bytes": b"x", "path": None}
-    assert read_image(b"x", "/data") == b"x"
-    assert read_image(picture, "/data") is picture
+    assert read_image("a.jpg", PictureGate("/data")) == "/data/a.jpg"
+    assert read_image(Path("b/a.jpg"), PictureGate("/data")) == "/data/b/a.jpg"
+    assert read_image(" x/../a.jpg ", PictureGate("/data")) == "/data/a.jpg"
+    assert read_image(7, PictureGate("/data")) == "/data/7"
+    assert read_image("/data/b/a.jpg", PictureGate("/data")) == "/data/b/a.jpg"
+    assert read_image({"bytes": None, "path": "a.jpg"}, PictureGate("/data")) == {"bytes": None, "path": "/data/a.jpg"}
+    assert read_image({"bytes": b"x", "path": None}, PictureGate("/data")) == {"bytes": b"x", "path": None}
+    assert read_image(b"x", PictureGate("/data")) == b"x"
+    assert read_image(picture, PictureGate("/data")) is picture
     missing = (None, "", " ", float("nan"), b"", {"bytes": None, "path": None})
-    assert [read_image(value, "/data") for value in missing] == [None] * 6
+    assert [read_image(value, PictureGate("/data")) for value in missing] == [None] * 6
 
 
 def test_cells_of_a_row() -> None:
+    gate = PictureGate("/data")
     row = Row(4, {"tweet": "so  sunny", "img": "1.png", "ocr": "", "label": "x"})
-    assert read_cells(row, Columns(text="tweet", image="img", knowledge="ocr"), "/data") == Cells(
+    assert read_cells(row, Columns(text="tweet", image="img", knowledge="ocr"), gate) == Cells(
         "4", "so sunny", "/data/1.png", None
     )
-    assert read_cells(row, Columns(id="absent"), "/data") == Cells("4", None, None, None)
+    assert read_cells(row, Columns(id="absent"), gate) == Cells("4", None, None, None)

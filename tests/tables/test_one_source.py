@@ -18,6 +18,7 @@ from clfa.data.validation import UNLABELLED
 from clfa.predictor import CLFAPredictor
 from clfa.tables.cells import read_cells
 from clfa.tables.columns import find_columns
+from clfa.tables.gate import PictureGate
 from clfa.tables.rows import open_rows
 from clfa.tables.shards import plan_shards, shard_rows
 from tables.test_formats import excel
@@ -143,7 +144,7 @@ def test_shards(tmp_path: Path, name: str) -> None:
         table = open_rows(shard.path)
         columns = find_columns(table.columns, table.path, declared=table.declares_columns)
         for row in shard_rows(shard, [column for column in (columns.id, columns.text) if column is not None]):
-            cells = read_cells(row, columns, table.folder)
+            cells = read_cells(row, columns, PictureGate(table.folder))
             found.append((cells.id, BAD if row.error is not None else cells.text or ""))
     assert found == expected
 

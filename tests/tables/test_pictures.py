@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from clfa.tables.cells import read_image
+from clfa.tables.gate import PictureGate
 from clfa.tables.pictures import as_cell, listed, pictures_of
 
 
@@ -34,7 +35,7 @@ def test_a_cell_of_pictures() -> None:
     ("cell", "expected"),
     [
         ('["a.jpg", "b.jpg"]', ["/d/a.jpg", "/d/b.jpg"]),
-        (' [ "a.jpg" , "/x/b.jpg" ] ', ["/d/a.jpg", "/x/b.jpg"]),
+        (' [ "a.jpg" , "/d/x/b.jpg" ] ', ["/d/a.jpg", "/d/x/b.jpg"]),
         ('["a.jpg"]', "/d/a.jpg"),
         ('["", null, "a.jpg"]', "/d/a.jpg"),
         ("[]", None),
@@ -44,7 +45,7 @@ def test_a_cell_of_pictures() -> None:
         ('["a.jpg"', '/d/["a.jpg"'),
         ("[1, 2]", "/d/[1, 2]"),
         ('{"path": "a.jpg"}', '/d/{"path": "a.jpg"}'),
-        (["a.jpg", {"bytes": b"x"}, b"y", "https://h/c.jpg"], ["/d/a.jpg", {"bytes": b"x"}, b"y", "https://h/c.jpg"]),
+        (["a.jpg", {"bytes": b"x"}, b"y", "c.jpg"], ["/d/a.jpg", {"bytes": b"x"}, b"y", "/d/c.jpg"]),
         (["a.jpg", ""], "/d/a.jpg"),
         ([], None),
         ([None], None),
@@ -53,7 +54,7 @@ def test_a_cell_of_pictures() -> None:
     ],
 )
 def test_image_cells_with_lists(cell: Any, expected: Any) -> None:
-    assert read_image(cell, "/d") == expected
+    assert read_image(cell, PictureGate("/d")) == expected
 
 
 def test_what_is_no_list() -> None:

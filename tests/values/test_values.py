@@ -24,6 +24,7 @@ from clfa import CLFAPredictor
 from clfa.data import Corpus, read_corpus
 from clfa.data.validation import validate
 from clfa.errors import DataError
+from clfa.tables.access import Access
 from clfa.tables.missing import MISSING_TEXTS
 from clfa.targets.label_names import LabelIndex
 from clfa.targets.target import Target
@@ -40,7 +41,8 @@ LABELS: dict[str, dict[str, Any]] = {
 
 
 def read(source: Any, **options: Any) -> Corpus:
-    return validate(read_corpus("table", source, **options), progress=False)
+    # The pictures are in a folder of their own.
+    return validate(read_corpus("table", source, access=Access(outside=True), **options), progress=False)
 
 
 def listed(corpus: Corpus) -> int:
@@ -198,7 +200,9 @@ def predictors(
         folder = tmp_path_factory.mktemp(kind)
         frame = pd.DataFrame(posts).assign(label=[LABELS[kind][row["label"]] for row in posts])
         predictor = CLFAPredictor(
-            path=folder / "run", overrides=[*tiny_overrides, "guide={name: none}", "training.epochs=1"]
+            path=folder / "run",
+            image_root=Path(posts[0]["image"]).parent,
+            overrides=[*tiny_overrides, "guide={name: none}", "training.epochs=1"],
         )
         predictor.fit(frame[:24], validation=frame[24:])
         found[kind] = CLFAPredictor.load(predictor.save(folder / "saved"))

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from clfa.cli.access_options import AllowOutside, AllowUrls, allowed_urls
 from clfa.cli.issues import issues
 from clfa.cli.raw import Raw
 from clfa.cli.reader_options import Option, reader_options
@@ -29,6 +30,8 @@ def check(
     dropped: Annotated[Path | None, typer.Option(help="Write every sample left out to this CSV file.")] = None,
     report: Annotated[Path | None, typer.Option(help="Write the whole report to this JSON file.")] = None,
     option: Option = None,
+    allow_urls: AllowUrls = None,
+    allow_outside: AllowOutside = False,
     images: Annotated[bool, typer.Option(help="Decode every image and look for duplicate ones.")] = True,
     embed_images: Annotated[bool, typer.Option(help="Put the images into --output instead of their paths.")] = False,
     strict: Annotated[bool, typer.Option("--strict", help="Stop at the first bad sample.")] = False,
@@ -51,12 +54,19 @@ def check(
     from clfa.data.check_view import render
     from clfa.data.export import write_dropped, write_parquet
     from clfa.files import require_writable, write_json
+    from clfa.tables.access import Access
 
     for place in (report, dropped, output):
         if place is not None:
             require_writable(place, file=True)
     found = check_corpus(
-        name, data_dir, check_images=images, strict=strict, threads=threads, **reader_options(option or [])
+        name,
+        data_dir,
+        check_images=images,
+        strict=strict,
+        threads=threads,
+        access=Access.of(allowed_urls(allow_urls), allow_outside),
+        **reader_options(option or []),
     )
     console().print(render(found))
     if report is not None:
@@ -80,6 +90,8 @@ def knowledge(
     ] = "ocr",
     caption_model: Annotated[str | None, typer.Option(help="Captioning model: directory or hub id.")] = None,
     option: Option = None,
+    allow_urls: AllowUrls = None,
+    allow_outside: AllowOutside = False,
 ) -> None:
     """Write the knowledge texts of a data set to a file. Runs on the same images read them from the cache.
 
@@ -98,12 +110,14 @@ def knowledge(
     from clfa.knowledge.texts import KnowledgeTexts
     from clfa.pretrained import cache_dir
     from clfa.recipe import validate_knowledge
+    from clfa.tables.access import Access
 
     require_writable(output, file=True)
     wanted = [part.strip() for part in sources.split(",") if part.strip()]
     recipe = validate_knowledge({"sources": wanted, "caption_model": caption_model}, "--sources")
     texts = KnowledgeTexts(recipe, cache_dir())
-    corpus = fill_knowledge(read_corpus(name, data_dir, **reader_options(option or [])), texts)
+    access = Access.of(allowed_urls(allow_urls), allow_outside)
+    corpus = fill_knowledge(read_corpus(name, data_dir, access=access, **reader_options(option or [])), texts)
     for split, (filled, rows) in write_knowledge(corpus, output).items():
         echo(f"{split}: {filled:,} of {rows:,} samples have a knowledge text")
     echo(f"Texts: {output}")

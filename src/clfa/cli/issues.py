@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from clfa.cli.access_options import AllowOutside, AllowUrls, allowed_urls
 from clfa.cli.raw import Raw
 from clfa.cli.reader_options import Option, reader_options
 from clfa.terminal import echo
@@ -21,6 +22,8 @@ def issues(
         typer.Option(help="File of all records to write: .jsonl or .csv.", show_default="--output with .jsonl"),
     ] = None,
     option: Option = None,
+    allow_urls: AllowUrls = None,
+    allow_outside: AllowOutside = False,
     recipe: Annotated[
         str | None,
         typer.Option(help="Recipe whose frozen encoders and guide are used as well, for instance `offline`."),
@@ -56,13 +59,16 @@ def issues(
     from clfa.issues.page import render_page
     from clfa.issues.records import check_suffix, write_records
     from clfa.recipe import load_recipe
+    from clfa.tables.access import Access
 
     table = output.with_suffix(".jsonl") if table is None else table
     check_suffix(table)
     for place in (output, table):
         require_writable(place, file=True)
     chosen = None if recipe is None else load_recipe(recipe)
-    corpus = validate(read_corpus(name, data_dir, **reader_options(option or [])), check_images=images, threads=threads)
+    access = Access.of(allowed_urls(allow_urls), allow_outside)
+    read = read_corpus(name, data_dir, access=access, **reader_options(option or []))
+    corpus = validate(read, check_images=images, threads=threads)
     found = find_issues(
         corpus, recipe=chosen, target=target, ignore=ignore, images=images, folds=folds, seed=seed, threads=threads
     )

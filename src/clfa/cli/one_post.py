@@ -17,9 +17,9 @@ def predict_one(run: str, text: str | None, images: Sequence[str], engine: str =
     Args:
         run: Run folder, model directory or hub id; for ``onnx`` also an export.
         text: The post's text.
-        images: Images of the post: paths or fsspec addresses.
+        images: Images of the post: paths, or addresses that are allowed.
         engine: A name in :data:`clfa.prediction.engines.ENGINES`.
-        computing: ``batch_size`` and ``precision``.
+        computing: ``batch_size``, ``precision`` and ``allow_urls``.
 
     Raises:
         BadParameter: If the engine does not predict on single posts.

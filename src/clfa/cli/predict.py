@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from clfa.cli.access_options import AllowOutside, AllowUrls, allowed_urls
 from clfa.cli.one_post import predict_one
 from clfa.cli.raw import Raw
 from clfa.cli.scaling import Address, ShardRows, WorkerCpus, WorkerGpus, Workers, cluster_options
@@ -32,7 +33,7 @@ def predict(
     text: Annotated[str | None, typer.Option(help="One post's text, instead of a file.")] = None,
     image: Annotated[
         list[str] | None,
-        typer.Option(help="One post's image: a path or fsspec address; repeatable for several images."),
+        typer.Option(help="One post's image: a path, or an address with --allow-urls; repeatable for several images."),
     ] = None,
     text_column: Annotated[str | None, typer.Option(help="Text column; the training table's when not given.")] = None,
     image_column: Annotated[str | None, typer.Option(help="Image column; the training table's when not given.")] = None,
@@ -41,6 +42,8 @@ def predict(
         str | None, typer.Option(help="Character between the fields of a CSV or TSV file; found by content by default.")
     ] = None,
     sheet: Annotated[str | None, typer.Option(help="Sheet of an Excel file; the first one when not given.")] = None,
+    allow_urls: AllowUrls = None,
+    allow_outside: AllowOutside = False,
     resume: Annotated[bool, typer.Option("--resume", help="Continue unfinished work. This is the default.")] = False,
     restart: Annotated[
         bool, typer.Option("--restart", help="Discard the unfinished work of an earlier command and start again.")
@@ -102,12 +105,13 @@ def predict(
         }
         for_tables |= {f"--{name.replace('_', '-')}": value for name, value in cluster.given().items()}
         for_tables |= {"--separator": separator, "--sheet": sheet}
-        for_tables |= {"--resume": resume, "--strict": strict, "--raw": raw}
+        for_tables |= {"--resume": resume, "--strict": strict, "--raw": raw, "--allow-outside": allow_outside}
         for_tables |= {"--text-column": text_column, "--image-column": image_column, "--id-column": id_column}
         for option in [name for name, value in for_tables.items() if value not in (None, False)]:
             raise typer.BadParameter(f"{option} needs an INPUT.")
         require_trained(run)
-        predict_one(run, text, image or [], engine, batch_size=batch_size, precision=precision)
+        computing = {"batch_size": batch_size, "precision": precision, "allow_urls": allowed_urls(allow_urls)}
+        predict_one(run, text, image or [], engine, **computing)
         return
 
     from clfa.tables.shards import list_files
@@ -127,6 +131,8 @@ def predict(
         identifier=id_column,
         separator=separator,
         sheet=sheet,
+        allow_urls=allowed_urls(allow_urls),
+        allow_outside=allow_outside,
         engine=engine,
         precision=precision,  # type: ignore[arg-type]
         batch_size=batch_size,

@@ -18,6 +18,7 @@ from clfa.data.published import ALL, PUBLISHED, Published
 from clfa.data.readers import read_corpus
 from clfa.data.schema import Corpus, has_lists
 from clfa.data.validation import validate
+from clfa.tables.access import Access
 from clfa.tables.pictures import pictures_of
 
 
@@ -131,6 +132,7 @@ def check_corpus(
     threads: int | None = None,
     cache: str | os.PathLike[str] | None = None,
     progress: bool = True,
+    access: Access | None = None,
     **options: Any,
 ) -> CheckReport:
     """Read a data set, validate it and compare it with the published counts.
@@ -143,6 +145,7 @@ def check_corpus(
         threads: Number of threads that read and decode images.
         cache: See :func:`clfa.data.validation.validate`.
         progress: Show a progress bar on a terminal.
+        access: What rows may open.
         options: Options of the reader.
 
     Raises:
@@ -150,7 +153,7 @@ def check_corpus(
         RecipeError: If the reader or an option is unknown.
     """
     corpus = validate(
-        read_corpus(name, data_dir, **options),
+        read_corpus(name, data_dir, access=access, **options),
         check_images=check_images,
         strict=strict,
         threads=threads,

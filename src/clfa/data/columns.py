@@ -18,9 +18,10 @@ from clfa.errors import Argument, DataError
 from clfa.nearest import did_you_mean
 from clfa.tables.cells import as_text, read_id, read_image, read_text
 from clfa.tables.columns import Columns, find_columns
+from clfa.tables.gate import PictureGate
 from clfa.tables.memory import undecoded
 from clfa.tables.paths import is_address
-from clfa.tables.pictures import pictures_of
+from clfa.tables.pictures import as_cell, pictures_of
 from clfa.targets.cells import UnusableCell
 from clfa.targets.columns import TargetColumns
 from clfa.targets.default_label import is_default_label
@@ -41,10 +42,12 @@ class TablePart:
         split: Name of the split; ``None`` if a column or a random draw decides.
         source: File or other source, for messages.
         data: Rows of the table.
-        image_root: Base folder or address of relative image paths.
+        image_root: Base folder or address of relative image paths; rows may name the pictures there.
         numbers: Number of each row in its table; by default counted from 1.
         separator: Field separator, for CSV and TSV files.
         mixed: Cells of columns of mixed types, which ``data`` has as text.
+        gated: Whether the reader has taken the pictures from :class:`clfa.data.picture_folder.PictureFolder`, which
+            decides what rows may name.
     """
 
     split: str | None
@@ -54,6 +57,7 @@ class TablePart:
     numbers: Sequence[int] | None = None
     separator: str | None = None
     mixed: Mapping[str, list[Any]] = field(default_factory=dict)
+    gated: bool = False
 
 
 @dataclass
@@ -342,7 +346,8 @@ def _image_column(kept: Dataset, column: str | None, part: TablePart) -> Dataset
     kind = only.features["image"]
     if (isinstance(kind, Image) or kind == List(feature)) and not _names_files(only):
         return only
-    values = [_encoded(cell, part.image_root) for cell in only["image"][:]]
+    gate = None if part.gated else PictureGate.of_reader(part.image_root)
+    values = [_encoded(cell, gate) for cell in only["image"][:]]
     if any(isinstance(value, list) for value in values):
         values = [pictures_of(value) or None for value in values]
         features = Features({"image": List(feature)})
@@ -370,8 +375,8 @@ def _names_files(images: Dataset) -> bool:
     return False
 
 
-def _encoded(cell: Any, root: str) -> Any:
-    image = read_image(cell, root)
+def _encoded(cell: Any, gate: PictureGate | None) -> Any:
+    image = as_cell(pictures_of(cell)) if gate is None else read_image(cell, gate)
     return [_encoded_picture(entry) for entry in image] if isinstance(image, list) else _encoded_picture(image)
 
 

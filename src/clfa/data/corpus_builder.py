@@ -107,7 +107,7 @@ class CorpusBuilder:
             for name, cells in columns.items():
                 cells.append(fields[name])
             numbers.append(number)
-        self._parts.append(TablePart(split, path.name, from_columns(columns), numbers=numbers))
+        self._parts.append(TablePart(split, path.name, from_columns(columns), numbers=numbers, gated=True))
 
     def build(
         self,

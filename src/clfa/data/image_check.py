@@ -10,7 +10,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from clfa.data.images import ImageSource, MissingImageError, load_image, read_image_bytes
+from clfa.data.images import ImageSource, MissingImageError, RefusedImageError, load_image, read_image_bytes
 from clfa.errors import ImageError
 from clfa.files import write_json
 from clfa.tables.paths import is_address
@@ -19,6 +19,13 @@ MISSING = "missing image"
 UNREADABLE = "unreadable image"
 
 _WINDOW = 256
+
+
+def reason_of(error: ImageError) -> str:
+    """Return the short reason of an image error, for counting: missing, unreadable, or the permission it needs."""
+    if isinstance(error, RefusedImageError):
+        return error.reason
+    return MISSING if isinstance(error, MissingImageError) else UNREADABLE
 
 
 class ImageChecker:
@@ -79,16 +86,13 @@ def _problem(image: ImageSource | None) -> tuple[tuple[str, str] | None, bool]:
         return (MISSING, "the sample has no image"), False
     try:
         content = read_image_bytes(image) if isinstance(image, Mapping) and image.get("bytes") is None else None
-    except MissingImageError as error:
-        return (MISSING, str(error)), False
     except ImageError as error:
-        return (UNREADABLE, str(error)), False
+        return (reason_of(error), str(error)), False
     try:
         load_image(image if content is None else {**image, "bytes": content})  # type: ignore[dict-item]
-    except MissingImageError as error:
-        return (MISSING, str(error)), False
     except ImageError as error:
-        return (UNREADABLE, str(error)), not isinstance(error.__cause__, MemoryError)
+        reason = reason_of(error)
+        return (reason, str(error)), reason == UNREADABLE and not isinstance(error.__cause__, MemoryError)
     return None, True
 
 

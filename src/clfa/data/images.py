@@ -16,7 +16,7 @@ from clfa.data.png import without_texts
 from clfa.data.rgb import from_array, to_rgb
 from clfa.errors import ImageError
 from clfa.tables.paths import is_address
-from clfa.tables.pictures import pictures_of, unusable_reason
+from clfa.tables.pictures import pictures_of, refusal, unusable_reason
 
 ImageSource = Mapping[str, Any] | str | os.PathLike[str] | bytes | Image.Image | np.ndarray
 
@@ -27,6 +27,22 @@ KEY_BYTES = 16
 
 class MissingImageError(ImageError):
     """An image file that does not exist."""
+
+
+class RefusedImageError(ImageError):
+    """An image that a row of data may not name (:class:`clfa.tables.gate.PictureGate`).
+
+    Args:
+        message: What was named, and the setting that permits it.
+        reason: Short reason, for counting.
+    """
+
+    def __init__(self, message: str, reason: str) -> None:
+        super().__init__(message)
+        self.reason = reason
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (str(self), self.reason)
 
 
 def is_array(image: Any) -> bool:
@@ -70,6 +86,9 @@ def read_image_bytes(image: ImageSource, *, max_bytes: int = MAX_BYTES) -> bytes
         content = image.get("bytes")
         if content is None:
             content = image.get("path")
+        elif not isinstance(content, (bytes, bytearray, memoryview)):
+            # A text there would be taken for a path.
+            raise ImageError(f"no image: 'bytes' must be the encoded picture, got {type(content).__name__}")
     if isinstance(content, (str, os.PathLike)) and os.fspath(content):
         content = _read_path(os.fspath(content), max_bytes)
     if not isinstance(content, (bytes, bytearray, memoryview)):
@@ -77,6 +96,8 @@ def read_image_bytes(image: ImageSource, *, max_bytes: int = MAX_BYTES) -> bytes
     data = bytes(content)
     if (reason := unusable_reason(data)) is not None:
         raise ImageError(reason)
+    if (refused := refusal(data)) is not None:
+        raise RefusedImageError(refused[1], refused[0])
     if not data:
         raise ImageError(f"{name}: image is empty (0 bytes)")
     if len(data) > max_bytes:
@@ -91,10 +112,11 @@ def _read_path(path: str, max_bytes: int) -> bytes:
 
             with fsspec.open(path, "rb") as file:
                 return bytes(file.read(max_bytes + 1))
-        # Reading a pipe or device could block or never end.
-        if not stat.S_ISREG(os.stat(path).st_mode):
-            raise ImageError(f"{path}: not a regular file")
-        with open(path, "rb") as file:
+        # Before it is opened, because opening some devices does something.
+        _require_regular(path, os.stat(path).st_mode)
+        with open(path, "rb", opener=_open_at_once) as file:
+            # The name may stand for something else by now.
+            _require_regular(path, os.fstat(file.fileno()).st_mode)
             return file.read(max_bytes + 1)
     except FileNotFoundError:
         raise MissingImageError(f"{path}: image file not found") from None
@@ -104,6 +126,17 @@ def _read_path(path: str, max_bytes: int) -> bytes:
         raise ImageError(f"{path}: reading this address needs another package: {error}") from error
     except Exception as error:  # Remote file systems raise their own types.
         raise ImageError(f"{path}: image cannot be read: {type(error).__name__}: {error}") from error
+
+
+def _require_regular(path: str, mode: int) -> None:
+    # Reading a pipe or device could block or never end.
+    if not stat.S_ISREG(mode):
+        raise ImageError(f"{path}: not a regular file")
+
+
+def _open_at_once(path: str, flags: int) -> int:
+    # Opening a pipe would wait for its writer. Windows has neither flag.
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0))
 
 
 def load_image(image: ImageSource, *, max_bytes: int = MAX_BYTES, max_pixels: int = MAX_PIXELS) -> Image.Image:

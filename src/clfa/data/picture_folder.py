@@ -7,9 +7,10 @@ from collections.abc import Iterable
 from functools import cache
 from pathlib import Path, PurePosixPath
 
-from clfa.data.assemble import EncodedImage, image_at
+from clfa.data.assemble import EncodedImage
 from clfa.data.layout import IMAGE_SUFFIXES
 from clfa.errors import DataError
+from clfa.tables.gate import PictureGate
 from clfa.tables.paths import is_address
 from clfa.targets.cells import UnusableCell
 
@@ -17,7 +18,8 @@ from clfa.targets.cells import UnusableCell
 class PictureFolder:
     """Pictures below a folder, by the names in the rows of a data set.
 
-    Rows come from downloaded files, so that a name must not lead out of the folder.
+    Rows come from downloaded files, so that a name must not lead out of the folder. The folder itself may be a symbolic
+    link. Files in it that are links to elsewhere need the permission ``allow_outside``.
 
     Args:
         folder: The folder; ``None`` if this copy of the data set has no pictures.
@@ -25,6 +27,7 @@ class PictureFolder:
 
     def __init__(self, folder: Path | None) -> None:
         self._folder = None if folder is None else folder.resolve()
+        self._gate = PictureGate.of_reader(str(self._folder or ""))
         self._by_stem = cache(_by_stem)
 
     @classmethod
@@ -69,7 +72,21 @@ class PictureFolder:
         if not (self._folder / path).is_file():
             stem = path.stem if path.suffix.lower() in IMAGE_SUFFIXES else path.name
             path = path.with_name(self._by_stem(self._folder / path.parent).get(stem, path.name))
-        return image_at(str(self._folder / path))
+        return self.at(path)
+
+    def at(self, path: PurePosixPath | str) -> EncodedImage | None:
+        """Return the picture at exactly this path, or ``None`` if there is no folder of pictures.
+
+        The result is one whose reading raises an error if the path leads out of the folder, for instance by a symbolic
+        link, and this is not permitted.
+
+        Args:
+            path: Path relative to the folder.
+        """
+        if self._folder is None:
+            return None
+        found = self._gate(str(path))
+        return {"bytes": found["bytes"], "path": None} if isinstance(found, dict) else {"bytes": None, "path": found}
 
     def all_of(self, names: Iterable[object]) -> list[EncodedImage]:
         """Return those of several pictures whose files exist, else the first one, so that it is reported as missing.
@@ -81,7 +98,8 @@ class PictureFolder:
             UnusableCell: As :meth:`of`.
         """
         pictures = [picture for name in names if (picture := self.of(name)) is not None]
-        return [picture for picture in pictures if os.path.isfile(str(picture["path"]))] or pictures[:1]
+        found = [picture for picture in pictures if picture["path"] and os.path.isfile(picture["path"])]
+        return found or pictures[:1]
 
 
 def _by_stem(folder: Path) -> dict[str, str]:

@@ -12,6 +12,8 @@ from clfa.data.columns import ColumnMap, to_unlabelled, with_lists
 from clfa.data.groups import image_contents, normalised_text
 from clfa.data.read_part import read_part
 from clfa.data.schema import Corpus, Dropped, has_lists
+from clfa.tables.access import CLOSED, Access, reading
+from clfa.tables.gate import table_folders
 from clfa.tables.pictures import pictures_of
 from clfa.tables.row import TableOptions
 
@@ -19,7 +21,9 @@ EVALUATED = ("validation", "test")
 _FIELDS = ("text", "image", "id", "knowledge")
 
 
-def add_unlabelled(corpus: Corpus, tables: Sequence[str], options: Mapping[str, Any]) -> Corpus:
+def add_unlabelled(
+    corpus: Corpus, tables: Sequence[str], options: Mapping[str, Any], access: Access = CLOSED
+) -> Corpus:
     """Return the corpus with the posts of further tables among its unlabelled pairs.
 
     Args:
@@ -27,6 +31,7 @@ def add_unlabelled(corpus: Corpus, tables: Sequence[str], options: Mapping[str, 
         tables: Files or addresses of tables; see :mod:`clfa.data.readers.table` for their columns.
         options: Options of the corpus's reader, of which those of the table reader that say how to read a table and its
             columns (``text``, ``image``, ``id``, ``knowledge``, ``image_root``, ``separator``, ``sheet``) are used.
+        access: What rows may open.
 
     Raises:
         DataError: If a table does not exist or is broken, or a column is absent.
@@ -38,7 +43,8 @@ def add_unlabelled(corpus: Corpus, tables: Sequence[str], options: Mapping[str, 
     parts = [replace(part, image_root=part.image_root if root is None else root) for part in parts]
     # An option of the same name of another reader may be a list, for instance of sources of knowledge.
     names = {name: options[name] for name in _FIELDS if isinstance(options.get(name), str)}
-    found = to_unlabelled(parts, ColumnMap(names, root), corpus.targets)
+    with reading(access, [folder for part in parts for folder in table_folders(part.image_root)]):
+        found = to_unlabelled(parts, ColumnMap(names, root), corpus.targets)
     own = [] if corpus.unlabelled is None else [corpus.unlabelled]
     splits = corpus.splits
     if any(map(has_lists, (*splits.values(), *own, found))):

@@ -12,8 +12,8 @@ from typing import Any, ClassVar
 import numpy as np
 import pyarrow as pa
 
-from clfa.data.image_check import MISSING, UNREADABLE
-from clfa.data.images import MissingImageError, image_key, image_name, load_image, read_image_bytes
+from clfa.data.image_check import reason_of
+from clfa.data.images import image_key, image_name, load_image, read_image_bytes
 from clfa.errors import ImageError, RecipeError
 from clfa.jobs.wanted import WantedColumns
 from clfa.jobs.worker import Job, Outcome, ResultShape, Worker
@@ -154,7 +154,8 @@ class EmbedWorker(Worker):
             fields.append(pa.field(MORE_IMAGES, pa.list_(pa.struct(further))))
         self.shape = ResultShape(pa.schema(fields), json=False)
         given, run = run_names({"id": job.identifier, "text": job.text, "image": job.image})
-        self.columns = WantedColumns(given, run, tuple(side for side in ("text", "image") if side in sides))
+        required = tuple(side for side in ("text", "image") if side in sides)
+        self.columns = WantedColumns(given, run, required, access=recipe.data.access)
         self.window_size = job.batch_size
         self.identity = {
             "the encoders or the guide": {column.name: column.place for column in columns},
@@ -175,7 +176,7 @@ class EmbedWorker(Worker):
             except ImageError as error:
                 # The text is embedded nevertheless.
                 outcome.error = str(error)
-                outcome.reason = MISSING if isinstance(error, MissingImageError) else UNREADABLE
+                outcome.reason = reason_of(error)
             if outcome.error is None and not any(keys[side][position] for side in self._sides):
                 outcome.error = outcome.reason = "neither text nor image"
         contents = {"text": texts, "image": images}

@@ -10,15 +10,17 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from clfa.data.image_check import MISSING, UNREADABLE, ImageChecker
-from clfa.data.images import MissingImageError, image_key
+from clfa.data.image_check import MISSING, ImageChecker, reason_of
+from clfa.data.images import image_key
 from clfa.data.schema import Dropped
 from clfa.data.validation import EMPTY_TEXT
 from clfa.errors import ImageError
 from clfa.guides.base import Pairs
 from clfa.store import text_key
+from clfa.tables.access import CLOSED, Access
 from clfa.tables.cells import Cells, read_cells
 from clfa.tables.columns import Columns, find_columns
+from clfa.tables.gate import PictureGate, table_folders
 from clfa.tables.paths import is_address
 from clfa.tables.pictures import MAX_IMAGES, as_cell, pictures_of
 from clfa.tables.row import Row, TableOptions
@@ -45,6 +47,7 @@ class PairTables:
             are found by their usual names.
         held_out: Content keys of texts and images that no pair may have, for instance those of a test split.
         decodable: Keys of images that need no check, for instance of those whose features are cached.
+        access: What rows may open.
 
     Attributes:
         count: Number of pairs found when the tables were last read.
@@ -56,6 +59,7 @@ class PairTables:
     columns: Columns = field(default_factory=Columns)
     held_out: Container[bytes] = frozenset()
     decodable: Container[bytes] = frozenset()
+    access: Access = CLOSED
     count: int = field(default=0, init=False)
     dropped: list[Dropped] = field(default_factory=list, init=False)
 
@@ -69,8 +73,9 @@ class PairTables:
         checker = ImageChecker()
         for table, columns in _tables(self.places, self.given, self.columns, ("text", "image")):
             rows = iter(table)
+            gate = PictureGate(table.folder, self.access, table_folders(table.folder))
             while chunk := list(islice(rows, _ROWS)):
-                pairs = self._usable(table, [(row, read_cells(row, columns, table.folder)) for row in chunk], checker)
+                pairs = self._usable(table, [(row, read_cells(row, columns, gate)) for row in chunk], checker)
                 self.count += len(pairs)
                 if len(pairs):
                     yield pairs
@@ -95,7 +100,7 @@ class PairTables:
                 try:
                     text, pictures = text_key(cells.text), _readable(cells.image)
                 except ImageError as error:
-                    self._drop(source, MISSING if isinstance(error, MissingImageError) else UNREADABLE, str(error))
+                    self._drop(source, reason_of(error), str(error))
                     continue
                 if text in self.held_out or any(key in self.held_out for _, key in pictures):
                     side = "text" if text in self.held_out else "image"
@@ -142,20 +147,24 @@ def _readable(image: Any) -> list[tuple[Any, bytes]]:
     return found
 
 
-def content_keys(places: Sequence[str | Path], given: Mapping[str, str | None] | None = None) -> set[bytes]:
+def content_keys(
+    places: Sequence[str | Path], given: Mapping[str, str | None] | None = None, access: Access = CLOSED
+) -> set[bytes]:
     """Return the content keys of all texts and images in tables. Images that cannot be read are skipped.
 
     Args:
         places: As for :class:`PairTables`.
         given: As for :class:`PairTables`.
+        access: What rows may open.
 
     Raises:
         DataError: If a table cannot be read.
     """
     keys = set()
     for table, columns in _tables(places, given or {}, Columns(), ()):
+        gate = PictureGate(table.folder, access, table_folders(table.folder))
         for row in table:
-            cells = read_cells(row, columns, table.folder)
+            cells = read_cells(row, columns, gate)
             if cells.text is not None:
                 keys.add(text_key(cells.text))
             for picture in pictures_of(cells.image):

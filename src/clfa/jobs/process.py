@@ -16,6 +16,7 @@ from clfa.jobs.summary import Summary
 from clfa.jobs.trouble import storage
 from clfa.jobs.worker import Outcome, Worker
 from clfa.tables.cells import Cells, read_cells
+from clfa.tables.gate import PictureGate, table_folders
 from clfa.tables.row import Row
 from clfa.tables.rows import open_rows
 
@@ -55,6 +56,7 @@ def process_piece(
         table = open_rows(piece.path, worker.columns.options)
     columns = worker.columns.find(table)
     root = columns.image_root or table.folder if image_root is None else str(image_root)
+    gate = PictureGate(root, worker.columns.access, table_folders(table.folder))
     needed = [name for name in (columns.id, columns.text, columns.image, columns.knowledge) if name is not None]
     with record.part(piece) as part:
         waiting: deque[list[tuple[Row, Cells]]] = deque()
@@ -62,7 +64,7 @@ def process_piece(
 
         def windows() -> Iterator[list[Cells]]:
             rows = _reading(piece, piece_rows(piece, table, part.rows, needed))
-            while window := [(row, read_cells(row, columns, root)) for row in islice(rows, worker.window_size)]:
+            while window := [(row, read_cells(row, columns, gate)) for row in islice(rows, worker.window_size)]:
                 waiting.append(window)
                 yield [cells for row, cells in window if row.error is None]
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from clfa.tables.access import CLOSED, Access
 from clfa.tables.columns import Columns, find_columns
 from clfa.tables.row import TableOptions
 from clfa.tables.table import Table
@@ -27,12 +28,14 @@ class WantedColumns:
         run: Columns of the training table of the model.
         required: Fields that must have a column.
         tables: Separator and sheet of the input tables, where the caller gave them.
+        access: What rows may open.
     """
 
     given: Mapping[str, str | None] = field(default_factory=dict)
     run: Columns | None = None
     required: tuple[str, ...] = ()
     tables: TableOptions = field(default_factory=TableOptions)
+    access: Access = CLOSED
 
     @property
     def options(self) -> TableOptions:
@@ -61,4 +64,5 @@ class WantedColumns:
         """Return the settings that affect results, as JSON values."""
         run = None if self.run is None else {name: getattr(self.run, name) for name in _USED}
         tables = {"separator": self.tables.separator, "sheet": self.tables.sheet}
-        return {"given": dict(self.given), "run": run, **{key: value for key, value in tables.items() if value}}
+        access = {} if self.access == CLOSED else {"access": self.access.to_dict()}
+        return {"given": dict(self.given), "run": run, **{k: v for k, v in tables.items() if v}, **access}

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from clfa.data.image_check import MISSING, UNREADABLE
+from clfa.data.image_check import MISSING, reason_of
 from clfa.data.images import MissingImageError, image_name, load_image
 from clfa.errors import DataError, ImageError, ModelError
 from clfa.modeling import CLFAForClassification
@@ -33,8 +33,10 @@ from clfa.pretrained import cache_dir
 from clfa.processing.processor import CLFAProcessor, tokenizer_digest
 from clfa.runs.trained import check_terms
 from clfa.runs.trained_place import require_trained
+from clfa.tables.access import Access
 from clfa.tables.cells import as_text
 from clfa.tables.encoding import clean_text
+from clfa.tables.gate import callers_pictures
 from clfa.tables.pictures import MAX_IMAGES, as_cell, pictures_of
 from clfa.targets.prediction import predict_targets
 from clfa.targets.target import class_names
@@ -97,6 +99,8 @@ class PostClassifier:
         precision: ``auto``, ``fp32`` or ``bf16``, for a model in PyTorch; see
             :class:`clfa.prediction.engines.torch_engine.TorchRuntime`.
         readers: Threads that decode pictures ahead of the model.
+        allow_urls: Addresses that posts may name as images: ``True``, or schemes such as ``["https"]``; none by
+            default. Local paths are the caller's own: do not make posts of paths that others have sent.
 
     Raises:
         RecipeError: When a knowledge source or lexicon that the model was trained with lacks its package or file.
@@ -115,6 +119,7 @@ class PostClassifier:
         batch_size: int = 32,
         precision: Precision = "fp32",
         readers: int = READER_THREADS,
+        allow_urls: bool | str | Sequence[str] = False,
     ) -> None:
         self.runtime: Runtime = TorchRuntime(model, precision) if isinstance(model, CLFAForClassification) else model
         self.config = self.runtime.config
@@ -122,6 +127,7 @@ class PostClassifier:
         self.processor = processor
         self.batch_size = batch_size
         self.readers = readers
+        self.access = Access.of(allow_urls)
         self.targets = self.config.target_list
         self.label_names = class_names(self.targets)
         self._left_out: Counter[str] = Counter()
@@ -142,6 +148,7 @@ class PostClassifier:
         *,
         engine: str = "torch",
         precision: Precision = "fp32",
+        allow_urls: bool | str | Sequence[str] = False,
     ) -> PostClassifier:
         """Load from a run folder, a model directory or a hub id.
 
@@ -150,13 +157,14 @@ class PostClassifier:
             batch_size: Posts per forward pass.
             engine: Name in :data:`clfa.prediction.engines.ENGINES`.
             precision: See the class; ONNX Runtime computes in fp32.
+            allow_urls: See the class.
 
         Raises:
             ModelError: If there is no trained model or, for ``onnx``, no exported model.
         """
         require_trained(path)
         runtime, processor = ENGINES.get(engine)().load(str(path), precision)
-        return cls(runtime, processor, batch_size)
+        return cls(runtime, processor, batch_size, allow_urls=allow_urls)
 
     @property
     def model(self) -> Any:
@@ -244,7 +252,8 @@ class PostClassifier:
         pool = ThreadPoolExecutor(self.readers, "read-posts") if reads_images else None
         waiting: deque[tuple[_Window, list[int], list[Future[_Readable | Prediction]]]] = deque()
         try:
-            for posts in windows:
+            for given in windows:
+                posts = [replace(post, image=callers_pictures(post.image, self.access)) for post in given]
                 window = _Window(posts, [None] * len(posts))
                 batches = self._batches(posts)
                 window.batches = len(batches)
@@ -387,8 +396,6 @@ def _text_of(value: Any) -> str:
 
 
 def _reason(error: DataError) -> str:
-    if isinstance(error, MissingImageError):
-        return MISSING
     if isinstance(error, _SeveralImagesError):
         return "several images"
-    return UNREADABLE if isinstance(error, ImageError) else str(error)
+    return reason_of(error) if isinstance(error, ImageError) else str(error)

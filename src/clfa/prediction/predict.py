@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,6 +18,7 @@ from clfa.prediction.engines import ENGINES
 from clfa.prediction.engines.base import Engine, Precision
 from clfa.prediction.predict_job import PredictJob
 from clfa.runs.run_folder import RunFolder
+from clfa.tables.access import Access
 from clfa.tables.columns import Columns
 from clfa.tables.row import TableOptions
 
@@ -37,6 +39,8 @@ def predict_file(
     sheet: str | None = None,
     run: Columns | None = None,
     image_root: str | Path | None = None,
+    allow_urls: bool | str | Sequence[str] = False,
+    allow_outside: bool = False,
     engine: str | None = None,
     precision: Precision | None = None,
     batch_size: int | None = None,
@@ -69,6 +73,9 @@ def predict_file(
         sheet: Sheet of an Excel file; the first one when not given.
         run: Columns of the training table; those that the run folder keeps when not given.
         image_root: What relative image paths are relative to; the run's, or the folder of each table, when not given.
+        allow_urls: Addresses that rows may name as images: ``True``, or schemes such as ``["https"]``.
+        allow_outside: Whether rows may name local images outside the folder that image paths are relative to, and that
+            of the table.
         engine: Name in :data:`clfa.prediction.engines.ENGINES`; ``torch`` when not given.
         precision: ``auto``, ``fp32`` or ``bf16``; ``auto`` when not given.
         batch_size: Posts per forward pass; 32 when not given.
@@ -109,6 +116,7 @@ def predict_file(
         TableOptions(separator, sheet=sheet),
         engine or "torch",
         precision or "auto",
+        Access.of(allow_urls, allow_outside),
         None if isinstance(model, str | Path) else lambda job: model,
     )
     executor = chosen.executor(cluster or ClusterOptions())

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from clfa.jobs.wanted import WantedColumns
 from clfa.jobs.worker import Job, Outcome, Worker
+from clfa.tables.access import CLOSED, Access
 from clfa.tables.cells import Cells
 from clfa.tables.columns import Columns
 from clfa.tables.row import TableOptions
@@ -30,6 +31,7 @@ class PredictJob(Job):
         tables: Separator and sheet of the input tables, where the caller gave them.
         engine: Name of the engine.
         precision: ``auto``, ``fp32`` or ``bf16``.
+        access: What rows may open.
         load: Loads the classifier of this job; :meth:`clfa.prediction.post_classifier.PostClassifier.load` by
             default.
     """
@@ -41,6 +43,7 @@ class PredictJob(Job):
     tables: TableOptions = field(default_factory=TableOptions)
     engine: str = "torch"
     precision: Precision = "fp32"
+    access: Access = CLOSED
     load: Callable[[PredictJob], Any] | None = None
 
     kind: ClassVar[str] = "predict"
@@ -76,7 +79,7 @@ class PredictWorker(Worker):
         self._classifier = classifier
         self.unreadable = NO_PREDICTION
         self.shape = prediction_shape(classifier.targets, classifier.has_agreement)
-        self.columns = WantedColumns(job.given, job.run, required_fields(classifier), job.tables)
+        self.columns = WantedColumns(job.given, job.run, required_fields(classifier), job.tables, job.access)
         self.identity = {"the model": classifier.fingerprint, "the columns": self.columns.to_dict()}
         self.window_size = classifier.window_size
 

@@ -8,8 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from clfa.prediction.post import Post, Prediction
+from clfa.tables.access import CLOSED, Access
 from clfa.tables.cells import read_cells
 from clfa.tables.columns import Columns, find_columns
+from clfa.tables.gate import PictureGate, table_folders
 from clfa.tables.memory import MemoryTable
 from clfa.tables.row import TableOptions
 from clfa.tables.rows import open_rows
@@ -17,7 +19,11 @@ from clfa.tables.table import Table
 
 
 def table_posts(
-    data: Any, run: Columns, required: Sequence[str], image_root: str | Path | None = None
+    data: Any,
+    run: Columns,
+    required: Sequence[str],
+    image_root: str | Path | None = None,
+    access: Access = CLOSED,
 ) -> list[Post | Prediction]:
     """Return the post of each row, or a failed prediction for a row that cannot be read.
 
@@ -27,6 +33,7 @@ def table_posts(
         required: Fields that must have a column.
         image_root: Base folder of relative image paths; by default that of the run, else the folder of the file, else
             the working directory.
+        access: What rows may open outside of this folder.
 
     Raises:
         DataError: If the table cannot be read or a required column is missing.
@@ -46,11 +53,12 @@ def table_posts(
         arguments={},
     )
     root = str(image_root or columns.image_root or table.folder)
+    gate = PictureGate(root, access, table_folders(table.folder))
     posts: list[Post | Prediction] = []
     for row in table:
         if row.error is not None:
             posts.append(Prediction(None, {}, error=row.error, reason="unreadable row"))
             continue
-        cells = read_cells(row, columns, root)
+        cells = read_cells(row, columns, gate)
         posts.append(Post(cells.text, cells.image, cells.knowledge))
     return posts

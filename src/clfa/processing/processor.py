@@ -24,6 +24,8 @@ from clfa.pretrained import pretrained, require_model
 from clfa.processing.pictures import pad_pictures
 from clfa.processing.sparse import dense
 from clfa.processing.terms import TERMS_FILE, Terms, pad_terms
+from clfa.tables.access import Access
+from clfa.tables.gate import callers_pictures
 from clfa.tables.pictures import MAX_IMAGES, pictures_of
 
 PROCESSOR_FILE = "processor_config.json"
@@ -194,17 +196,19 @@ class CLFAProcessor(ProcessorMixin):
         images: ImageSource | Sequence[ImageSource | Sequence[ImageSource] | None] | None = None,
         knowledge: str | Sequence[str | None] | None = None,
         return_tensors: str = "pt",
+        allow_urls: bool | str | Sequence[str] = False,
         **unknown: Any,
     ) -> BatchFeature:
         """Prepare a batch of B samples; texts are padded to the longest of the batch.
 
         Args:
             text: One text, or B texts; ``None`` for a sample without text, if the model allows it.
-            images: One image, or B images: PIL images, paths, fsspec addresses, bytes, or the schema's dictionaries;
+            images: One image, or B images: PIL images, paths, bytes, addresses, or the schema's dictionaries;
                 ``None`` for a sample without an image, if the model allows it. A list in the list holds the several
                 images of a sample; at most ``max_images`` are used.
             knowledge: One knowledge text, or B knowledge texts; ``None`` or empty for a sample without one.
             return_tensors: ``"pt"`` for PyTorch tensors, ``"np"`` for NumPy arrays.
+            allow_urls: Addresses that may stand for images: ``True``, or schemes such as ``["https"]``.
             unknown: Any other argument; raises an error.
 
         Returns:
@@ -238,7 +242,9 @@ class CLFAProcessor(ProcessorMixin):
             batch["knowledge_input_ids"] = encoded["input_ids"]
             batch["knowledge_attention_mask"] = encoded["attention_mask"]
         if sources is not None and self.image_processor is not None:
-            loaded = [[load_image(one) for one in pictures_of(source)[: self.max_images]] for source in sources]
+            access = Access.of(allow_urls)
+            cells = [callers_pictures(source, access) for source in sources]
+            loaded = [[load_image(one) for one in pictures_of(cell)[: self.max_images]] for cell in cells]
             counts = [len(pictures) for pictures in loaded]
             pixels: list[torch.Tensor | None] = [None] * len(loaded)
             if any(counts):

@@ -61,9 +61,9 @@ def load_corpus(
         options["targets"] = _with_classes(specs, targets)
     elif targets and "label_names" in known:
         options.setdefault("label_names", list(targets[0].label_names))
-    corpus = read_corpus(data.reader, place, **options)
+    corpus = read_corpus(data.reader, place, access=data.access, **options)
     if data.unlabelled:
-        corpus = add_unlabelled(corpus, data.unlabelled, options)
+        corpus = add_unlabelled(corpus, data.unlabelled, options, data.access)
     reads_images = recipe.model.vision_encoder is not None
     _require_samples(corpus, place)
     if reads_images and not corpus.has_images:

@@ -21,6 +21,7 @@ from clfa.runs.run_folder import RunFolder
 from clfa.runs.score import score_split
 from clfa.runs.trained import load_trained
 from clfa.runs.unlabelled import without_unlabelled
+from clfa.tables.access import Access
 from clfa.targets.target import Target, same_labels
 
 logger = logging.getLogger(__name__)
@@ -34,6 +35,7 @@ def evaluate(
     output: str | Path | None = None,
     strict: bool = False,
     source: Any = None,
+    access: Access | None = None,
     cache: Path | None = None,
 ) -> dict[str, Any]:
     """Evaluate a finished run on one split, of its own data on the samples that the run recorded as that split.
@@ -46,6 +48,7 @@ def evaluate(
             what the training wrote stays as it was.
         strict: Make the first bad sample an error.
         source: Data from memory, for readers that take it.
+        access: What rows may open; what the run's recipe says when not given.
         cache: Cache directory.
 
     Returns:
@@ -68,6 +71,8 @@ def evaluate(
         recipe = recipe.model_copy(
             update={"data": recipe.data.model_copy(update={"dir": data_dir, "options": options})}
         )
+    if access is not None:
+        recipe = recipe.model_copy(update={"data": recipe.data.with_access(access)})
     target = RunFolder(output if output is not None else folder.path / f"evaluation-{split}")
     if target.recipe.exists():
         problem = f"{target.path} holds a run, whose own metrics would be lost; give another "

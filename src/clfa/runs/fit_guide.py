@@ -36,7 +36,7 @@ def fit_guide(
     """Fit a guide on tables of pairs and save it, for use as ``guide.path``.
 
     Args:
-        recipe: Its encoders, seed and guide section; the other sections are not used.
+        recipe: Its encoders, seed and guide section, and what rows may open; nothing else of it is used.
         places: Tables: files, folders of them or patterns. Labels in them are not read.
         output: Folder to make: the guide, the content keys of its pairs, ``recipe.yaml``, and ``dropped.jsonl`` with
             the rows left out.
@@ -61,10 +61,11 @@ def fit_guide(
         raise RecipeError(f"{target} exists and is not an empty folder; give another ", Argument("output"), ".")
     require_writable(target)
     names = {"text": text, "image": image}
-    held_out = content_keys(exclude)
+    access = recipe.data.access
+    held_out = content_keys(exclude, access=access)
     context = _context(recipe, cache)
     assert context.image_features is not None
-    tables = PairTables(places, names, held_out=held_out, decodable=context.image_features.pooled)
+    tables = PairTables(places, names, held_out=held_out, decodable=context.image_features.pooled, access=access)
     keys = bytearray()
 
     def recorded() -> Iterator[Pairs]:
@@ -129,10 +130,12 @@ def check_saved_guide(
         DataError: If a table cannot be read, or there are fewer than two pairs.
     """
     folder = Path(directory)
-    context = _context(recipe or _saved_recipe(folder), cache)
+    settings = recipe or _saved_recipe(folder)
+    context = _context(settings, cache)
     guide = FittedGuide.load(folder, context)
     assert context.image_features is not None
-    tables = PairTables(places, {"text": text, "image": image}, decodable=context.image_features.pooled)
+    names = {"text": text, "image": image}
+    tables = PairTables(places, names, decodable=context.image_features.pooled, access=settings.data.access)
     parts = list(_distinct(tables, limit))
     count = sum(map(len, parts))
     if count < 2:

@@ -88,6 +88,7 @@ def other_pairs(recipe: Recipe, corpus: Corpus, encoders: Encoders) -> PairTable
         columns=Columns(**named),
         held_out=_held_out(corpus, encoders),
         decodable=encoders.image.pooled,
+        access=recipe.data.access,
     )
 
 

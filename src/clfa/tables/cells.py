@@ -11,10 +11,10 @@ from typing import Any
 from clfa.errors import DataError
 from clfa.tables.columns import Columns
 from clfa.tables.encoding import clean_text, decode_bytes
+from clfa.tables.gate import PictureGate
 from clfa.tables.lines import whole_characters
 from clfa.tables.missing import is_missing, plain
-from clfa.tables.paths import resolve_path
-from clfa.tables.pictures import as_cell, listed, pictures_of
+from clfa.tables.pictures import as_cell, listed, pictures_of, unusable_picture
 from clfa.tables.row import Row
 
 # Above this value, a float cannot represent every integer.
@@ -28,8 +28,9 @@ class Cells:
     Args:
         id: The id cell as text, or the row's number.
         text: The cleaned text, or ``None``.
-        image: Path (absolute, or below the table's folder), address, encoded bytes, a mapping of ``bytes`` and
-            ``path``, or an image object; a list of these for several images; ``None`` without an image.
+        image: Permitted path or address, encoded bytes, a mapping of ``bytes`` and ``path``, or an image object; a
+            list of these for several images; ``None`` without an image. A picture that the row may not name is one
+            whose reading raises an error (:func:`clfa.tables.pictures.refused_picture`).
         knowledge: The cleaned knowledge text, or ``None``.
     """
 
@@ -39,13 +40,13 @@ class Cells:
     knowledge: str | None
 
 
-def read_cells(row: Row, columns: Columns, root: str) -> Cells:
+def read_cells(row: Row, columns: Columns, gate: PictureGate) -> Cells:
     """Return id, text, image and knowledge of a row.
 
     Args:
         row: A row without an error.
         columns: Column of each field.
-        root: Base folder or address of relative image paths.
+        gate: What the row may open.
     """
 
     def cell(name: str | None) -> Any:
@@ -54,7 +55,7 @@ def read_cells(row: Row, columns: Columns, root: str) -> Cells:
     return Cells(
         read_id(cell(columns.id), row.number),
         read_text(cell(columns.text)),
-        read_image(cell(columns.image), root),
+        read_image(cell(columns.image), gate),
         read_text(cell(columns.knowledge)),
     )
 
@@ -103,26 +104,33 @@ def read_id(value: Any, number: int) -> str:
     return as_text(value).replace("\x00", "").strip() or str(number)
 
 
-def read_image(value: Any, root: str) -> Any:
-    """Return an image cell with its paths resolved; see :class:`Cells`.
+def read_image(value: Any, gate: PictureGate) -> Any:
+    """Return an image cell with its paths resolved, as far as the row may name them; see :class:`Cells`.
 
     A list (see :func:`clfa.tables.pictures.listed`) with one picture is that picture, one without any is ``None``.
+
+    Args:
+        value: The cell.
+        gate: What the row may open.
     """
     entries = listed(value)
     if entries is None:
-        return _read_picture(value, root)
-    return as_cell(pictures_of([_read_picture(entry, root) for entry in entries]))
+        return _read_picture(value, gate)
+    return as_cell(pictures_of([_read_picture(entry, gate) for entry in entries]))
 
 
-def _read_picture(value: Any, root: str) -> Any:
+def _read_picture(value: Any, gate: PictureGate) -> Any:
     if isinstance(value, Mapping):
         content, path = value.get("bytes"), value.get("path")
-        if content is not None:
+        if isinstance(content, (bytes, bytearray, memoryview)):
             return value
-        return None if is_missing(path) else {"bytes": None, "path": resolve_path(as_text(path), root)}
+        if content is not None:
+            return unusable_picture(f"image: 'bytes' must be the encoded picture, got {type(content).__name__}")
+        place = None if is_missing(path) else gate(as_text(path))
+        return place if place is None or isinstance(place, dict) else {"bytes": None, "path": place}
     if isinstance(value, (bytes, bytearray, memoryview)):
         return bytes(value) or None
     if isinstance(value, (str, os.PathLike, int, float)) or value is None:
         path = as_text(os.fspath(value) if isinstance(value, os.PathLike) else value).strip()
-        return resolve_path(path, root) if path else None
+        return gate(path) if path else None
     return value

@@ -6,8 +6,8 @@ import os
 
 
 def is_address(path: str) -> bool:
-    """Return whether ``path`` needs fsspec (``s3://bucket/a.jpg``, ``zip://a.jpg::b.zip``) rather than ``open``."""
-    return "://" in path or "::" in path
+    """Return whether ``path`` needs more than ``open``: ``s3://bucket/a.jpg``, ``zip://a.jpg::b.zip``, ``data:...``."""
+    return "://" in path or "::" in path or path[:5].lower() == "data:"
 
 
 def resolve_path(path: str, root: str) -> str:

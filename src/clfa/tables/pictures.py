@@ -11,6 +11,7 @@ MAX_IMAGES = 9
 
 # Beginning of the content of a picture that cannot be used. No picture begins so.
 _UNUSABLE = b"clfa: unusable picture\0"
+_REFUSED = b"clfa: refused picture\0"
 
 
 def pictures_of(cell: Any) -> list[Any]:
@@ -77,3 +78,25 @@ def unusable_picture(message: str) -> dict[str, Any]:
 def unusable_reason(content: bytes) -> str | None:
     """Return the message of :func:`unusable_picture` in the content of a picture; ``None`` for any other content."""
     return content.removeprefix(_UNUSABLE).decode("utf-8", "replace") if content.startswith(_UNUSABLE) else None
+
+
+def refused_picture(reason: str, message: str) -> dict[str, Any]:
+    """Return a picture that a row may not name; reading it raises an error with the message.
+
+    Args:
+        reason: Short reason, for counting.
+        message: What was named, why it is refused, and the setting that permits it.
+
+    Example:
+        >>> refusal(refused_picture("outside", "../a.jpg: outside")["bytes"])
+        ('outside', '../a.jpg: outside')
+    """
+    return {"bytes": _REFUSED + f"{reason}\0{message}".encode("utf-8", "replace"), "path": None}
+
+
+def refusal(content: bytes) -> tuple[str, str] | None:
+    """Return reason and message of :func:`refused_picture` in the content of a picture; ``None`` for other content."""
+    if not content.startswith(_REFUSED):
+        return None
+    reason, _, message = content.removeprefix(_REFUSED).decode("utf-8", "replace").partition("\0")
+    return reason, message

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from class_indices import class_indices
 from clfa.data import read_corpus, validate
 from clfa.errors import DataError
+from clfa.tables.access import Access
 
 
 def frame(size: int = 20) -> pd.DataFrame:
@@ -253,7 +254,8 @@ def test_image_columns_of_bytes_and_structs() -> None:
 
 def test_image_root_and_absolute_paths() -> None:
     data = frame(3).assign(image=["a.jpg", "/abs/b.jpg", "s3://bucket/c.jpg"])
-    found = read_corpus("table", data, as_split="test", image_root="s3://mine/").splits["test"]["image"]
+    access = Access.of("s3", outside=True)
+    found = read_corpus("table", data, as_split="test", image_root="s3://mine/", access=access).splits["test"]["image"]
     assert [image["path"] for image in found] == ["s3://mine/a.jpg", "/abs/b.jpg", "s3://bucket/c.jpg"]
 
 

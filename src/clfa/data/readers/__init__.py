@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, Any
 from clfa.errors import DataError, RecipeError
 from clfa.nearest import did_you_mean, path_hint
 from clfa.registry import Registry
-from clfa.tables.paths import is_address
+from clfa.tables.access import Access, current_reading, reading
+from clfa.tables.gate import table_folders
+from clfa.tables.paths import folder_of, is_address
 
 if TYPE_CHECKING:
     from clfa.data.schema import Corpus
@@ -63,13 +65,17 @@ def check_source(name: str, data_dir: str | os.PathLike[str]) -> None:
         raise DataError(f"{place}: no such file or directory.{path_hint(place)}")
 
 
-def read_corpus(name: str, data_dir: str | os.PathLike[str] | Any, /, **options: Any) -> Corpus:
+def read_corpus(
+    name: str, data_dir: str | os.PathLike[str] | Any, /, *, access: Access | None = None, **options: Any
+) -> Corpus:
     """Read a data set.
 
     Args:
         name: One of ``READERS.names()``.
         data_dir: Directory of the data; for ``table`` a file, folder, mapping of splits, data frame or
             ``datasets.Dataset``; for ``hub`` a name on the hub or a folder. ``~`` is the home directory.
+        access: What rows may open beyond the pictures in their folder; by default nothing, or what a reader that calls
+            this one may.
         options: Options of the reader; see its ``read`` function.
 
     Raises:
@@ -84,4 +90,13 @@ def read_corpus(name: str, data_dir: str | os.PathLike[str] | Any, /, **options:
         raise RecipeError(f"the {name} reader has no option {unknown[0]!r}; it takes: {', '.join(known)}.{hint}")
     if isinstance(data_dir, (str, os.PathLike)):
         data_dir = os.path.expanduser(os.fspath(data_dir))
-    return read(data_dir, **options)
+    outer = current_reading()
+    with reading(access or outer.access, (*outer.folders, *_data_folder(data_dir))):
+        return read(data_dir, **options)
+
+
+def _data_folder(data_dir: Any) -> tuple[str, ...]:
+    """Return the local folder of the data, if there is one."""
+    if not isinstance(data_dir, str) or is_address(data_dir) or not os.path.exists(data_dir):
+        return ()
+    return table_folders(data_dir if os.path.isdir(data_dir) else folder_of(data_dir))

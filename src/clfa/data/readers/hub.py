@@ -71,11 +71,13 @@ def read(
     except Exception as error:  # Network, hub and builder errors have no common base.
         advice = "" if local else "; without a network, download it on another machine and pass the folder"
         raise DataError(f"{data_dir}: cannot be loaded: {type(error).__name__}: {error}{advice}") from error
+    # Pictures that are files were downloaded there.
+    root = data_dir if local else str(cache_dir or datasets.config.HF_CACHE_HOME)
     parts = []
     for key, data in loaded.items():
         if isinstance(data, IterableDataset) or (split := split_name(str(key))) is None:
             continue
-        parts.append(TablePart(split, f"{data_dir}[{key}]", undecoded(data), data_dir if local else ""))
+        parts.append(TablePart(split, f"{data_dir}[{key}]", undecoded(data), root))
     if not parts:
         raise DataError(f"{data_dir}: no split train, validation or test; its splits are {', '.join(map(str, loaded))}")
     names = {"text": text, "image": image, "label": label, "id": id, "knowledge": knowledge}

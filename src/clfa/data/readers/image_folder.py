@@ -83,7 +83,7 @@ def _part(root: Path, folder: Path, split: str | None, dropped: list[Dropped]) -
         return None
     ids, texts, images, labels = (list(column) for column in zip(*samples, strict=True))
     data = from_columns({"id": ids, "text": texts, "image": [image_at(str(path)) for path in images], "label": labels})
-    return TablePart(split, str(folder), data)
+    return TablePart(split, str(folder), data, image_root=str(folder.resolve()))
 
 
 def _samples(root: Path, folder: Path, split: str, dropped: list[Dropped]) -> Iterator[tuple[str, str, Path, str]]:
@@ -98,6 +98,6 @@ def _samples(root: Path, folder: Path, split: str, dropped: list[Dropped]) -> It
                 dropped.append(Dropped(id, split, source, "missing text", "no such file"))
                 continue
             try:
-                yield id, decode_text(text.read_bytes())[0], image.resolve(), class_folder.name
+                yield id, decode_text(text.read_bytes())[0], image.absolute(), class_folder.name
             except DataError as error:
                 dropped.append(Dropped(id, split, source, "undecodable text", str(error)))

@@ -14,7 +14,7 @@ from pathlib import Path
 from clfa.data.assemble import SampleFields, to_splits
 from clfa.data.layout import layout_error
 from clfa.data.readers.knowledge import read_knowledge
-from clfa.data.readers.mmsd_folders import LABELS, find_images, find_texts, image_of
+from clfa.data.readers.mmsd_folders import LABELS, find_images, find_texts
 from clfa.data.schema import Corpus, Dropped
 from clfa.tables.encoding import clean_text
 from clfa.targets.default_label import default_label
@@ -76,7 +76,7 @@ def read(
                     {
                         "id": id,
                         "text": clean_text(text),
-                        "image": image_of(images, id),
+                        "image": images.at(f"{id}.jpg"),
                         "knowledge": extra.get(id),
                         "label": label,
                     }

@@ -10,7 +10,7 @@ from typing import Any
 from clfa.data.assemble import SampleFields, to_splits
 from clfa.data.layout import layout_error
 from clfa.data.readers.knowledge import read_knowledge
-from clfa.data.readers.mmsd_folders import LABELS, find_images, find_texts, image_of
+from clfa.data.readers.mmsd_folders import LABELS, find_images, find_texts
 from clfa.data.schema import Corpus, Dropped
 from clfa.errors import DataError
 from clfa.tables.encoding import clean_text
@@ -61,7 +61,7 @@ def read(
                 {
                     "id": id,
                     "text": clean_text(record["text"]),
-                    "image": image_of(images, id),
+                    "image": images.at(f"{id}.jpg"),
                     "knowledge": extra.get(id),
                     "label": int(record["label"]),
                 }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from clfa.data.assemble import EncodedImage, image_at
+from clfa.data.picture_folder import PictureFolder
 from clfa.errors import DataError
 
 LABELS = ["not_sarcastic", "sarcastic"]
@@ -21,20 +21,15 @@ def find_texts(data_dir: Path, folders: tuple[str, ...], files: tuple[str, ...])
     return None
 
 
-def find_images(root: Path, images_dir: str | None, require: bool) -> Path | None:
-    """Return the folder of the images, or ``None`` if it does not exist and is not required.
+def find_images(root: Path, images_dir: str | None, require: bool) -> PictureFolder:
+    """Return the folder of the images, without pictures if it does not exist and is not required.
 
     Raises:
         DataError: If ``images_dir`` does not exist, or images are required and there is no folder of images.
     """
     folder = Path(images_dir).expanduser() if images_dir is not None else root / IMAGE_FOLDER
     if folder.is_dir():
-        return folder.resolve()
+        return PictureFolder(folder)
     if images_dir is not None or require:
         raise DataError(f"{folder}: no such folder of images; MMSD has its images <id>.jpg in {IMAGE_FOLDER}/")
-    return None
-
-
-def image_of(folder: Path | None, id: str) -> EncodedImage | None:
-    """Return the image of sample ``id``."""
-    return image_at(str(folder / f"{id}.jpg")) if folder is not None else None
+    return PictureFolder(None)

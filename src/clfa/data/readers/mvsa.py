@@ -10,9 +10,10 @@ from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 
-from clfa.data.assemble import SampleFields, image_at, to_dataset, to_splits
+from clfa.data.assemble import SampleFields, to_dataset, to_splits
 from clfa.data.labels import MVSA_LABELS, merge_annotators
 from clfa.data.layout import layout_error
+from clfa.data.picture_folder import PictureFolder
 from clfa.data.schema import Corpus, Dropped
 from clfa.data.splits import fold_numbers, read_fold, stratified_split
 from clfa.errors import DataError
@@ -62,6 +63,7 @@ def _read(name: str, annotators: int, data_dir: str, fold: int | str, split_seed
     lines = len(labels) + len(dropped)
     files = {path.name: path for path in (root / "data").iterdir()}
     texts, encodings = _read_texts(files, dropped)
+    pictures = PictureFolder(root / "data")
 
     split_of, how = _assign_splits(root, labels, fold, split_seed, dropped)
     rows: dict[str, list[SampleFields]] = {"train": [], "validation": [], "test": []}
@@ -71,8 +73,8 @@ def _read(name: str, annotators: int, data_dir: str, fold: int | str, split_seed
         elif f"{id}.txt" not in files:
             dropped.append(Dropped(id, split_of[id], f"data/{id}.txt", "missing text", "no such file"))
         elif id in texts:
-            rows[split_of[id]].append(_row(root, id, texts[id], MVSA_LABELS.index(label)))
-    unlabelled = [_row(root, id, texts[id], None) for id in texts if id not in labels and f"{id}.jpg" in files]
+            rows[split_of[id]].append(_row(pictures, id, texts[id], MVSA_LABELS.index(label)))
+    unlabelled = [_row(pictures, id, texts[id], None) for id in texts if id not in labels and f"{id}.jpg" in files]
     return Corpus(
         name=name,
         splits=to_splits(rows, MVSA_LABELS),
@@ -83,9 +85,8 @@ def _read(name: str, annotators: int, data_dir: str, fold: int | str, split_seed
     )
 
 
-def _row(root: Path, id: str, text: str, label: int | None) -> SampleFields:
-    image = image_at(str(root / "data" / f"{id}.jpg"))
-    return {"id": id, "text": text, "image": image, "knowledge": None, "label": label}
+def _row(pictures: PictureFolder, id: str, text: str, label: int | None) -> SampleFields:
+    return {"id": id, "text": text, "image": pictures.at(f"{id}.jpg"), "knowledge": None, "label": label}
 
 
 def _read_labels(path: Path, name: str, annotators: int, dropped: list[Dropped]) -> dict[str, str]:

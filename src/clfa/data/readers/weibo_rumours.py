@@ -16,7 +16,6 @@ from clfa.data.picture_folder import PictureFolder
 from clfa.data.schema import Corpus
 from clfa.data.splits import RATIOS
 from clfa.tables.encoding import decode_bytes
-from clfa.tables.pictures import as_cell
 from clfa.targets.cells import UnusableCell
 
 LABELS = ["nonrumor", "rumor"]
@@ -54,7 +53,7 @@ def read(data_dir: str, *, ratios: tuple[float, float, float] = RATIOS, split_se
             addresses = [address.strip() for address in post[1].split("|")]
             names = [address.rpartition("/")[2] for address in addresses if address not in ("", "null")]
             id = post[0].partition("|")[0].strip()
-            return {"id": id, "text": post[2], "image": as_cell(pictures.all_of(names)), "label": label}
+            return {"id": id, "text": post[2], "image": pictures.all_of(names), "label": label}
 
         builder.add_records(split, file, _posts(file), convert)
     return builder.build(ratios=ratios, split_seed=split_seed, complete=True)
