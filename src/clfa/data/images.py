@@ -107,11 +107,12 @@ def read_image_bytes(image: ImageSource, *, max_bytes: int = MAX_BYTES) -> bytes
 
 def _read_path(path: str, max_bytes: int) -> bytes:
     try:
+        if path.lower().startswith(("file://", "local://")) and "::" not in path:
+            path = path.partition("://")[2]
         if is_address(path):
-            import fsspec
+            from clfa.data.fetch import fetch
 
-            with fsspec.open(path, "rb") as file:
-                return bytes(file.read(max_bytes + 1))
+            return fetch(path, max_bytes)
         # Before it is opened, because opening some devices does something.
         _require_regular(path, os.stat(path).st_mode)
         with open(path, "rb", opener=_open_at_once) as file:
@@ -120,10 +121,8 @@ def _read_path(path: str, max_bytes: int) -> bytes:
             return file.read(max_bytes + 1)
     except FileNotFoundError:
         raise MissingImageError(f"{path}: image file not found") from None
-    except ImageError:
-        raise
-    except ImportError as error:
-        raise ImageError(f"{path}: reading this address needs another package: {error}") from error
+    except ImageError as error:
+        raise error if str(error).startswith(path) else ImageError(f"{path}: {error}") from error
     except Exception as error:  # Remote file systems raise their own types.
         raise ImageError(f"{path}: image cannot be read: {type(error).__name__}: {error}") from error
 
