@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import gc
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import datasets
@@ -220,3 +221,29 @@ def test_a_preset_that_does_not_exist_or_beside_a_recipe() -> None:
         RecipeError, match="recipe and presets are both given; a preset is a recipe, so give one of them"
     ):
         CLFAPredictor("offline", presets="good")
+
+
+def test_fit_again(frame: pd.DataFrame, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folders: list[Path] = []
+
+    def train(recipe: Any, output: Path, source: Any) -> Any:
+        folders.append(output)
+        output.mkdir(parents=True)
+        (output / "recipe.yaml").touch()
+        return SimpleNamespace(metrics={})
+
+    monkeypatch.setattr("clfa.runs.train.train", train)
+    monkeypatch.setattr("clfa.yardsticks.standing.standing", lambda metrics: None)
+    monkeypatch.setattr("clfa.prediction.post_classifier.PostClassifier.load", lambda path: object())
+    again = CLFAPredictor()
+    for number in (1, 2, 3):
+        assert again.fit(frame).path == folders[number - 1]
+    assert [folder.is_dir() for folder in folders] == [False, False, True]
+    there = CLFAPredictor(path=tmp_path / "run").fit(frame)
+    with pytest.raises(
+        RecipeError, match=r"run holds a run already; make a CLFAPredictor with another path, or"
+    ):
+        there.fit(frame)
+    (tmp_path / "notes.txt").touch()
+    with pytest.raises(RecipeError, match="holds other files already"):
+        CLFAPredictor(path=tmp_path).fit(frame)

@@ -152,6 +152,8 @@ class CLFAPredictor:
     ) -> CLFAPredictor:
         """Train on a table. Without a validation table, a stratified tenth is held out for model selection.
 
+        Without ``path``, another call replaces the model; a folder that was given holds one run.
+
         A warning is logged if the model is not above the best yardstick (:mod:`clfa.yardsticks`) on validation.
 
         Args:
@@ -165,7 +167,7 @@ class CLFAPredictor:
             Itself.
 
         Raises:
-            CLFAError: Naming what is wrong with the table or recipe.
+            CLFAError: Naming what is wrong with the table, the recipe or the folder.
         """
         from clfa.prediction.post_classifier import PostClassifier
         from clfa.runs.train import train
@@ -173,6 +175,7 @@ class CLFAPredictor:
 
         if self.recipe is None:
             raise ModelError(f"{self.path} is a model without a recipe; make a new CLFAPredictor to train.")
+        folder = self._new_folder()
         source: Any = table
         if validation is not None or test is not None:
             source = {"train": table, "validation": validation, "test": test}
@@ -188,12 +191,31 @@ class CLFAPredictor:
         recipe["data"].update(changes)
         settings = validate_recipe(recipe)
         settings = settings.model_copy(update={"data": settings.data.with_access(self.access)})
-        found = standing(train(settings, self.path, source=source).metrics)
+        found = standing(train(settings, folder, source=source).metrics)
         if found is not None:
             logger.log(logging.INFO if found.above else logging.WARNING, "%s", found)
-        self._classifier = PostClassifier.load(self.path)
+        self._classifier = PostClassifier.load(folder)
         self._loaded_with = {}
+        if folder != self.path:
+            shutil.rmtree(self.path, ignore_errors=True)
+        self.path = folder
         return self
+
+    def _new_folder(self) -> Path:
+        """Return the folder of the next run.
+
+        Raises:
+            RecipeError: When the folder that was given holds a run, or something else.
+        """
+        if self._temporary is not None:
+            return self.path if not self.path.exists() else Path(tempfile.mkdtemp(dir=self._temporary)) / "run"
+        holds = "a run" if is_run_folder(self.path) else "other files"
+        if self.path.is_dir() and any(not path.name.startswith(".") for path in self.path.iterdir()):
+            raise RecipeError(
+                f"{self.path} holds {holds} already; make a CLFAPredictor with another path, or without one to train "
+                "any number of times. CLFAPredictor.load() reads a finished run."
+            )
+        return self.path
 
     @property
     def label_names(self) -> list[str]:

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from clfa.guides import RetrievalReport, retrieval_report
-from clfa.guides.retrieval import retrieval_ranks
+from clfa.guides.retrieval import is_near_chance, retrieval_ranks
 
 
 def brute_force(texts: np.ndarray, images: np.ndarray) -> list[float]:
@@ -75,13 +75,28 @@ def test_report_of_a_perfect_guide() -> None:
 def test_a_collapsed_guide_ranks_at_chance(value: float) -> None:
     collapsed = np.full((50, 8), value, np.float32)
     report = retrieval_report(collapsed, collapsed)
-    assert report == RetrievalReport(candidates=50, rank1=0.0, rank10=0.0, median_rank=25.5)
+    assert report == RetrievalReport(candidates=50, rank1=0.0, rank10=0.0, median_rank=25.5, near_chance=True)
     assert report.near_chance
 
 
-@pytest.mark.parametrize(("median", "near"), [(40.0, False), (40.5, True)])
-def test_near_chance_begins_above_two_fifths_of_the_candidates(median: float, near: bool) -> None:
-    assert RetrievalReport(100, 0.01, 0.1, median).near_chance is near
+@pytest.mark.parametrize(("within", "near"), [(41, True), (42, False)])
+def test_near_chance_is_what_rules_out_a_useful_guide(within: int, near: bool) -> None:
+    # Of 100 fair coins, at most 41 are heads with a probability of 4.4 %, at most 42 with 6.7 %.
+    ranks = np.array([40.0] * within + [41.0] * (100 - within))
+    assert is_near_chance(ranks) is near
+
+
+@given(st.permutations(range(1, 7)))
+@settings(max_examples=50, deadline=None)
+def test_six_pairs_say_little(ranks: list[int]) -> None:
+    # Ranks at chance: warn in less than one of twenty cases.
+    assert not is_near_chance(np.array(ranks, float))
+
+
+def test_chance_is_recognised_among_many_pairs() -> None:
+    random = np.random.default_rng(0)
+    assert is_near_chance(random.integers(1, 501, size=500).astype(float))
+    assert not is_near_chance(random.integers(1, 201, size=500).astype(float))
 
 
 def test_no_pair_is_an_error() -> None:

@@ -163,7 +163,7 @@ def test_hub_folders_take_targets(tmp_path: Path) -> None:
         ({"a": {"label_names": [False, True]}}, "YAML reads yes, no, true and false as booleans; put"),
         ({"a": {"label_names": ["y", "y"]}}, "target 'a': class 'y' occurs twice in label_names"),
         ({"../a": {"column": "a"}}, "target name '../a' cannot be used; names have up to 64 letters"),
-        ({"b": MULTI}, "target 'b': the data have no labels, and label_names is not given"),
+        ({"b": MULTI}, "target 'b': no row has a label; name the column"),
     ],
 )
 def test_targets_that_cannot_be(targets: dict[str, Any], message: str) -> None:

@@ -48,8 +48,10 @@ def stratified_split(
     """Distribute the positions of ``labels`` to train, validation and test, class by class.
 
     Each class is shuffled and divided by ``ratios``, rounded to whole samples. The share of a class is therefore
-    correct to within one sample, and a class with one sample is put into train. Unlike scikit-learn's splitters, this
-    works for classes of any size, and the draw (NumPy's frozen ``RandomState``) does not change between versions.
+    correct to within one sample, and a class with one sample is put into train. Where all classes are so small that a
+    split would be empty, it gets its share of all samples from the largest classes, one of each. Unlike scikit-learn's
+    splitters, this works for classes of any size, and the draw (NumPy's frozen ``RandomState``) does not change between
+    versions.
 
     Samples of one group stay together. Groups are distributed first, the largest first, each to a split drawn by
     ``ratios`` among those that it fits into with the fewest samples too many of any class; the other samples fill the
@@ -78,6 +80,7 @@ def stratified_split(
         validation = round(len(positions) * ratios[1])
         test = min(round(len(positions) * ratios[2]), len(positions) - validation)
         quotas[label] = {"train": len(positions) - validation - test, "validation": validation, "test": test}
+    _fill_empty(quotas, ratios, len(labels))
     parts = _place_groups(labels, groups or (), quotas, ratios, seed)
     placed = {position for positions in parts.values() for position in positions}
     random = np.random.RandomState(seed)
@@ -93,6 +96,20 @@ def stratified_split(
         parts["test"] += free[validation : validation + test]
         parts["train"] += free[validation + test :]
     return {split: sorted(positions) for split, positions in parts.items()}
+
+
+def _fill_empty(quotas: Mapping[Hashable, dict[str, int]], ratios: tuple[float, float, float], size: int) -> None:
+    """Take samples for a split that would be empty, because all classes are small: one of each of the largest classes.
+
+    Each class keeps a sample in train. Classes of equal size are taken in the order of their names.
+    """
+    for split, ratio in zip(SPLITS, ratios, strict=True):
+        if split == "train" or not ratio or any(quota[split] for quota in quotas.values()):
+            continue
+        able = [quotas[label] for label in sorted(quotas, key=str) if quotas[label]["train"] > 1]
+        for quota in sorted(able, key=lambda quota: -quota["train"])[: max(1, round(size * ratio))]:
+            quota["train"] -= 1
+            quota[split] += 1
 
 
 def _place_groups(

@@ -11,12 +11,13 @@ from typing import Any
 from clfa.data import READERS, Corpus, read_corpus
 from clfa.data.splits import limit_labels, subset, training_subset
 from clfa.data.unlabelled import add_unlabelled, without_evaluated
-from clfa.data.validation import check_classes, validate
+from clfa.data.validation import validate
 from clfa.errors import Argument, DataError, RecipeError
 from clfa.knowledge.fill import fill_knowledge
 from clfa.knowledge.texts import KnowledgeTexts
 from clfa.pretrained import cache_dir
 from clfa.recipe import Recipe
+from clfa.runs.require_samples import require_samples
 from clfa.targets.spec import TargetSpec
 from clfa.targets.target import Target
 
@@ -65,16 +66,14 @@ def load_corpus(
     if data.unlabelled:
         corpus = add_unlabelled(corpus, data.unlabelled, options, data.access)
     reads_images = recipe.model.vision_encoder is not None
-    _require_samples(corpus, place)
-    if reads_images and not corpus.has_images:
-        raise DataError(
-            f"{corpus.name} in {place} has no images, and the recipe's model reads them. "
-            "Set model.vision_encoder=null for a text-only model."
-        )
+    require_samples(corpus, place)
+    may_lack = recipe.model.allow_missing_modalities and reads_images and recipe.model.text_encoder is not None
+    if reads_images and not may_lack and not corpus.has_images:
+        raise DataError(_without_images(corpus, place))
     corpus = validate(
         corpus,
         check_images=reads_images,
-        allow_missing=recipe.model.allow_missing_modalities and reads_images and recipe.model.text_encoder is not None,
+        allow_missing=may_lack,
         strict=strict,
         cache=cache_dir() / "decoded-images.json",
         max_images=data.max_images,
@@ -94,31 +93,13 @@ def load_corpus(
     return corpus
 
 
-def _require_samples(corpus: Corpus, place: Any) -> None:
-    """Check that a corpus has a sample.
-
-    Raises:
-        DataError: If all samples were left out; with the counts, the first reason and what to do.
-    """
-    if any(map(len, corpus.splits.values())) or (corpus.unlabelled is not None and len(corpus.unlabelled)):
-        return
-    if not corpus.dropped:
-        raise DataError(f"{corpus.name} in {place} has no samples.")
-    counts = ", ".join(f"{reason}: {count}" for reason, count in corpus.dropped_counts().items())
-    first = corpus.dropped[0]
-    advice: tuple[str | Argument, ...] = ()
-    columns = corpus.facts.get("columns", {})
-    if first.reason == "unknown split" and columns.get("split"):
-        advice = (
-            f" The splits are read from the column {columns['split']!r}; its cells must be train, validation, test or "
-            "unlabelled. Rename it if it holds something else, and the splits are drawn.",
-        )
-    elif first.reason == "unknown label":
-        advice = (" The classes are those of label_names, or of the trained model.",)
-    raise DataError(
-        f"{corpus.name} in {place}: all {len(corpus.dropped)} rows were left out ({counts}). "
-        f"The first: {first.source}: {first.detail}.",
-        *advice,
+def _without_images(corpus: Corpus, place: Any) -> str:
+    """Return the message about data without any image, for a model that reads them."""
+    column = corpus.facts.get("columns", {}).get("image")
+    why = "" if column is None else f": all cells of the column {column!r} are empty"
+    return (
+        f"{corpus.name} in {place} has no images{why}, and the recipe's model reads them. "
+        "Set model.vision_encoder=null for a text-only model."
     )
 
 
@@ -145,16 +126,3 @@ def corpus_key(recipe: Recipe) -> str:
     data = recipe.data
     content["seed"] = recipe.seed if data.limit or data.train_limit or data.labelled_limit else None
     return json.dumps(content, sort_keys=True, default=str)
-
-
-def require_splits(corpus: Corpus) -> None:
-    """Check that a corpus can be trained on.
-
-    Raises:
-        DataError: When the training or validation split is missing or empty, or a class has no training sample.
-    """
-    for name in ("train", "validation"):
-        if name not in corpus.splits or not len(corpus.splits[name]):
-            dropped = f" Dropped so far: {corpus.dropped_counts()}." if corpus.dropped else ""
-            raise DataError(f"{corpus.name} has no {name} samples.{dropped}")
-    check_classes(corpus)

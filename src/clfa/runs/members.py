@@ -25,12 +25,13 @@ from clfa.pretrained import cache_dir, quiet_transformers
 from clfa.processes import join
 from clfa.recipe import Recipe
 from clfa.runs.blend import Blended, Fold, blend, run_terms
-from clfa.runs.corpus import load_corpus, require_splits
+from clfa.runs.corpus import load_corpus
 from clfa.runs.data_record import DataRecord, begun_with
 from clfa.runs.encoded_splits import cache_features, encode_split
 from clfa.runs.encoders import Encoders, load_encoders
 from clfa.runs.guide import check_where
 from clfa.runs.metrics import run_metrics
+from clfa.runs.require_samples import require_splits
 from clfa.runs.resources import cost, versions
 from clfa.runs.run_folder import RunFolder
 from clfa.runs.score import infer_split, score_split

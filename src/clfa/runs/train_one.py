@@ -23,7 +23,7 @@ from clfa.recipe import Recipe
 from clfa.runs.alignment import AlignmentRecord
 from clfa.runs.arguments import training_arguments
 from clfa.runs.blend import blend_run
-from clfa.runs.corpus import load_corpus, require_splits
+from clfa.runs.corpus import load_corpus
 from clfa.runs.data_record import DataRecord, begun_with
 from clfa.runs.encoded_splits import cache_features, encode_split
 from clfa.runs.encoders import load_encoders
@@ -31,6 +31,7 @@ from clfa.runs.guide import check_guide, check_where, guide_metrics, make_guide,
 from clfa.runs.guide_cosine import guide_cosine
 from clfa.runs.metrics import best_epoch, run_metrics, training_metrics
 from clfa.runs.model import build_model
+from clfa.runs.require_samples import require_splits
 from clfa.runs.resources import cost, versions
 from clfa.runs.run_folder import RunFolder
 from clfa.runs.score import infer_split, score_split

@@ -70,7 +70,9 @@ class TargetColumns:
                 try:
                     self._indices[name] = LabelIndex(values, spec.label_names, declared)
                 except DataError as error:
-                    which = "" if default else f"target {name!r}: "
+                    read = dict.fromkeys(column for _, column in columns)
+                    which = f"column {', '.join(map(repr, read))}: " if read else ""
+                    which = which if default else f"target {name!r}: "
                     raise DataError(f"{', '.join(source for source, _ in tables)}: {which}", *error.args) from None
             classes = self._indices[name].names if name in self._indices else spec.classes or []
             types = self._indices[name].types if name in self._indices else None

@@ -48,7 +48,11 @@ class LabelIndex:
             # Numbers are class names here: -1, 0, 1 are three classes, not indices.
             self._whole_numbers = False
         if not self.names:
-            raise DataError("the data have no labels, and label_names is not given; name the classes with label_names")
+            raise DataError(
+                "no row has a label; name the column of the labels with ",
+                Argument("label", ...),
+                ", or the classes with label_names",
+            )
         if len(self.names) > _MOST_CLASSES:
             raise DataError(
                 f"the label column has {len(self.names):,} different values, for instance {self.names[0]!r}; "

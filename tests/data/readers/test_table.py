@@ -135,7 +135,7 @@ def test_rows_without_label_are_unlabelled_pairs() -> None:
     assert only.unlabelled is not None
     assert len(only.unlabelled) == 3
     assert len(only.splits) == 0
-    with pytest.raises(DataError, match=r"<data frame>: the data have no labels, and label_names is not given"):
+    with pytest.raises(DataError, match=r"<data frame>: no row has a label; name"):
         read_corpus("table", frame(3).drop(columns="label"))
 
 
@@ -178,7 +178,7 @@ def test_no_row_is_left_out_for_a_guessed_id(repeated: int, same: list[str]) -> 
 
 def test_one_part_without_unique_ids_decides_for_all() -> None:
     parts = {"train": frame(4), "test": frame(4).assign(id=["x", "x", "y", "z"])}
-    corpus = read_corpus("table", parts)
+    corpus = read_corpus("table", parts, ratios=(1.0, 0.0, 0.0))
     assert [split["id"][:] for split in corpus.splits.values()] == [["1", "2", "3", "4"]] * 2
 
 
