@@ -240,9 +240,7 @@ def test_fit_again(frame: pd.DataFrame, tmp_path: Path, monkeypatch: pytest.Monk
         assert again.fit(frame).path == folders[number - 1]
     assert [folder.is_dir() for folder in folders] == [False, False, True]
     there = CLFAPredictor(path=tmp_path / "run").fit(frame)
-    with pytest.raises(
-        RecipeError, match=r"run holds a run already; make a CLFAPredictor with another path, or"
-    ):
+    with pytest.raises(RecipeError, match=r"run holds a run already; make a CLFAPredictor with another path, or"):
         there.fit(frame)
     (tmp_path / "notes.txt").touch()
     with pytest.raises(RecipeError, match="holds other files already"):
