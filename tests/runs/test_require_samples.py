@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,11 +18,11 @@ def _load(rows: list[dict[str, Any]], *overrides: str) -> None:
     require_splits(load_corpus(load_recipe("offline", overrides), source=rows))
 
 
-@pytest.fixture(scope="module")
-def posts(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
-    folder = tmp_path_factory.mktemp("posts")
-    rows = make_posts(folder, 24)
-    return [{**row, "image": str(folder / row["image"])} for row in rows]
+@pytest.fixture
+def posts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
+    """24 posts whose pictures are in the working directory."""
+    monkeypatch.chdir(tmp_path)
+    return make_posts(tmp_path, 24)
 
 
 @pytest.mark.parametrize(
