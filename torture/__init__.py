@@ -1,0 +1,1 @@
+"""Trials to destruction: kills, broken inputs, full disks, several processes at once. ``python -m torture -h``."""
