@@ -8,7 +8,7 @@ DATA ?= ../shared/data/mvsa-single
 MMSD ?= ../shared/data/mmsd
 FLICKR8K ?= ../shared/data/flickr8k-match
 
-.PHONY: help install demo experiment-smoke test test-all check format results bench bench-growth bench-levers bench-guard clean
+.PHONY: help install demo experiment-smoke test test-all check format results bench bench-growth bench-levers bench-guard torture clean
 
 help:  ## List the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -29,6 +29,9 @@ experiment-smoke: $(BIN)/.installed  ## Run a small experiment on the synthetic 
 	$(BIN)/clfa experiment smoke --data-dir demo/data --output runs/smoke
 	$(BIN)/clfa report runs/smoke
 
+torture: $(BIN)/.installed  ## Kill, damage and starve everything at random, for hours; write docs/reliability.md
+	nice -n 10 $(BIN)/python -m torture --write
+
 test: $(BIN)/.installed  ## Run the fast tests
 	$(BIN)/python -m pytest -n auto --dist worksteal -m "not slow"
 
@@ -36,14 +39,14 @@ test-all: $(BIN)/.installed  ## Run all tests, with the slow ones and those on r
 	$(BIN)/python -m pytest -n auto --dist worksteal
 
 check: $(BIN)/.installed  ## Run ruff, the import contracts and mypy
-	$(BIN)/ruff check src tests benchmarks examples
-	$(BIN)/ruff format --check src tests benchmarks examples
+	$(BIN)/ruff check src tests benchmarks torture examples
+	$(BIN)/ruff format --check src tests benchmarks torture examples
 	$(BIN)/lint-imports --no-logo
 	$(BIN)/mypy
 
 format: $(BIN)/.installed  ## Format with ruff
-	$(BIN)/ruff check --fix src tests benchmarks examples
-	$(BIN)/ruff format src tests benchmarks examples
+	$(BIN)/ruff check --fix src tests benchmarks torture examples
+	$(BIN)/ruff format src tests benchmarks torture examples
 
 results: export OMP_NUM_THREADS = 1
 results: $(BIN)/.installed  ## Compute the result tables (DATA=MVSA-Single, MMSD=MMSD, FLICKR8K=flickr8k-match); about nine hours on two cores, estimated

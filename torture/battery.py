@@ -16,8 +16,10 @@ from random import Random
 from clfa.errors import CLFAError
 from torture.tally import Tally
 
+# Seconds that an input may wait on a busy machine.
+_WAIT = 60.0
 Attempt = Callable[[Random, int], str]
-"""Makes the input of a number, tries it and returns what came of it; errors for users are an outcome, others a fault."""
+"""Makes the input of a number, tries it and returns what came of it. Errors for users are an outcome, others a fault."""
 
 
 def random(seed: int, kind: str, number: int) -> Random:
@@ -34,7 +36,7 @@ def run(
         tally: Takes the counts.
         attempt: A trial.
         numbers: Numbers of the trials.
-        seconds: Limit of one input.
+        seconds: Limit of one input, of the processor: waiting is limited by a minute more.
         megabytes: How much more memory one input may take than the process had before the first.
         deadline: ``time.monotonic`` after which no further input is tried.
     """
@@ -62,7 +64,7 @@ def _process(
     if not child:
         try:
             os.close(reader)
-            with os.fdopen(writer, "w") as report:
+            with os.fdopen(writer, "w", buffering=1) as report:
                 _try_all(attempt, numbers, place, tally, seconds, megabytes, deadline, current, report)
         finally:
             os._exit(0)
@@ -78,7 +80,7 @@ def _process(
     _, status = os.waitpid(child, 0)
     if os.WIFSIGNALED(status):
         number = int.from_bytes(current[:8], "little")
-        hung = os.WTERMSIG(status) == signal.SIGALRM
+        hung = os.WTERMSIG(status) in (signal.SIGALRM, signal.SIGPROF)
         what = f"over {seconds:g} s" if hung else f"the process ended by signal {os.WTERMSIG(status)}"
         tally.fault(number, what, "hung" if hung else "crashed")
         place += 1
@@ -97,6 +99,7 @@ def _try_all(
     report: object,
 ) -> None:
     # The default action: also code that never returns to Python is ended.
+    signal.signal(signal.SIGPROF, signal.SIG_DFL)
     signal.signal(signal.SIGALRM, signal.SIG_DFL)
     quiet = os.open(os.devnull, os.O_WRONLY)
     os.dup2(quiet, 1)
@@ -108,8 +111,9 @@ def _try_all(
         if time.monotonic() > deadline:
             return
         current[:8] = number.to_bytes(8, "little")
-        signal.setitimer(signal.ITIMER_REAL, seconds)
-        started, fault = time.monotonic(), ""
+        signal.setitimer(signal.ITIMER_PROF, seconds)
+        signal.setitimer(signal.ITIMER_REAL, seconds + _WAIT)
+        started, fault = time.process_time(), ""
         try:
             outcome = attempt(random(tally.seed, tally.kind, number), number)
         except CLFAError as error:
@@ -119,7 +123,8 @@ def _try_all(
         except BaseException as error:
             last = traceback.extract_tb(error.__traceback__)[-1]
             outcome, fault = "error", f"{type(error).__name__}: {error} ({last.filename}:{last.lineno})"[:500]
-        took = time.monotonic() - started
+        took = time.process_time() - started
+        signal.setitimer(signal.ITIMER_PROF, 0)
         signal.setitimer(signal.ITIMER_REAL, 0)
         grown = max(0.0, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1000 - before)
         if grown > megabytes and not fault:

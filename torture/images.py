@@ -91,7 +91,7 @@ def whole_images() -> list[tuple[str, bytes]]:
 
 def _as_mode(picture: Image.Image, mode: str) -> Image.Image:
     if mode == "I;16":
-        return Image.fromarray((np.asarray(picture.convert("L")).astype(np.uint16) * 257))
+        return Image.fromarray(np.asarray(picture.convert("L")).astype(np.uint16) * 257)
     return picture.convert("RGB").convert(mode) if mode != "RGBA" else picture
 
 

@@ -20,8 +20,37 @@ from torture.tally import Tally
 SECONDS = 5.0
 MEGABYTES = 300.0
 _MODES = ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBX", "CMYK", "YCbCr", "LAB", "HSV", "I", "F", "I;16")
-_TYPES = ("bool", "uint8", "int8", "uint16", "int16", "int32", "int64", "uint64", "float16", "float32", "float64", "complex64")
-_PIECES = ("", " ", "a", "sunny", "很好", "\ud83d", "\0", "\x1b[0m", "[SEP]", "[PAD]", "x" * 400, "é", "\u202e", "‍", "a b " * 90)
+_TYPES = (
+    "bool",
+    "uint8",
+    "int8",
+    "uint16",
+    "int16",
+    "int32",
+    "int64",
+    "uint64",
+    "float16",
+    "float32",
+    "float64",
+    "complex64",
+)
+_PIECES = (
+    "",
+    " ",
+    "a",
+    "sunny",
+    "很好",
+    "\ud83d",
+    "\0",
+    "\x1b[0m",
+    "[SEP]",
+    "[PAD]",
+    "x" * 400,
+    "é",
+    "\u202e",
+    "‍",
+    "a b " * 90,
+)
 
 
 def run(trials: int, seed: int, work: Path, deadline: float, first: int = 0) -> Tally:
@@ -50,7 +79,9 @@ def run(trials: int, seed: int, work: Path, deadline: float, first: int = 0) -> 
         if random.random() < 0.1:
             texts = random.choice((None, 3, "", [], [[]], [3], ["a"] * 4, {"a": "b"}, b"a", float("nan")))
         if random.random() < 0.1:
-            images = random.choice((None, 3, "", [], [[]], [3], [None] * 4, {"path": "/nowhere"}, b"", [{}], "/dev/zero"))
+            images = random.choice(
+                (None, 3, "", [], [[]], [3], [None] * 4, {"path": "/nowhere"}, b"", [{}], "/dev/zero")
+            )
         try:
             batch = processor(text=texts, images=images)
         except (TypeError, ValueError) as error:
@@ -92,7 +123,9 @@ def _image(random: Random) -> Any:
     width, height = random.choice(((1, 1), (1, 300), (300, 1), (8, 8), (7, 3)))
     if way == 2:
         return Image.new(random.choice(_MODES), (width, height))
-    shape = random.choice(((height, width), (height, width, random.randint(1, 5)), (3, height, width), (0, 0), (height,), ()))
+    shape = random.choice(
+        ((height, width), (height, width, random.randint(1, 5)), (3, height, width), (0, 0), (height,), ())
+    )
     values = np.random.default_rng(random.randrange(2**32)).normal(scale=random.choice((0, 1, 300, 1e30)), size=shape)
     if random.random() < 0.1:
         values = np.where(values > 0, np.nan, np.inf)

@@ -83,5 +83,3 @@ def _changed(content: dict[str, Any], random: Random) -> str:
         keys = list(section)
     section[random.choice([*keys, "unknown", "name"])] = "\uffffPLACE"
     return yaml.safe_dump(copy, allow_unicode=False).replace('"\\uFFFFPLACE"', random.choice(_VALUES))
-
-

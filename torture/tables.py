@@ -48,9 +48,7 @@ def run(trials: int, seed: int, work: Path, deadline: float, first: int = 0) -> 
         return read_in_every_way(path, random)
 
     numbers = range(first, first + trials)
-    return battery.run(
-        Tally("tables", seed), attempt, numbers, seconds=SECONDS, megabytes=MEGABYTES, deadline=deadline
-    )
+    return battery.run(Tally("tables", seed), attempt, numbers, seconds=SECONDS, megabytes=MEGABYTES, deadline=deadline)
 
 
 def read_in_every_way(path: Path, random: Random) -> str:

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from clfa.errors import ModelError
+from clfa.errors import CLFAError, ModelError
 from clfa.hub import is_cached, require_on_hub
 from clfa.nearest import path_hint
 from clfa.registry import Registry
@@ -193,14 +193,13 @@ def pretrained(loader: Any, name: str | os.PathLike[str], **kwargs: Any) -> Any:
     Raises:
         ModelError: If loading fails.
     """
-    from huggingface_hub.errors import StrictDataclassError
-    from safetensors import SafetensorError
-
     resolved = require_model(name)
     try:
         with quiet_transformers():
             return loader.from_pretrained(resolved, trust_remote_code=False, **kwargs)
-    except (OSError, ValueError, KeyError, TypeError, RuntimeError, StrictDataclassError, SafetensorError) as error:
+    except CLFAError:
+        raise
+    except Exception as error:  # On damaged files, the libraries raise many types; tokenizers raises Exception itself.
         raise ModelError(
             f"cannot load {getattr(loader, '__name__', loader)} from {str(name)!r}: {str(error).strip()} "
             "Give a hub id (with network access), a local directory with config.json and model.safetensors, "

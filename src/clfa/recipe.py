@@ -23,6 +23,7 @@ from clfa.tables.pictures import MAX_IMAGES
 from clfa.targets import CLASS_WEIGHTS
 from clfa.targets.fields import LABEL, SINGLE_LABEL
 from clfa.targets.spec import ProblemTypeName, TargetSpec, problem_types_with
+from clfa.yaml_text import parse_yaml
 
 # Upper bound of numbers of samples.
 _MANY = 10**12
@@ -377,7 +378,7 @@ def load_recipe(source: str | os.PathLike[str], overrides: Sequence[str] = ()) -
             )
         path = known
     try:
-        content = _DistinctKeys(path.read_text(encoding="utf-8")).get_single_data()
+        content = parse_yaml(path.read_text(encoding="utf-8"))
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise RecipeError(f"{path} is not valid YAML: {error}") from error
     if not isinstance(content, dict):
@@ -386,21 +387,6 @@ def load_recipe(source: str | os.PathLike[str], overrides: Sequence[str] = ()) -
     for override in overrides:
         _apply(content, override)
     return validate_recipe(content, str(path))
-
-
-class _DistinctKeys(yaml.SafeLoader):
-    """YAML loader that rejects duplicate keys, of which YAML would silently keep the last."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        seen: set[Any] = set()
-        for key_node, _ in node.value:
-            key = self.construct_object(key_node, deep=True) if key_node.tag != "tag:yaml.org,2002:merge" else None
-            if key is not None and key in seen:
-                raise yaml.constructor.ConstructorError(
-                    "while reading a mapping", node.start_mark, f"{key!r} occurs twice", key_node.start_mark
-                )
-            seen.add(key)
-        return super().construct_mapping(node, deep)
 
 
 def validate_recipe(content: dict[str, Any], where: str = "recipe") -> Recipe:
@@ -418,6 +404,8 @@ def validate_recipe(content: dict[str, Any], where: str = "recipe") -> Recipe:
     except ValidationError as error:
         problems = [_explain(problem) for problem in error.errors()]
         raise RecipeError(f"{where}: " + "; ".join(problems)) from error
+    except RecursionError as error:
+        raise RecipeError(f"{where}: a value contains itself, or lies in too many others; write it out.") from error
 
 
 def validate_knowledge(content: dict[str, Any], where: str) -> KnowledgeRecipe:
@@ -446,7 +434,7 @@ def _apply(content: dict[str, Any], override: str) -> None:
         if not isinstance(section, dict):
             raise RecipeError(f"override {override!r}: {parent!r} is a value, not a section.")
     try:
-        section[last] = yaml.safe_load(value)
+        section[last] = parse_yaml(value)
     except yaml.YAMLError as error:
         raise RecipeError(f"override {override!r}: the value is not valid YAML: {error}") from error
     # YAML 1.1 reads 1e-4 as a string; people mean a number. Quoted, it stays a string.

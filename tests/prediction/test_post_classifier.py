@@ -287,3 +287,15 @@ def test_a_processor_without_the_terms_of_its_model_is_refused(tiny_bert_dir: Pa
     processor.terms = terms
     processor.save_pretrained(tmp_path)
     assert PostClassifier.load(tmp_path)([Post("so sunny", None)])[0].error is None
+
+
+def test_a_processor_of_another_model_is_refused(tiny_run: Path, tmp_path: Path) -> None:
+    import json
+    import shutil
+
+    shutil.copytree(tiny_run / "model", tmp_path / "model")
+    path = tmp_path / "model" / "processor_config.json"
+    settings = json.loads(path.read_text())
+    path.write_text(json.dumps({**settings, "modalities": ["text"]}))
+    with pytest.raises(ModelError, match="the model reads image, and its processor does not; save both together"):
+        PostClassifier.load(tmp_path / "model")

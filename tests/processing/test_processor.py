@@ -276,3 +276,27 @@ def test_a_processor_as_text(processor: CLFAProcessor, terms: Terms) -> None:
     assert '"sources": [' in repr(known)
     assert known.to_dict()["max_length"] == 77
     assert "terms" not in processor.to_dict()
+
+
+def test_what_is_no_text_is_refused_by_its_place(processor: CLFAProcessor) -> None:
+    with pytest.raises(TypeError, match="text of sample 1 is of type int; give a text, or None"):
+        processor(text=["a", 3])
+    with pytest.raises(TypeError, match="knowledge of sample 0 is of type list"):
+        processor(text=["a"], knowledge=[["b"]])
+    with pytest.raises(ValueError, match="no samples: give at least one text or image"):
+        processor(text=[])
+
+
+def test_halves_of_surrogate_pairs_are_left_out(processor: CLFAProcessor) -> None:
+    halved, plain = processor(text="sunny \ud83d day"), processor(text="sunny  day")
+    assert halved["input_ids"].tolist() == plain["input_ids"].tolist()
+    assert processor.token_ids(["sunny \ud83d day"]) == processor.token_ids(["sunny  day"])
+    assert len(processor.pieces(["sunny \ud83d day"])) == 1
+
+
+def test_a_damaged_tokenizer(processor: CLFAProcessor, tmp_path: Path) -> None:
+    processor.save_pretrained(tmp_path)
+    path = tmp_path / "tokenizer.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "pre_tokenizer": {"type": "Other"}}))
+    with pytest.raises(ModelError, match="cannot load AutoTokenizer"):
+        CLFAProcessor.from_pretrained(tmp_path)

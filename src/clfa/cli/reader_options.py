@@ -21,6 +21,7 @@ def reader_options(pairs: list[str]) -> dict[str, Any]:
     import yaml
 
     from clfa.errors import RecipeError
+    from clfa.yaml_text import parse_yaml
 
     options: dict[str, Any] = {}
     for pair in pairs:
@@ -28,7 +29,7 @@ def reader_options(pairs: list[str]) -> dict[str, Any]:
         if not equals or not key:
             raise RecipeError(f"--option {pair!r}: expected KEY=VALUE, for instance fold=3")
         try:
-            options[key] = yaml.safe_load(value)
+            options[key] = parse_yaml(value)
         except yaml.YAMLError as error:
             raise RecipeError(f"--option {pair!r}: the value is not valid YAML: {error}") from error
     return options

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-import yaml
 
 from clfa.errors import DataError
 from clfa.experiments.execute import read_error, run_path
@@ -16,6 +15,7 @@ from clfa.experiments.plan import PlannedRun
 from clfa.files import atomic_path, atomic_write
 from clfa.locks import file_lock
 from clfa.sheets import write_frame
+from clfa.yaml_text import parse_yaml
 
 # Metrics that are not copied because the plan has columns with these names.
 _PLANNED = {"recipe", "seed", "fold"}
@@ -126,7 +126,7 @@ def _configuration(run: PlannedRun) -> Iterator[tuple[str, Any]]:
 
 
 def _plain(value: str) -> Any:
-    parsed = yaml.safe_load(value)
+    parsed = parse_yaml(value)
     # Null is kept as text, because an empty cell means that the row does not set the key.
     return json.dumps(parsed) if parsed is None or isinstance(parsed, (dict, list)) else parsed
 

@@ -14,6 +14,7 @@ from clfa.errors import RecipeError
 from clfa.files import atomic_write
 from clfa.nearest import did_you_mean, path_hint, suggestion
 from clfa.strict_model import StrictModel
+from clfa.yaml_text import parse_yaml
 
 _RANGE = re.compile(r"(\d+)\.\.(\d+)")
 _MAX_NUMBERS = 10_000
@@ -192,7 +193,7 @@ def load_experiment(source: str | os.PathLike[str], data_dir: str | None = None)
             raise RecipeError(f"no experiment {str(source)!r}; give a YAML file or one of: {', '.join(names)}.{hint}")
         path = known
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        content = parse_yaml(path.read_text(encoding="utf-8"))
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise RecipeError(f"{path} is not valid YAML: {error}") from error
     if not isinstance(content, dict):

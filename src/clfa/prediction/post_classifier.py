@@ -31,7 +31,7 @@ from clfa.prediction.engines.torch_engine import TorchRuntime
 from clfa.prediction.post import Post, Prediction
 from clfa.pretrained import cache_dir
 from clfa.processing.processor import CLFAProcessor, tokenizer_digest
-from clfa.runs.trained import check_terms
+from clfa.runs.trained import check_processor
 from clfa.runs.trained_place import require_trained
 from clfa.tables.access import Access
 from clfa.tables.cells import as_text
@@ -123,7 +123,7 @@ class PostClassifier:
     ) -> None:
         self.runtime: Runtime = TorchRuntime(model, precision) if isinstance(model, CLFAForClassification) else model
         self.config = self.runtime.config
-        check_terms(self.config, processor)
+        check_processor(self.config, processor)
         self.processor = processor
         self.batch_size = batch_size
         self.readers = readers

@@ -26,6 +26,7 @@ from clfa.processing.sparse import dense
 from clfa.processing.terms import TERMS_FILE, Terms, pad_terms
 from clfa.tables.access import Access
 from clfa.tables.gate import callers_pictures
+from clfa.tables.lines import whole_characters
 from clfa.tables.pictures import MAX_IMAGES, pictures_of
 
 PROCESSOR_FILE = "processor_config.json"
@@ -154,6 +155,8 @@ class CLFAProcessor(ProcessorMixin):
             knowledge=knowledge,
             terms=None if settings.get("terms") is None else _saved_terms(place, settings["terms"]),
         )
+        if processor.tokenizer is not None and processor.tokenizer.pad_token_id is None:
+            raise ModelError(f"the tokenizer in {str(place)!r} has no padding token; save the processor again.")
         processor._graph_fingerprint = settings.get("word_graphs")
         return processor
 
@@ -219,7 +222,7 @@ class CLFAProcessor(ProcessorMixin):
             knowledge; ``text_bias`` (B, T, T) and ``knowledge_bias`` (B, T, K) for word graphs with nonzero weights.
 
         Raises:
-            TypeError: If an argument is unknown; the message suggests the nearest name.
+            TypeError: If an argument is unknown; the message suggests the nearest name. If a text is none.
             ValueError: If ``return_tensors`` is not valid, or the numbers of texts, images and knowledge texts differ.
             ImageError: If an image cannot be read; the message names it.
         """
@@ -227,6 +230,7 @@ class CLFAProcessor(ProcessorMixin):
         if return_tensors not in _TENSORS:
             raise ValueError(f"return_tensors is {return_tensors!r}; choose one of {', '.join(map(repr, _TENSORS))}.")
         texts, sources, notes = _listed(text), _listed(images), _listed(knowledge)
+        _check_texts({"text": texts, "knowledge": notes})
         _check_counts({"texts": texts, "images": sources, "knowledge texts": notes})
         batch: dict[str, Any] = {}
         if texts is not None and self.tokenizer is not None:
@@ -292,8 +296,9 @@ class CLFAProcessor(ProcessorMixin):
         """Return the word of each token of :meth:`token_ids`, truncated equally; no tokens without text."""
         if not texts:
             return []
+        texts = [whole_characters(text or "") for text in texts]
         encoded = self.tokenizer(
-            [text or "" for text in texts],
+            texts,
             truncation=True,
             max_length=max_length or self.max_length,
             return_offsets_mapping=True,
@@ -338,7 +343,8 @@ class CLFAProcessor(ProcessorMixin):
         # Tokenizers fail on an empty list.
         if not texts:
             return []
-        encoded = self.tokenizer(list(texts), truncation=True, max_length=max_length or self.max_length)
+        whole = [whole_characters(text) for text in texts]
+        encoded = self.tokenizer(whole, truncation=True, max_length=max_length or self.max_length)
         return encoded["input_ids"]
 
     def _biases(
@@ -364,7 +370,9 @@ class CLFAProcessor(ProcessorMixin):
         return biases
 
     def _tokenize(self, texts: list[str], max_length: int) -> dict[str, torch.Tensor]:
-        encoded = self.tokenizer(texts, truncation=True, max_length=max_length, padding=True, return_tensors="pt")
+        # Tokenizers reject halves of surrogate pairs.
+        whole = [whole_characters(text) for text in texts]
+        encoded = self.tokenizer(whole, truncation=True, max_length=max_length, padding=True, return_tensors="pt")
         return {"input_ids": encoded["input_ids"], "attention_mask": encoded["attention_mask"]}
 
 
@@ -397,8 +405,18 @@ def _check_names(unknown: Mapping[str, Any]) -> None:
         raise TypeError(f"CLFAProcessor has no argument {name!r}.{hint} The arguments are {', '.join(_INPUTS)}.")
 
 
+def _check_texts(given: Mapping[str, list[Any] | None]) -> None:
+    for name, values in given.items():
+        for number, value in enumerate(values or ()):
+            if not isinstance(value, str | None):
+                kind = type(value).__name__
+                raise TypeError(f"{name} of sample {number} is of type {kind}; give a text, or None for a missing one.")
+
+
 def _check_counts(given: Mapping[str, list[Any] | None]) -> None:
     counts = {name: len(values) for name, values in given.items() if values is not None}
+    if set(counts.values()) == {0}:
+        raise ValueError("no samples: give at least one text or image.")
     if len(set(counts.values())) > 1:
         found = ", ".join(f"{name}: {count}" for name, count in counts.items())
         raise ValueError(f"unequal numbers of inputs ({found}); give one per sample, with None for a missing input.")

@@ -17,16 +17,23 @@ def load_trained(folder: RunFolder) -> tuple[CLFAForClassification, CLFAProcesso
     """
     model = pretrained_model(CLFAForClassification, folder.model)
     processor = CLFAProcessor.from_pretrained(folder.model)
-    check_terms(model.config, processor)
+    check_processor(model.config, processor)
     return model.eval(), processor
 
 
-def check_terms(config: CLFAConfig, processor: CLFAProcessor) -> None:
-    """Check that a processor has the terms that its model reads.
+def check_processor(config: CLFAConfig, processor: CLFAProcessor) -> None:
+    """Check that a processor prepares what its model reads: texts, images, terms.
 
     Raises:
-        ModelError: If their numbers differ.
+        ModelError: If it does not.
     """
+    parts = {"text": processor.tokenizer, "image": processor.image_processor}
+    absent = [name for name in config.modalities if parts[name] is None]
+    if absent:
+        raise ModelError(
+            f"the model reads {' and '.join(absent)}, and its processor does not; save both together, of the "
+            "same training."
+        )
     found = 0 if processor.terms is None else len(processor.terms)
     if config.num_terms not in (0, found):
         raise ModelError(

@@ -30,7 +30,7 @@ class ParquetTable(Table):
             with self._open() as file:
                 self._groups = [file.metadata.row_group(n).num_rows for n in range(file.num_row_groups)]
                 names = [name for name in file.schema_arrow.names if not name.startswith("__index_level_")]
-        except (pa.ArrowException, OSError) as error:
+        except (pa.ArrowException, UnicodeDecodeError, OSError) as error:
             if isinstance(error, OSError) and error.errno is not None:
                 raise
             raise DataError(f"{path} is not a Parquet file: {error}") from error
@@ -50,7 +50,7 @@ class ParquetTable(Table):
         try:
             with self._open() as file:
                 table = file.read(columns=list(self._stored.values()))
-        except (pa.ArrowException, OSError) as error:
+        except (pa.ArrowException, UnicodeDecodeError, OSError) as error:
             if isinstance(error, OSError) and error.errno is not None:
                 raise
             raise DataError(f"{self.path} is damaged: {error}") from error

@@ -144,7 +144,7 @@ def damage(path: str, after: Callable[[], int] | int | None = None) -> Iterator[
 
     try:
         yield
-    except (EOFError, zlib.error, lzma.LZMAError, pa.ArrowException) as error:
+    except (EOFError, UnicodeDecodeError, zlib.error, lzma.LZMAError, pa.ArrowException) as error:
         raise DataError(f"{path} is damaged{_position(after)}: {error}") from error
     except OSError as error:
         # With an error number, the disk or the network failed.
