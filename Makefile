@@ -2,13 +2,15 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
+# LOCKED=1: install the files of requirements/lock.txt and no others.
+LOCKED ?=
 # A CPU build on machines without a GPU; set TORCH= to keep a PyTorch that is installed already.
 TORCH ?= torch==2.13.0
 DATA ?= ../shared/data/mvsa-single
 MMSD ?= ../shared/data/mmsd
 FLICKR8K ?= ../shared/data/flickr8k-match
 
-.PHONY: help install demo experiment-smoke test test-all check format results bench bench-growth bench-levers bench-guard torture clean
+.PHONY: help install demo experiment-smoke test test-all check format results bench bench-growth bench-levers bench-guard torture lock sbom audit clean
 
 help:  ## List the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -16,7 +18,8 @@ help:  ## List the targets
 $(BIN)/.installed: pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(if $(TORCH),$(BIN)/python -m pip install --quiet $(TORCH))
-	$(BIN)/python -m pip install --quiet -e '.[offline,demo,ocr,knowledge,excel,onnx,ray,dev]'
+	$(if $(LOCKED),$(BIN)/python -m pip install --quiet --no-deps --require-hashes -r requirements/lock.txt)
+	$(BIN)/python -m pip install --quiet $(if $(LOCKED),--no-deps) -e '.[offline,demo,ocr,knowledge,excel,onnx,ray,dev]'
 	touch $@
 
 install: $(BIN)/.installed  ## Create .venv and install everything
@@ -39,14 +42,14 @@ test-all: $(BIN)/.installed  ## Run all tests, with the slow ones and those on r
 	$(BIN)/python -m pytest -n auto --dist worksteal
 
 check: $(BIN)/.installed  ## Run ruff, the import contracts and mypy
-	$(BIN)/ruff check src tests benchmarks torture examples
-	$(BIN)/ruff format --check src tests benchmarks torture examples
+	$(BIN)/ruff check src tests benchmarks torture requirements examples
+	$(BIN)/ruff format --check src tests benchmarks torture requirements examples
 	$(BIN)/lint-imports --no-logo
 	$(BIN)/mypy
 
 format: $(BIN)/.installed  ## Format with ruff
-	$(BIN)/ruff check --fix src tests benchmarks torture examples
-	$(BIN)/ruff format src tests benchmarks torture examples
+	$(BIN)/ruff check --fix src tests benchmarks torture requirements examples
+	$(BIN)/ruff format src tests benchmarks torture requirements examples
 
 results: export OMP_NUM_THREADS = 1
 results: $(BIN)/.installed  ## Compute the result tables (DATA=MVSA-Single, MMSD=MMSD, FLICKR8K=flickr8k-match); about nine hours on two cores, estimated
@@ -79,6 +82,19 @@ bench-levers: $(BIN)/.installed  ## Measure each CPU optimisation; write docs/pe
 bench-guard: export OMP_NUM_THREADS = 1
 bench-guard: $(BIN)/.installed  ## Fail if a step clearly costs more than before (ratios and counts, no seconds)
 	$(BIN)/python -m benchmarks guard
+
+lock: $(BIN)/.installed  ## Write requirements/lock.txt and licences.md from the packages of .venv
+	$(BIN)/python requirements/lock.py
+
+build/audit/bin/python:
+	$(PYTHON) -m venv build/audit
+	build/audit/bin/python -m pip install --quiet cyclonedx-bom pip-audit
+
+sbom: $(BIN)/.installed build/audit/bin/python  ## Write build/sbom.json, a bill of materials in CycloneDX's format
+	build/audit/bin/cyclonedx-py environment $(BIN)/python --output-format JSON --output-file build/sbom.json
+
+audit: build/audit/bin/python  ## Ask the package index for known vulnerabilities of the locked packages
+	build/audit/bin/pip-audit --disable-pip --require-hashes -r requirements/lock.txt
 
 clean:  ## Remove generated files
 	rm -rf $(VENV) demo build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 import time
 from pathlib import Path
 from random import Random
+from typing import Any
 
 import pytest
 from torture.tally import Tally
 
 from clfa.errors import DataError
-from torture import battery, images, models, page, processors, recipes, tables
+from torture import battery, child, images, kills, models, page, processors, recipes, tables
 
 pytestmark = pytest.mark.slow
 LIMITS = {"seconds": 2.0, "megabytes": 300.0}
@@ -71,3 +73,44 @@ def test_counts_on_the_page(tmp_path: Path) -> None:
     assert (lines[0], lines[-1], "old" in lines) == ("before", "after", False)
     with pytest.raises(ValueError, match="lacks the marks"):
         page.write(held, [], tmp_path / "counts.json")
+
+
+def test_a_process_ends_in_every_way(tmp_path: Path) -> None:
+    def write() -> str:
+        for number in range(3):
+            (tmp_path / f"{number}.txt").write_text("x" * 200)
+        return "all"
+
+    def ended(**trouble: Any) -> tuple[str, Any]:
+        found = child.run(write, child.Trouble(**trouble), folder=str(tmp_path), limit=60)
+        return found.how, found.value
+
+    assert ended() == ("done", "all")
+    assert ended(kill_at=2) == ("killed", None)
+    assert ended(full_at=2) == ("refused", None)
+    assert ended(largest_file=100) == ("refused", None)
+    assert child.run(lambda: 1 // 0, folder=str(tmp_path)).how == "error"
+    assert child.run(lambda: os.kill(os.getpid(), signal.SIGKILL), folder=str(tmp_path)).how == "crashed"
+    assert child.run(lambda: time.sleep(60), folder=str(tmp_path), limit=0.2).how == "hung"
+    killed = child.run(lambda: time.sleep(60), child.Trouble(kill_after=0.2), folder=str(tmp_path))
+    assert killed.how == "killed"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="forks")
+def test_a_cache_survives_kills(tmp_path: Path) -> None:
+    tally = Tally("kills", 5)
+    work = kills.commands(tmp_path)["cache"]
+    expected = kills.undisturbed(work, tmp_path / "whole")
+    for number in range(8):
+        random = battery.random(5, "kills", number)
+        kills.trial(tally, number, random, "cache", work, expected, tmp_path / "trial")
+    assert tally.listed == []
+    assert tally.outcomes["cache killed"] > 4
+
+
+def test_another_result_is_a_fault(tmp_path: Path) -> None:
+    tally = Tally("kills", 0)
+    work = kills.Work(lambda: Path("a.txt").write_text("a"))
+    expected = {"a.txt": "another"}, kills.undisturbed(work, tmp_path / "whole")[1]
+    kills.trial(tally, 3, Random(0), "write", work, expected, tmp_path / "trial")
+    assert tally.listed == ["3: write: differs in ['a.txt']"]
