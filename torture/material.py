@@ -91,6 +91,8 @@ def warm(folder: Path) -> None:
         folder: Not used.
     """
     del folder
+    # What is imported late, and from places that a process without rights cannot read.
+    import joblib  # noqa: F401
     import onnxruntime  # noqa: F401
     import onnxscript  # noqa: F401
     import tensorboard.compat.proto.event_pb2  # noqa: F401
