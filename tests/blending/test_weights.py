@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from clfa.blending.weights import blend_weights
+from clfa.blending.weights import blend_weights, prior_weights
 from clfa.targets.target import Target
 
 TWO = Target("label", label_names=("a", "b"))
@@ -36,10 +36,12 @@ def test_the_weights_are_those_of_a_grid_search() -> None:
     np.testing.assert_allclose(blend_weights(TWO, parts, labels[:, None], pull=5), best, atol=0.02)
 
 
-def test_a_strong_pull_gives_equal_weights() -> None:
+def test_a_strong_pull_gives_half_the_weight_to_the_network() -> None:
     labels = np.random.default_rng(0).integers(0, 2, 50).astype(float)
-    parts = [noisy(labels, 3, 1), noisy(labels, 0, 2)]
-    np.testing.assert_allclose(blend_weights(TWO, parts, labels[:, None], pull=1e9), [0.5, 0.5], atol=1e-4)
+    parts = [noisy(labels, strength, seed) for seed, strength in enumerate((3, 0, 1, 2, 0))]
+    found = blend_weights(TWO, parts, labels[:, None], pull=1e9)
+    np.testing.assert_allclose(found, [0.5, 0.125, 0.125, 0.125, 0.125], atol=1e-4)
+    assert prior_weights(1).tolist() == [1]
 
 
 def test_missing_labels_do_not_count() -> None:

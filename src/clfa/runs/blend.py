@@ -77,7 +77,7 @@ def blend(folds: Sequence[Fold], targets: Sequence[Target]) -> Blended:
         folds: One or more; their held-out posts are different ones.
         targets: Targets with the values fitted to the training split.
     """
-    names = [name for name, found in folds[0].outputs.items() if all(_linear(f, name) is not None for f in folds)]
+    names = [name for name in folds[0].outputs if all(_linear(fold, name) is not None for fold in folds)]
     labels = np.concatenate([fold.labels for fold in folds])
     network = np.concatenate([fold.logits for fold in folds])
     outputs = {name: np.concatenate([fold.outputs[name].logits["validation"] for fold in folds]) for name in names}
@@ -143,7 +143,9 @@ def run_terms(rows: Dataset, encoders: Encoders) -> Terms | None:
 
 
 def _linear(fold: Fold, name: str) -> LinearMap | None:
-    return fold.outputs[name].linear if name in fold.outputs else None
+    """Return a yardstick's linear model; ``None`` if it is none, or reads nothing (the majority class)."""
+    linear = fold.outputs[name].linear if name in fold.outputs else None
+    return linear if linear is not None and linear.weights else None
 
 
 def _joined(folds: Sequence[Fold], scale: np.ndarray, shares: Mapping[str, np.ndarray]) -> CLFAForClassification:
