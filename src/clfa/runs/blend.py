@@ -77,7 +77,7 @@ def blend(folds: Sequence[Fold], targets: Sequence[Target]) -> Blended:
         folds: One or more; their held-out posts are different ones.
         targets: Targets with the values fitted to the training split.
     """
-    names = [name for name in folds[0].outputs if all(_linear(fold, name) is not None for fold in folds)]
+    names = _parts(folds)
     labels = np.concatenate([fold.labels for fold in folds])
     network = np.concatenate([fold.logits for fold in folds])
     outputs = {name: np.concatenate([fold.outputs[name].logits["validation"] for fold in folds]) for name in names}
@@ -142,10 +142,24 @@ def run_terms(rows: Dataset, encoders: Encoders) -> Terms | None:
         return None
 
 
+def _parts(folds: Sequence[Fold]) -> list[str]:
+    """Return the yardsticks that take part: linear models of the words alone, and those that read the most.
+
+    Others read less than one that takes part, and beside it they lower the scores.
+    """
+    reads = {
+        name: set(linear.weights)
+        for name in folds[0].outputs
+        if (linear := _linear(folds[0], name)) and all(_linear(fold, name) for fold in folds[1:])
+    }
+    reads = {name: blocks for name, blocks in reads.items() if blocks}
+    return [
+        name for name, blocks in reads.items() if blocks == {"terms"} or not any(blocks < more for more in reads.values())
+    ]
+
+
 def _linear(fold: Fold, name: str) -> LinearMap | None:
-    """Return a yardstick's linear model; ``None`` if it is none, or reads nothing (the majority class)."""
-    linear = fold.outputs[name].linear if name in fold.outputs else None
-    return linear if linear is not None and linear.weights else None
+    return fold.outputs[name].linear if name in fold.outputs else None
 
 
 def _joined(folds: Sequence[Fold], scale: np.ndarray, shares: Mapping[str, np.ndarray]) -> CLFAForClassification:
