@@ -14,7 +14,7 @@ PULL = 100.0
 
 
 def prior_weights(count: int) -> np.ndarray:
-    """Return the weights of parts before any post has been seen: half for the first, the network, the rest for the others.
+    """Return the weights of parts before any post was seen: half for the first, the network, the rest for the others.
 
     Args:
         count: Number of parts K, at least 1.
@@ -34,7 +34,7 @@ def blend_weights(target: Target, logits: Sequence[np.ndarray], labels: np.ndarr
 
     Args:
         target: The target, with the values fitted to the training split.
-        logits: Logits of each part (N, ``logit_width``), for posts that it was not trained on; first those of the network.
+        logits: Logits of each part (N, ``logit_width``), for posts it was not trained on; first the network.
         labels: Labels of these posts (N, ``width``), NaN where missing.
         pull: Strength of the pull towards the prior weights, above 0.
 

@@ -154,7 +154,9 @@ def _parts(folds: Sequence[Fold]) -> list[str]:
     }
     reads = {name: blocks for name, blocks in reads.items() if blocks}
     return [
-        name for name, blocks in reads.items() if blocks == {"terms"} or not any(blocks < more for more in reads.values())
+        name
+        for name, blocks in reads.items()
+        if blocks == {"terms"} or not any(blocks < more for more in reads.values())
     ]
 
 
