@@ -75,6 +75,7 @@ def test_the_page_is_whole_and_needs_nothing_else(pages: tuple[str, str]) -> Non
         "Alignment",
         "Confusion matrices",
         *(heading for heading in page.headings if heading.startswith("Changed predictions")),
+        "Warnings about the data",
         "Failed runs",
         "How to repeat it",
     ]

@@ -12,6 +12,7 @@ import numpy as np
 from datasets import Dataset
 
 from clfa.data.class_counts import class_counts
+from clfa.data.concerns import data_concerns
 from clfa.data.duplicates import Duplicates, find_duplicates
 from clfa.data.order_leak import OrderLeak, order_leaks
 from clfa.data.published import ALL, PUBLISHED, Published
@@ -90,6 +91,7 @@ class CheckReport:
         leaks: What ids or file order tell about the labels of validation and test.
         facts: Observations of the reader: split, text encodings and others.
         corpus: The validated corpus, with all dropped samples.
+        concerns: What in the data may mislead a training, see :mod:`clfa.data.concerns`.
     """
 
     name: str
@@ -103,6 +105,7 @@ class CheckReport:
     leaks: list[OrderLeak]
     facts: dict[str, Any]
     corpus: Corpus
+    concerns: list[str]
 
     def to_dict(self) -> dict[str, Any]:
         """Return the report as JSON values, with all dropped samples and without the samples themselves."""
@@ -119,6 +122,7 @@ class CheckReport:
             "duplicates": [asdict(duplicates) for duplicates in self.duplicates],
             "leaks": [{**asdict(leak), "clear": leak.clear} for leak in self.leaks],
             "facts": self.facts,
+            "warnings": self.concerns,
         }
 
 
@@ -163,6 +167,9 @@ def check_corpus(
     published = PUBLISHED.get(name)
     lines = corpus.facts.get("lines", {})
     splits = {split: _split_report(split, data, corpus, lines, published) for split, data in corpus.splits.items()}
+    duplicates = find_duplicates(
+        corpus.splits, images=check_images and corpus.has_images, threads=threads or min(8, os.cpu_count() or 1)
+    )
     return CheckReport(
         name=name,
         data_dir=os.fspath(data_dir) if isinstance(data_dir, (str, os.PathLike)) else f"<{type(data_dir).__name__}>",
@@ -171,12 +178,11 @@ def check_corpus(
         source=published.source if published else "",
         unlabelled=len(corpus.unlabelled) if corpus.unlabelled is not None else 0,
         dropped=corpus.dropped_counts(),
-        duplicates=find_duplicates(
-            corpus.splits, images=check_images and corpus.has_images, threads=threads or min(8, os.cpu_count() or 1)
-        ),
+        duplicates=duplicates,
         leaks=order_leaks(corpus.splits, corpus.targets),
         facts=corpus.facts,
         corpus=corpus,
+        concerns=data_concerns(corpus, {found.kind: found.leaked for found in duplicates if " " not in found.kind}),
     )
 
 

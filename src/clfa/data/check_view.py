@@ -28,6 +28,9 @@ def render(report: CheckReport, *, examples: int = 5) -> RenderableType:
     if leaks := [leak for leak in report.leaks if leak.clear]:
         parts += [Text("\nIds or file order give labels away; no model may see them:", style="bold yellow")]
         parts += [Text(plain(f"  ! {leak}"), style="yellow") for leak in leaks]
+    if report.concerns:
+        parts += [Text("\nWarnings:", style="bold yellow")]
+        parts += [Text(f"  ! {concern}", style="yellow") for concern in report.concerns]
     return Group(*parts)
 
 

@@ -31,6 +31,7 @@ from clfa.prediction.engines.torch_engine import TorchRuntime
 from clfa.prediction.post import Post, Prediction
 from clfa.pretrained import cache_dir
 from clfa.processing.processor import CLFAProcessor, tokenizer_digest
+from clfa.processing.unknown_tokens import UnknownTokens
 from clfa.runs.trained import check_processor
 from clfa.runs.trained_place import require_trained
 from clfa.tables.access import Access
@@ -132,6 +133,7 @@ class PostClassifier:
         self.label_names = class_names(self.targets)
         self._left_out: Counter[str] = Counter()
         self._example = ""
+        self._tokens = None if processor.tokenizer is None else UnknownTokens(processor.tokenizer)
         self.knowledge: KnowledgeTexts | None = None
         if self.config.use_knowledge and processor.knowledge is not None:
             from clfa.knowledge.texts import KnowledgeTexts
@@ -214,7 +216,13 @@ class PostClassifier:
         return predictions
 
     def warn(self) -> None:
-        """Log a warning about the images of posts with several that were not used since the last call, if any."""
+        """Log warnings about the posts since the last call: images of posts with several that were not used, and texts
+        in a language that the text encoder does not know.
+        """
+        if self._tokens is not None:
+            if (line := self._tokens.concern("posts")) is not None:
+                logger.warning("%s", line)
+            self._tokens.clear()
         if self._left_out["unreadable"]:
             logger.warning(
                 "%d images of posts with several cannot be read and were left out; for instance %s",
@@ -300,6 +308,8 @@ class PostClassifier:
                 pictures = [as_cell(pictures_of(posts[position].image)[:limit]) for position, _ in kept]
                 knowledge = self.knowledge({"text": texts, "image": pictures, "knowledge": knowledge})
             inputs = dict(self.processor(text=texts, knowledge=knowledge if self.config.use_knowledge else None))
+            if self._tokens is not None:
+                self._tokens.add(texts, inputs["input_ids"].tolist())
             if self.processor.image_processor is not None:
                 inputs.update(self.processor.image_inputs([found.pixels for _, found in kept]))
             output = self.runtime(inputs)

@@ -25,6 +25,8 @@ from clfa.report.worth import worth_rows
 from clfa.report.yardsticks import yardstick_findings
 
 # Largest numbers of plots that are still readable on one page.
+# Most warnings about the data; those of folds differ in numbers only.
+_MAX_CONCERNS = 12
 _MAX_CURVES, _MAX_CLOUDS, _MAX_CONFUSIONS, _MAX_CHANGES = 8, 6, 4, 3
 
 
@@ -69,6 +71,8 @@ def build(study: Study, *, samples: bool = True) -> ReportContent:
     report = ReportContent(study, rows, compared, published_rows(study.experiment.published), alignment_rows(study))
     report.worth = worth_rows(study)
     report.yardsticks = yardstick_findings(study)
+    lines = (line for row in study.rows for run in study.run_metrics(row) for line in run.get("warnings", ()))
+    report.concerns = list(dict.fromkeys(lines))[:_MAX_CONCERNS]
     chosen = _chosen(report)
     for metric in study.metrics[:2]:
         values = {

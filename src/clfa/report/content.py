@@ -34,6 +34,7 @@ class ReportContent:
         confusions: Confusion matrices.
         clouds: Projection plots by row and run.
         changes: Samples with changed predictions.
+        concerns: Warnings of the runs about their data.
     """
 
     study: Study
@@ -50,6 +51,7 @@ class ReportContent:
     confusions: list[Plot] = field(default_factory=list)
     clouds: dict[str, Plot] = field(default_factory=dict)
     changes: list[Change] = field(default_factory=list)
+    concerns: list[str] = field(default_factory=list)
 
     @property
     def groups(self) -> list[tuple[str, list[HeadlineRow]]]:

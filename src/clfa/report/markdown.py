@@ -43,6 +43,8 @@ def render_markdown(report: ReportContent) -> str:
             ],
         )
         parts += [f"## Changed predictions: {inline(change.first)} against {inline(change.second)}", table]
+    if report.concerns:
+        parts += ["## Warnings about the data", "\n".join(f"- {inline(line)}" for line in report.concerns)]
     if len(study.failed):
         lines = [[f"{row.row}, fold {row.fold}, seed {row.seed}", str(row.error)] for row in study.failed.itertuples()]
         parts += ["## Failed runs", _table(["run", "error"], lines, numbers=False)]

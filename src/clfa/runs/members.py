@@ -25,6 +25,7 @@ from clfa.pretrained import cache_dir, quiet_transformers
 from clfa.processes import join
 from clfa.recipe import Recipe
 from clfa.runs.blend import Blended, Fold, blend, run_terms
+from clfa.runs.concerns import run_concerns
 from clfa.runs.corpus import load_corpus
 from clfa.runs.data_record import DataRecord, begun_with
 from clfa.runs.encoded_splits import cache_features, encode_split
@@ -84,6 +85,9 @@ def train_members(
     record = DataRecord.of(recipe, corpus, encoders)
     if resume and (earlier := begun_with(folder)) is not None:
         corpus, record = earlier.restore(recipe, corpus, record, folder.path), earlier
+    concerns = run_concerns(recipe, corpus, encoders)
+    for concern in concerns:
+        logger.warning("%s", concern)
     targets = training_targets(recipe, corpus)
     rows = concatenate_datasets([corpus.splits["train"], corpus.splits["validation"]])
     held_out = _held_out(rows, targets, recipe.training.members, recipe.seed)
@@ -111,7 +115,7 @@ def train_members(
         "parameters": sum(p.numel() for p in model.parameters()),
         "trained_parameters": sum(member["training"]["trained_parameters"] for member in members),
     }
-    metrics = run_metrics(recipe, corpus, None, training)
+    metrics = run_metrics(recipe, corpus, None, training, concerns)
     metrics["blend"] = blended.report
     found = model.config.target_list
     metrics["out_of_fold"] = split_metrics(found, labels, logits)

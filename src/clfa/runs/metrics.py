@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from clfa.data import Corpus
@@ -11,7 +12,11 @@ from clfa.training import CLFATrainer
 
 
 def run_metrics(
-    recipe: Recipe, corpus: Corpus, guide: dict[str, Any] | None, training: dict[str, Any]
+    recipe: Recipe,
+    corpus: Corpus,
+    guide: dict[str, Any] | None,
+    training: dict[str, Any],
+    concerns: Sequence[str] = (),
 ) -> dict[str, Any]:
     """Return the entries on recipe, data, guide and training. The run adds scores, resources and versions.
 
@@ -20,6 +25,7 @@ def run_metrics(
         corpus: Its data.
         guide: Result of :func:`clfa.runs.guide.guide_metrics`; ``None`` for a run without guide.
         training: The entry on training.
+        concerns: Result of :func:`clfa.runs.concerns.run_concerns`.
     """
     data, share = recipe.data, recipe.training.unlabelled_share
     used = bool(data.unlabelled or data.labelled_limit or share)
@@ -34,6 +40,7 @@ def run_metrics(
             "dropped": corpus.dropped_counts(),
             **({"incomplete": corpus.facts["incomplete"]} if "incomplete" in corpus.facts else {}),
         },
+        **({"warnings": list(concerns)} if concerns else {}),
         "guide": guide,
         "training": training,
     }

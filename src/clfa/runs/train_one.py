@@ -23,6 +23,7 @@ from clfa.recipe import Recipe
 from clfa.runs.alignment import AlignmentRecord
 from clfa.runs.arguments import training_arguments
 from clfa.runs.blend import blend_run
+from clfa.runs.concerns import run_concerns
 from clfa.runs.corpus import load_corpus
 from clfa.runs.data_record import DataRecord, begun_with
 from clfa.runs.encoded_splits import cache_features, encode_split
@@ -97,6 +98,10 @@ def train_one(
             corpus = earlier.restore(recipe, corpus, record, folder.path)
             train_rows, record = training_rows(recipe, corpus), earlier
             fitted = targets or training_targets(recipe, corpus)
+        # The networks of a blend are trained on parts of the data that were looked at as a whole.
+        concerns = run_concerns(recipe, corpus, encoders) if targets is None and processes.is_main_process else []
+        for concern in concerns:
+            logger.warning("%s", concern)
         cache_features(recipe, corpus, encoders)
         guide_figures = None
         others = other_pairs(recipe, corpus, encoders)
@@ -154,7 +159,7 @@ def train_one(
     if guide is not None and guide_figures is not None:
         scored = ("validation", "test") if score_test else ("validation",)
         guide_figures |= guide_cosine(guide, corpus, encoders, scored)
-    metrics = run_metrics(recipe, corpus, guide_figures, training_metrics(recipe, model, trainer))
+    metrics = run_metrics(recipe, corpus, guide_figures, training_metrics(recipe, model, trainer), concerns)
     if weights is not None:
         metrics["blend"] = weights
     for name in ("validation", "test") if score_test else ("validation",):
