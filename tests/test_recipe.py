@@ -166,6 +166,8 @@ def test_save_and_load_keep_everything(tmp_path: Path) -> None:
         "labelled_limit": None,
         "unlabelled": [],
         "max_images": 9,
+        "allow_urls": False,
+        "allow_outside": False,
         "options": {"label_names": ["a", "b"]},
         "problem_type": "single_label_classification",
         "targets": {},
@@ -188,7 +190,7 @@ def test_a_recipe_needs_little(tmp_path: Path) -> None:
         (["model.alpha=-1"], r"model.alpha: Input should be greater than or equal to 0 \(got -1\)"),
         (["model.negatives=bnk"], r"model.negatives: Input should be 'batch' or 'bank' \(got 'bnk'\)"),
         (["training.lr_scheduler_type=liner"], r"training.lr_scheduler_type: .*'linear'.*\(got 'liner'\)"),
-        (["guide=clip"], r"guide: Input should be a valid dictionary"),
+        (["guide=clip"], r"guide: a section is needed"),
         (["model.alpha"], r"override 'model.alpha' is not of the form section.key=value"),
         (["=3"], r"override '=3' is not of the form section.key=value"),
         (["seed.x=3"], r"override 'seed.x=3': 'seed' is a value, not a section"),
@@ -256,3 +258,25 @@ def test_knowledge_section() -> None:
     assert load_recipe("offline").knowledge.sources == ["column"]
     with pytest.raises(RecipeError, match=r"unknown key 'knowledge\.gama'\. Did you mean 'gamma'"):
         load_recipe("offline", ["knowledge.gama=1"])
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        (["seed=1", "training.epochs=many"], r"^override 'training\.epochs=many': training\.epochs: Input should"),
+        (["training=3"], r"^override 'training=3': training: a section is needed, keys with values \(got 3\)$"),
+        (["data.options=[a]"], r"^override 'data\.options=\[a\]': data\.options: a section is needed"),
+        (["training={epochs: x}"], r"^override 'training=\{epochs: x\}': training\.epochs: "),
+        (["model.alfa=1", "seed=-1"], r"^override .seed=-1.: seed: .*; override .model.alfa=1.: unknown key"),
+    ],
+)
+def test_a_wrong_override_is_named_and_not_the_recipe(overrides: list[str], message: str) -> None:
+    with pytest.raises(RecipeError, match=message):
+        load_recipe("offline", overrides)
+
+
+def test_a_wrong_key_of_the_recipe_is_not_blamed_on_an_override(tmp_path: Path) -> None:
+    path = tmp_path / "mine.yaml"
+    path.write_text("training: {epochs: x}", encoding="utf-8")
+    with pytest.raises(RecipeError, match=r"^/.*mine\.yaml: training\.epochs: "):
+        load_recipe(path, ["training.batch_size=2"])

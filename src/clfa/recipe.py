@@ -386,15 +386,17 @@ def load_recipe(source: str | os.PathLike[str], overrides: Sequence[str] = ()) -
     content.setdefault("name", path.stem)
     for override in overrides:
         _apply(content, override)
-    return validate_recipe(content, str(path))
+    where = f"recipe {path.stem}" if path.parent == recipe_dir() else str(path)
+    return validate_recipe(content, where, overrides)
 
 
-def validate_recipe(content: dict[str, Any], where: str = "recipe") -> Recipe:
+def validate_recipe(content: dict[str, Any], where: str = "recipe", overrides: Sequence[str] = ()) -> Recipe:
     """Validate a mapping.
 
     Args:
         content: As read from YAML.
         where: Named in messages.
+        overrides: The overrides in it; one that is wrong is named in place of ``where``.
 
     Raises:
         RecipeError: Listing every wrong key and value.
@@ -402,8 +404,11 @@ def validate_recipe(content: dict[str, Any], where: str = "recipe") -> Recipe:
     try:
         return Recipe.model_validate(content)
     except ValidationError as error:
-        problems = [_explain(problem) for problem in error.errors()]
-        raise RecipeError(f"{where}: " + "; ".join(problems)) from error
+        places: dict[str, list[str]] = {}
+        for problem in error.errors():
+            places.setdefault(_place(problem, overrides) or where, []).append(_explain(problem))
+        problems = [f"{place}: {'; '.join(found)}" for place, found in places.items()]
+        raise RecipeError("; ".join(problems)) from error
     except RecursionError as error:
         raise RecipeError(f"{where}: a value contains itself, or lies in too many others; write it out.") from error
 
@@ -443,11 +448,23 @@ def _apply(content: dict[str, Any], override: str) -> None:
             section[last] = float(value)
 
 
+def _place(problem: Any, overrides: Sequence[str]) -> str | None:
+    """Return the last override that sets the value of a problem, a value in it, or the section that it is in."""
+    location = ".".join(str(part) for part in problem["loc"])
+    for override in reversed(overrides):
+        key = override.partition("=")[0]
+        if location and (f"{location}.".startswith(f"{key}.") or f"{key}.".startswith(f"{location}.")):
+            return f"override {override!r}"
+    return None
+
+
 def _explain(problem: Any) -> str:
     location = [str(part) for part in problem["loc"]]
     place = ".".join(location)
     if problem["type"] != "extra_forbidden":
         got = "" if isinstance(problem["input"], dict) else f" (got {problem['input']!r})"
+        if problem["type"] in ("model_type", "dict_type", "model_attributes_type"):
+            return f"{place}: a section is needed, keys with values{got}"
         return f"{place}: {problem['msg']}{got}" if place else f"{problem['msg']}{got}"
     *parents, last = location
     fields: Any = Recipe.model_fields

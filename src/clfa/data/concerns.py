@@ -112,7 +112,7 @@ def _missing_images(corpus: Corpus) -> Iterator[str]:
         example = next((d.detail for d in corpus.dropped if d.reason in (MISSING, UNREADABLE)), "")
         yield (
             f"{without:,} of {total:,} posts have no image that can be read{': ' * bool(example)}{example}. Paths are "
-            "relative to the table's folder; data.options.image_root names another."
+            "relative to the table's folder; the option image_root names another."
         )
 
 

@@ -91,3 +91,12 @@ def test_no_known_split(tmp_path: Path) -> None:
     data.to_parquet(tmp_path / "hub" / "data" / "everything-00000-of-00001.parquet")
     with pytest.raises(DataError, match="no split train, validation or test; its splits are everything"):
         read_corpus("hub", tmp_path / "hub", cache_dir=str(tmp_path / "cache"))
+
+
+@pytest.mark.parametrize("name", ["./no-data", "folder/no-data", "a/b/c"])
+def test_a_path_is_not_looked_for_on_the_hub(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "folder").mkdir()
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("datasets.load_dataset", None)
+    with pytest.raises(DataError, match=r"no-data|a/b/c: no such file or directory; the hub reader expects"):
+        read_corpus("hub", name)

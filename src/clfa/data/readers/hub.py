@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ from clfa.data.layout import layout_error
 from clfa.data.schema import Corpus
 from clfa.data.splits import RATIOS, split_name
 from clfa.errors import DataError
+from clfa.pretrained import looks_local
 from clfa.tables.memory import undecoded
 from clfa.targets.spec import parse_specs
 
@@ -62,8 +62,8 @@ def read(
         DataError: If the data set cannot be loaded (the message says what to do without a network), or a column is
             absent.
     """
-    local = os.path.exists(data_dir) or os.path.isabs(data_dir)
-    if local and not os.path.isdir(data_dir):
+    local = looks_local(data_dir)
+    if local and not Path(data_dir).is_dir():
         raise layout_error("hub", Path(data_dir), "a name on the hub or a folder of Parquet files in its layout")
     safety: dict[str, Any] = {"trust_remote_code": False} if int(datasets.__version__.split(".")[0]) < 4 else {}
     try:
