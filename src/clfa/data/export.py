@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import os
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,17 +13,21 @@ import numpy as np
 from datasets import ClassLabel, Features, List, Value
 
 from clfa.data.columns import UNLABELLED
-from clfa.data.images import read_image_bytes
+from clfa.data.images import load_image, read_image_bytes
 from clfa.data.schema import Corpus, Dropped, schema_features
-from clfa.errors import DataError
+from clfa.errors import DataError, ImageError
 from clfa.files import atomic_path, atomic_write
 from clfa.sheets import SheetWriter
 from clfa.tables.paths import is_address
+from clfa.tables.pictures import pictures_of
 from clfa.targets.default_label import is_default_label
 from clfa.targets.fields import LABEL
 from clfa.targets.target import Target, label_slices
 
+logger = logging.getLogger(__name__)
+
 _BATCH = 256
+_UNUSABLE, _OUTSIDE = "unusable", "outside"
 
 
 def write_parquet(corpus: Corpus, path: str | os.PathLike[str], *, embed_images: bool = False) -> int:
@@ -35,6 +41,9 @@ def write_parquet(corpus: Corpus, path: str | os.PathLike[str], *, embed_images:
         path: File to write; it appears only when it is complete.
         embed_images: Write the encoded images instead of their paths. Paths of local images are written relative to
             the file's folder, so that both can be moved together.
+
+    Content is written only if it can be decoded as an image; a row whose image cannot, or may not be opened, has none.
+    A warning counts them, and paths that lead out of the file's folder.
 
     Returns:
         Number of rows.
@@ -59,15 +68,25 @@ def write_parquet(corpus: Corpus, path: str | os.PathLike[str], *, embed_images:
     if corpus.unlabelled is not None:
         parts[UNLABELLED] = corpus.unlabelled
     rows = 0
+    counts: Counter[str] = Counter()
     with atomic_path(target) as temporary, pq.ParquetWriter(temporary, schema) as writer:
         for name, part in parts.items():
             for start in range(0, len(part), _BATCH):
                 batch: dict[str, list[Any]] = dict(part[start : start + _BATCH])
-                batch["image"] = [_stored(image, target.parent, embed_images) for image in batch["image"]]
+                batch["image"] = [_stored(image, target.parent, embed_images, counts) for image in batch["image"]]
                 batch |= _target_columns(batch.pop("targets"), corpus.targets)
                 batch["split"] = [name] * len(batch["id"])
                 writer.write_table(pa.table(batch, schema=schema))
                 rows += len(batch["id"])
+    if counts[_UNUSABLE]:
+        logger.warning("%s: %d images are left out: they cannot be decoded", path, counts[_UNUSABLE])
+    if counts[_OUTSIDE]:
+        logger.warning(
+            "%s: %d images are not in its folder; reading it needs allow_outside, or write the images into it with "
+            "embed_images",
+            path,
+            counts[_OUTSIDE],
+        )
     return rows
 
 
@@ -103,19 +122,29 @@ def _as_column(value: Any, kind: str) -> Any:
     return str(value) if kind == "text" else list(map(str, value))
 
 
-def _stored(image: Any, folder: Path, embed: bool) -> Any:
+def _stored(image: Any, folder: Path, embed: bool, counts: Counter[str]) -> Any:
     if isinstance(image, list):
-        return [_stored_picture(picture, folder, embed) for picture in image]
-    return None if image is None else _stored_picture(image, folder, embed)
+        return pictures_of([_stored_picture(picture, folder, embed, counts) for picture in image])
+    return None if image is None else _stored_picture(image, folder, embed, counts)
 
 
-def _stored_picture(image: dict[str, Any], folder: Path, embed: bool) -> dict[str, Any]:
+def _stored_picture(image: dict[str, Any], folder: Path, embed: bool, counts: Counter[str]) -> dict[str, Any] | None:
     path = image.get("path")
-    if embed:
-        return {"bytes": read_image_bytes(image), "path": os.path.basename(path) if path else None}
-    if image.get("bytes") is not None or not path or is_address(path):
-        return image
-    return {"bytes": None, "path": os.path.relpath(path, folder.resolve())}
+    if embed and image.get("bytes") is None:
+        content = read_image_bytes(image)
+    elif image.get("bytes") is not None:
+        content = image["bytes"]
+    else:
+        if path and not is_address(path):
+            path = os.path.relpath(path, folder.resolve())
+            counts[_OUTSIDE] += path.startswith("..")
+        return {"bytes": None, "path": path}
+    try:
+        load_image(content)
+    except ImageError:
+        counts[_UNUSABLE] += 1
+        return None
+    return {"bytes": content, "path": os.path.basename(path) if path and embed else path}
 
 
 def write_dropped(dropped: Iterable[Dropped], path: str | os.PathLike[str], *, raw: bool = False) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
+from clfa.data.limits import FORMATS, check_opened, shrunk, unknown_format
 from clfa.data.png import without_texts
 from clfa.data.rgb import from_array, to_rgb
 from clfa.errors import ImageError
@@ -147,34 +148,31 @@ def load_image(image: ImageSource, *, max_bytes: int = MAX_BYTES, max_pixels: in
     Args:
         image: See :func:`read_image_bytes`.
         max_bytes: Maximum encoded size in bytes.
-        max_pixels: Maximum width x height; checked before decoding.
+        max_pixels: Maximum width x height; checked before decoding. :mod:`clfa.data.limits` has further limits. One of
+            more than 16.7 million pixels is halved until it has no more.
 
     Raises:
-        ImageError: If the image is missing, empty, truncated, unreadable or larger than the limits; the message names
-            the file.
+        ImageError: If the image is missing, empty, truncated, unreadable or larger than the limits, or
+            in none of the formats that are read; the message names the file.
     """
     name = image_name(image)
-    encoded = None
+    encoded = b""
     if not isinstance(image, Image.Image) and not is_array(image):
         encoded = read_image_bytes(image, max_bytes=max_bytes)
     try:
-        picture: Image.Image
-        if encoded is not None:
-            picture = Image.open(io.BytesIO(without_texts(encoded)))
+        if encoded:
+            encoded = without_texts(encoded)
+            picture: Image.Image = Image.open(io.BytesIO(encoded), formats=FORMATS)
         else:
-            picture = image if isinstance(image, Image.Image) else from_array(image)
-        if picture.width * picture.height > max_pixels:
-            raise ImageError(
-                f"image is too large ({picture.width} x {picture.height} pixels, limit {max_pixels:,}); "
-                "raise max_pixels or shrink it"
-            )
-        return to_rgb(picture)
+            picture = image if isinstance(image, Image.Image) else from_array(image, max_pixels)
+        check_opened(picture, max_pixels, encoded)
+        return shrunk(to_rgb(picture))
     except ImageError as error:
         raise ImageError(f"{name}: {error}") from None
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise ImageError(f"{name}: image is too large: {error}") from error
     except UnidentifiedImageError:
-        raise ImageError(f"{name}: not an image in any format Pillow reads") from None
+        raise ImageError(f"{name}: {unknown_format()}") from None
     except Exception as error:  # On broken data, decoders raise many types (struct.error, SyntaxError, ...).
         raise ImageError(f"{name}: image is broken or truncated: {error}") from error
 

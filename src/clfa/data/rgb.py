@@ -6,14 +6,18 @@ an array.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 from PIL import Image
 
+from clfa.data.limits import check_size
 from clfa.errors import ImageError
 
 _WHITE = (255, 255, 255, 255)
+# Pixels that are converted at a time.
+_BAND_PIXELS = 1 << 18
 _ORIENTATION = 0x0112
 # The transposition that sets each EXIF orientation upright.
 _UPRIGHT = {
@@ -55,7 +59,7 @@ def to_rgb(picture: Image.Image) -> Image.Image:
     return found if turn is None else found.transpose(turn)
 
 
-def from_array(array: Any) -> Image.Image:
+def from_array(array: Any, max_pixels: int | None = None) -> Image.Image:
     """Return the picture in an array, as 8-bit grey, grey with alpha, RGB or RGBA.
 
     ``uint8`` is taken as it is, ``bool`` is black and white, ``uint16`` is divided by 257. Other integers and floats
@@ -66,6 +70,7 @@ def from_array(array: Any) -> Image.Image:
     Args:
         array: (H, W), (H, W, C) or (C, H, W) with C from 1 to 4: grey, grey and alpha, RGB, RGBA. If both ends could
             be C, the last one is. Anything that ``numpy.asarray`` takes.
+        max_pixels: Largest number of pixels; any number by default.
 
     Raises:
         ImageError: If the array has another shape, no pixels, or another type than numbers.
@@ -78,11 +83,14 @@ def from_array(array: Any) -> Image.Image:
         values = np.moveaxis(values, 0, 2)
     if not values.size or not (values.ndim == 2 or (values.ndim == 3 and values.shape[2] in _MODES)):
         raise ImageError(f"an array of {shape} is no image; give height x width, or 1 to 4 channels first or last")
-    channels = values.reshape(*values.shape[:2], -1)
+    if max_pixels is not None:
+        check_size(values.shape[1], values.shape[0], max_pixels)
+    channels: Any = values[..., None] if values.ndim == 2 else values
     colours = channels.shape[2] - (channels.shape[2] % 2 == 0)
-    scaled = np.concatenate([_to_8_bit(channels[..., :colours]), _to_8_bit(channels[..., colours:])], axis=2)
-    squeezed = scaled[..., 0] if scaled.shape[2] == 1 else scaled
-    return Image.fromarray(np.ascontiguousarray(squeezed))
+    scaled: Any = np.empty(channels.shape, np.uint8)
+    for own in (slice(0, colours), slice(colours, None)):
+        _to_8_bit(channels[..., own], scaled[..., own])
+    return Image.fromarray(scaled[..., 0] if scaled.shape[2] == 1 else scaled)
 
 
 def _orientation(picture: Image.Image) -> int:
@@ -107,9 +115,9 @@ def _plain(picture: Image.Image, stored: str) -> Image.Image:
     if mode.startswith(("I", "F")):
         # A copy in the order of this machine: Pillow has modes for either order of bytes.
         values = np.asarray(picture)
-        grey = from_array(values.astype(np.uint16) if mode.startswith("I;16") else values)
+        grey = from_array(values.astype(np.uint16, copy=False) if mode.startswith("I;16") else values)
         if isinstance(key, int):
-            grey.putalpha(Image.fromarray(np.where(values == key, 0, 255).astype(np.uint8)))
+            grey.putalpha(Image.fromarray((values != key) * np.uint8(255)))
         return grey
     if mode == "LAB":
         from PIL import ImageCms
@@ -135,28 +143,49 @@ def _plain(picture: Image.Image, stored: str) -> Image.Image:
 
 def _without_alpha(picture: Image.Image) -> Image.Image:
     """Return a picture as RGB, on white; without metadata, so that equal pixels are equal pictures."""
-    if picture.mode in ("LA", "RGBA"):
-        layer = picture if picture.mode == "RGBA" else picture.convert("RGBA")
-        picture = Image.alpha_composite(Image.new("RGBA", layer.size, _WHITE), layer)
-    found = picture.convert("RGB")
-    found.info = {}
+    if picture.mode not in ("LA", "RGBA"):
+        found = picture.convert("RGB")
+        found.info = {}
+        return found
+    found = Image.new("RGB", picture.size)
+    for rows in _bands(picture.height, picture.width):
+        part = picture.crop((0, rows.start, picture.width, rows.stop)).convert("RGBA")
+        part = Image.alpha_composite(Image.new("RGBA", part.size, _WHITE), part)
+        found.paste(part.convert("RGB"), (0, rows.start))
     return found
 
 
-def _to_8_bit(values: np.ndarray) -> np.ndarray:
+def _bands(height: int, width: int) -> Iterator[slice]:
+    """Yield the rows of parts of a picture, so that what is computed of a large one needs little memory."""
+    step = max(1, _BAND_PIXELS // width)
+    for start in range(0, height, step):
+        yield slice(start, min(start + step, height))
+
+
+def _to_8_bit(values: np.ndarray, scaled: np.ndarray) -> None:
+    """Write values (H, W, C) on a scale of 8 bits to an array of ``uint8`` of the same shape."""
     # Pillow's own conversion clips at 255, so that 16-bit images become white.
     if values.dtype == np.uint8 or not values.size:
-        return values.astype(np.uint8)
+        scaled[:] = values
+        return
     if values.dtype == np.bool_:
-        return values.astype(np.uint8) * np.uint8(255)
+        scaled[:] = values * np.uint8(255)
+        return
+    bands = list(_bands(values.shape[0], values.shape[1]))
+    low = min(float(_finite(values[rows]).min()) for rows in bands)
+    high = max(float(_finite(values[rows]).max()) for rows in bands)
     whole = values.dtype.kind != "f"
-    scale = np.nan_to_num(values.astype(np.float64), posinf=0.0, neginf=0.0)
-    low, high = float(scale.min()), float(scale.max())
-    if values.dtype == np.uint16 or (whole and 255 < high <= 65535 and low >= 0):
-        scale /= 257.0
-    elif not whole and low >= 0 and high <= 1:
-        scale *= 255.0
-    elif (low < 0 or high > 255) and high > low:
-        # Halves, because the difference of the largest floats is infinite.
-        scale = (scale / 2 - low / 2) / (high / 2 - low / 2) * 255.0
-    return np.rint(scale.clip(0, 255)).astype(np.uint8)
+    for rows in bands:
+        scale = _finite(values[rows])
+        if values.dtype == np.uint16 or (whole and 255 < high <= 65535 and low >= 0):
+            scale /= 257.0
+        elif not whole and low >= 0 and high <= 1:
+            scale *= 255.0
+        elif (low < 0 or high > 255) and high > low:
+            # Halves, because the difference of the largest floats is infinite.
+            scale = (scale / 2 - low / 2) / (high / 2 - low / 2) * 255.0
+        scaled[rows] = np.rint(scale.clip(0, 255)).astype(np.uint8)
+
+
+def _finite(values: np.ndarray) -> np.ndarray:
+    return np.nan_to_num(values.astype(np.float64), posinf=0.0, neginf=0.0)
