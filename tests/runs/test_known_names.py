@@ -61,6 +61,8 @@ def test_a_trained_model_exists(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     require_trained("runs/mine")
     with pytest.raises(ModelError, match=r"^there is no run folder or model directory 'runs/mien'. Did .*runs/mine'\?"):
         require_trained("runs/mien")
+    with pytest.raises(ModelError, match=r"^there is no run folder or model directory 'runs/zzzzzz'\.$"):
+        require_trained("runs/zzzzzz")
     with pytest.raises(ModelError, match=r"^there is no folder 'mine' here, .*OFFLINE .* Did you mean 'runs/mine'\?"):
         require_trained("mine")
     (tmp_path / "runs" / "mine" / "recipe.yaml").touch()

@@ -328,3 +328,10 @@ def test_matrix_of_the_default_label() -> None:
     assert label_matrix(corpus.splits["train"]).tolist() == [[1], [0], [1]]
     assert corpus.targets == [Target("label", label_names=("a", "b"))]
     assert corpus.labels("train") == ["b", "a", "b"]
+
+
+def test_of_many_absent_classes_five_are_named() -> None:
+    names = [f"c{number}" for number in range(9)]
+    kind = Target("t", "single_label_classification", tuple(names)).kind
+    found = kind.obstacle(np.zeros((3, 1)), "validation")
+    assert found == "no validation sample of class 'c1', 'c2', 'c3', 'c4', 'c5', ... (8 classes) of target 't'"

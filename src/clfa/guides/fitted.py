@@ -112,7 +112,10 @@ class FittedGuide(Guide):
             image_keys += pairs.image_keys
         if len(text_keys) < MIN_PAIRS:
             found = len(text_keys)
-            raise DataError(f"fitting a guide needs at least {MIN_PAIRS} image-text pairs; the data has {found}.")
+            raise DataError(
+                f"fitting a guide needs at least {MIN_PAIRS} image-text pairs; the data has {found}. Name tables of "
+                "further pairs in guide.pairs, or train without a guide: guide.name=none, or the recipe fast."
+            )
         digest = hashlib.blake2b(digest_size=16)
         sources = [text.fingerprint, image.fingerprint, conse.fingerprint if conse else ""]
         digest.update(json.dumps([sources, asdict(settings), context.seed], sort_keys=True).encode())

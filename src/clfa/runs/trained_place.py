@@ -25,8 +25,9 @@ def require_trained(place: str | Path) -> None:
         RunFolder(path).finished()
     elif not path.is_dir():
         name = str(place)
-        # Runs are made there when no other folder is given.
-        hint = path_hint(name) or (path_hint(Path("runs", name)) if Path("runs").is_dir() else "")
+        # Runs are made in `runs` when no other folder is given.
+        beside = Path("runs", name) if Path(name).parent == Path() and Path("runs").is_dir() else None
+        hint = path_hint(name) or (path_hint(beside) if beside is not None else "")
         if name.startswith(PACKAGE_PREFIX) or looks_local(name):
             raise ModelError(f"there is no run folder or model directory {name!r}.{hint}")
         try:

@@ -25,6 +25,10 @@ if TYPE_CHECKING:
 ColumnKind = Literal["text", "texts", "number"]
 
 
+# Number of absent classes in a message.
+_SHOWN = 5
+
+
 @dataclass(frozen=True)
 class Figure:
     """Display of a metric.
@@ -173,9 +177,10 @@ class ProblemType(ABC):
         absent = [name for name, count in self.counts(values).items() if not count]
         if not absent:
             return None
-        advice = "; add some, or leave the class out of label_names" if split == "train" else ""
+        advice = "; add some, or leave it out by label_names with the other classes" if split == "train" else ""
         what = "training" if split == "train" else split
-        return f"no {what} sample of class {', '.join(map(repr, absent))}{self.target.of_target}{advice}"
+        shown = ", ".join(map(repr, absent[:_SHOWN])) + (f", ... ({len(absent)} classes)" if absent[_SHOWN:] else "")
+        return f"no {what} sample of class {shown}{self.target.of_target}{advice}"
 
     def fit(self, values: np.ndarray, class_weights: Any) -> dict[str, Any]:
         """Return the target fields that depend on the training split.
