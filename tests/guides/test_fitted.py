@@ -282,7 +282,7 @@ def test_other_pairs_are_fitted_on_too(context: GuideContext) -> None:
     fewer = replace(context, pairs=numbered(range(100, FIT)), cache=context.cache / "b")
     assert FittedGuide.from_context(fewer, **options).fingerprint == alone.fingerprint
     with pytest.raises(
-        DataError, match="at least 16 image-text pairs; the data has 9.*guide.name=none, or the recipe fast"
+        DataError, match=r"at least 16 image-text pairs; the data has 9.*guide.name=none, or the recipe fast"
     ):
         FittedGuide.from_context(replace(context, pairs=numbered(range(4)), other_pairs=[numbered(range(4, 9))]))
 
