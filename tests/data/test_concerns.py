@@ -33,12 +33,13 @@ def test_nothing_is_said_of_sound_data() -> None:
         (["Yes", "yes "] * 10 + ["no"] * 10, "form of characters only: 'Yes' and 'yes'. They"),
         (["ﬁne", "fine"] * 10, "'fine' and 'ﬁne'"),
         (["a"] * 20 + ["b"] * 4, "1 of 2 classes have fewer than 5 training posts: 'b' (4). They"),
+        ([f"text {n}" for n in range(9)] * 2 + ["a"], "There are 10 classes for 19 training posts. Is"),
         (
             [n for n in range(25) for _ in range(5)],
             "The 25 classes are all numbers (0, 1, 2, 3, 4, ...), which are learnt as unrelated classes. If",
         ),
     ],
-    ids=["one class", "case", "ligature", "small", "numbers"],
+    ids=["one class", "case", "ligature", "small", "unique", "numbers"],
 )
 def test_labels(labels: list[Any], expected: str) -> None:
     found = _found(_corpus(labels))

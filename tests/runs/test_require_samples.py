@@ -108,3 +108,9 @@ def test_arguments_become_options_of_the_command_line(posts: list[dict[str, Any]
 def test_a_model_that_allows_missing_images_needs_none(posts: list[dict[str, Any]]) -> None:
     rows = [{key: value for key, value in row.items() if key != "image"} for row in posts]
     _load(rows, "model.allow_missing_modalities=true")
+
+
+def test_classes_that_are_all_different(posts: list[dict[str, Any]]) -> None:
+    rows = [{"text": row["text"], "image": row["image"], "label": f"c{n}"} for n, row in enumerate(posts)]
+    with pytest.raises(DataError, match=r"No two rows have the same class: 24 classes in as many rows; the labels"):
+        _load(rows)

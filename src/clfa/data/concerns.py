@@ -16,12 +16,15 @@ from clfa.targets.target import Target, label_matrix, label_slices
 # Fewer posts of a class in training, and fewer in validation, are warned of.
 MIN_CLASS = 5
 MIN_VALIDATION = 50
+# More classes per training post are perhaps no classes.
+MOST_CLASSES = 0.5
 # More classes that are all numbers are perhaps a scale.
 MAX_NUMBERS = 20
 # Smaller shares of posts of training in another split, and of missing images, are not mentioned.
 MIN_SHARED = 0.01
 MIN_MISSING = 0.5
 _SHOWN = 5
+_LONGEST = 40
 
 
 def data_concerns(corpus: Corpus, shared: Mapping[str, Mapping[str, int]]) -> list[str]:
@@ -75,8 +78,13 @@ def _small_classes(corpus: Corpus) -> Iterator[str]:
     for target, values in _targets(corpus, "train"):
         if target.kind.has_classes:
             counts = target.kind.counts(values)
-            small = [f"{name!r} ({count})" for name, count in counts.items() if 0 < count < MIN_CLASS]
-            if small:
+            small = [f"{name[:_LONGEST]!r} ({count})" for name, count in counts.items() if 0 < count < MIN_CLASS]
+            if target.kind.one_class and len(counts) > max(_SHOWN, MOST_CLASSES * len(values)):
+                yield (
+                    f"There are {len(counts)} classes{target.of_target} for {len(values):,} training posts. Is the "
+                    "label's column the right one?"
+                )
+            elif small:
                 yield (
                     f"{len(small)} of {len(counts)} classes{target.of_target} have fewer than {MIN_CLASS} training "
                     f"posts: {_some(small)}. They will hardly be recognised; join them with others, or add posts."

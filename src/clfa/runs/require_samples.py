@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
 from clfa.data import Corpus
+from clfa.data.class_counts import class_counts
 from clfa.data.validation import check_classes
 from clfa.errors import Argument, DataError
 from clfa.targets.default_label import is_default_label
@@ -50,7 +52,10 @@ def require_splits(corpus: Corpus) -> None:
         if corpus.dropped:
             parts += [f" {left_out_line(corpus)}", *_advice(corpus)]
         how = str(corpus.facts.get("split", ""))
-        if how and not how.startswith("as given"):
+        classes = _classes(corpus)
+        if how and len(classes) > 1 and max(classes.values()) == 1:
+            parts += _no_label(corpus, f" No two rows have the same class: {len(classes):,} classes in as many rows")
+        elif how and not how.startswith("as given"):
             parts.append(
                 f" The splits were drawn ({how}), and there are too few rows to draw from, or all of them are kept "
                 "together because they have the same text or picture."
@@ -61,6 +66,14 @@ def require_splits(corpus: Corpus) -> None:
             parts.append(f" Give rows of the split {' and '.join(absent)}, or none of the splits, and they are drawn.")
         raise DataError(*parts)
     check_classes(corpus)
+
+
+def _classes(corpus: Corpus) -> Counter[str]:
+    """Return the number of samples by class in all splits; empty for other targets than the default label."""
+    counts: Counter[str] = Counter()
+    for split in corpus.splits.values() if is_default_label(corpus.targets) else ():
+        counts.update(class_counts(split, corpus))
+    return +counts
 
 
 def left_out_line(corpus: Corpus) -> str:
