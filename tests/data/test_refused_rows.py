@@ -116,6 +116,13 @@ def test_what_is_permitted_is_opened(rows: list[dict[str, Any]], folder: Path) -
         validate(read_corpus("table", table, as_split="train"), strict=True)
 
 
+def test_models_that_allow_missing_pictures_keep_the_texts(rows: list[dict[str, Any]], folder: Path) -> None:
+    corpus = read_corpus("table", TABLES["csv"](rows, folder), as_split="train")
+    found = validate(corpus, allow_missing=True, progress=False)
+    assert (len(found.splits["train"]), found.dropped) == (12, [])
+    assert found.facts["incomplete"] == REFUSED
+
+
 def test_bytes_that_are_a_path(folder: Path, opened: list[str]) -> None:
     rows = [{"text": f"day {n}", "label": "a", "image": {"bytes": "/etc/passwd", "path": None}} for n in range(2)]
     corpus = validate(read_corpus("table", str(write_jsonl(folder / "x.jsonl", rows)), as_split="test"))

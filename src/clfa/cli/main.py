@@ -12,6 +12,7 @@ from typing import Annotated, Any
 
 import typer
 
+from clfa.cli.access_options import AllowOutside, AllowUrls, allowed_urls
 from clfa.cli.data import app as data_app
 from clfa.cli.experiment import experiment, report
 from clfa.cli.export import app as export_app
@@ -120,15 +121,23 @@ def evaluate(
     output: Annotated[
         Path | None, typer.Option(help="Folder for metrics, predictions and plot. Default: RUN/evaluation-SPLIT.")
     ] = None,
+    allow_urls: AllowUrls = None,
+    allow_outside: AllowOutside = False,
     strict: Strict = False,
 ) -> None:
-    """Score a finished run's model on a split of its data, or of other data (--data-dir)."""
+    """Score a finished run's model on a split of its data, or of other data (--data-dir).
+
+    Rows may open what the run's recipe says, unless --allow-urls or --allow-outside is given.
+    """
     from clfa.runs.run_folder import RunFolder
 
     RunFolder(run).finished()
     from clfa.runs.evaluate import evaluate as score
+    from clfa.tables.access import CLOSED, Access
 
-    metrics = score(run, split, data_dir=data_dir, output=output, strict=strict)
+    given = Access.of(allowed_urls(allow_urls), allow_outside)
+    access = None if given == CLOSED else given
+    metrics = score(run, split, data_dir=data_dir, output=output, access=access, strict=strict)
     _show_scores({split: metrics})
     echo(f"Details: {output or run / f'evaluation-{split}'}")
 

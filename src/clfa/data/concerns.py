@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 import numpy as np
 
 from clfa.data.groups import normalised_text
-from clfa.data.image_check import MISSING, UNREADABLE
+from clfa.data.image_check import IMAGE_REASONS
 from clfa.data.schema import Corpus
 from clfa.targets.target import Target, label_matrix, label_slices
 
@@ -114,10 +114,10 @@ def _small_validation(corpus: Corpus) -> Iterator[str]:
 
 def _missing_images(corpus: Corpus) -> Iterator[str]:
     counts = Counter(corpus.dropped_counts()) + Counter(corpus.facts.get("incomplete", {}))
-    without = counts[MISSING] + counts[UNREADABLE]
+    without = sum(counts[reason] for reason in IMAGE_REASONS)
     total = sum(map(len, corpus.splits.values())) + sum(corpus.dropped_counts().values())
     if total and without > MIN_MISSING * total:
-        example = next((d.detail for d in corpus.dropped if d.reason in (MISSING, UNREADABLE)), "")
+        example = next((d.detail for d in corpus.dropped if d.reason in IMAGE_REASONS), "")
         yield (
             f"{without:,} of {total:,} posts have no image that can be read{': ' * bool(example)}{example}. Paths are "
             "relative to the table's folder; the option image_root names another."

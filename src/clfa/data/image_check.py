@@ -13,10 +13,13 @@ from typing import Any
 from clfa.data.images import ImageSource, MissingImageError, RefusedImageError, load_image, read_image_bytes
 from clfa.errors import ImageError
 from clfa.files import write_json
+from clfa.tables.gate import ADDRESS, OUTSIDE
 from clfa.tables.paths import is_address
 
 MISSING = "missing image"
 UNREADABLE = "unreadable image"
+# Reasons of samples whose image cannot be used.
+IMAGE_REASONS = (MISSING, UNREADABLE, OUTSIDE, ADDRESS)
 
 _WINDOW = 256
 

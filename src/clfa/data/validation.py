@@ -14,7 +14,7 @@ from typing import Any
 from datasets import Dataset, DatasetDict
 from datasets.utils import are_progress_bars_disabled, disable_progress_bars, enable_progress_bars
 
-from clfa.data.image_check import MISSING, UNREADABLE, ImageChecker
+from clfa.data.image_check import IMAGE_REASONS, ImageChecker
 from clfa.data.schema import Corpus, Dropped, has_lists
 from clfa.errors import DataError
 from clfa.tables.pictures import MAX_IMAGES, pictures_of
@@ -92,7 +92,7 @@ def validate(
                     if len(checked.readable) < checked.count:
                         kept_images[position] = checked.readable
                 if allow_missing and with_images:
-                    no_image = problem is not None and problem[0] in (MISSING, UNREADABLE)
+                    no_image = problem is not None and problem[0] in IMAGE_REASONS
                     if problem is not None and no_image and has_text[position]:
                         incomplete[problem[0]] += 1
                         kept_images[position] = []
