@@ -129,7 +129,7 @@ def difference(found: Any, expected: Any) -> str:
 def prepare(work: Path) -> Path:
     """Make posts, encoders and a trained model, import everything, and return their folder."""
     place = work / "material"
-    material.warm(place)
+    material.warm()
     if not (place / "run").is_dir():
         place.mkdir(parents=True, exist_ok=True)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import string
+from importlib import import_module
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,18 @@ import torch
 from PIL import Image
 
 _COLOURS = ((200, 30, 30), (30, 180, 40), (30, 40, 200), (235, 235, 235))
+# What is imported late, and from places that a process without rights cannot read.
+_LATE = (
+    "joblib.externals.loky",
+    "sklearn.decomposition",
+    "sklearn.linear_model",
+    "sklearn.metrics",
+    "onnxruntime",
+    "onnxscript",
+    "torch.onnx._internal.exporter._core",
+    "torch.utils.tensorboard",
+    "tensorboard.compat.proto.event_pb2",
+)
 # Override for a guide that is fitted on the posts.
 GUIDE = "guide={name: fitted, epochs: 2, text_components: 4, image_components: 4, conse_components: 4, dim: 4}"
 _WORDS = ("what", "a", "great", "bad", "day", "red", "green", "blue", "white")
@@ -84,21 +97,10 @@ def overrides(folder: Path) -> list[str]:
     ]
 
 
-def warm(folder: Path) -> None:
-    """Import what the trials use, without computing anything; plots are not drawn, which take half of the time.
-
-    Args:
-        folder: Not used.
-    """
-    del folder
-    # What is imported late, and from places that a process without rights cannot read.
-    import joblib  # noqa: F401
-    import onnxruntime  # noqa: F401
-    import onnxscript  # noqa: F401
-    import tensorboard.compat.proto.event_pb2  # noqa: F401
-    import torch.onnx._internal.exporter._core
-    import torch.utils.tensorboard
-
+def warm() -> None:
+    """Import what the trials use, without computing anything; plots are not drawn, which take half of the time."""
+    for name in _LATE:
+        import_module(name)
     import clfa.experiments.run
     import clfa.prediction.onnx_export
     import clfa.prediction.predict
