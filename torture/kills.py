@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gc
 import json
-import multiprocessing
 import shutil
 import time
 from collections.abc import Callable
@@ -20,7 +19,8 @@ from torture.child import Trouble
 from torture.digest import digests, leftovers
 from torture.tally import Tally
 
-# Of ten trials, how many kill which work. An export takes as long as many of the others.
+# Of ten trials, how many kill which work. An export, and an experiment, whose workers import everything, take as long as
+# many of the others.
 SHARES = {"cache": 3, "predict": 3, "guide": 2, "train": 2}
 RARE = {"export": 60, "experiment": 60}
 LIMIT = 300.0
@@ -194,11 +194,9 @@ def _export(place: Path) -> None:
 
 
 def _experiment(place: Path) -> None:
-    from clfa.experiments import Experiment, pool
+    from clfa.experiments import Experiment
     from clfa.experiments.run import run_experiment
 
-    # Workers that are forked have imported everything.
-    pool._spawn = multiprocessing.get_context("fork")  # type: ignore[assignment]
     experiment = Experiment.model_validate(
         {
             "name": "torture",
