@@ -9,6 +9,7 @@ TORCH ?= torch==2.13.0
 DATA ?= ../shared/data/mvsa-single
 MMSD ?= ../shared/data/mmsd
 FLICKR8K ?= ../shared/data/flickr8k-match
+HARMEME ?= ../shared/data/harmeme
 
 .PHONY: help install demo experiment-smoke test test-all check format results bench bench-growth bench-levers bench-guard torture lock sbom audit clean
 
@@ -52,15 +53,17 @@ format: $(BIN)/.installed  ## Format with ruff
 	$(BIN)/ruff format src tests benchmarks torture requirements examples
 
 results: export OMP_NUM_THREADS = 1
-results: $(BIN)/.installed  ## Compute the result tables (DATA=MVSA-Single, MMSD=MMSD, FLICKR8K=flickr8k-match); about nine hours on two cores, estimated
+results: $(BIN)/.installed  ## Compute the result tables (DATA=MVSA-Single, MMSD=MMSD, FLICKR8K=flickr8k-match, HARMEME=HarMeme); about twelve hours on two cores, estimated
 	$(BIN)/clfa experiment mvsa-comparison --data-dir $(DATA) --jobs 2 --output runs/mvsa-comparison
 	$(BIN)/clfa report runs/mvsa-comparison
-	for name in mvsa-fusions mvsa-variants mvsa-match; do \
+	for name in mvsa-fusions mvsa-variants mvsa-match presets-mvsa; do \
 		$(BIN)/clfa experiment $$name --data-dir $(DATA) --jobs 2 --output runs/$$name && \
 		$(BIN)/clfa report runs/$$name || exit 1; done
-	for name in flickr8k-match flickr8k-fusions flickr8k-curve; do \
+	for name in flickr8k-match flickr8k-fusions flickr8k-curve presets-flickr8k; do \
 		$(BIN)/clfa experiment $$name --data-dir $(FLICKR8K) --jobs 2 --output runs/$$name && \
 		$(BIN)/clfa report runs/$$name || exit 1; done
+	$(BIN)/clfa experiment presets-harmeme --data-dir $(HARMEME) --jobs 2 --output runs/presets-harmeme
+	$(BIN)/clfa report runs/presets-harmeme
 	$(BIN)/clfa experiment mvsa-tuned --data-dir $(DATA) --jobs 2 --output runs/mvsa-tuned
 	$(BIN)/clfa report runs/mvsa-tuned
 	$(BIN)/clfa experiment mmsd-knowledge --data-dir $(MMSD) --jobs 2 --output runs/mmsd-knowledge
