@@ -62,7 +62,7 @@ class Handler(BaseHTTPRequestHandler):
             if self.path != "/silent":
                 self.wfile.write(content)
             else:
-                time.sleep(3)
+                time.sleep(20)
         except OSError:
             # The client has read enough.
             return
@@ -104,7 +104,7 @@ def test_the_limit_of_time(server: str, monkeypatch: pytest.MonkeyPatch, path: s
         ImageError, match=rf"^{server}{path}: (not read within 0\.5 s|image cannot be read: .*timed out)"
     ):
         read_image_bytes(f"{server}{path}")
-    assert time.monotonic() - start < 2.5
+    assert time.monotonic() - start < 10
 
 
 @pytest.mark.parametrize("place", ["file:///etc/passwd", "ftp://127.0.0.1/a", "https://127.0.0.1/a.png", "data:,x"])
