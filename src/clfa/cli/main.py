@@ -129,8 +129,14 @@ def evaluate(
 
     Rows may open what the run's recipe says, unless --allow-urls or --allow-outside is given.
     """
+    from clfa.data.schema import SPLITS
+    from clfa.nearest import did_you_mean
     from clfa.runs.run_folder import RunFolder
 
+    if split not in SPLITS:
+        raise typer.BadParameter(
+            f"--split is {split!r}; choose one of {', '.join(SPLITS)}.{did_you_mean(split, SPLITS)}"
+        )
     RunFolder(run).finished()
     from clfa.runs.evaluate import evaluate as score
     from clfa.tables.access import CLOSED, Access

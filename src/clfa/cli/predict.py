@@ -114,12 +114,13 @@ def predict(
         predict_one(run, text, image or [], engine, **computing)
         return
 
-    from clfa.tables.shards import list_files
+    from clfa.prediction.early import check_early
+    from clfa.tables.row import TableOptions
 
     target = output or _default_output(source)
     # Before PyTorch is imported, so that a misspelt name is reported at once.
-    require_trained(run)
-    list_files(source)
+    columns = {"text": text_column, "image": image_column, "id": id_column}
+    check_early(run, source, target, columns, TableOptions(separator, sheet=sheet))
     from clfa.prediction.predict import predict_file
 
     summary = predict_file(
