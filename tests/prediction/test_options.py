@@ -222,7 +222,7 @@ def test_separator(predict: Any, source: Path, tmp_path: Path) -> None:
     table = tmp_path / "posts.csv"
     image = source.parent / "images" / "0.jpg"
     table.write_text(f"key^text^image\na^so, sunny; today^{image}\nb^rain|again^{image}\n")
-    arguments = ("--text-column", "text", "--id-column", "key")
+    arguments = ("--text-column", "text", "--id-column", "key", "--allow-outside")
     assert "no column 'key'" in predict("--output", tmp_path / "x.jsonl", *arguments, table=table, fails=True)
     predict("--output", tmp_path / "out.jsonl", *arguments, "--separator", "^", table=table)
     assert [(row["id"], "error" in row) for row in read_jsonl(tmp_path / "out.jsonl")] == [("a", False), ("b", False)]
