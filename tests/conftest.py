@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import torch
+from hypothesis import settings
 from transformers import (
     BertConfig,
     BertModel,
@@ -28,6 +29,9 @@ from posts import make_posts, write_csv
 from vocabularies import tiny_bert_tokenizer, tiny_clip_tokenizer
 
 torch.set_num_threads(1)
+# No deadline for a single example: on a busy machine any of them may take longer than 0.2 s.
+settings.register_profile("clfa", deadline=None)
+settings.load_profile("clfa")
 
 
 @pytest.fixture(scope="session")

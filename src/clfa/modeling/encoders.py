@@ -38,6 +38,16 @@ def encoder_width(config: PreTrainedConfig) -> int:
     raise ModelError(f"cannot tell the feature width of a {config.model_type!r} encoder from its configuration.")
 
 
+def most_tokens(encoder: PreTrainedModel) -> int | None:
+    """Return the largest number of tokens that a text encoder has positions for; ``None`` if it learns no positions."""
+    embeddings = getattr(encoder, "embeddings", None)
+    positions = getattr(embeddings, "position_embeddings", None)
+    if not isinstance(positions, nn.Embedding):
+        return None
+    # RoBERTa and its relatives count positions from behind that of padding.
+    return positions.num_embeddings - (0 if positions.padding_idx is None else positions.padding_idx + 1)
+
+
 def _model_class(config: PreTrainedConfig) -> Any:
     """Return the class that ``AutoModel`` would use, or ``None``."""
     found: Any = MODEL_MAPPING.get(type(config), None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -11,12 +12,14 @@ from datasets import Dataset
 
 from clfa.data.images import pictures_key
 from clfa.devices import best_device
-from clfa.modeling.encoders import load_encoder
+from clfa.modeling.encoders import load_encoder, most_tokens
 from clfa.modeling.frozen_encoder import FrozenEncoder
 from clfa.pretrained import cache_dir
 from clfa.processing.processor import CLFAProcessor
 from clfa.recipe import ModelRecipe, Recipe
 from clfa.store import ABSENT_KEY, text_key
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass
@@ -56,7 +59,6 @@ class Encoders:
         self.text_encoder, self.vision_encoder = text_encoder, vision_encoder
         self.processor = processor
         self.cache = cache or cache_dir()
-        self._recipe = recipe
         self.text = self._frozen("text", text_encoder)
         self.image = self._frozen("image", vision_encoder, grid_size=recipe.image_grid_size)
         self._keys: dict[int, tuple[Dataset, Keys]] = {}
@@ -64,7 +66,7 @@ class Encoders:
     @cached_property
     def knowledge(self) -> FrozenEncoder | None:
         """Return the text encoder for knowledge texts, which have their own maximum length."""
-        return self._frozen("text", self.text_encoder, max_length=self._recipe.knowledge_max_length)
+        return self._frozen("text", self.text_encoder, max_length=self.processor.knowledge_max_length)
 
     def keys(self, split: Dataset) -> Keys:
         """Return the content keys of a split for each modality with an encoder. Compute them once."""
@@ -90,6 +92,8 @@ class Encoders:
 def load_encoders(recipe: Recipe, cache: Path | None = None) -> Encoders:
     """Load the encoders and the processor that a recipe names.
 
+    Texts are cut where the text encoder has no more positions, with a warning if the recipe allows longer ones.
+
     Args:
         recipe: Its model and knowledge sections.
         cache: Cache directory.
@@ -108,4 +112,15 @@ def load_encoders(recipe: Recipe, cache: Path | None = None) -> Encoders:
     )
     text = None if model.text_encoder is None else load_encoder(model.text_encoder, "text")
     vision = None if model.vision_encoder is None else load_encoder(model.vision_encoder, "vision")
+    if text is not None and (most := most_tokens(text)) is not None:
+        for name in ("max_length", "knowledge_max_length") if model.use_knowledge else ("max_length",):
+            if getattr(processor, name) > most:
+                logger.warning(
+                    "model.%s is %d, and %s has positions for %d tokens: longer texts are cut there.",
+                    name,
+                    getattr(processor, name),
+                    model.text_encoder,
+                    most,
+                )
+                setattr(processor, name, most)
     return Encoders(model, text, vision, processor, cache)
