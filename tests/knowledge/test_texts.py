@@ -74,7 +74,7 @@ def test_what_fails_is_counted_and_not_remembered(tmp_path: Path, caplog: pytest
     assert failures.count == 3
     assert any("absent.png: image file not found" in example for example in failures.examples)
     assert "<image bytes>: RuntimeError: unlucky" in failures.examples
-    assert "<image bytes>: not an image in any format Pillow reads" in failures.examples
+    assert any("<image bytes>: not an image in a format that is read" in line for line in failures.examples)
     with caplog.at_level(logging.WARNING):
         texts.warn()
     assert "knowledge source ocr failed for 3 images, which have no text" in caplog.text

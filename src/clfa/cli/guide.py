@@ -69,7 +69,9 @@ def fit(
     changes = [f"{key}={json.dumps(name, ensure_ascii=False)}" for key, name in encoders.items() if name is not None]
     settings = load_recipe(recipe, [*(option or []), *changes])
     check_known(settings)
-    check_encoders(settings)
+    # Any other guide is refused by fit_guide, whatever its encoders.
+    if settings.guide.name == "fitted":
+        check_encoders(settings)
     # Imported after the recipe is checked, so that errors in a recipe are reported at once.
     from clfa.runs.fit_guide import fit_guide
     from clfa.runs.guide import pairs_line

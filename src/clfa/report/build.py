@@ -71,7 +71,7 @@ def build(study: Study, *, samples: bool = True) -> ReportContent:
     report = ReportContent(study, rows, compared, published_rows(study.experiment.published), alignment_rows(study))
     report.worth = worth_rows(study)
     report.yardsticks = yardstick_findings(study)
-    lines = (line for row in study.rows for run in study.run_metrics(row) for line in run.get("warnings", ()))
+    lines = (line for row in study.rows for line in study.run_warnings(row))
     report.concerns = list(dict.fromkeys(lines))[:_MAX_CONCERNS]
     chosen = _chosen(report)
     for metric in study.metrics[:2]:

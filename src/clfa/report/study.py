@@ -151,6 +151,12 @@ class Study:
             for fold, seed, slug in zip(runs["fold"], runs["seed"], runs["run"], strict=True)
         }
 
+    def run_warnings(self, row: str) -> list[str]:
+        """Read the warnings about the data of a row's finished runs, of those whose folders are still there."""
+        files = (folder / "metrics.json" for folder in self.folders(row).values())
+        found = (json.loads(file.read_text(encoding="utf-8")) for file in files if file.is_file())
+        return [line for metrics in found for line in metrics.get("warnings", ())]
+
     def run_metrics(self, row: str) -> list[dict[str, Any]]:
         """Read ``metrics.json`` of a row's finished runs."""
         return [
