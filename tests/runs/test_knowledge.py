@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -71,12 +72,13 @@ def overrides(tmp_path: Path) -> list[str]:
 
 
 def knowing(posts_csv: Path, folder: Path) -> tuple[Path, list[dict[str, str]]]:
-    """The posts with a hashtag and a knowledge column in some of them."""
+    """The posts with a hashtag and a knowledge column in some of them, and copies of their pictures."""
+    shutil.copytree(posts_csv.parent / "images", folder / "images", dirs_exist_ok=True)
     with posts_csv.open() as file:
         rows = list(csv.DictReader(file))
     for number, row in enumerate(rows):
         row["text"] += " #BadMan" if number % 3 == 0 else ""
-        row["image"] = str(posts_csv.parent / row["image"])
+        row["image"] = str(folder / row["image"])
         row["knowledge"] = "love" if number % 4 == 0 else ""
     path = folder / "knowing.csv"
     with path.open("w", newline="") as file:

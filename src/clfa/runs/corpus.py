@@ -88,6 +88,7 @@ def load_corpus(
     if data.unlabelled or data.labelled_limit is not None or aligned:
         corpus = without_evaluated(corpus)
     if recipe.model.use_knowledge:
+        require_samples(corpus, place)
         texts = KnowledgeTexts(recipe.knowledge, cache or cache_dir())
         corpus = fill_knowledge(corpus, texts, unlabelled=aligned)
     return corpus
