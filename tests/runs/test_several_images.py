@@ -107,7 +107,7 @@ def test_every_way_to_predict_gives_the_model_on_joined_tokens(
     elif way in ("predictor", "frame"):
         frame = pd.DataFrame(rows)
         frame["image"] = frame["image"].map(lambda cell: _absolute(table, cell))
-        predictor = CLFAPredictor.load(run)
+        predictor = CLFAPredictor.load(run, image_root=table.parent)
         found = predictor.predict_proba(table if way == "predictor" else frame).to_dict("records")
     else:
         options: dict[str, Any] = {}
