@@ -3,6 +3,7 @@ from __future__ import annotations
 import csv
 import json
 import re
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -263,7 +264,7 @@ def test_one_multi_label_target(emotions_run: Path, folder: Path, tmp_path: Path
     counted = [name for line in lines[:10] for name in line["prediction"]]
     assert dict(summary.labels) == {name: counted.count(name) for name in set(counted)}
     frame = pd.read_csv(folder / "new.csv").assign(image=lambda t: str(folder) + "/" + t["image"])
-    trained = CLFAPredictor.load(emotions_run)
+    trained = CLFAPredictor.load(emotions_run, image_root=folder)
     assert trained.predict(frame) == [line["prediction"] for line in lines]
     probabilities = trained.predict_proba(frame)
     assert list(probabilities.columns) == list(EMOTIONS)
@@ -305,7 +306,8 @@ def test_one_ordinal(folder: Path, tiny_overrides: list[str], tmp_path: Path, mo
     for row in rows:
         number = float(row.pop("intensity"))
         row["twisted"] = grades[2 if number >= 10 else int(number >= 1)]
-        row["image"] = str(folder / row["image"])
+        row["image"] = str(tmp_path / row["image"])
+    shutil.copytree(folder / "images", tmp_path / "images")
     snippet = yaml.safe_load(blocks("yaml")[1])
     assert snippet["data"]["targets"]["twisted"]["problem_type"] == "ordinal"
     snippet["data"]["targets"]["twisted"]["label_names"] = grades
@@ -332,7 +334,7 @@ def test_one_ordinal(folder: Path, tiny_overrides: list[str], tmp_path: Path, mo
     assert set(summary.labels) <= set(grades)
     names = (tmp_path / "out.csv").read_text().splitlines()[0].split(",")
     assert names[:5] == ["id", "prediction", *(f"probability_{grade}" for grade in grades)]
-    trained = CLFAPredictor.load(tmp_path / "run")
+    trained = CLFAPredictor.load(tmp_path / "run", image_root=tmp_path)
     assert list(trained.predict_proba(pd.DataFrame(rows)).columns) == grades
     shown = CliRunner().invoke(app, ["evaluate", str(tmp_path / "run")])
     assert "kappa" in shown.output
