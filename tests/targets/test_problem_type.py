@@ -73,7 +73,7 @@ def test_cells_become_vectors_and_words_again(name: str, tmp_path: Path) -> None
     assert None not in groups
     write_parquet(corpus, tmp_path / "posts.parquet")
     options = {"problem_type": name, **MATERIAL[name][1]}
-    again = read_corpus("table", tmp_path / "posts.parquet", targets={"t": options})
+    again = read_corpus("table", tmp_path / "posts.parquet", as_split="train", targets={"t": options})
     np.testing.assert_array_equal(label_matrix(again.splits["train"]), labels)
     assert len(again.unlabelled) == 1
 
