@@ -121,7 +121,7 @@ def test_absent_columns(job: PredictJob, tmp_path: Path) -> None:
 
 
 def test_unreadable_rows_and_odd_ids(job: PredictJob, tmp_path: Path, shard_folder: Path) -> None:
-    image = str(shard_folder / "images" / "0.jpg")
+    image = shutil.copy(shard_folder / "images" / "0.jpg", tmp_path / "0.jpg")
     lines = [
         '{"text": "so sunny", "image": "%s", "id": "half \\ud83d"}' % image,  # noqa: UP031 - braces
         "broken \udcff",
