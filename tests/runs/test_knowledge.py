@@ -225,3 +225,12 @@ def test_with_texts_and_pictures_missing(
         predictor([Post(row["text"], row["image"], row["knowledge"]) for row in kept]), kept, strict=True
     ):
         assert prediction.probabilities == pytest.approx(scored[row["id"]], abs=2e-3)
+
+
+def test_pictures_that_are_all_refused_are_the_reason_and_not_their_absence(
+    posts_csv: Path, tmp_path: Path, tiny_recipe: Callable[..., Recipe], overrides: list[str]
+) -> None:
+    table, _ = knowing(posts_csv, tmp_path)
+    (tmp_path / "images").rename(tmp_path / "elsewhere")
+    with pytest.raises(DataError, match=r"all 64 rows were left out.*64 x missing image"):
+        load_corpus(tiny_recipe(table, *overrides))
