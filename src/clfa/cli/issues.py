@@ -68,7 +68,7 @@ def issues(
     chosen = None if recipe is None else load_recipe(recipe)
     access = Access.of(allowed_urls(allow_urls), allow_outside)
     read = read_corpus(name, data_dir, access=access, **reader_options(option or []))
-    corpus = validate(read, check_images=images, threads=threads)
+    corpus = validate(read, check_images=images, check_texts=read.has_texts, threads=threads)
     found = find_issues(
         corpus, recipe=chosen, target=target, ignore=ignore, images=images, folds=folds, seed=seed, threads=threads
     )

@@ -12,7 +12,7 @@ import numpy as np
 from datasets import Dataset
 
 from clfa.data.class_counts import class_counts
-from clfa.data.concerns import data_concerns
+from clfa.data.concerns import data_concerns, no_texts
 from clfa.data.duplicates import Duplicates, find_duplicates
 from clfa.data.order_leak import OrderLeak, order_leaks
 from clfa.data.published import ALL, PUBLISHED, Published
@@ -156,9 +156,11 @@ def check_corpus(
         DataError: If the data cannot be read, or, with ``strict``, if a sample cannot be used.
         RecipeError: If the reader or an option is unknown.
     """
+    read = read_corpus(name, data_dir, access=access, **options)
     corpus = validate(
-        read_corpus(name, data_dir, access=access, **options),
+        read,
         check_images=check_images,
+        check_texts=read.has_texts,
         strict=strict,
         threads=threads,
         cache=cache,
@@ -182,7 +184,10 @@ def check_corpus(
         leaks=order_leaks(corpus.splits, corpus.targets),
         facts=corpus.facts,
         corpus=corpus,
-        concerns=data_concerns(corpus, {found.kind: found.leaked for found in duplicates if " " not in found.kind}),
+        concerns=[
+            *no_texts(corpus),
+            *data_concerns(corpus, {found.kind: found.leaked for found in duplicates if " " not in found.kind}),
+        ],
     )
 
 

@@ -16,6 +16,7 @@ from clfa.data.schema import SPLITS, Corpus, Dropped, has_lists, schema_features
 from clfa.data.splits import RATIOS, split_name, stratified_split
 from clfa.errors import Argument, DataError
 from clfa.nearest import did_you_mean
+from clfa.tables.access import current_reading
 from clfa.tables.cells import as_text, read_id, read_image, read_text
 from clfa.tables.columns import Columns, find_columns
 from clfa.tables.gate import PictureGate
@@ -80,19 +81,13 @@ class ColumnMap:
         An id column that was found by its name only is not used in any part if a row has the id of another sample.
 
         Raises:
-            DataError: If a given column is absent, or there is no text column.
+            DataError: If a given column is absent, or there is no column of a field that the model reads; without a
+                model, if there is neither a text nor an image column.
         """
         root = self.image_root
         if root is not None and not is_address(root):
             root = os.path.abspath(root)
-        found = [
-            replace(
-                find_columns(part.data.column_names, part.source, given=self.names),
-                image_root=root,
-                separator=part.separator,
-            )
-            for part in parts
-        ]
+        found = [replace(_found(part, self.names), image_root=root, separator=part.separator) for part in parts]
         if self.names.get("id") is not None:
             return found
         for part, columns in zip(parts, found, strict=True):
@@ -112,11 +107,20 @@ class ColumnMap:
         return found
 
 
+def _found(part: TablePart, given: Mapping[str, str | None]) -> Columns:
+    required = current_reading().required or ()
+    found = find_columns(part.data.column_names, part.source, given=given, required=required)
+    if found.text is None and found.image is None:
+        return find_columns(part.data.column_names, part.source, given=given, required=("text",))
+    return found
+
+
 def _shared_ids(part: TablePart, columns: Columns) -> list[str]:
     """Return the id of each row that has the same id as an earlier row of its split, but another text or image."""
-    if columns.id is None or columns.text is None:
+    if columns.id is None:
         return []
-    ids, texts = part.data[columns.id][:], part.data[columns.text][:]
+    ids = part.data[columns.id][:]
+    texts = [None] * len(ids) if columns.text is None else part.data[columns.text][:]
     repeated = {id for id, count in Counter(map(as_text, ids)).items() if count > 1}
     if not repeated - {""}:
         return []

@@ -136,6 +136,15 @@ def _shared(corpus: Corpus, shared: Mapping[str, Mapping[str, int]]) -> Iterator
             )
 
 
+def no_texts(corpus: Corpus) -> Iterator[str]:
+    """Yield a warning if no post has a text."""
+    if any(map(len, corpus.splits.values())) and not corpus.has_texts:
+        yield (
+            "No post has a text. Only a model that reads no texts (model.text_encoder=null) can be trained on these "
+            "data; if a column has texts, name it with the reader's option text."
+        )
+
+
 _KINDS: tuple[Callable[[Corpus], Iterator[str]], ...] = (
     _one_class,
     _like_names,

@@ -54,7 +54,7 @@ def find_duplicates(splits: DatasetDict, *, images: bool, threads: int = 4, exam
     keys: list[Hashable] = []
     for name, split in splits.items():
         where += [(name, id) for id in split["id"][:]]
-        texts += [text.casefold() for text in split["text"][:]]
+        texts += [text.casefold() or None for text in split["text"][:]]
         if images:
             keys += _image_keys((row["image"] for row in split.select_columns(["image"])), threads)
     kinds: list[tuple[str, Sequence[Hashable]]] = [("text", texts)]

@@ -46,7 +46,7 @@ def pictures_line(counts: Mapping[str, int]) -> str:
 
 
 def _columns(columns: Columns) -> str:
-    entries = [f"text {columns.text!r}"]
+    entries = ["no texts" if columns.text is None else f"text {columns.text!r}"]
     if columns.image is not None:
         below = "the table's folder" if columns.image_root is None else columns.image_root
         entries.append(f"image {columns.image!r} (paths from {below})")

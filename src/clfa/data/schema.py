@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -114,6 +114,12 @@ class Corpus:
         """Whether any sample of any split has an image. Reading stops at the first image."""
         return any(_any_image(split) for split in self.splits.values())
 
+    @property
+    def has_texts(self) -> bool:
+        """Whether any sample of any split has a text. Reading stops at the first text."""
+        batches = (batch["text"] for split in self.splits.values() for batch in _texts(split))
+        return any(text and text.strip() for batch in batches for text in batch)
+
     def dropped_counts(self) -> dict[str, int]:
         """Return the number of dropped samples by reason, the most frequent first."""
         return dict(Counter(d.reason for d in self.dropped).most_common())
@@ -124,6 +130,11 @@ def has_lists(split: Dataset) -> bool:
     from datasets import List
 
     return isinstance(split.features["image"], List)
+
+
+def _texts(split: Dataset) -> Iterator[Any]:
+    batches: Iterator[Any] = split.select_columns(["text"]).iter(batch_size=1000)
+    return batches
 
 
 def _any_image(split: Dataset) -> bool:

@@ -22,7 +22,11 @@ _FIELDS = ("text", "image", "id", "knowledge")
 
 
 def add_unlabelled(
-    corpus: Corpus, tables: Sequence[str], options: Mapping[str, Any], access: Access = CLOSED
+    corpus: Corpus,
+    tables: Sequence[str],
+    options: Mapping[str, Any],
+    access: Access = CLOSED,
+    required: Sequence[str] = ("text",),
 ) -> Corpus:
     """Return the corpus with the posts of further tables among its unlabelled pairs.
 
@@ -32,6 +36,7 @@ def add_unlabelled(
         options: Options of the corpus's reader, of which those of the table reader that say how to read a table and its
             columns (``text``, ``image``, ``id``, ``knowledge``, ``image_root``, ``separator``, ``sheet``) are used.
         access: What rows may open.
+        required: See :class:`clfa.tables.access.Reading`.
 
     Raises:
         DataError: If a table does not exist or is broken, or a column is absent.
@@ -43,7 +48,7 @@ def add_unlabelled(
     parts = [replace(part, image_root=part.image_root if root is None else root) for part in parts]
     # An option of the same name of another reader may be a list, for instance of sources of knowledge.
     names = {name: options[name] for name in _FIELDS if isinstance(options.get(name), str)}
-    with reading(access, [folder for part in parts for folder in table_folders(part.image_root)]):
+    with reading(access, [folder for part in parts for folder in table_folders(part.image_root)], required):
         found = to_unlabelled(parts, ColumnMap(names, root), corpus.targets)
     own = [] if corpus.unlabelled is None else [corpus.unlabelled]
     splits = corpus.splits

@@ -30,6 +30,7 @@ def validate(
     corpus: Corpus,
     *,
     check_images: bool = True,
+    check_texts: bool = True,
     allow_missing: bool = False,
     strict: bool = False,
     threads: int | None = None,
@@ -51,6 +52,7 @@ def validate(
     Args:
         corpus: A corpus from a reader.
         check_images: Decode all images; otherwise only texts, labels and ids are checked.
+        check_texts: Whether a sample without text is unusable; not for models that read no texts.
         allow_missing: Keep samples without text or without image (missing or unreadable), for models that support
             missing modalities. They are counted by reason in ``facts["incomplete"]``.
         strict: Raise an error at the first unusable sample.
@@ -69,6 +71,7 @@ def validate(
     if corpus.unlabelled is not None:
         parts[UNLABELLED] = corpus.unlabelled
     with_images = check_images and corpus.has_images
+    empty_texts = not check_texts or (allow_missing and with_images)
     checker = ImageChecker(threads, cache)
     dropped: list[Dropped] = []
     kept: dict[str, Dataset] = {}
@@ -84,7 +87,7 @@ def validate(
             kept_images: dict[int, list[int]] = {}
             has_text = [bool(text and text.strip()) for text in part["text"][:]] if allow_missing else []
             checking = checker if with_images else None
-            found = _problems(part, name, faults, seen, checking, allow_missing and with_images, max_images)
+            found = _problems(part, name, faults, seen, checking, empty_texts, max_images)
             for problem, checked in found:
                 position = len(problems)
                 if checked is not None and checked.readable:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from clfa.data.schema import Corpus
-from clfa.errors import Argument, RecipeError
+from clfa.errors import Argument, DataError, RecipeError
 from clfa.issues.agreement import agreement
 from clfa.issues.label_quality import LabelQuality, label_quality
 from clfa.issues.near_duplicates import NearGroup, near_duplicates, pair_groups
@@ -72,7 +72,7 @@ def find_issues(
 
     Raises:
         DataError: If the labels cannot be ranked (see :func:`clfa.issues.posts.labelled_posts`), or there are too few
-            samples.
+            samples, or no texts and no recipe.
         RecipeError: If the recipe has no encoder for this data, or ``ignore`` is not a regular expression.
     """
     posts = labelled_posts(corpus, target)
@@ -81,8 +81,16 @@ def find_issues(
     copies = _copies(groups, len(posts))
     knowledge = posts.column("knowledge")
     texts = without(ignore, posts.column("text"))
-    members = [(word_features(texts, knowledge), word_classifier)]
-    inputs = [f"words without {ignore}" if ignore else "words"] + ["knowledge words"] * any(knowledge)
+    members, inputs = [], []
+    if any(map(str.strip, texts)) or any(knowledge):
+        members.append((word_features(texts, knowledge), word_classifier))
+        inputs += [f"words without {ignore}" if ignore else "words"] + ["knowledge words"] * any(knowledge)
+    elif recipe is None or not with_images:
+        raise DataError(
+            f"{corpus.name}: no post has a text, so that labels cannot be predicted from words; ",
+            Argument("recipe", ...),
+            " predicts them from the pictures.",
+        )
     cosines = None
     if recipe is not None:
         if not with_images:

@@ -62,17 +62,19 @@ def load_corpus(
         options["targets"] = _with_classes(specs, targets)
     elif targets and "label_names" in known:
         options.setdefault("label_names", list(targets[0].label_names))
-    corpus = read_corpus(data.reader, place, access=data.access, **options)
+    reads_images, reads_texts = recipe.model.vision_encoder is not None, recipe.model.text_encoder is not None
+    may_lack = recipe.model.allow_missing_modalities and reads_images and reads_texts
+    required = ("text",) if reads_texts and not may_lack else ()
+    corpus = read_corpus(data.reader, place, access=data.access, required=required, **options)
     if data.unlabelled:
-        corpus = add_unlabelled(corpus, data.unlabelled, options, data.access)
-    reads_images = recipe.model.vision_encoder is not None
+        corpus = add_unlabelled(corpus, data.unlabelled, options, data.access, required)
     require_samples(corpus, place)
-    may_lack = recipe.model.allow_missing_modalities and reads_images and recipe.model.text_encoder is not None
     if reads_images and not may_lack and not corpus.has_images:
         raise DataError(_without_images(corpus, place))
     corpus = validate(
         corpus,
         check_images=reads_images,
+        check_texts=reads_texts,
         allow_missing=may_lack,
         strict=strict,
         cache=cache_dir() / "decoded-images.json",

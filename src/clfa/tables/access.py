@@ -78,10 +78,13 @@ class Reading:
     Args:
         access: Permissions of its rows.
         folders: Local folders whose pictures they may name, beside the folder of each table.
+        required: Fields (``text``) that its model reads, so that each table must have a column of them; ``None`` if no
+            model is known yet.
     """
 
     access: Access = CLOSED
     folders: tuple[str, ...] = ()
+    required: tuple[str, ...] | None = None
 
 
 _reading: ContextVar[Reading | None] = ContextVar("reading", default=None)
@@ -93,14 +96,15 @@ def current_reading() -> Reading:
 
 
 @contextmanager
-def reading(access: Access, folders: Sequence[str] = ()) -> Iterator[None]:
+def reading(access: Access, folders: Sequence[str] = (), required: Sequence[str] | None = None) -> Iterator[None]:
     """Return a context in which readers, also those of other packages, find the permissions of the rows.
 
     Args:
         access: Permissions of the rows.
         folders: See :class:`Reading`.
+        required: See :class:`Reading`.
     """
-    token = _reading.set(Reading(access, tuple(folders)))
+    token = _reading.set(Reading(access, tuple(folders), None if required is None else tuple(required)))
     try:
         yield
     finally:

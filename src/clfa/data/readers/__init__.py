@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import inspect
 import os
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from clfa.errors import DataError, RecipeError
@@ -66,7 +67,13 @@ def check_source(name: str, data_dir: str | os.PathLike[str]) -> None:
 
 
 def read_corpus(
-    name: str, data_dir: str | os.PathLike[str] | Any, /, *, access: Access | None = None, **options: Any
+    name: str,
+    data_dir: str | os.PathLike[str] | Any,
+    /,
+    *,
+    access: Access | None = None,
+    required: Sequence[str] | None = None,
+    **options: Any,
 ) -> Corpus:
     """Read a data set.
 
@@ -76,6 +83,8 @@ def read_corpus(
             ``datasets.Dataset``; for ``hub`` a name on the hub or a folder. ``~`` is the home directory.
         access: What rows may open beyond the pictures in their folder; by default nothing, or what a reader that calls
             this one may.
+        required: Fields (``text``) that each table must have a column of, because a model reads them; by default, a
+            text or an image column suffices.
         options: Options of the reader; see its ``read`` function.
 
     Raises:
@@ -91,7 +100,8 @@ def read_corpus(
     if isinstance(data_dir, (str, os.PathLike)):
         data_dir = os.path.expanduser(os.fspath(data_dir))
     outer = current_reading()
-    with reading(access or outer.access, (*outer.folders, *_data_folder(data_dir))):
+    needed = outer.required if required is None else required
+    with reading(access or outer.access, (*outer.folders, *_data_folder(data_dir)), needed):
         return read(data_dir, **options)
 
 

@@ -13,6 +13,7 @@ from clfa.data.read_part import read_part
 from clfa.data.schema import Corpus, Dropped
 from clfa.data.splits import RATIOS, split_name
 from clfa.errors import DataError
+from clfa.tables.access import current_reading
 from clfa.tables.collect import from_columns
 from clfa.tables.encoding import decode_text
 from clfa.tables.row import TableOptions
@@ -78,7 +79,7 @@ def _part(root: Path, folder: Path, split: str | None, dropped: list[Dropped]) -
     metadata = next((folder / name for name in METADATA if (folder / name).is_file()), None)
     if metadata is not None:
         return replace(read_part(str(metadata), split, TableOptions(), dropped), image_root=str(folder.resolve()))
-    samples = list(_samples(root, folder, split or "", dropped))
+    samples = list(_samples(root, folder, split or "", dropped, _needs_texts(folder)))
     if not samples:
         return None
     ids, texts, images, labels = (list(column) for column in zip(*samples, strict=True))
@@ -86,7 +87,15 @@ def _part(root: Path, folder: Path, split: str | None, dropped: list[Dropped]) -
     return TablePart(split, str(folder), data, image_root=str(folder.resolve()))
 
 
-def _samples(root: Path, folder: Path, split: str, dropped: list[Dropped]) -> Iterator[tuple[str, str, Path, str]]:
+def _needs_texts(folder: Path) -> bool:
+    """Return whether an image needs a text: if the model reads texts or, without a model, if the folder has any."""
+    required = current_reading().required
+    return next(folder.glob("*/*.txt"), None) is not None if required is None else "text" in required
+
+
+def _samples(
+    root: Path, folder: Path, split: str, dropped: list[Dropped], needs_texts: bool
+) -> Iterator[tuple[str, str, Path, str]]:
     for class_folder in sorted(entry for entry in folder.iterdir() if entry.is_dir()):
         for image in sorted(class_folder.iterdir()):
             if image.suffix.lower() not in IMAGE_SUFFIXES:
@@ -94,6 +103,9 @@ def _samples(root: Path, folder: Path, split: str, dropped: list[Dropped]) -> It
             id = image.relative_to(root).with_suffix("").as_posix()
             text = image.with_suffix(".txt")
             source = text.relative_to(root).as_posix()
+            if not text.is_file() and not needs_texts:
+                yield id, "", image.absolute(), class_folder.name
+                continue
             if not text.is_file():
                 dropped.append(Dropped(id, split, source, "missing text", "no such file"))
                 continue
