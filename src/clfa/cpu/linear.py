@@ -21,8 +21,8 @@ def onednn_pays() -> bool:
     """Return whether oneDNN is faster for float32 matrix products on this machine.
 
     PyTorch uses Intel's MKL for them, which does not use its fastest kernels on processors of other makers. On two
-    cores of a Zen 4, BERT's products take a fifth less time with oneDNN, which PyTorch includes for bfloat16. On a Zen 3,
-    which has no AVX-512, MKL is faster: a training with frozen encoders takes a sixth less time with it.
+    cores of a Zen 4, BERT's products take a fifth less time with oneDNN, which PyTorch includes for bfloat16. On a
+    Zen 3, which has no AVX-512, MKL is faster: a training with frozen encoders takes a sixth less time with it.
     """
     info = Path("/proc/cpuinfo")
     return (
