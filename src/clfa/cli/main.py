@@ -19,6 +19,7 @@ from clfa.cli.export import app as export_app
 from clfa.cli.flags import flags
 from clfa.cli.guide import app as guide_app
 from clfa.cli.predict import predict
+from clfa.cli.serve import serve
 from clfa.cli.yardstick_table import show_yardsticks
 from clfa.errors import CLFAError
 from clfa.files import final_name
@@ -51,6 +52,7 @@ app.add_typer(data_app, name="data", help="Look at data sets: counts, dropped sa
 app.add_typer(guide_app, name="guide", help="Fit a guide on pairs without labels, and measure its retrieval.")
 app.add_typer(export_app, name="export", help="Write a trained model in another format: ONNX.")
 app.command()(predict)
+app.command()(serve)
 app.command()(experiment)
 app.command()(report)
 

@@ -70,7 +70,7 @@ class _Window:
 
 
 @dataclass(frozen=True)
-class _Readable:
+class Readable:
     """Checked text and prepared images of a post; ``None`` for a missing modality, if the model allows it.
 
     Args:
@@ -258,7 +258,7 @@ class PostClassifier:
         """
         reads_images = self.processor.image_processor is not None
         pool = ThreadPoolExecutor(self.readers, "read-posts") if reads_images else None
-        waiting: deque[tuple[_Window, list[int], list[Future[_Readable | Prediction]]]] = deque()
+        waiting: deque[tuple[_Window, list[int], list[Future[Readable | Prediction]]]] = deque()
         try:
             for given in windows:
                 posts = [replace(post, image=callers_pictures(post.image, self.access)) for post in given]
@@ -269,7 +269,7 @@ class PostClassifier:
                     yield from self._drain(waiting, 0)
                     yield []
                 for positions in batches:
-                    reading = [_submit(pool, self._read, posts[position]) for position in positions]
+                    reading = [_submit(pool, self.read, posts[position]) for position in positions]
                     waiting.append((window, positions, reading))
                     yield from self._drain(waiting, READ_AHEAD if reads_images else 0)
             yield from self._drain(waiting, 0)
@@ -282,21 +282,29 @@ class PostClassifier:
         return [order[start : start + self.batch_size] for start in range(0, len(order), self.batch_size)]
 
     def _drain(
-        self, waiting: deque[tuple[_Window, list[int], list[Future[_Readable | Prediction]]]], left: int
+        self, waiting: deque[tuple[_Window, list[int], list[Future[Readable | Prediction]]]], left: int
     ) -> Iterator[list[Prediction]]:
         """Compute batches until ``left`` remain; yield windows as they are completed."""
         while len(waiting) > left:
             window, positions, reading = waiting.popleft()
             posts = [window.posts[position] for position in positions]
-            for position, result in zip(positions, self._predict(posts, [f.result() for f in reading]), strict=True):
+            for position, result in zip(
+                positions, self.predict_read(posts, [f.result() for f in reading]), strict=True
+            ):
                 window.results[position] = result
             window.batches -= 1
             if window.batches == 0:
                 yield [result for result in window.results if result is not None]
 
-    def _predict(self, posts: Sequence[Post], read: Sequence[_Readable | Prediction]) -> list[Prediction]:
+    def predict_read(self, posts: Sequence[Post], read: Sequence[Readable | Prediction]) -> list[Prediction]:
+        """Return the prediction of each post, in one batch.
+
+        Args:
+            posts: The posts.
+            read: What :meth:`read` has returned for each.
+        """
         results: list[Prediction | None] = [found if isinstance(found, Prediction) else None for found in read]
-        kept = [(position, found) for position, found in enumerate(read) if isinstance(found, _Readable)]
+        kept = [(position, found) for position, found in enumerate(read) if isinstance(found, Readable)]
         for _, readable in kept:
             self._left_out.update(ignored=readable.ignored, unreadable=len(readable.unreadable))
             self._example = next(iter(readable.unreadable), self._example)
@@ -332,21 +340,25 @@ class PostClassifier:
             predictions.append(Prediction(only.value, only.probabilities or {}, targets=found))
         return predictions
 
-    def _read(self, post: Post) -> _Readable | Prediction:
-        """Return the model's input from a post, or a failed prediction if it is missing or unreadable."""
+    def read(self, post: Post) -> Readable | Prediction:
+        """Return the model's input from a post, or a failed prediction if it is missing or unreadable.
+
+        Args:
+            post: The post.
+        """
         try:
             return self._checked(post)
         except DataError as error:
             return Prediction(None, {}, error=str(error), reason=_reason(error))
 
-    def _checked(self, post: Post) -> _Readable:
+    def _checked(self, post: Post) -> Readable:
         reads_text, reads_image = self.processor.tokenizer is not None, self.processor.image_processor is not None
         may_lack = self.config.allow_missing_modalities and reads_text and reads_image
         text = _text_of(post.text) if reads_text else ""
         if reads_text and not text and not may_lack:
             raise DataError("empty text")
         if not reads_image:
-            return _Readable(text or None, None)
+            return Readable(text or None, None)
         given = pictures_of(post.image)
         pictures = given[: self.processor.max_images]
         if len(pictures) > 1 and self._takes_one_image is not None:
@@ -361,9 +373,9 @@ class PostClassifier:
         if not pixels:
             if not (may_lack and text):
                 raise errors[0]
-            return _Readable(text, None)
+            return Readable(text, None)
         joined = pixels[0] if len(pixels) == 1 else torch.stack(pixels)
-        return _Readable(text or None, joined, len(given) - len(pictures), tuple(map(str, errors)))
+        return Readable(text or None, joined, len(given) - len(pictures), tuple(map(str, errors)))
 
     @cached_property
     def _takes_one_image(self) -> str | None:
@@ -384,10 +396,10 @@ class PostClassifier:
             raise ImageError(f"{image_name(image)}: image cannot be prepared: {error}") from error
 
 
-def _submit(pool: ThreadPoolExecutor | None, work: Any, post: Post) -> Future[_Readable | Prediction]:
+def _submit(pool: ThreadPoolExecutor | None, work: Any, post: Post) -> Future[Readable | Prediction]:
     if pool is not None:
         return pool.submit(work, post)
-    done: Future[_Readable | Prediction] = Future()
+    done: Future[Readable | Prediction] = Future()
     done.set_result(work(post))
     return done
 
