@@ -11,7 +11,7 @@ MMSD ?= ../shared/data/mmsd
 FLICKR8K ?= ../shared/data/flickr8k-match
 HARMEME ?= ../shared/data/harmeme
 
-.PHONY: help install demo experiment-smoke test test-all check format results bench bench-growth bench-levers bench-guard torture lock sbom audit clean
+.PHONY: help install demo experiment-smoke test test-all check format results bench bench-growth bench-levers bench-guard bench-serve torture lock sbom audit clean
 
 help:  ## List the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -85,6 +85,12 @@ bench-levers: $(BIN)/.installed  ## Measure each CPU optimisation; write docs/pe
 bench-guard: export OMP_NUM_THREADS = 1
 bench-guard: $(BIN)/.installed  ## Fail if a step clearly costs more than before (ratios and counts, no seconds)
 	$(BIN)/python -m benchmarks guard
+
+RUN ?= demo/runs/clfa-with-guide
+TABLE ?= demo/data/test.jsonl
+bench-serve: export OMP_NUM_THREADS = 1
+bench-serve: $(BIN)/.installed  ## Load on the service with slow clients (RUN=run folder, TABLE=posts); docs/serving.md
+	$(BIN)/python -m benchmarks.serving $(RUN) $(TABLE) $(BENCH)
 
 lock: $(BIN)/.installed  ## Write requirements/lock.txt and licences.md from the packages of .venv
 	$(BIN)/python requirements/lock.py

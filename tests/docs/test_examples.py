@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from PIL import Image
+
+from clfa import PostClassifier
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 # What each prints, besides figures that depend on the machine.
@@ -19,11 +23,13 @@ PRINTED = {
     "transformers_parts": ["loss ", "predicted: s"],
     "predict_file": ["97 rows, 1 failed", "missing image"],
 }
+# Needs Gradio, and serves until it is stopped; what it answers is tested below.
+SERVED = {"space_app"}
 
 
 def test_every_example_is_run_and_described() -> None:
     names = {path.stem for path in EXAMPLES.glob("*.py")}
-    assert names == set(PRINTED)
+    assert names == set(PRINTED) | SERVED
     page = (EXAMPLES / "README.md").read_text(encoding="utf-8")
     assert [name for name in names if f"({name}.py)" not in page] == []
 
@@ -45,3 +51,16 @@ def test_example(name: str, tmp_path: Path) -> None:
     assert [text for text in PRINTED[name] if text not in done.stdout] == []
     # Nothing but the folder that was named.
     assert [path.name for path in tmp_path.iterdir()] == [name]
+
+
+def test_the_app_for_a_space_answers_as_the_model(tiny_run: Path) -> None:
+    spec = importlib.util.spec_from_file_location("space_app", EXAMPLES / "space_app.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    classifier = PostClassifier.load(tiny_run)
+    found = module.answer(classifier, "so sunny", Image.new("RGB", (8, 8), "red"))
+    assert sum(found[classifier.targets[0].name].values()) == pytest.approx(1, abs=1e-5)
+    with pytest.raises(ValueError, match=r"cannot read this post: missing image\."):
+        module.answer(classifier, "so sunny", None)

@@ -27,7 +27,7 @@ _SECURE_HEADERS = {
     "cross-origin-resource-policy": "same-origin",
     "cache-control": "no-store",
 }
-# Paths that need the token, if there is one. The others hold nothing of posts or model.
+# Paths that are closed to pages of other sites, and need the token if there is one. The others hold no post, no model.
 _PROTECTED = ("/v1/", "/metrics")
 
 
@@ -69,8 +69,8 @@ class Guard:
         try:
             headers = Headers(scope=scope)
             check_host(headers, self._settings.hosts)
-            check_origin(headers)
             if scope["path"].startswith(_PROTECTED):
+                check_origin(headers)
                 check_token(headers, self._token)
             await self._app(scope, receive, watched)
         except Refusal as refusal:
@@ -80,7 +80,8 @@ class Guard:
         except Exception as error:
             _log_fault(error)
             if status:
-                raise
+                # The answer has begun. The server logs what it gets.
+                raise RuntimeError("fault") from None
             problem = Refusal("internal_error", "The service has a fault. Tell its owner.")
             await refused(problem, self._metrics)(scope, receive, watched)
         finally:

@@ -129,6 +129,10 @@ def _read_form(boundary: bytes, body: bytes, settings: Settings) -> tuple[dict[s
 
     def on_field(field: Field) -> None:
         name, value = _decoded(field.field_name), _decoded(field.value)
+        if name == "image":
+            if value:
+                raise Refusal("invalid_request", "Pictures of a form are files.", "image")
+            return
         if name in texts:
             raise Refusal("invalid_request", "A field of a form may occur once; pictures are files.")
         if len(texts) >= len(_TEXTS):

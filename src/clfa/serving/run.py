@@ -6,7 +6,8 @@ import asyncio
 import logging
 import signal
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import uvicorn
 
@@ -18,6 +19,19 @@ from clfa.serving.served_model import ServedModel
 from clfa.serving.settings import Settings
 
 logger = logging.getLogger(__name__)
+
+
+class _Server(uvicorn.Server):
+    """uvicorn, which raises the signal that ended it again when all is done; here this is no failure."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """See uvicorn."""
+        with super().capture_signals():
+            try:
+                yield
+            finally:
+                self._captured_signals.clear()
 
 
 def serve(
@@ -69,7 +83,7 @@ def serve(
         timeout_graceful_shutdown=int(max(1, settings.shutdown_seconds)),
         backlog=1024,
     )
-    server = uvicorn.Server(config)
+    server = _Server(config)
     asyncio.run(_run(server, listening, service.reload, on_start))
 
 
