@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from clfa.errors import CLFAError, ModelError
-from clfa.hub import is_cached, require_on_hub
+from clfa.hub import has_form_of_path, is_cached, lies_here, require_on_hub
 from clfa.nearest import path_hint
 from clfa.registry import Registry
 
@@ -94,11 +94,8 @@ def looks_local(name: str) -> bool:
     Args:
         name: A directory or a hub id.
     """
-    path = Path(name)
-    if path.exists() or path.is_absolute() or name.startswith((".", "~")) or "\\" in name or name.count("/") > 1:
-        return True
     # A hub id may have the name of a directory here before its slash.
-    return "/" in name and Path(path.parts[0]).is_dir() and not is_cached(name, MODEL_FILES)
+    return has_form_of_path(name) or (lies_here(name) and not is_cached(name, MODEL_FILES))
 
 
 @contextmanager

@@ -104,3 +104,32 @@ def test_a_reader_that_cannot_be_imported_does_not_hide_the_others(monkeypatch: 
     assert any(line.startswith("table ") for line in lines)
     (line,) = [line for line in lines if line.startswith("broken")]
     assert line.split(maxsplit=1)[1].startswith("the reader 'broken' of no_such_module:read cannot be imported: Module")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (
+            ["issues", "table", "POSTS", "--target", "lable"],
+            "there is no target 'lable'; targets: label. Did you mean 'label'?",
+        ),
+        (["issues", "hub", "posts.cvs"], "no such file or directory; the hub reader expects"),
+        (
+            ["check", "table", "POSTS", "-o", "text=txet"],
+            "no column 'txet' (given as --option text=...); columns there: text,",
+        ),
+        (["check", "table", "POSTS", "-o", "group_by=author"], "no column 'author' (given as --option group_by=...)"),
+    ],
+)
+def test_names_are_checked_before_anything_heavy_is_imported(posts: Path, arguments: list[str], message: str) -> None:
+    program = (
+        "import sys\n"
+        "from clfa.cli.main import main\n"
+        "try:\n    main()\n"
+        "finally:\n    print('LOADED', sorted({'torch', 'datasets', 'transformers', 'sklearn'} & set(sys.modules)))\n"
+    )
+    command = [sys.executable, "-c", program, "data", *(str(posts) if a == "POSTS" else a for a in arguments)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300, cwd=posts.parent)
+    assert done.returncode == 1
+    assert message in done.stderr
+    assert done.stdout == "LOADED []\n"

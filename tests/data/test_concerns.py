@@ -6,14 +6,18 @@ from typing import Any
 import pytest
 
 from clfa.data import Corpus, Dropped, read_corpus
+from clfa.data.class_counts import absent_classes
 from clfa.data.concerns import data_concerns
 from clfa.data.image_check import MISSING
 
 
 def _corpus(labels: list[Any], validation: int = 60, **options: Any) -> Corpus:
-    """Return a corpus with these training labels, and a validation split with the first label."""
+    """Return a corpus with these training labels, and a validation split with each of them in turn."""
+    classes = list(dict.fromkeys(labels))
     rows = [{"text": f"post {n}", "label": label, "split": "train"} for n, label in enumerate(labels)]
-    rows += [{"text": f"held out {n}", "label": labels[0], "split": "validation"} for n in range(validation)]
+    rows += [
+        {"text": f"held out {n}", "label": classes[n % len(classes)], "split": "validation"} for n in range(validation)
+    ]
     return read_corpus("table", rows, **options)
 
 
@@ -72,3 +76,24 @@ def test_posts_of_training_in_other_splits() -> None:
     shared = {"text": {"validation": 3, "test": 0}, "image": {"validation": 2}}
     assert _found(corpus, shared).startswith("Of 60 validation posts, 3 the text and 2 the image of a training post")
     assert _found(corpus, {"text": {"validation": 0}, "image": {}}) == ""
+
+
+@pytest.mark.parametrize(
+    ("held_out", "expected"),
+    [
+        ("ab", "No validation post has the class 'c': scores on validation do not show how well it is recognised."),
+        (
+            "a",
+            "has the class 'b', 'c' (2 of 3 classes): scores on validation do not show how well they are recognised.",
+        ),
+        ("abc", ""),
+    ],
+)
+def test_classes_that_are_in_training_only(held_out: str, expected: str) -> None:
+    rows = [{"text": f"post {n}", "label": "abc"[n % 3], "split": "train"} for n in range(30)]
+    rows += [{"text": f"held out {n}", "label": held_out[n % len(held_out)], "split": "validation"} for n in range(60)]
+    corpus = read_corpus("table", rows)
+    assert _found(corpus) == expected or (expected and _found(corpus).endswith(expected))
+    absent = absent_classes(corpus, "validation")
+    assert absent == ({"label": sorted(set("abc") - set(held_out))} if expected else {})
+    assert absent_classes(corpus, "test") == {}

@@ -55,6 +55,15 @@ def test_encoders_exist(tiny_bert_dir: Path) -> None:
         check_encoders(load_recipe("offline", ["model.vision_encoder=nosuch"]))
 
 
+def test_other_models_of_a_recipe_exist(tiny_bert_dir: Path) -> None:
+    here = [f"model.text_encoder={tiny_bert_dir}"]
+    with pytest.raises(ModelError, match=f"^model directory '{tiny_bert_dir}s' does not exist. Did you mean '"):
+        check_encoders(load_recipe("offline", [*here, f"guide={{name: clip, model: {tiny_bert_dir}s}}"]))
+    caption = ["model.use_knowledge=true", "knowledge.sources=[caption]", f"knowledge.caption_model={tiny_bert_dir}s"]
+    with pytest.raises(ModelError, match="does not exist"):
+        check_encoders(load_recipe("offline", [*here, *caption]))
+
+
 def test_a_trained_model_exists(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "runs" / "mine").mkdir(parents=True)
     monkeypatch.chdir(tmp_path)
@@ -63,6 +72,12 @@ def test_a_trained_model_exists(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
         require_trained("runs/mien")
     with pytest.raises(ModelError, match=r"^there is no run folder or model directory 'runs/zzzzzz'\.$"):
         require_trained("runs/zzzzzz")
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
+    monkeypatch.setattr("huggingface_hub.get_hf_file_metadata", None)
+    with pytest.raises(ModelError, match=r"^there is no run folder or model directory 'runz/mine'. Did .*runs/mine'\?"):
+        require_trained("runz/mine")
+    monkeypatch.undo()
+    monkeypatch.chdir(tmp_path)
     with pytest.raises(ModelError, match=r"^there is no folder 'mine' here, .*OFFLINE .* Did you mean 'runs/mine'\?"):
         require_trained("mine")
     (tmp_path / "runs" / "mine" / "recipe.yaml").touch()

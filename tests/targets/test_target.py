@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import logging
 import math
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,8 @@ import pytest
 
 from clfa.data import read_corpus, subset
 from clfa.data.check import check_corpus
+from clfa.data.class_counts import absent_classes
+from clfa.data.concerns import data_concerns
 from clfa.data.export import write_parquet
 from clfa.data.validation import check_classes, validate
 from clfa.errors import DataError
@@ -230,14 +231,13 @@ def test_targets_without_training_samples(spec: Any, cells: list[Any], message: 
         check_classes(corpus)
 
 
-def test_what_is_absent_from_validation_is_a_warning(caplog: pytest.LogCaptureFixture) -> None:
+def test_what_is_absent_from_validation_is_a_warning() -> None:
     corpus = corpus_of({"t": {}, "v": NUMBER}, {"t": ["a", "a"], "v": [None, None]}, t=["a", "b", "a"], v=[1, 2, None])
-    with caplog.at_level(logging.WARNING):
-        check_classes(corpus)
-    assert [record.getMessage() for record in caplog.records] == [
-        "table: no validation sample of class 'b' of target 't'",
-        "table: no validation sample has a label for target 'v'",
-    ]
+    check_classes(corpus)
+    assert absent_classes(corpus, "validation") == {"t": ["b"]}
+    found = "\n".join(data_concerns(corpus, {}))
+    assert "No validation post has the class 'b' of target 't': scores on validation do not show how well it" in found
+    assert "No validation post has a label of target 'v': it has no score on validation." in found
 
 
 # Draws and checks of corpora with targets.

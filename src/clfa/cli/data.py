@@ -49,7 +49,8 @@ def check(
 
     from clfa.data.readers import check_source
 
-    check_source(name, data_dir)
+    options = reader_options(option or [])
+    check_source(name, data_dir, options)
     from clfa.data.check import check_corpus
     from clfa.data.check_view import render
     from clfa.data.export import write_dropped, write_parquet
@@ -66,7 +67,7 @@ def check(
         strict=strict,
         threads=threads,
         access=Access.of(allowed_urls(allow_urls), allow_outside),
-        **reader_options(option or []),
+        **options,
     )
     console().print(render(found))
     if report is not None:
@@ -104,7 +105,8 @@ def knowledge(
     from clfa.data.readers import check_source, read_corpus
     from clfa.files import require_writable
 
-    check_source(name, data_dir)
+    options = reader_options(option or [])
+    check_source(name, data_dir, options)
     from clfa.knowledge.export import write_knowledge
     from clfa.knowledge.fill import fill_knowledge
     from clfa.knowledge.texts import KnowledgeTexts
@@ -117,7 +119,7 @@ def knowledge(
     recipe = validate_knowledge({"sources": wanted, "caption_model": caption_model}, "--sources")
     texts = KnowledgeTexts(recipe, cache_dir())
     access = Access.of(allowed_urls(allow_urls), allow_outside)
-    corpus = fill_knowledge(read_corpus(name, data_dir, access=access, **reader_options(option or [])), texts)
+    corpus = fill_knowledge(read_corpus(name, data_dir, access=access, **options), texts)
     for split, (filled, rows) in write_knowledge(corpus, output).items():
         echo(f"{split}: {filled:,} of {rows:,} samples have a knowledge text")
     echo(f"Texts: {output}")

@@ -51,23 +51,32 @@ def issues(
         clfa data issues mvsa-single mvsa/ --recipe offline --table issues.csv
     """
     from clfa.data.readers import check_source, read_corpus
+    from clfa.data.target_name import check_target
 
-    check_source(name, data_dir)
-    from clfa.data import validate
+    options = reader_options(option or [])
+    check_source(name, data_dir, options)
+    check_target(name, options, target)
     from clfa.files import atomic_write, require_writable
-    from clfa.issues import find_issues
-    from clfa.issues.page import render_page
-    from clfa.issues.records import check_suffix, write_records
     from clfa.recipe import load_recipe
     from clfa.tables.access import Access
 
+    chosen = None if recipe is None else load_recipe(recipe)
+    # Imported after the names are checked, so that errors in them are reported at once.
+    from clfa.data import validate
+    from clfa.issues import find_issues
+    from clfa.issues.find import without
+    from clfa.issues.page import render_page
+    from clfa.issues.posts import find_target
+    from clfa.issues.records import check_suffix, write_records
+
+    without(ignore, [])
     table = output.with_suffix(".jsonl") if table is None else table
     check_suffix(table)
     for place in (output, table):
         require_writable(place, file=True)
-    chosen = None if recipe is None else load_recipe(recipe)
     access = Access.of(allowed_urls(allow_urls), allow_outside)
-    read = read_corpus(name, data_dir, access=access, **reader_options(option or []))
+    read = read_corpus(name, data_dir, access=access, **options)
+    find_target(read, target)
     corpus = validate(read, check_images=images, check_texts=read.has_texts, threads=threads)
     found = find_issues(
         corpus, recipe=chosen, target=target, ignore=ignore, images=images, folds=folds, seed=seed, threads=threads

@@ -103,7 +103,7 @@ def train(
     check_known(settings)
     check_encoders(settings)
     if settings.data.dir is not None:
-        check_source(settings.data.reader, settings.data.dir)
+        check_source(settings.data.reader, settings.data.dir, settings.data.options)
     # Imported after the recipe is checked, so that errors in a recipe are reported at once.
     from clfa.processes import leave
     from clfa.runs.train import train as run
@@ -183,6 +183,8 @@ def _options(
 
 
 def _show_run(metrics: dict[str, Any], target: Path) -> None:
+    from clfa.targets.fields import LABEL
+
     data = metrics["data"]
     sizes = ", ".join(f"{name} {count:,}" for name, count in data["samples"].items())
     echo(f"\n{metrics['recipe']} on {data['name']}: {sizes}")
@@ -190,6 +192,10 @@ def _show_run(metrics: dict[str, Any], target: Path) -> None:
         echo(f"  left out: {count:,} x {reason}")
     for reason, count in data.get("incomplete", {}).items():
         echo(f"  kept with one modality: {count:,} x {reason}")
+    for split, absent in data.get("absent_classes", {}).items():
+        for target, names in absent.items():
+            of_target = "" if target == LABEL else f" of target {target}"
+            echo(f"  no {split} post has the class{of_target}: {', '.join(names)}")
     if metrics["guide"] is not None:
         retrieval = metrics["guide"]["validation_retrieval"]
         echo(

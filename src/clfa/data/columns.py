@@ -12,10 +12,9 @@ from typing import Any
 from datasets import Dataset, DatasetDict, Features, Image, List, Value, concatenate_datasets
 
 from clfa.data.groups import column_groups, duplicate_groups
+from clfa.data.named_columns import require_group_column
 from clfa.data.schema import SPLITS, Corpus, Dropped, has_lists, schema_features
 from clfa.data.splits import RATIOS, split_name, stratified_split
-from clfa.errors import Argument, DataError
-from clfa.nearest import did_you_mean
 from clfa.tables.access import current_reading
 from clfa.tables.cells import as_text, read_id, read_image, read_text
 from clfa.tables.columns import Columns, find_columns
@@ -166,13 +165,8 @@ def to_corpus(
     """
     found = columns.find(parts)
     for part in parts:
-        if group_by is not None and group_by not in part.data.column_names:
-            raise DataError(
-                f"{part.source}: no column {group_by!r} (given as ",
-                Argument("group_by", ...),
-                f"); columns there: {', '.join(part.data.column_names)}."
-                f"{did_you_mean(group_by, part.data.column_names)}",
-            )
+        if group_by is not None:
+            require_group_column(group_by, part.data.column_names, part.source)
     specs = targets or parse_specs({LABEL: {"label_names": label_names}})
     tables = [(part.source, part.data) for part in parts]
     mixed = [part.mixed for part in parts]

@@ -6,12 +6,10 @@ import math
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 
-import numpy as np
-
+from clfa.data.class_counts import absent_classes, split_labels
 from clfa.data.groups import normalised_text
 from clfa.data.image_check import IMAGE_REASONS
 from clfa.data.schema import Corpus
-from clfa.targets.target import Target, label_matrix, label_slices
 
 # Fewer posts of a class in training, and fewer in validation, are warned of.
 MIN_CLASS = 5
@@ -41,17 +39,8 @@ def data_concerns(corpus: Corpus, shared: Mapping[str, Mapping[str, int]]) -> li
     return found + list(_shared(corpus, shared))
 
 
-def _targets(corpus: Corpus, split: str) -> Iterator[tuple[Target, np.ndarray]]:
-    """Yield each target with the labels of a split, without missing ones."""
-    if split in corpus.splits and len(corpus.splits[split]):
-        matrix = label_matrix(corpus.splits[split])
-        for target, own in label_slices(corpus.targets):
-            values = matrix[:, own]
-            yield target, values[~np.isnan(values).any(axis=1)]
-
-
 def _one_class(corpus: Corpus) -> Iterator[str]:
-    for target, values in _targets(corpus, "train"):
+    for target, values in split_labels(corpus, "train"):
         if target.kind.one_class and len(values):
             present = [name for name, count in target.kind.counts(values).items() if count]
             if len(present) == 1:
@@ -75,7 +64,7 @@ def _like_names(corpus: Corpus) -> Iterator[str]:
 
 
 def _small_classes(corpus: Corpus) -> Iterator[str]:
-    for target, values in _targets(corpus, "train"):
+    for target, values in split_labels(corpus, "train"):
         if target.kind.has_classes:
             counts = target.kind.counts(values)
             small = [f"{name[:_LONGEST]!r} ({count})" for name, count in counts.items() if 0 < count < MIN_CLASS]
@@ -88,6 +77,21 @@ def _small_classes(corpus: Corpus) -> Iterator[str]:
                 yield (
                     f"{len(small)} of {len(counts)} classes{target.of_target} have fewer than {MIN_CLASS} training "
                     f"posts: {_some(small)}. They will hardly be recognised; join them with others, or add posts."
+                )
+
+
+def _absent_classes(corpus: Corpus) -> Iterator[str]:
+    for split in ("validation", "test"):
+        absent = absent_classes(corpus, split)
+        for target, values in split_labels(corpus, split):
+            if not len(values):
+                yield f"No {split} post has a label{target.of_target}: it has no score on {split}."
+            elif names := absent.get(target.name):
+                many = f" ({len(names)} of {len(target.label_names)} classes)" if len(names) > 1 else ""
+                shown = _some([repr(name[:_LONGEST]) for name in names])
+                yield (
+                    f"No {split} post has the class {shown}{target.of_target}{many}: scores on {split} do not show how "
+                    f"well {'they are' if many else 'it is'} recognised."
                 )
 
 
@@ -149,6 +153,7 @@ _KINDS: tuple[Callable[[Corpus], Iterator[str]], ...] = (
     _one_class,
     _like_names,
     _small_classes,
+    _absent_classes,
     _numbers,
     _small_validation,
     _missing_images,

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
-from clfa.data.splits import split_name
 from clfa.errors import DataError
 from clfa.nearest import path_hint
 from clfa.tables.formats import is_table, table_stem
@@ -15,6 +15,9 @@ _SHOWN = 8
 
 def guess_reader(path: Path) -> str | None:
     """Return the name of the reader for ``path``, or ``None``."""
+    # Imported here, because a name that does not exist is reported without the import of `datasets`.
+    from clfa.data.splits import split_name
+
     if path.is_file():
         return "table" if is_table(path.name) else None
     if not path.is_dir():
@@ -36,12 +39,12 @@ def guess_reader(path: Path) -> str | None:
         return "image-folder"
     if any(is_table(entry.name) and split_name(table_stem(entry.name)) for entry in files):
         return "table"
-    if _has_image_folders(path):
+    if _has_image_folders(path, split_name):
         return "image-folder"
     return "hub" if next(path.glob("**/*.parquet"), None) else None
 
 
-def _has_image_folders(path: Path) -> bool:
+def _has_image_folders(path: Path, split_name: Callable[[str], str | None]) -> bool:
     for folder in sorted(entry for entry in path.iterdir() if entry.is_dir())[:20]:
         for entry in sorted(folder.iterdir())[:20]:
             if entry.suffix.lower() in IMAGE_SUFFIXES or (entry.is_dir() and split_name(folder.name)):

@@ -126,7 +126,7 @@ def validate(
 
 
 def check_classes(corpus: Corpus) -> None:
-    """Check that all classes can be learnt. Classes absent from validation or test only cause a warning.
+    """Check that all classes can be learnt; those absent from validation or test are in :mod:`clfa.data.concerns`.
 
     Raises:
         DataError: As :func:`clfa.targets.check.check_targets`; the message names the class.

@@ -9,8 +9,8 @@ import numpy as np
 from datasets import Dataset, concatenate_datasets
 
 from clfa.data.schema import Corpus
+from clfa.data.target_name import no_target
 from clfa.errors import DataError
-from clfa.nearest import did_you_mean
 from clfa.targets.target import Target, label_matrix, label_slices
 
 
@@ -38,6 +38,22 @@ class Posts:
         return list(self.data[name][:])
 
 
+def find_target(corpus: Corpus, name: str | None = None) -> Target:
+    """Return a target of a corpus.
+
+    Args:
+        corpus: The corpus, also before it is validated.
+        name: Name of the target; by default the first one.
+
+    Raises:
+        DataError: If there is no such target; the message has the closest one.
+    """
+    found = {target.name: target for target in corpus.targets}
+    if name is not None and name not in found:
+        raise DataError(f"{corpus.name}: ", *no_target(name, list(found)))
+    return corpus.targets[0] if name is None else found[name]
+
+
 def labelled_posts(corpus: Corpus, target: str | None = None) -> Posts:
     """Return the samples of all splits that have a label.
 
@@ -48,12 +64,8 @@ def labelled_posts(corpus: Corpus, target: str | None = None) -> Posts:
     Raises:
         DataError: If there is no such target, it does not have one class per sample, or fewer than two classes occur.
     """
-    slices = {found.name: (found, own) for found, own in label_slices(corpus.targets)}
-    name = corpus.targets[0].name if target is None else target
-    if name not in slices:
-        hint = did_you_mean(name, slices)
-        raise DataError(f"{corpus.name}: there is no target {name!r}; targets: {', '.join(slices)}.{hint}")
-    found, own = slices[name]
+    found = find_target(corpus, target)
+    name, own = found.name, next(own for other, own in label_slices(corpus.targets) if other.name == found.name)
     if not found.kind.one_class:
         raise DataError(
             f"{corpus.name}: labels of target {name!r} cannot be ranked: it has no single class per sample "

@@ -30,15 +30,20 @@ def check_known(recipe: Recipe) -> None:
 
 
 def check_encoders(recipe: Recipe) -> None:
-    """Check that the encoders of a recipe exist.
+    """Check that the encoders of a recipe exist, and the models of its guide and of its captions.
 
     Raises:
         ModelError: When there is no such model, neither here nor on the hub or in its cache.
     """
-    for encoder in (recipe.model.text_encoder, recipe.model.vision_encoder):
+    models = [recipe.model.text_encoder, recipe.model.vision_encoder]
+    if recipe.guide.name == "clip":
+        models.append(recipe.guide.options.get("model"))
+    if recipe.model.use_knowledge and "caption" in recipe.knowledge.sources:
+        models.append(recipe.knowledge.caption_model)
+    for name in models:
         # Packages are found where they are imported, which takes longer.
-        if encoder is not None and PACKAGE_PREFIX not in encoder:
-            require_model(encoder)
+        if isinstance(name, str) and PACKAGE_PREFIX not in name:
+            require_model(name)
 
 
 def _names(recipe: Recipe) -> Iterator[tuple[Registry, str]]:

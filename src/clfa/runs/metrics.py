@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from clfa.data import Corpus
+from clfa.data.class_counts import absent_classes
 from clfa.modeling import CLFAForClassification
 from clfa.recipe import Recipe
 from clfa.training import CLFATrainer
@@ -29,6 +30,7 @@ def run_metrics(
     """
     data, share = recipe.data, recipe.training.unlabelled_share
     used = bool(data.unlabelled or data.labelled_limit or share)
+    absent = {split: found for split in ("validation", "test") if (found := absent_classes(corpus, split))}
     return {
         "recipe": recipe.name,
         "seed": recipe.seed,
@@ -37,6 +39,7 @@ def run_metrics(
             "name": corpus.name,
             "samples": {name: len(split) for name, split in corpus.splits.items()},
             **({"unlabelled": len(corpus.unlabelled)} if used and corpus.unlabelled is not None else {}),
+            **({"absent_classes": absent} if absent else {}),
             "dropped": corpus.dropped_counts(),
             **({"incomplete": corpus.facts["incomplete"]} if "incomplete" in corpus.facts else {}),
         },

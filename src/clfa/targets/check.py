@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -11,11 +10,9 @@ import numpy as np
 from clfa.errors import DataError
 from clfa.targets.target import Target, label_matrix, label_slices
 
-logger = logging.getLogger(__name__)
-
 
 def check_targets(name: str, splits: Mapping[str, Any], targets: Sequence[Target]) -> None:
-    """Check that all targets can be learnt. Classes absent from validation or test only cause a warning.
+    """Check that all targets can be learnt from the training split.
 
     Args:
         name: Name of the corpus, for messages.
@@ -26,24 +23,21 @@ def check_targets(name: str, splits: Mapping[str, Any], targets: Sequence[Target
         DataError: If a target has no training label, a class has no (positive) training sample, a single-label target
             has only one class, or all training values of a regression are equal.
     """
-    for split_name, split in splits.items():
-        matrix = label_matrix(split)
-        for target, columns in label_slices(targets):
-            problem = _problem(target, matrix[:, columns], split_name)
-            if problem is None:
-                continue
-            if split_name == "train":
-                raise DataError(f"{name}: {problem}")
-            logger.warning("%s: %s", name, problem)
+    if "train" not in splits:
+        return
+    matrix = label_matrix(splits["train"])
+    for target, columns in label_slices(targets):
+        problem = _problem(target, matrix[:, columns])
+        if problem is not None:
+            raise DataError(f"{name}: {problem}")
 
 
-def _problem(target: Target, values: np.ndarray, split: str) -> str | None:
+def _problem(target: Target, values: np.ndarray) -> str | None:
     values = values[~np.isnan(values).any(axis=1)]
     if not len(values):
-        what = "training" if split == "train" else split
         for_target = "" if target.is_default else f" for target {target.name!r}"
-        return f"no {what} sample has a label{for_target}"
-    return target.kind.obstacle(values, split)
+        return f"no training sample has a label{for_target}"
+    return target.kind.obstacle(values, "train")
 
 
 def label_faults(split: Any, targets: Sequence[Target]) -> dict[int, str]:

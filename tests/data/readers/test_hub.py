@@ -8,6 +8,8 @@ from datasets import Dataset, Features, Image, Value
 from PIL import Image as Pillow
 
 from clfa.data import load_image, read_corpus, validate
+from clfa.data.hub_name import is_local, require_hub_data
+from clfa.data.readers import check_source
 from clfa.errors import DataError
 
 FEATURES = Features({"image": Image(), "text": Value("string"), "label": Value("int64"), "id": Value("string")})
@@ -69,7 +71,8 @@ def test_an_unknown_label_is_dropped_and_the_rest_stays(hub_dir: Path, tmp_path:
 
 def test_errors(tmp_path: Path) -> None:
     with pytest.raises(
-        DataError, match=r"someone/nothing: cannot be loaded: .*without a network, download it on another machine"
+        DataError,
+        match=r"someone/nothing: cannot be loaded: .*HF_HUB_OFFLINE is set.* Without a network, download it",
     ):
         read_corpus("hub", "someone/nothing", cache_dir=str(tmp_path / "cache"))
     (tmp_path / "file.txt").write_text("x")
@@ -93,10 +96,47 @@ def test_no_known_split(tmp_path: Path) -> None:
         read_corpus("hub", tmp_path / "hub", cache_dir=str(tmp_path / "cache"))
 
 
-@pytest.mark.parametrize("name", ["./no-data", "folder/no-data", "a/b/c"])
+@pytest.mark.parametrize(
+    "name", ["./no-data", "folder/no-data", "a/b/c", "postz.csv", "posts.cvs", "me/x.parquet", "b.zip"]
+)
 def test_a_path_is_not_looked_for_on_the_hub(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "folder").mkdir()
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("datasets.load_dataset", None)
-    with pytest.raises(DataError, match=r"no-data|a/b/c: no such file or directory; the hub reader expects"):
-        read_corpus("hub", name)
+    monkeypatch.setattr("huggingface_hub.get_hf_file_metadata", None)
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
+    (tmp_path / "posts.csv").touch()
+    for look in (read_corpus, check_source):
+        with pytest.raises(DataError, match=r": no such file or directory; the hub reader expects") as refusal:
+            look("hub", name)
+    assert ("Did you mean 'posts.csv'?" in str(refusal.value)) == (name in ("postz.csv", "posts.cvs"))
+
+
+def test_a_name_is_asked_for_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+
+    def answer(url: str, *, timeout: float) -> None:
+        asked.append(f"{url} {timeout:g}")
+        raise TimeoutError("timed out")
+
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "memes").mkdir()
+    monkeypatch.setattr("datasets.load_dataset", None)
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
+    monkeypatch.setattr("huggingface_hub.get_hf_file_metadata", answer)
+    with pytest.raises(
+        DataError, match=r"^mems: cannot be loaded: there is no folder 'mems' here, and no data set .*"
+    ) as e:
+        read_corpus("hub", "mems")
+    assert str(e.value).endswith("Did you mean 'memes'?")
+    assert [place.partition("/datasets/")[2] for place in asked] == ["mems/resolve/main/README.md 5"]
+
+
+def test_a_data_set_in_the_cache_needs_no_hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "me___memes").mkdir()
+    monkeypatch.setattr("huggingface_hub.get_hf_file_metadata", None)
+    require_hub_data("me/Memes", str(tmp_path))
+    assert not is_local("me/Memes", str(tmp_path))
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
+    (tmp_path / "datasets--me--other").mkdir()
+    require_hub_data("me/other")

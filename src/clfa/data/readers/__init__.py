@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import inspect
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from clfa.errors import DataError, RecipeError
@@ -48,22 +48,32 @@ READERS = Registry(
 )
 
 
-def check_source(name: str, data_dir: str | os.PathLike[str]) -> None:
-    """Check within a second that a reader is known and, for the table reader, that its file or folder exists.
+def check_source(name: str, data_dir: str | os.PathLike[str], options: Mapping[str, Any] | None = None) -> None:
+    """Check within a second that a reader is known and that a table, or a local folder of the hub reader, exists.
 
     Args:
         name: Name of a reader.
         data_dir: Place of the data.
+        options: Options of the reader, whose columns a local table must have.
 
     Raises:
         RecipeError: If the reader is unknown.
-        DataError: If the table does not exist.
+        DataError: If it does not exist, or lacks a column.
     """
     READERS.require(name)
     place = os.path.expanduser(os.fspath(data_dir))
-    # Other readers say what they expect, and some read names that are no paths.
+    if name == "hub":
+        from clfa.data.hub_name import is_local, require_folder
+
+        if is_local(place):
+            require_folder(place)
+    # Other readers say what they expect.
     if name == "table" and not is_address(place) and not os.path.exists(place):
         raise DataError(f"{place}: no such file or directory.{path_hint(place)}")
+    if name == "table" and options and not is_address(place) and os.path.isfile(place):
+        from clfa.data.named_columns import check_columns
+
+        check_columns(place, options)
 
 
 def read_corpus(

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import datasets
 from datasets import IterableDataset
 
 from clfa.data.columns import ColumnMap, TablePart, to_corpus
-from clfa.data.layout import layout_error
+from clfa.data.hub_name import is_local, require_folder, require_hub_data
 from clfa.data.schema import Corpus
 from clfa.data.splits import RATIOS, split_name
 from clfa.errors import DataError
-from clfa.pretrained import looks_local
 from clfa.tables.memory import undecoded
 from clfa.targets.spec import parse_specs
 
@@ -62,9 +60,11 @@ def read(
         DataError: If the data set cannot be loaded (the message says what to do without a network), or a column is
             absent.
     """
-    local = looks_local(data_dir)
-    if local and not Path(data_dir).is_dir():
-        raise layout_error("hub", Path(data_dir), "a name on the hub or a folder of Parquet files in its layout")
+    local = is_local(data_dir, cache_dir)
+    if local:
+        require_folder(data_dir)
+    else:
+        require_hub_data(data_dir, cache_dir)
     safety: dict[str, Any] = {"trust_remote_code": False} if int(datasets.__version__.split(".")[0]) < 4 else {}
     try:
         loaded = datasets.load_dataset(data_dir, config, revision=revision, cache_dir=cache_dir, **safety)
