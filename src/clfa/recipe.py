@@ -43,8 +43,8 @@ class DataRecipe(StrictModel):
         unlabelled: Tables of further posts without labels, one file or a list; their columns are found like those of
             the table reader, with the column names in ``options``. A label column is not read.
         max_images: Largest number of images per sample; further ones are ignored and counted.
-        allow_urls: Addresses that rows may name as pictures: ``true``, or a list of schemes such as ``[https, s3]``;
-            see :class:`clfa.tables.access.Access`. By default none.
+        allow_urls: Addresses that rows may name as pictures: ``true``, or a list of schemes such as ``[https, s3]``,
+            with ``private`` among them for private hosts; see :class:`clfa.tables.access.Access`. By default none.
         allow_outside: Whether rows may name local pictures outside their folder of pictures.
         options: Further options of the reader, such as column names.
         problem_type: Problem type of the default label: a name in :data:`clfa.targets.PROBLEM_TYPES`.

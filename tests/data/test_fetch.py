@@ -20,8 +20,10 @@ from clfa.data import read_corpus, validate
 from clfa.data.fetch import fetch
 from clfa.data.images import MissingImageError, load_image, read_image_bytes
 from clfa.errors import ImageError
+from clfa.tables import hosts
 from clfa.tables.access import Access
 from clfa.tables.gate import ADDRESS
+from clfa.tables.hosts import PRIVATE_HOST, PrivateHostError
 from posts import write_csv
 
 
@@ -77,7 +79,8 @@ def server() -> Iterator[str]:
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as running:
         running.daemon_threads = True
         threading.Thread(target=running.serve_forever, args=(0.01,), daemon=True).start()
-        yield f"http://127.0.0.1:{running.server_address[1]}"
+        # Private hosts, as this machine, need the permission.
+        yield f"private::http://127.0.0.1:{running.server_address[1]}"
         running.shutdown()
 
 
@@ -85,7 +88,7 @@ def test_pictures_on_the_web(server: str) -> None:
     for path in ("/a.png", "/to?/a.png", "/to?/to?/a.png"):
         assert read_image_bytes(f"{server}{path}") == png()
     assert load_image(f"simplecache::{server}/a.png").size == (3, 2)
-    assert load_image({"bytes": None, "path": f"{server.upper()}/a.png"}).size == (3, 2)
+    assert load_image({"bytes": None, "path": server.replace("http", "HTTP") + "/a.png"}).size == (3, 2)
 
 
 @pytest.mark.parametrize("path", ["/endless", "/a.png"])
@@ -118,8 +121,8 @@ def test_what_goes_wrong(server: str) -> None:
         read_image_bytes(f"{server}/gone.png")
     with pytest.raises(ImageError, match="/broken: image cannot be read: HTTPError: HTTP Error 500"):
         read_image_bytes(f"{server}/broken")
-    with pytest.raises(ImageError, match=r"^http://127\.0\.0\.1:9/a: image cannot be read: URLError"):
-        read_image_bytes("http://127.0.0.1:9/a")
+    with pytest.raises(ImageError, match=r"^private::http://127\.0\.0\.1:9/a: image cannot be read: URLError"):
+        read_image_bytes("private::http://127.0.0.1:9/a")
     with pytest.raises(ImageError, match="image cannot be read: InvalidURL"):
         read_image_bytes(f"{server}/a b\r\nx: y")
     with pytest.raises(ImageError, match="image cannot be read: HTTPError"):
@@ -136,9 +139,9 @@ def test_packages_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
     for module in ("aiohttp", "s3fs", "requests"):
         monkeypatch.setitem(sys.modules, module, None)
     with pytest.raises(
-        ImageError, match=r"^zip://a::http://127\.0\.0\.1:9/a\.zip: addresses of 'http' need .*clfa\[urls\]"
+        ImageError, match=r"^private::zip://a::http://h/a\.zip: addresses of 'http' need .*clfa\[urls\]"
     ):
-        read_image_bytes("zip://a::http://127.0.0.1:9/a.zip")
+        read_image_bytes("private::zip://a::http://h/a.zip")
     with pytest.raises(ImageError, match=r"^s3://bucket/a: addresses of 's3' need another package: pip install s3fs"):
         read_image_bytes("s3://bucket/a")
 
@@ -170,6 +173,58 @@ def test_rows(server: str, tmp_path: Path) -> None:
     corpus = validate(read_corpus("table", table, as_split="test"), progress=False)
     assert corpus.dropped_counts() == {ADDRESS: 4}
     assert Handler.asked == []
-    corpus = validate(read_corpus("table", table, as_split="test", access=Access.of("http")), progress=False)
+    for row in rows:
+        row["image"] = row["image"].removeprefix("private::")
+    corpus = validate(read_corpus("table", rows, as_split="test", access=Access.of("http")), progress=False)
+    assert corpus.dropped_counts() == {PRIVATE_HOST: 4}
+    assert Handler.asked == []
+    both = Access.of(["http", "private"])
+    corpus = validate(read_corpus("table", rows, as_split="test", access=both), progress=False)
     assert corpus.splits["test"]["text"][:] == ["day 0"]
     assert corpus.dropped_counts() == {"unreadable image": 2, "missing image": 1}
+
+
+@pytest.mark.parametrize(
+    "host", ["127.0.0.1", "localhost", "0177.0.0.1", "2130706433", "[::ffff:127.0.0.1]", "0.0.0.0"]
+)
+def test_private_hosts(server: str, host: str) -> None:
+    place = server.removeprefix("private::").replace("127.0.0.1", host)
+    with pytest.raises(
+        PrivateHostError, match=r"/a\.png: leads to the private host .*data\.allow_urls=\[https, private\]"
+    ):
+        read_image_bytes(f"{place}/a.png")
+    assert Handler.asked == []
+
+
+def test_redirections_to_private_hosts(server: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(hosts, "is_public", lambda address: address == "127.0.0.1")
+    place = server.removeprefix("private::")
+    assert read_image_bytes(f"{place}/to?{place}/a.png") == png()
+    other = place.replace("127.0.0.1", "127.0.0.2")
+    with pytest.raises(PrivateHostError, match=r"leads to the private host 127\.0\.0\.2 \(127\.0\.0\.2\)"):
+        read_image_bytes(f"{place}/to?{other}/a.png")
+    with pytest.raises(PrivateHostError, match="leads to the private host"):
+        read_image_bytes(f"{place}/to?https{other.removeprefix('http')}/a.png".replace("http:", "https:", 1))
+
+
+def test_a_proxy_may_be_private_but_not_what_it_is_asked_for(server: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("http_proxy", server.removeprefix("private::"))
+    monkeypatch.setenv("no_proxy", "")
+    known = hosts.socket.getaddrinfo
+    public = [(2, 1, 6, "", ("93.184.216.34", 80))]
+    monkeypatch.setattr(hosts.socket, "getaddrinfo", lambda h, *a, **k: public if h == "a.test" else known(h, *a, **k))
+    assert read_image_bytes("http://a.test/a.png") == png()
+    assert Handler.asked == ["http://a.test/a.png"]
+    with pytest.raises(PrivateHostError, match=r"private host 169\.254\.169\.254"):
+        read_image_bytes("http://169.254.169.254/latest/meta-data/a.png")
+    assert len(Handler.asked) == 1
+
+
+@pytest.mark.parametrize(
+    "address", ["zip://a.png::https://example.com/a.zip", "sftp://127.0.0.1/a.png", "ftp://localhost/a"]
+)
+def test_hosts_of_other_protocols(address: str) -> None:
+    with pytest.raises(
+        PrivateHostError, match="^" + address.replace("::", "::") + ": (leads to the|clfa cannot check)"
+    ):
+        read_image_bytes(address)

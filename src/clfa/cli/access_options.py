@@ -10,7 +10,8 @@ AllowUrls = Annotated[
     list[str] | None,
     typer.Option(
         metavar="SCHEME",
-        help="Scheme of addresses that rows may name as pictures, for instance https; repeatable; `all` for any.",
+        help="Scheme of addresses that rows may name as pictures, for instance https; repeatable; `all` for any, "
+        "and `private` for private hosts, too.",
         show_default="none",
     ),
 ]
@@ -21,6 +22,6 @@ AllowOutside = Annotated[
 
 
 def allowed_urls(schemes: list[str] | None) -> bool | list[str]:
-    """Return the schemes of ``--allow-urls``: ``True`` for all."""
+    """Return the schemes of ``--allow-urls``: ``True`` for all but private hosts."""
     given = [part.strip() for scheme in schemes or [] for part in scheme.split(",") if part.strip()]
-    return True if "all" in given else given
+    return True if set(given) == {"all"} else given

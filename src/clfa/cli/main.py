@@ -193,8 +193,8 @@ def _show_run(metrics: dict[str, Any], target: Path) -> None:
     for reason, count in data.get("incomplete", {}).items():
         echo(f"  kept with one modality: {count:,} x {reason}")
     for split, absent in data.get("absent_classes", {}).items():
-        for target, names in absent.items():
-            of_target = "" if target == LABEL else f" of target {target}"
+        for named, names in absent.items():
+            of_target = "" if named == LABEL else f" of target {named}"
             echo(f"  no {split} post has the class{of_target}: {', '.join(names)}")
     if metrics["guide"] is not None:
         retrieval = metrics["guide"]["validation_retrieval"]

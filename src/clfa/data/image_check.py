@@ -14,12 +14,13 @@ from clfa.data.images import ImageSource, MissingImageError, RefusedImageError, 
 from clfa.errors import ImageError
 from clfa.files import write_json
 from clfa.tables.gate import ADDRESS, OUTSIDE
+from clfa.tables.hosts import PRIVATE_HOST, PrivateHostError
 from clfa.tables.paths import is_address
 
 MISSING = "missing image"
 UNREADABLE = "unreadable image"
 # Reasons of samples whose image cannot be used.
-IMAGE_REASONS = (MISSING, UNREADABLE, OUTSIDE, ADDRESS)
+IMAGE_REASONS = (MISSING, UNREADABLE, OUTSIDE, ADDRESS, PRIVATE_HOST)
 
 _WINDOW = 256
 
@@ -28,6 +29,8 @@ def reason_of(error: ImageError) -> str:
     """Return the short reason of an image error, for counting: missing, unreadable, or the permission it needs."""
     if isinstance(error, RefusedImageError):
         return error.reason
+    if isinstance(error, PrivateHostError):
+        return PRIVATE_HOST
     return MISSING if isinstance(error, MissingImageError) else UNREADABLE
 
 

@@ -10,10 +10,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from clfa.errors import RecipeError
+from clfa.tables.hosts import PRIVATE
 
 _SCHEME = re.compile(r"[a-z][a-z0-9+.-]+")
 # Schemes that may open any file or program of this machine, whatever follows them: each has to be named.
-_NAMED_ONLY = frozenset({"asynclocal", "dir", "file", "generic", "git", "jupyter", "local", "reference"})
+_NAMED_ONLY = frozenset({"asynclocal", "dir", "file", "generic", "git", "jupyter", "local", PRIVATE, "reference"})
 
 
 @dataclass(frozen=True)
@@ -22,7 +23,8 @@ class Access:
 
     Args:
         urls: Schemes of the addresses that rows may name (``("https", "s3")``); ``True`` for all but those that open
-            files of this machine (``file``, ``reference``, ...), which have to be named.
+            files of this machine (``file``, ``reference``, ...), which have to be named. ``private`` among them permits
+            private hosts (:mod:`clfa.tables.hosts`), and ``all`` stands for all but those to be named.
         outside: Whether local paths may lead out of the folder of pictures.
     """
 
@@ -51,7 +53,8 @@ class Access:
         for scheme in schemes:
             if not _SCHEME.fullmatch(scheme):
                 raise RecipeError(f"allow_urls: {scheme!r} is no scheme; give true, or a list such as [https, s3].")
-        return cls(tuple(sorted(set(schemes))) or False, outside)
+        named = tuple(sorted(set(schemes)))
+        return cls(named == ("all",) or named or False, outside)
 
     def allows(self, scheme: str) -> bool:
         """Return whether rows may name addresses of a scheme.
@@ -61,7 +64,9 @@ class Access:
         """
         if not _SCHEME.fullmatch(scheme):
             return False
-        return scheme not in _NAMED_ONLY if isinstance(self.urls, bool) and self.urls else scheme in (self.urls or ())
+        if isinstance(self.urls, bool):
+            return self.urls and scheme not in _NAMED_ONLY
+        return scheme in self.urls or ("all" in self.urls and scheme not in _NAMED_ONLY)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the permissions as JSON values, for the identity of unfinished work."""

@@ -9,6 +9,7 @@ from typing import Any
 from urllib.parse import unquote
 
 from clfa.tables.access import CLOSED, Access, current_reading
+from clfa.tables.hosts import PRIVATE, names_private_host
 from clfa.tables.paths import is_address, resolve_path
 from clfa.tables.pictures import refused_picture, unusable_picture
 
@@ -64,8 +65,10 @@ class PictureGate:
         if not is_address(place):
             return self._local(place, path)
         steps = unquote(path).replace("\\", "/").split("/")
+        if ".." in steps or "::" in place:
+            return self._address(place)
         # The user has named the root, so that what is below needs no permission.
-        return self._address(place) if ".." in steps or "::" in place else PermittedAddress(place)
+        return PermittedAddress(f"{PRIVATE}::{place}" if self._private_root else place)
 
     def _local(self, place: str, path: str) -> str | dict[str, Any]:
         # A network share of Windows looks like a relative path elsewhere.
@@ -90,8 +93,15 @@ class PictureGate:
         folders = [folder for folder in (self.root or os.getcwd(), *self._folders) if not is_address(folder)]
         return tuple(os.path.realpath(folder) for folder in folders)
 
+    @cached_property
+    def _private_root(self) -> bool:
+        return names_private_host(self.root)
+
     def _address(self, path: str) -> str | dict[str, Any]:
-        links = path.split("::")
+        given = path.split("::")
+        private = self.access.allows(PRIVATE)
+        # Only what is permitted is taken off: otherwise it is refused below, as any scheme that is not.
+        links = [link for link in given if link != PRIVATE] if private else given
         for number, link in enumerate(links):
             scheme = _scheme(link, alone=len(links) == 1)
             if scheme and not self.access.allows(scheme):
@@ -106,7 +116,7 @@ class PictureGate:
                 if isinstance(place, dict) or len(links) == 1:
                     return place
                 links[number] = place
-        return PermittedAddress("::".join(links))
+        return PermittedAddress("::".join([PRIVATE, *links] if private else links))
 
 
 def table_folders(folder: str) -> tuple[str, ...]:
