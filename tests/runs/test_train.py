@@ -206,6 +206,8 @@ def test_a_resumed_run_equals_an_uninterrupted_one(
         torch.testing.assert_close(found[name], tensor, atol=1e-6, rtol=0, msg=name)
     for part in ("training", "validation", "test"):
         assert resumed.metrics[part] == whole.metrics[part], part
+    losses = [json.loads((tmp_path / run / "history.json").read_text())[-1] for run in ("whole", "killed")]
+    assert losses[0]["train_loss"] == losses[1]["train_loss"]
     # A finished run is not trained again, nor passed off as another recipe's.
     assert train(recipe, tmp_path / "killed", resume=True).metrics == resumed.metrics
     with pytest.raises(RecipeError, match="holds a run of another recipe"):

@@ -38,6 +38,7 @@ from clfa.training.arguments import CLFATrainingArguments
 from clfa.training.averaging import WeightAverage
 from clfa.training.divergence import diverged, first_not_finite, not_finite, sample_names
 from clfa.training.length_groups import LengthGroupedSampler
+from clfa.training.mean_loss import mean_loss
 from clfa.training.mixed_batches import MixedBatches
 from clfa.training.process_batches import ProcessBatches
 from clfa.training.process_seeds import ProcessSeeds
@@ -209,6 +210,10 @@ class CLFATrainer(Trainer):
             for name, values in self._parts.items():
                 logs[name] = torch.stack(values).mean().item()
             self._parts.clear()
+        if "train_loss" in logs:
+            # Transformers has the mean of the steps since a resumption.
+            logs.pop("train_loss")
+            logs |= mean_loss(self.state.log_history, self._initial_global_step, self.state.global_step, self._tr_loss)
         super().log(logs, start_time)
         # Checkpoints contain the history as JSON, which has no NaN.
         entry: dict[str, Any] = self.state.log_history[-1]
