@@ -128,6 +128,13 @@ def test_other_pairs_without_those_of_validation_and_test(
         ("held out", f"{pairs}:35"),
         ("missing image", f"{pairs}:36"),
     ]
+    # A run that was cut short is not continued with other pairs.
+    result.folder.metrics.unlink()
+    write_csv(pairs, [{**others[0], "caption": "another"}, *others[1:]])
+    with pytest.raises(
+        DataError, match=r"the tables of guide\.pairs, .* have changed; resume=True needs those that the"
+    ):
+        train(recipe, tmp_path / "run", cache=tmp_path / "cache", resume=True)
 
 
 def test_other_pairs_alone(tiny_recipe: Callable[..., Recipe], tmp_path: Path) -> None:

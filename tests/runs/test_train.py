@@ -199,21 +199,24 @@ def test_a_resumed_run_equals_an_uninterrupted_one(
     with pytest.raises(RecipeError, match="holds a run of another recipe; resume=True needs the same one"):
         train(tiny_recipe(posts_csv, *TUNED, "seed=3"), tmp_path / "killed", resume=True)
 
-    resumed = train(recipe, tmp_path / "killed", resume=True)
-    expected, found = weights_of(tmp_path / "whole"), weights_of(tmp_path / "killed")
+    # Moved meanwhile: its checkpoints have the old path of the best one.
+    (tmp_path / "killed").rename(tmp_path / "moved")
+    resumed = train(recipe, tmp_path / "moved", resume=True)
+    assert not (tmp_path / "killed").exists()
+    expected, found = weights_of(tmp_path / "whole"), weights_of(tmp_path / "moved")
     assert expected.keys() == found.keys()
     for name, tensor in expected.items():
         torch.testing.assert_close(found[name], tensor, atol=1e-6, rtol=0, msg=name)
     for part in ("training", "validation", "test"):
         assert resumed.metrics[part] == whole.metrics[part], part
-    losses = [json.loads((tmp_path / run / "history.json").read_text())[-1] for run in ("whole", "killed")]
+    losses = [json.loads((tmp_path / run / "history.json").read_text())[-1] for run in ("whole", "moved")]
     assert losses[0]["train_loss"] == losses[1]["train_loss"]
     # A finished run is not trained again, nor passed off as another recipe's.
-    assert train(recipe, tmp_path / "killed", resume=True).metrics == resumed.metrics
+    assert train(recipe, tmp_path / "moved", resume=True).metrics == resumed.metrics
     with pytest.raises(RecipeError, match="holds a run of another recipe"):
-        train(tiny_recipe(posts_csv, *TUNED, "seed=3"), tmp_path / "killed", resume=True)
+        train(tiny_recipe(posts_csv, *TUNED, "seed=3"), tmp_path / "moved", resume=True)
     with pytest.raises(RecipeError, match="already holds a finished run; give another output"):
-        train(recipe, tmp_path / "killed")
+        train(recipe, tmp_path / "moved")
 
 
 def test_resume_without_a_run_starts_one(tiny_recipe: MakeRecipe, posts_csv: Path, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections import Counter
 from collections.abc import Container, Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -52,6 +53,7 @@ class PairTables:
     Attributes:
         count: Number of pairs found when the tables were last read.
         dropped: The rows left out when the tables were last read.
+        digest: Of the pairs and their order, when the tables were last read to the end.
     """
 
     places: Sequence[str | Path]
@@ -62,6 +64,7 @@ class PairTables:
     access: Access = CLOSED
     count: int = field(default=0, init=False)
     dropped: list[Dropped] = field(default_factory=list, init=False)
+    digest: str | None = field(default=None, init=False)
 
     def __iter__(self) -> Iterator[Pairs]:
         """Read the tables from the beginning.
@@ -69,7 +72,8 @@ class PairTables:
         Raises:
             DataError: If a table cannot be read, or has no column of texts or images.
         """
-        self.count, self.dropped = 0, []
+        self.count, self.dropped, self.digest = 0, [], None
+        digest = hashlib.blake2b(digest_size=16)
         checker = ImageChecker()
         for table, columns in _tables(self.places, self.given, self.columns, ("text", "image")):
             rows = iter(table)
@@ -77,8 +81,11 @@ class PairTables:
             while chunk := list(islice(rows, _ROWS)):
                 pairs = self._usable(table, [(row, read_cells(row, columns, gate)) for row in chunk], checker)
                 self.count += len(pairs)
+                for keys in zip(pairs.text_keys, pairs.image_keys, strict=True):
+                    digest.update(b"".join(keys))
                 if len(pairs):
                     yield pairs
+        self.digest = digest.hexdigest()
 
     def dropped_counts(self) -> dict[str, int]:
         """Return the number of rows left out by reason, the most frequent first."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -38,11 +38,14 @@ class DataRecord:
         ids: Ids by split; unlabelled pairs that take part are the split ``unlabelled``.
         digests: Digests in the order of ``ids``.
         targets: Name, problem type and classes of each target.
+        guide: Identity of what the guide was fitted on or read from beside the data: of ``guide.pairs`` or
+            ``guide.path``; ``None`` without either.
     """
 
     ids: Mapping[str, list[str]]
     digests: Mapping[str, list[str]]
     targets: list[dict[str, Any]]
+    guide: str | None = field(default=None, compare=False)
 
     @classmethod
     def of(cls, recipe: Recipe, corpus: Corpus, encoders: Encoders, only: Sequence[str] | None = None) -> DataRecord:
@@ -78,7 +81,7 @@ class DataRecord:
         try:
             ids = json.loads((folder / SPLITS_FILE).read_text(encoding="utf-8"))
             content = json.loads((folder / DIGESTS_FILE).read_text(encoding="utf-8"))
-            record = cls(ids, content["digests"], content["targets"])
+            record = cls(ids, content["digests"], content["targets"], content.get("guide"))
             whole = {name: len(own) for name, own in ids.items()} == {n: len(own) for n, own in record.digests.items()}
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise DataError(f"{folder}: {SPLITS_FILE} or {DIGESTS_FILE} is damaged ({error!r}).") from error
@@ -88,8 +91,29 @@ class DataRecord:
 
     def save(self, folder: Path) -> None:
         """Write ``splits.json`` and ``data.json``, each atomically."""
-        write_json(folder / DIGESTS_FILE, {"targets": self.targets, "digests": self.digests})
+        guide = {} if self.guide is None else {"guide": self.guide}
+        write_json(folder / DIGESTS_FILE, {"targets": self.targets, **guide, "digests": self.digests})
         write_json(folder / SPLITS_FILE, self.ids)
+
+    def with_guide(self, identity: str | None, folder: Path) -> DataRecord:
+        """Return the record with the identity of what the guide was made of.
+
+        Args:
+            identity: See the class.
+            folder: The run folder, for messages.
+
+        Raises:
+            DataError: If the record has another one: the run began with another guide.
+        """
+        if self.guide is not None and self.guide != identity:
+            raise DataError(
+                f"the tables of guide.pairs, or the guide in guide.path, of the run in {folder} have changed; ",
+                Argument("resume", True),
+                " needs those that the run began with, in the same order. Restore them, or train again with another ",
+                Argument("output"),
+                ".",
+            )
+        return replace(self, guide=identity)
 
     def restore(self, recipe: Recipe, corpus: Corpus, found: DataRecord, folder: Path) -> Corpus:
         """Return the corpus in the recorded splits and order.

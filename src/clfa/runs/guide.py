@@ -92,6 +92,19 @@ def other_pairs(recipe: Recipe, corpus: Corpus, encoders: Encoders) -> PairTable
     )
 
 
+def guide_identity(recipe: Recipe, guide: Guide | None, others: PairTables | None) -> str | None:
+    """Return what a resumed run compares of its guide, beside the data: of ``guide.pairs`` or ``guide.path``.
+
+    Args:
+        recipe: The run's recipe.
+        guide: Result of :func:`make_guide`.
+        others: Result of :func:`other_pairs`, after the guide was made.
+    """
+    if others is not None:
+        return others.digest
+    return guide.fingerprint if guide is not None and "path" in recipe.guide.options else None
+
+
 def pairs_line(tables: PairTables) -> str:
     """Return one line about tables of pairs that were read: the number of pairs and of rows left out by reason."""
     left_out = ", ".join(f"{count:,} x {reason}" for reason, count in tables.dropped_counts().items())

@@ -28,7 +28,7 @@ from clfa.runs.corpus import load_corpus
 from clfa.runs.data_record import DataRecord, begun_with
 from clfa.runs.encoded_splits import cache_features, encode_split
 from clfa.runs.encoders import load_encoders
-from clfa.runs.guide import check_guide, check_where, guide_metrics, make_guide, other_pairs
+from clfa.runs.guide import check_guide, check_where, guide_identity, guide_metrics, make_guide, other_pairs
 from clfa.runs.guide_cosine import guide_cosine
 from clfa.runs.metrics import best_epoch, run_metrics, training_metrics
 from clfa.runs.model import build_model
@@ -106,6 +106,7 @@ def train_one(
         guide_figures = None
         others = other_pairs(recipe, corpus, encoders)
         guide = make_guide(recipe, corpus, encoders, others)
+        record = record.with_guide(guide_identity(recipe, guide, others), folder.path)
         if guide is not None:
             guide_figures = guide_metrics(guide, check_guide(recipe, guide, corpus, encoders), others)
         train_set = encode_split(recipe, train_rows, encoders, guide, student_part)

@@ -36,6 +36,7 @@ from clfa.targets.target import Target
 from clfa.training.alpha_schedules import ALPHA_SCHEDULES
 from clfa.training.arguments import CLFATrainingArguments
 from clfa.training.averaging import WeightAverage
+from clfa.training.best_beside import BestBeside
 from clfa.training.divergence import diverged, first_not_finite, not_finite, sample_names
 from clfa.training.length_groups import LengthGroupedSampler
 from clfa.training.mean_loss import mean_loss
@@ -86,7 +87,7 @@ class CLFATrainer(Trainer):
         configuration: Any = model.config
         self._targets: list[Target] = configuration.target_list
         kwargs.setdefault("compute_metrics", partial(_metrics, self._targets))
-        callbacks = list(kwargs.pop("callbacks", None) or [])
+        callbacks = [BestBeside(), *(kwargs.pop("callbacks", None) or [])]
         if args.early_stopping_patience:
             callbacks.append(EarlyStoppingCallback(args.early_stopping_patience))
         self.average = WeightAverage(args.ema_decay) if args.ema_decay else None
