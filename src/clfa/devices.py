@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from typing import Literal
 
 Device = Literal["cuda", "mps", "cpu"]
@@ -20,6 +22,19 @@ def best_device() -> Device:
     if torch.cuda.is_available():
         return "cuda"
     return "mps" if torch.backends.mps.is_available() else "cpu"
+
+
+def thread_count() -> int:
+    """Return the number of threads for matrix products: PyTorch's if it is in use, so that one setting limits both.
+
+    Otherwise ``OMP_NUM_THREADS``, or the processors that this process may use.
+    """
+    if (torch := sys.modules.get("torch")) is not None:
+        return int(torch.get_num_threads())
+    wanted = os.environ.get("OMP_NUM_THREADS", "")
+    if wanted.isdecimal() and int(wanted):
+        return int(wanted)
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def resolve_precision(wanted: Literal["auto", "fp32", "bf16", "fp16"], *, trains_encoder: bool = False) -> Precision:

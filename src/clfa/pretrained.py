@@ -198,7 +198,12 @@ def pretrained(loader: Any, name: str | os.PathLike[str], **kwargs: Any) -> Any:
         raise
     except Exception as error:  # On damaged files, the libraries raise many types; tokenizers raises Exception itself.
         raise ModelError(
-            f"cannot load {getattr(loader, '__name__', loader)} from {str(name)!r}: {str(error).strip()} "
+            f"cannot load {getattr(loader, '__name__', loader)} from {str(name)!r}: {_short(error)} "
             "Give a hub id (with network access), a local directory with config.json and model.safetensors, "
             f"or one of: {', '.join(PACKAGE_PREFIX + known for known in PACKAGES.names())}."
         ) from error
+
+
+def _short(error: Exception) -> str:
+    """Return the message of an error without the list of all types of models, which Transformers adds."""
+    return str(error).split(" Should contain one of ")[0].strip()

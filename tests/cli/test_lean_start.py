@@ -5,7 +5,7 @@ import sys
 
 import torch
 
-from clfa.cli.lean_start import lean_transformers
+from clfa.cli.lean_start import lean_transformers, without_torch
 
 AFTERWARDS = """
 import sys
@@ -51,3 +51,25 @@ def test_nothing_happens_where_transformers_is_imported() -> None:
     with lean_transformers():
         assert sys.modules == before
     assert transformers.modeling_utils.PreTrainedModel is not None
+
+
+WITHOUT = """
+import os, sys
+from clfa.cli.lean_start import without_torch
+with without_torch():
+    from transformers import AutoImageProcessor, AutoTokenizer
+assert "torch" not in sys.modules
+import torch
+assert torch.ones(2).sum() == 2
+print("fine")
+"""
+
+
+def test_pytorch_is_left_out_and_there_afterwards() -> None:
+    done = subprocess.run([sys.executable, "-c", WITHOUT], capture_output=True, text=True, check=False)
+    assert (done.stdout, done.stderr) == ("fine\n", "")
+
+
+def test_pytorch_that_is_imported_stays() -> None:
+    with without_torch():
+        assert sys.modules["torch"] is torch

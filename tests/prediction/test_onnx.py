@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -164,6 +166,26 @@ def test_the_command_line(run: Path, posts: Any, tmp_path: Path) -> None:
     for a, b in zip(shown["torch"], shown["onnx"], strict=True):
         assert (a["id"], a["prediction"], a.get("error")) == (b["id"], b["prediction"], b.get("error"))
         assert b.get("probabilities") == (a.get("probabilities") and pytest.approx(a["probabilities"], abs=1e-4))
+
+
+ONE_POST = """
+import sys
+from clfa.cli.main import main
+sys.argv = ["clfa", *sys.argv[1:]]
+try:
+    main()
+finally:
+    print("torch" in sys.modules)
+"""
+
+
+def test_one_post_needs_no_pytorch(run: Path, posts: Any, tmp_path: Path) -> None:
+    picture = str(tmp_path / posts[0]["image"])
+    arguments = ["predict", str(run), "--image", picture, "--text", posts[0]["text"]]
+    command = [sys.executable, "-c", ONE_POST, *arguments, "--engine", "onnx"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    expected = runner.invoke(app, [*arguments, "--engine", "torch"], catch_exceptions=False).output
+    assert (done.stdout, done.stderr) == (expected + "False\n", "")
 
 
 def test_the_export_command(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -53,7 +53,7 @@ def test_worked_by_hand(processor: CLFAProcessor, tmp_path: Path) -> None:
     np.testing.assert_allclose(dense([biases.text(0)], 8, 8)[0], expected_text_bias(8), atol=1e-5)
     # [CLS] what a lovely day today so [SEP]: good and bad are cut off.
     third = dense([biases.text(2)], 8, 8)[0]
-    assert third.nonzero().tolist() == [[0, 0], [7, 7]]
+    assert np.argwhere(third).tolist() == [[0, 0], [7, 7]]
     # [CLS] so good m ##a ##n [SEP] against [CLS] bad w ##o ##m ##a [SEP], cut at 7 tokens.
     pair = np.zeros((8, 7))
     pair[2, 1] = 3 * GOOD_BAD

@@ -25,7 +25,7 @@ def test_pictures_are_padded_to_the_largest_number() -> None:
 
 def test_tokens_are_padded_to_the_longest_sample() -> None:
     features, mask = pad_tokens([np.ones((2, 1), np.float16), None, np.full((4, 1), 0.5, np.float16)])
-    assert features.dtype == torch.float32
+    assert features.dtype == np.float32
     assert features[:, :, 0].tolist() == [[1, 1, 0, 0], [0] * 4, [0.5] * 4]
     assert mask.tolist() == [[1, 1, 0, 0], [0] * 4, [1] * 4]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -41,9 +42,25 @@ def lean_transformers() -> Iterator[None]:
 
 
 @contextmanager
-def _hidden() -> Iterator[None]:
+def without_torch() -> Iterator[None]:
+    """Import Transformers without PyTorch: an exported model needs its tokenizers and image processors alone.
+
+    This saves most of the time. For the rest of the process Transformers behaves as if PyTorch were not installed. Only
+    ``clfa predict`` on one post uses this; the library never does. There is no effect if PyTorch is already imported.
+    """
+    if "torch" in sys.modules:
+        yield
+        return
+    # Transformers would say at its import that there will be no models.
+    os.environ.setdefault("TRANSFORMERS_NO_ADVISORY_WARNINGS", "1")
+    with _hidden("torch"):
+        yield
+
+
+@contextmanager
+def _hidden(*further: str) -> Iterator[None]:
     """Hide the unused packages from imports, except those already imported."""
-    hidden = [name for name in _UNUSED if name not in sys.modules]
+    hidden = [name for name in (*_UNUSED, *further) if name not in sys.modules]
     for name in hidden:
         # None makes an import fail.
         sys.modules[name] = None  # type: ignore[assignment]

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 import typer
@@ -25,9 +28,9 @@ def predict_one(run: str, text: str | None, images: Sequence[str], engine: str =
         BadParameter: If the engine does not predict on single posts.
         CLFAError: When there is no model, or the post cannot be read.
     """
-    from clfa.cli.lean_start import lean_transformers
+    from clfa.cli.lean_start import lean_transformers, without_torch
 
-    with lean_transformers():
+    with without_torch() if engine == "onnx" and not _makes_knowledge(run) else lean_transformers():
         from clfa.prediction.engines import ENGINES
         from clfa.prediction.post import Post
         from clfa.prediction.post_classifier import PostClassifier
@@ -44,6 +47,15 @@ def predict_one(run: str, text: str | None, images: Sequence[str], engine: str =
         _show(found.value, found.probabilities or {})
     if prediction.agreement is not None:
         echo(f"agreement of text and image: {prediction.agreement:.2f}")
+
+
+def _makes_knowledge(run: str) -> bool:
+    """Return whether the model reads knowledge texts: a model that writes them, such as one for captions, needs PyTorch."""
+    for folder in (Path(run, "onnx"), Path(run)):
+        with suppress(OSError, ValueError, AttributeError):
+            settings = json.loads((folder / "processor_config.json").read_text(encoding="utf-8"))
+            return settings.get("knowledge") is not None
+    return False
 
 
 def _show(label: Any, probabilities: Mapping[str, float]) -> None:

@@ -11,7 +11,9 @@ from clfa.errors import DataError
 from clfa.fields.check import check_fields, plain_types
 from clfa.fields.model import ModelFields
 from clfa.modeling.pooling import POOLINGS
+from clfa.modeling.static_embeddings_config import StaticEmbeddingsConfig  # noqa: F401 - registers it
 from clfa.nearest import did_you_mean
+from clfa.packages.efficientnet_lite_config import EfficientNetLiteConfig  # noqa: F401 - registers it
 from clfa.targets.default_label import default_label, is_default_label
 from clfa.targets.target import Target, from_dicts, output_names
 

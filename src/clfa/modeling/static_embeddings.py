@@ -1,28 +1,15 @@
 """Context-free word embeddings as a text encoder, for baselines older than BERT."""
 
-# No `from __future__ import annotations` here: @strict checks values against the annotations and skips strings.
+from __future__ import annotations
+
 from typing import Any
 
 import torch
-from huggingface_hub.dataclasses import strict
 from torch import nn
-from transformers import AutoConfig, AutoModel, PreTrainedConfig, PreTrainedModel
+from transformers import AutoModel, PreTrainedModel
 from transformers.modeling_outputs import BaseModelOutput
 
-
-@strict
-class StaticEmbeddingsConfig(PreTrainedConfig):
-    """Configuration of :class:`StaticEmbeddingsModel`.
-
-    Args:
-        vocab_size: Number of word pieces.
-        hidden_size: Width of an embedding.
-    """
-
-    model_type = "clfa_static_embeddings"
-
-    vocab_size: int = 30522
-    hidden_size: int = 384
+from clfa.modeling.static_embeddings_config import StaticEmbeddingsConfig
 
 
 class StaticEmbeddingsModel(PreTrainedModel):
@@ -45,7 +32,7 @@ class StaticEmbeddingsModel(PreTrainedModel):
         self.post_init()
 
     @classmethod
-    def of(cls, encoder: PreTrainedModel) -> "StaticEmbeddingsModel":
+    def of(cls, encoder: PreTrainedModel) -> StaticEmbeddingsModel:
         """Create a model with a copy of a text encoder's input embeddings."""
         weight: Any = encoder.get_input_embeddings().weight
         model = cls(StaticEmbeddingsConfig(vocab_size=weight.shape[0], hidden_size=weight.shape[1]))
@@ -62,5 +49,4 @@ class StaticEmbeddingsModel(PreTrainedModel):
         return BaseModelOutput(last_hidden_state=self.word_embeddings(input_ids))
 
 
-AutoConfig.register("clfa_static_embeddings", StaticEmbeddingsConfig)
 AutoModel.register(StaticEmbeddingsConfig, StaticEmbeddingsModel)

@@ -4,31 +4,16 @@ The architecture is that of the package ``efficientnet-lite-pytorch``: Efficient
 squeeze-and-excitation and with ReLU6.
 """
 
-# No `from __future__ import annotations` here: @strict checks values against the annotations and skips strings.
+from __future__ import annotations
+
 from typing import Any
 
 import torch
-from huggingface_hub.dataclasses import strict
 from torch import nn
-from transformers import AutoConfig, AutoModel, AutoModelForImageClassification, PreTrainedConfig, PreTrainedModel
+from transformers import AutoModel, AutoModelForImageClassification, PreTrainedModel
 from transformers.modeling_outputs import BaseModelOutputWithPooling, ImageClassifierOutput
 
-
-@strict
-class EfficientNetLiteConfig(PreTrainedConfig):
-    """Configuration of :class:`EfficientNetLiteModel`.
-
-    Args:
-        variant: Architecture name in ``efficientnet-lite-pytorch``.
-        hidden_size: Channels of the last feature map.
-        image_size: Input height and width in pixels.
-    """
-
-    model_type = "efficientnet_lite"
-
-    variant: str = "efficientnet-lite0"
-    hidden_size: int = 1280
-    image_size: int = 224
+from clfa.packages.efficientnet_lite_config import EfficientNetLiteConfig
 
 
 def _backbone(config: EfficientNetLiteConfig) -> Any:
@@ -114,6 +99,5 @@ class EfficientNetLiteForImageClassification(EfficientNetLitePreTrainedModel):
         )
 
 
-AutoConfig.register("efficientnet_lite", EfficientNetLiteConfig)
 AutoModel.register(EfficientNetLiteConfig, EfficientNetLiteModel)
 AutoModelForImageClassification.register(EfficientNetLiteConfig, EfficientNetLiteForImageClassification)

@@ -200,7 +200,8 @@ def _difference(model: CLFAForClassification, processor: CLFAProcessor, exported
     largest = 0.0
     for shape in _SHAPES:
         batch = _batch(model, processor, *shape)
-        for expected, found in zip(reference(batch), exported(batch), strict=True):
+        arrays = {name: tensor.numpy() for name, tensor in batch.items()}
+        for expected, found in zip(reference(arrays), exported(arrays), strict=True):
             if expected is None and found is None:
                 continue
             if expected is None or found is None or expected.shape != found.shape:

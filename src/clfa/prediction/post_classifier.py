@@ -6,6 +6,7 @@ import hashlib
 import json
 import logging
 import os
+import sys
 from collections import Counter, deque
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -14,25 +15,20 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from math import isnan
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
-import torch
 
 from clfa.data.image_check import MISSING, reason_of
 from clfa.data.images import MissingImageError, image_name, load_image
 from clfa.errors import DataError, ImageError, ModelError
-from clfa.modeling import CLFAForClassification
-from clfa.modeling.baselines.base import require_several_images
-from clfa.modeling.readout import READOUTS
 from clfa.prediction.engines import ENGINES
 from clfa.prediction.engines.base import Precision, Runtime
-from clfa.prediction.engines.torch_engine import TorchRuntime
 from clfa.prediction.post import Post, Prediction
 from clfa.pretrained import cache_dir
+from clfa.runs.processor_match import check_processor
 from clfa.processing.processor import CLFAProcessor, tokenizer_digest
 from clfa.processing.unknown_tokens import UnknownTokens
-from clfa.runs.trained import check_processor
 from clfa.runs.trained_place import require_trained
 from clfa.tables.access import Access
 from clfa.tables.cells import as_text
@@ -45,6 +41,7 @@ from clfa.targets.target_prediction import TargetPrediction
 
 if TYPE_CHECKING:
     from clfa.knowledge.texts import KnowledgeTexts
+    from clfa.modeling import CLFAForClassification
 
 logger = logging.getLogger(__name__)
 
@@ -81,7 +78,7 @@ class Readable:
     """
 
     text: str | None
-    pixels: torch.Tensor | None
+    pixels: np.ndarray | None
     ignored: int = 0
     unreadable: tuple[str, ...] = ()
 
@@ -122,7 +119,7 @@ class PostClassifier:
         readers: int = READER_THREADS,
         allow_urls: bool | str | Sequence[str] = False,
     ) -> None:
-        self.runtime: Runtime = TorchRuntime(model, precision) if isinstance(model, CLFAForClassification) else model
+        self.runtime = _runtime(model, precision)
         self.config = self.runtime.config
         check_processor(self.config, processor)
         self.processor = processor
@@ -180,7 +177,7 @@ class PostClassifier:
     @property
     def has_agreement(self) -> bool:
         """Whether predictions have the agreement of text and image: the model's readout compares them."""
-        return bool(READOUTS.get(self.config.readout).compares)
+        return self.runtime.has_agreement
 
     @cached_property
     def fingerprint(self) -> str:
@@ -315,7 +312,8 @@ class PostClassifier:
                 limit = self.processor.max_images
                 pictures = [as_cell(pictures_of(posts[position].image)[:limit]) for position, _ in kept]
                 knowledge = self.knowledge({"text": texts, "image": pictures, "knowledge": knowledge})
-            inputs = dict(self.processor(text=texts, knowledge=knowledge if self.config.use_knowledge else None))
+            notes = knowledge if self.config.use_knowledge else None
+            inputs = dict(self.processor(text=texts, knowledge=notes, return_tensors="np"))
             if self._tokens is not None:
                 self._tokens.add(texts, inputs["input_ids"].tolist())
             if self.processor.image_processor is not None:
@@ -363,7 +361,7 @@ class PostClassifier:
         pictures = given[: self.processor.max_images]
         if len(pictures) > 1 and self._takes_one_image is not None:
             raise _SeveralImagesError(self._takes_one_image)
-        pixels: list[torch.Tensor] = []
+        pixels: list[np.ndarray] = []
         errors: list[ImageError] = [] if pictures else [MissingImageError(MISSING)]
         for picture in pictures:
             try:
@@ -374,7 +372,7 @@ class PostClassifier:
             if not (may_lack and text):
                 raise errors[0]
             return Readable(text, None)
-        joined = pixels[0] if len(pixels) == 1 else torch.stack(pixels)
+        joined = pixels[0] if len(pixels) == 1 else np.stack(pixels)
         return Readable(text or None, joined, len(given) - len(pictures), tuple(map(str, errors)))
 
     @cached_property
@@ -382,18 +380,29 @@ class PostClassifier:
         """Return the reason why a post may have one image only, if it is so."""
         if not self.runtime.several_images:
             return "an exported model reads one image per post; predict with the engine torch"
+        from clfa.modeling.baselines.base import require_several_images
+
         try:
             require_several_images(self.config.baseline, self.config.vision_config)
         except ModelError as error:
             return str(error)
         return None
 
-    def _pixels(self, image: Any) -> torch.Tensor:
+    def _pixels(self, image: Any) -> np.ndarray:
         picture = load_image(image)
         try:
-            return self.processor.pixels([picture])[0]
+            return self.processor.pixel_array([picture])[0]
         except (ValueError, MemoryError, OverflowError) as error:
             raise ImageError(f"{image_name(image)}: image cannot be prepared: {error}") from error
+
+
+def _runtime(model: CLFAForClassification | Runtime, precision: Precision) -> Runtime:
+    """Return what runs a model. Exports are run without PyTorch, which takes seconds to import."""
+    if (torch := sys.modules.get("torch")) is None or not isinstance(model, torch.nn.Module):
+        return cast("Runtime", model)
+    from clfa.prediction.engines.torch_engine import TorchRuntime
+
+    return TorchRuntime(cast("CLFAForClassification", model), precision)
 
 
 def _submit(pool: ThreadPoolExecutor | None, work: Any, post: Post) -> Future[Readable | Prediction]:

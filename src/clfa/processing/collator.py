@@ -55,16 +55,16 @@ class CLFACollator:
                 if any(len(rows) for rows in values):
                     batch[name], batch["knowledge_attention_mask"] = _pad_rows(values)
             elif name == "terms":
-                batch["term_ids"], batch["term_weights"] = pad_terms(values)
+                batch["term_ids"], batch["term_weights"] = map(torch.from_numpy, pad_terms(values))
             elif name == "text_features":
                 batch[name], batch["attention_mask"] = _pad_rows(values)
             elif name == "pixel_values" and any(value is not None and value.ndim == 4 for value in values):
-                batch[name], batch["image_present"] = pad_pictures(values)
+                batch[name], batch["image_present"] = map(torch.from_numpy, pad_pictures(values))
             elif name in ("pixel_values", "image_features"):
                 present = [value for value in values if value is not None]
                 # Omit the images if no sample has one.
                 if name == "image_features" and len({len(value) for value in present}) > 1:
-                    batch[name], batch["image_attention_mask"] = pad_tokens(values)
+                    batch[name], batch["image_attention_mask"] = map(torch.from_numpy, pad_tokens(values))
                 elif present:
                     blank = np.zeros_like(present[0])
                     batch[name] = _stack([blank if value is None else value for value in values])
@@ -77,7 +77,7 @@ class CLFACollator:
         for name, columns in _BIASES.items():
             if name in samples[0] and columns in batch:
                 shape = batch["attention_mask"].shape[1], batch[columns].shape[1]
-                batch[name] = dense([sample[name] for sample in samples], *shape)
+                batch[name] = torch.from_numpy(dense([sample[name] for sample in samples], *shape))
         return batch
 
     def _pad_ids(self, values: Sequence[Sequence[int]]) -> tuple[torch.Tensor, torch.Tensor]:

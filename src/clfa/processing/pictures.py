@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-import torch
 
 
-def pad_pictures(pixels: Sequence[torch.Tensor | None]) -> tuple[torch.Tensor, torch.Tensor]:
+def pad_pictures(pixels: Sequence[np.ndarray | None]) -> tuple[np.ndarray, np.ndarray]:
     """Stack the pictures of B samples, padded with zeros to the largest number M of pictures.
 
     Args:
@@ -17,17 +16,18 @@ def pad_pictures(pixels: Sequence[torch.Tensor | None]) -> tuple[torch.Tensor, t
     Returns:
         Pictures (B, M, 3, H, W), and whether each exists (B, M).
     """
-    lists = [None if one is None else one if one.dim() == 4 else one.unsqueeze(0) for one in pixels]
+    lists = [None if one is None else np.asarray(one) for one in pixels]
+    lists = [one if one is None or one.ndim == 4 else one[None] for one in lists]
     counts = [0 if one is None else len(one) for one in lists]
     first = next(one for one in lists if one is not None)
-    padded = first.new_zeros(len(lists), max(counts), *first.shape[1:])
+    padded = np.zeros((len(lists), max(counts), *first.shape[1:]), first.dtype)
     for row, one in zip(padded, lists, strict=True):
         if one is not None:
             row[: len(one)] = one
-    return padded, torch.arange(max(counts)) < torch.tensor(counts)[:, None]
+    return padded, np.arange(max(counts)) < np.array(counts)[:, None]
 
 
-def pad_tokens(features: Sequence[np.ndarray | None]) -> tuple[torch.Tensor, torch.Tensor]:
+def pad_tokens(features: Sequence[np.ndarray | None]) -> tuple[np.ndarray, np.ndarray]:
     """Stack the image tokens of B samples, padded with zeros to the longest sample.
 
     Args:
@@ -37,9 +37,9 @@ def pad_tokens(features: Sequence[np.ndarray | None]) -> tuple[torch.Tensor, tor
         Features (B, N, width) in float32, and a mask with 1 where a token exists (B, N).
     """
     first = next(one for one in features if one is not None)
-    lengths = torch.tensor([0 if one is None else len(one) for one in features])
-    padded = torch.zeros(len(features), int(lengths.max()), first.shape[1])
+    lengths = np.array([0 if one is None else len(one) for one in features])
+    padded = np.zeros((len(features), lengths.max(), first.shape[1]), np.float32)
     for row, one in zip(padded, features, strict=True):
         if one is not None:
-            row[: len(one)] = torch.from_numpy(one.astype(np.float32))
-    return padded, (torch.arange(padded.shape[1]) < lengths[:, None]).long()
+            row[: len(one)] = one
+    return padded, (np.arange(padded.shape[1]) < lengths[:, None]).astype(np.int64)

@@ -7,9 +7,9 @@ import json
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import torch
+import numpy as np
 from transformers import AutoImageProcessor, AutoTokenizer, BatchFeature, ProcessorMixin
 from transformers.utils.hub import cached_file
 
@@ -28,6 +28,9 @@ from clfa.tables.access import Access
 from clfa.tables.gate import callers_pictures
 from clfa.tables.lines import whole_characters
 from clfa.tables.pictures import MAX_IMAGES, pictures_of
+
+if TYPE_CHECKING:
+    import torch
 
 PROCESSOR_FILE = "processor_config.json"
 
@@ -235,14 +238,13 @@ class CLFAProcessor(ProcessorMixin):
         batch: dict[str, Any] = {}
         if texts is not None and self.tokenizer is not None:
             encoded = self._tokenize([t or "" for t in texts], self.max_length)
-            encoded["attention_mask"][torch.tensor([t is None for t in texts])] = 0
+            encoded["attention_mask"][[t is None for t in texts]] = 0
             batch.update(encoded)
             if self.terms is not None:
                 batch["term_ids"], batch["term_weights"] = pad_terms(self.terms(texts))
         if notes is not None and self.tokenizer is not None and any(notes):
             encoded = self._tokenize([k or "" for k in notes], self.knowledge_max_length)
-            absent = torch.tensor([not k for k in notes])
-            encoded["attention_mask"][absent] = 0
+            encoded["attention_mask"][[not k for k in notes]] = 0
             batch["knowledge_input_ids"] = encoded["input_ids"]
             batch["knowledge_attention_mask"] = encoded["attention_mask"]
         if sources is not None and self.image_processor is not None:
@@ -250,15 +252,18 @@ class CLFAProcessor(ProcessorMixin):
             cells = [callers_pictures(source, access) for source in sources]
             loaded = [[load_image(one) for one in pictures_of(cell)[: self.max_images]] for cell in cells]
             counts = [len(pictures) for pictures in loaded]
-            pixels: list[torch.Tensor | None] = [None] * len(loaded)
+            pixels: list[np.ndarray | None] = [None] * len(loaded)
             if any(counts):
-                every = self.pixels([image for pictures in loaded for image in pictures])
-                pixels = [one[0] if len(one) == 1 else one if len(one) else None for one in every.split(counts)]
+                every = self.pixel_array([image for pictures in loaded for image in pictures])
+                each = np.split(every, np.cumsum(counts)[:-1])
+                pixels = [one[0] if len(one) == 1 else one if len(one) else None for one in each]
             batch.update(self.image_inputs(pixels))
         if texts is not None and "input_ids" in batch and self.word_graphs is not None:
             batch.update(self._biases(texts, notes, batch))
-        if return_tensors == "np":
-            batch = {name: tensor.numpy() for name, tensor in batch.items()}
+        if return_tensors == "pt":
+            import torch
+
+            batch = {name: torch.from_numpy(array) for name, array in batch.items()}
         return BatchFeature(batch)
 
     def __getstate__(self) -> dict[str, Any]:
@@ -309,7 +314,13 @@ class CLFAProcessor(ProcessorMixin):
 
     def pixels(self, images: Sequence[Any]) -> torch.Tensor:
         """Resize and normalise PIL images; return (B, 3, H, W)."""
-        return self.image_processor(images=list(images), return_tensors="pt")["pixel_values"]
+        import torch
+
+        return torch.from_numpy(self.pixel_array(images))
+
+    def pixel_array(self, images: Sequence[Any]) -> np.ndarray:
+        """Resize and normalise PIL images; return (B, 3, H, W). This needs no PyTorch."""
+        return np.stack(self.image_processor(images=list(images))["pixel_values"])
 
     def picture_pixels(self, images: Sequence[Any]) -> torch.Tensor | None:
         """Return the pixels of one sample's PIL images: (3, H, W) of one, (n, 3, H, W) of several, else ``None``."""
@@ -318,24 +329,24 @@ class CLFAProcessor(ProcessorMixin):
         pixels = self.pixels(images)
         return pixels[0] if len(pixels) == 1 else pixels
 
-    def image_inputs(self, pixels: Sequence[torch.Tensor | None]) -> dict[str, torch.Tensor]:
+    def image_inputs(self, pixels: Sequence[np.ndarray | None]) -> dict[str, np.ndarray]:
         """Return ``pixel_values`` (B, 3, H, W) of B samples, and ``image_present`` (B,) if an image is missing.
 
         If any sample has several images, they are (B, M, 3, H, W) and (B, M) with the largest number M of images.
 
         Args:
-            pixels: Images (3, H, W) or (n, 3, H, W) from :meth:`picture_pixels`; ``None`` for a sample without any.
+            pixels: Images (3, H, W) or (n, 3, H, W) from :meth:`pixel_array`; ``None`` for a sample without any.
         """
-        if any(image is not None and image.dim() == 4 for image in pixels):
+        if any(image is not None and image.ndim == 4 for image in pixels):
             values, present = pad_pictures(pixels)
             return {"pixel_values": values, "image_present": present}
-        inputs: dict[str, torch.Tensor] = {}
+        inputs: dict[str, np.ndarray] = {}
         first = next((image for image in pixels if image is not None), None)
         if first is not None:
-            empty = torch.zeros_like(first)
-            inputs["pixel_values"] = torch.stack([empty if image is None else image for image in pixels])
+            empty = np.zeros_like(first)
+            inputs["pixel_values"] = np.stack([empty if image is None else image for image in pixels])
         if any(image is None for image in pixels):
-            inputs["image_present"] = torch.tensor([image is not None for image in pixels])
+            inputs["image_present"] = np.array([image is not None for image in pixels])
         return inputs
 
     def token_ids(self, texts: Sequence[str], max_length: int | None = None) -> list[list[int]]:
@@ -349,10 +360,10 @@ class CLFAProcessor(ProcessorMixin):
 
     def _biases(
         self, texts: Sequence[str | None], knowledge: Sequence[str | None] | None, batch: dict[str, Any]
-    ) -> dict[str, torch.Tensor]:
+    ) -> dict[str, np.ndarray]:
         graphs = self.word_graphs
         assert graphs is not None
-        biases: dict[str, torch.Tensor] = {}
+        biases: dict[str, np.ndarray] = {}
         pieces = self.pieces(texts)
         length = batch["input_ids"].shape[1]
         if graphs.gamma:
@@ -361,7 +372,7 @@ class CLFAProcessor(ProcessorMixin):
             extra = self.pieces(knowledge, self.knowledge_max_length)
             pairs = list(zip(pieces, extra, strict=True))
             shape = length, batch["knowledge_input_ids"].shape[1]
-            bias = torch.zeros(len(texts), *shape)
+            bias = np.zeros((len(texts), *shape), np.float32)
             if graphs.lambda1:
                 bias = bias + graphs.lambda1 * dense([graphs.affective(*pair) for pair in pairs], *shape)
             if graphs.lambda2:
@@ -369,10 +380,10 @@ class CLFAProcessor(ProcessorMixin):
             biases["knowledge_bias"] = bias
         return biases
 
-    def _tokenize(self, texts: list[str], max_length: int) -> dict[str, torch.Tensor]:
+    def _tokenize(self, texts: list[str], max_length: int) -> dict[str, np.ndarray]:
         # Tokenizers reject halves of surrogate pairs.
         whole = [whole_characters(text) for text in texts]
-        encoded = self.tokenizer(whole, truncation=True, max_length=max_length, padding=True, return_tensors="pt")
+        encoded = self.tokenizer(whole, truncation=True, max_length=max_length, padding=True, return_tensors="np")
         return {"input_ids": encoded["input_ids"], "attention_mask": encoded["attention_mask"]}
 
 

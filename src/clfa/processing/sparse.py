@@ -1,15 +1,14 @@
-"""Conversion of sparse attention biases to dense tensors."""
+"""Conversion of sparse attention biases to dense arrays."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 import numpy as np
-import torch
 
 
-def dense(triples: Sequence[np.ndarray], rows: int, columns: int) -> torch.Tensor:
-    """Convert the triples of B samples to one tensor; values at equal positions are added.
+def dense(triples: Sequence[np.ndarray], rows: int, columns: int) -> np.ndarray:
+    """Convert the triples of B samples to one array; values at equal positions are added.
 
     Args:
         triples: Row, column, value (pairs, 3) of each sample.
@@ -26,4 +25,4 @@ def dense(triples: Sequence[np.ndarray], rows: int, columns: int) -> torch.Tenso
     bias = np.zeros((len(triples), rows, columns), np.float32)
     for number, sample in enumerate(triples):
         np.add.at(bias[number], (sample[:, 0].astype(int), sample[:, 1].astype(int)), sample[:, 2])
-    return torch.from_numpy(bias)
+    return bias

@@ -10,7 +10,6 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 
 from clfa.errors import DataError, ModelError
 from clfa.files import atomic_write
@@ -190,7 +189,7 @@ class Terms:
         return json.dumps(content) + "\n"
 
 
-def pad_terms(rows: Sequence[TermRow]) -> tuple[torch.Tensor, torch.Tensor]:
+def pad_terms(rows: Sequence[TermRow]) -> tuple[np.ndarray, np.ndarray]:
     """Return the terms of B texts as one batch, padded to the longest row and to 1 at least.
 
     Args:
@@ -202,13 +201,13 @@ def pad_terms(rows: Sequence[TermRow]) -> tuple[torch.Tensor, torch.Tensor]:
     Example:
         >>> ids, weights = pad_terms([(np.array([3, 5]), np.array([0.6, 0.8])), (np.array([], int), np.array([]))])
         >>> ids.tolist(), weights.shape
-        ([[3, 5], [0, 0]], torch.Size([2, 2]))
+        ([[3, 5], [0, 0]], (2, 2))
     """
     longest = max([1, *(len(ids) for ids, _ in rows)])
     term_ids, term_weights = np.zeros((len(rows), longest), np.int64), np.zeros((len(rows), longest), np.float32)
     for row, (ids, weights) in enumerate(rows):
         term_ids[row, : len(ids)], term_weights[row, : len(ids)] = ids, weights
-    return torch.from_numpy(term_ids), torch.from_numpy(term_weights)
+    return term_ids, term_weights
 
 
 def _filled(texts: Sequence[str | None]) -> list[str]:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from clfa.errors import ModelError
-from clfa.modeling import CLFAConfig, CLFAForClassification
+from clfa.modeling import CLFAForClassification
 from clfa.pretrained import pretrained_model
+from clfa.runs.processor_match import check_processor
 from clfa.processing.processor import CLFAProcessor
 from clfa.runs.run_folder import RunFolder
 
@@ -19,24 +19,3 @@ def load_trained(folder: RunFolder) -> tuple[CLFAForClassification, CLFAProcesso
     processor = CLFAProcessor.from_pretrained(folder.model)
     check_processor(model.config, processor)
     return model.eval(), processor
-
-
-def check_processor(config: CLFAConfig, processor: CLFAProcessor) -> None:
-    """Check that a processor prepares what its model reads: texts, images, terms.
-
-    Raises:
-        ModelError: If it does not.
-    """
-    parts = {"text": processor.tokenizer, "image": processor.image_processor}
-    absent = [name for name in config.modalities if parts[name] is None]
-    if absent:
-        raise ModelError(
-            f"the model reads {' and '.join(absent)}, and its processor does not; save both together, of the "
-            "same training."
-        )
-    found = 0 if processor.terms is None else len(processor.terms)
-    if config.num_terms not in (0, found):
-        raise ModelError(
-            f"the model reads {config.num_terms:,} terms, and its processor has {found:,}; save both together, of "
-            "the same training."
-        )

@@ -8,7 +8,6 @@ from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, ClassVar, Literal, NamedTuple, Protocol
 
 import numpy as np
-import torch
 
 from clfa.errors import Argument, ModelError
 from clfa.jobs.cluster_options import ClusterOptions
@@ -43,10 +42,12 @@ class Runtime(Protocol):
         config: Shape and labels of the model.
         fingerprint: Hexadecimal digest of all that decides its outputs: weights, configuration, precision.
         several_images: Whether a post may have several images.
+        has_agreement: Whether outputs have the agreement of text and image.
     """
 
     config: CLFAConfig
     several_images: bool
+    has_agreement: bool
 
     @property
     def fingerprint(self) -> str:
@@ -55,7 +56,7 @@ class Runtime(Protocol):
     def busy(self) -> AbstractContextManager[None]:
         """Return a context for many batches in a row, in which one-time preparation for speed pays."""
 
-    def __call__(self, inputs: Mapping[str, torch.Tensor]) -> RuntimeOutput:
+    def __call__(self, inputs: Mapping[str, np.ndarray]) -> RuntimeOutput:
         """Return the model's outputs on a batch from the processor."""
 
 

@@ -9,9 +9,10 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
-import torch
+import numpy as np
 
 from clfa.cpu import busy
+from clfa.devices import thread_count
 from clfa.errors import ModelError
 from clfa.modeling import CLFAConfig
 from clfa.prediction.engines.base import Engine, Precision, RuntimeOutput
@@ -46,8 +47,7 @@ class OnnxRuntime:
         self.config: CLFAConfig = pretrained(CLFAConfig, self.directory)
         runtime = _runtime()
         options = runtime.SessionOptions()
-        # Use the thread count of PyTorch, so that one setting limits both.
-        options.intra_op_num_threads = torch.get_num_threads()
+        options.intra_op_num_threads = thread_count()
         wanted = ("CUDAExecutionProvider", "CPUExecutionProvider")
         providers = [name for name in wanted if name in runtime.get_available_providers()]
         try:
@@ -56,6 +56,7 @@ class OnnxRuntime:
             raise ModelError(f"{path} cannot be loaded by ONNX Runtime: {error}") from error
         self.inputs = [node.name for node in self.session.get_inputs()]
         self.outputs = [node.name for node in self.session.get_outputs()]
+        self.has_agreement = AGREEMENT in self.outputs
 
     @property
     def fingerprint(self) -> str:
@@ -71,9 +72,9 @@ class OnnxRuntime:
         """See :class:`clfa.prediction.engines.base.Runtime`; an exported model needs no preparation."""
         return busy()
 
-    def __call__(self, inputs: Mapping[str, torch.Tensor]) -> RuntimeOutput:
+    def __call__(self, inputs: Mapping[str, np.ndarray]) -> RuntimeOutput:
         """See :class:`clfa.prediction.engines.base.Runtime`."""
-        feeds = {name: inputs[name].numpy() for name in self.inputs}
+        feeds = {name: inputs[name] for name in self.inputs}
         found = dict(zip(self.outputs, self.session.run(self.outputs, feeds), strict=True))
         logits, embeddings = (found[name] for name in OUTPUTS)
         return RuntimeOutput(logits, embeddings, found.get(AGREEMENT))

@@ -15,6 +15,7 @@ import torch
 from clfa.cpu import busy
 from clfa.devices import best_device, resolve_precision
 from clfa.modeling import CLFAConfig, CLFAForClassification
+from clfa.modeling.readout import READOUTS
 from clfa.prediction.engines.base import Engine, Precision, RuntimeOutput
 from clfa.pretrained import pretrained_model
 from clfa.processing.processor import CLFAProcessor
@@ -39,6 +40,7 @@ class TorchRuntime:
         self.model: Any = model.eval().to(self.device)
         self.config: CLFAConfig = self.model.config
         self.precision = resolve_precision(precision)
+        self.has_agreement: bool = READOUTS.get(self.config.readout).compares
 
     @property
     def fingerprint(self) -> str:
@@ -55,11 +57,11 @@ class TorchRuntime:
         return busy(self.model if lower else None)
 
     @torch.inference_mode()
-    def __call__(self, inputs: Mapping[str, torch.Tensor]) -> RuntimeOutput:
+    def __call__(self, inputs: Mapping[str, np.ndarray]) -> RuntimeOutput:
         """See :class:`clfa.prediction.engines.base.Runtime`."""
         kind = torch.device(self.device).type
         with torch.autocast(kind, torch.bfloat16) if self.precision == "bf16" else nullcontext():
-            output = self.model(**{name: tensor.to(self.device) for name, tensor in inputs.items()})
+            output = self.model(**{name: torch.from_numpy(array).to(self.device) for name, array in inputs.items()})
         return RuntimeOutput(
             _array(output.logits),
             _array(output.pooler_output),
