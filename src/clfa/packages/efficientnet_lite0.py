@@ -10,7 +10,8 @@ from transformers.models.vit.image_processing_pil_vit import ViTImageProcessorPi
 from clfa.errors import ModelError
 from clfa.files import atomic_folder
 from clfa.packages import MISSING
-from clfa.packages.efficientnet_lite import EfficientNetLiteConfig, EfficientNetLiteForImageClassification
+from clfa.packages.efficientnet_lite import EfficientNetLiteForImageClassification
+from clfa.packages.efficientnet_lite_config import EfficientNetLiteConfig
 from clfa.pretrained import cache_dir, quiet_transformers
 
 

@@ -26,9 +26,9 @@ from clfa.prediction.engines import ENGINES
 from clfa.prediction.engines.base import Precision, Runtime
 from clfa.prediction.post import Post, Prediction
 from clfa.pretrained import cache_dir
-from clfa.runs.processor_match import check_processor
 from clfa.processing.processor import CLFAProcessor, tokenizer_digest
 from clfa.processing.unknown_tokens import UnknownTokens
+from clfa.runs.processor_match import check_processor
 from clfa.runs.trained_place import require_trained
 from clfa.tables.access import Access
 from clfa.tables.cells import as_text

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from clfa.modeling import CLFAForClassification
 from clfa.pretrained import pretrained_model
-from clfa.runs.processor_match import check_processor
 from clfa.processing.processor import CLFAProcessor
+from clfa.runs.processor_match import check_processor
 from clfa.runs.run_folder import RunFolder
 
 
