@@ -50,7 +50,7 @@ def predict_one(run: str, text: str | None, images: Sequence[str], engine: str =
 
 
 def _makes_knowledge(run: str) -> bool:
-    """Return whether the model reads knowledge texts: a model that writes them, such as one for captions, needs PyTorch."""
+    """Return whether the model reads knowledge texts; what writes them, such as a model of captions, needs PyTorch."""
     for folder in (Path(run, "onnx"), Path(run)):
         with suppress(OSError, ValueError, AttributeError):
             settings = json.loads((folder / "processor_config.json").read_text(encoding="utf-8"))
