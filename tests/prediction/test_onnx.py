@@ -148,8 +148,9 @@ def test_a_blend_that_reads_terms(modality: str, tiny_bert_dir: Path, tiny_vit_d
             assert b.probabilities == pytest.approx(a.probabilities, abs=1e-4)
     assert [one.error for one in found[-3:]] == [None, None, "empty text"]
     # Terms have an effect, also in the exported model.
-    inputs = dict(processor(text=[rows[0].text], images=None if vision is None else [rows[0].image]))
-    without = {**inputs, "term_weights": torch.zeros_like(inputs["term_weights"])}
+    images = None if vision is None else [rows[0].image]
+    inputs = dict(processor(text=[rows[0].text], images=images, return_tensors="np"))
+    without = {**inputs, "term_weights": np.zeros_like(inputs["term_weights"])}
     for runtime in (plain.runtime, exported.runtime):
         assert abs(runtime(inputs).logits - runtime(without).logits).max() > 0.01
 

@@ -137,7 +137,7 @@ def test_texts_of_like_length_share_a_batch(
     forward = TorchRuntime.__call__
 
     def watch(self: TorchRuntime, inputs: Any) -> Any:
-        lengths.append(inputs["attention_mask"].sum(dim=1).tolist())
+        lengths.append(inputs["attention_mask"].sum(axis=1).tolist())
         return forward(self, inputs)
 
     monkeypatch.setattr(TorchRuntime, "__call__", watch)
@@ -175,14 +175,14 @@ def test_pictures_are_decoded_a_bounded_way_ahead(
 def test_a_picture_that_cannot_be_prepared_fails_alone(
     predictor: PostClassifier, posts: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    pixels = predictor.processor.pixels
+    pixels = predictor.processor.pixel_array
 
     def fails(images: Any) -> Any:
         if images[0].width == 5:
             raise ValueError("no such size")
         return pixels(images)
 
-    monkeypatch.setattr(predictor.processor, "pixels", fails)
+    monkeypatch.setattr(predictor.processor, "pixel_array", fails)
     good, bad = predictor([Post("so", str(tmp_path / posts[0]["image"])), Post("so", Image.new("RGB", (5, 5)))])
     assert good.error is None
     assert bad.error == "<RGB image 5x5>: image cannot be prepared: no such size"
