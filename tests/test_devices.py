@@ -1,12 +1,15 @@
 from __future__ import annotations
 
+import os
+import sys
 from typing import Any
 
 import pytest
 import torch
 
+from clfa import devices
 from clfa.cpu import bfloat16
-from clfa.devices import best_device, resolve_precision
+from clfa.devices import best_device, resolve_precision, thread_count
 
 
 def machine(monkeypatch: pytest.MonkeyPatch, *, cuda: bool = False, mps: bool = False, bf16: bool = False) -> None:
@@ -52,6 +55,34 @@ def test_auto_precision(
 
 @pytest.mark.parametrize("wanted", ["fp32", "bf16", "fp16"])
 def test_what_is_asked_for_is_kept(wanted: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    for devices in ({}, {"cuda": True}):
-        machine(monkeypatch, **devices)
+    for found in ({}, {"cuda": True}):
+        machine(monkeypatch, **found)
         assert resolve_precision(wanted, trains_encoder=True) == wanted
+
+
+def test_emulated_bfloat16_is_told_once(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    devices._warn_of_emulation.cache_clear()
+    machine(monkeypatch, bf16=True)
+    resolve_precision("bf16")
+    machine(monkeypatch, cuda=True)
+    resolve_precision("bf16")
+    assert caplog.messages == []
+    machine(monkeypatch)
+    for _ in range(2):
+        resolve_precision("bf16")
+    resolve_precision("fp16")
+    assert [line.split(":")[0] for line in caplog.messages] == [
+        "bf16 is emulated here, many times slower than fp32",
+    ]
+    devices._warn_of_emulation.cache_clear()
+
+
+def test_threads_are_those_of_pytorch_or_of_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert thread_count() == torch.get_num_threads()
+    monkeypatch.delitem(sys.modules, "torch")
+    monkeypatch.setenv("OMP_NUM_THREADS", "3")
+    assert thread_count() == 3
+    monkeypatch.setattr(os, "sched_getaffinity", lambda process: {0, 1, 2, 5}, raising=False)
+    for wrong in ("", "0", "many", "1,2"):
+        monkeypatch.setenv("OMP_NUM_THREADS", wrong)
+        assert thread_count() == 4

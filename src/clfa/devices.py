@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
+from functools import cache
 from typing import Literal
+
+logger = logging.getLogger(__name__)
 
 Device = Literal["cuda", "mps", "cpu"]
 Precision = Literal["fp32", "bf16", "fp16"]
@@ -50,12 +54,21 @@ def resolve_precision(wanted: Literal["auto", "fp32", "bf16", "fp16"], *, trains
     """
     from clfa.cpu import native_bfloat16
 
-    if wanted != "auto":
-        return wanted
     device = best_device()
+    if wanted != "auto":
+        if wanted == "bf16" and device == "cpu" and not native_bfloat16():
+            _warn_of_emulation()
+        return wanted
     if device == "cuda":
         import torch
 
         # Older GPUs emulate bfloat16, which is slower than float32.
         return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "fp32"
     return "bf16" if device == "cpu" and trains_encoder and native_bfloat16() else "fp32"
+
+
+@cache
+def _warn_of_emulation() -> None:
+    logger.warning(
+        "bf16 is emulated here, many times slower than fp32: this processor has no instructions for it. Use auto or fp32."
+    )
