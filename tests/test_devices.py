@@ -72,7 +72,7 @@ def test_emulated_bfloat16_is_told_once(monkeypatch: pytest.MonkeyPatch, caplog:
         resolve_precision("bf16")
     resolve_precision("fp16")
     assert [line.split(":")[0] for line in caplog.messages] == [
-        "bf16 is emulated here, many times slower than fp32",
+        "bf16 is emulated here, much slower than fp32",
     ]
     devices._warn_of_emulation.cache_clear()
 

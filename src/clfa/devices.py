@@ -70,5 +70,5 @@ def resolve_precision(wanted: Literal["auto", "fp32", "bf16", "fp16"], *, trains
 @cache
 def _warn_of_emulation() -> None:
     logger.warning(
-        "bf16 is emulated here, many times slower than fp32: this processor has no instructions for it. Use auto or fp32."
+        "bf16 is emulated here, much slower than fp32: this processor has no instructions for it. Use auto or fp32."
     )
