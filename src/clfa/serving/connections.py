@@ -36,6 +36,7 @@ class Connection(H11Protocol):
         others = [one for one in self.connections if isinstance(one, Connection) and one is not self]
         idle = [one for one in others if one.idle_since is not None]
         if idle:
+            self.metrics.refused.labels("too_many_connections").inc()
             min(idle, key=lambda one: one.idle_since or 0.0).transport.abort()
         else:
             self._refuse(Refusal("too_many_connections", "Too many connections are open. Try again.", retry_after=2))

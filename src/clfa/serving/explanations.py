@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Protocol
+from dataclasses import replace
+from importlib import import_module
+from typing import Any, Protocol
 
+from clfa.errors import DataError
 from clfa.prediction.post import Post
 from clfa.prediction.post_classifier import PostClassifier
-from clfa.serving.schemas import ExplanationOut
+from clfa.serving.schemas import ExplanationOut, RegionsOut, WithoutOut, WordOut
+from clfa.tables.pictures import as_cell
+
+_PACKAGE = "clfa.explaining"
 
 
 class Explainer(Protocol):
@@ -24,12 +29,33 @@ class Explainer(Protocol):
         """
 
 
-def find_explainer(path: str | Path, classifier: PostClassifier) -> Explainer | None:
+def find_explainer(classifier: PostClassifier) -> Explainer | None:
     """Return what explains the answers of a model, ``None`` where nothing does.
 
     Args:
-        path: Where the model was loaded from.
         classifier: The model.
     """
-    del path, classifier
-    return None
+    try:
+        explain_post: Any = import_module(f"{_PACKAGE}.explain").explain_post
+    except ModuleNotFoundError as error:
+        if not (error.name or "").startswith(_PACKAGE):
+            raise
+        return None
+
+    def explain(post: Post) -> ExplanationOut:
+        found = explain_post(classifier, replace(post, image=as_cell(post.image or ())))
+        if found.error is not None:
+            raise DataError(found.error)
+        return ExplanationOut(
+            target=found.target,
+            label=found.label,
+            method=found.method,
+            words=[WordOut(text=one.text, score=one.score) for one in found.words],
+            regions=None if found.regions is None else RegionsOut(scores=found.regions),
+            without={
+                name: WithoutOut(prediction=one.value, score=one.score, how=one.how)
+                for name, one in found.without.items()
+            },
+        )
+
+    return explain

@@ -86,9 +86,17 @@ class WordOut(BaseModel):
 
 
 class RegionsOut(BaseModel):
-    """A grid over a picture: how much each cell speaks for the answer."""
+    """A grid over the picture as the model sees it: how much each cell speaks for the answer."""
 
     scores: list[list[float]] = Field(description="Rows from the top, each from the left.")
+
+
+class WithoutOut(BaseModel):
+    """The answer when something else stands in the place of a part."""
+
+    prediction: Any
+    score: float = Field(description="Probability of the explained class then, or the number.")
+    how: str = Field(description="`withheld`, or what stood in its place.")
 
 
 class ExplanationOut(BaseModel):
@@ -99,6 +107,7 @@ class ExplanationOut(BaseModel):
     method: str = Field(description="How the scores were computed.")
     words: list[WordOut] | None = None
     regions: RegionsOut | None = None
+    without: dict[str, WithoutOut] | None = Field(default=None, description="By part: `image`, `text`.")
 
 
 class Problem(BaseModel):

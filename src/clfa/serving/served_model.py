@@ -66,7 +66,7 @@ class ServedModel:
             ModelError: When there is no trained model.
         """
         classifier = PostClassifier.load(path, engine=engine, precision=precision)
-        return cls(Path(path).absolute().name, classifier, find_explainer(path, classifier))
+        return cls(Path(path).absolute().name, classifier, find_explainer(classifier))
 
     def read(self, post: Post, settings: Settings) -> ReadPost:
         """Decode the pictures of a post.

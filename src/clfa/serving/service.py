@@ -60,6 +60,7 @@ class Service:
         Raises:
             CLFAError: If the model cannot be loaded.
         """
+        self.ending = False
         self._readers = ThreadPoolExecutor(self.settings.reader_threads, "read")
         self._explainers = ThreadPoolExecutor(1, "explain")
         self._batcher: Batcher[tuple[ServedModel, ReadPost], Prediction] = Batcher(

@@ -18,7 +18,8 @@ function say(place, message, problem = false) {
   by(place).className = problem ? "problem" : "";
 }
 
-const percent = (share) => `${(100 * share).toFixed(1)} %`;
+// A model is never entirely sure.
+const percent = (share) => share > 0.999 ? "over 99.9 %" : share < 0.001 ? "under 0.1 %" : `${(100 * share).toFixed(1)} %`;
 const shown = (value) => Array.isArray(value) ? value.join(", ") || "(none)"
   : typeof value === "number" && !Number.isInteger(value) ? String(Number(value.toPrecision(4))) : String(value);
 
@@ -146,21 +147,21 @@ function summary(targets) {
   }).join("; ");
 }
 
+const PARTS = [["image", "Without the picture"], ["text", "Without the text"]];
+
 function showWithout(found) {
-  const box = by("without");
+  const box = by("without"), list = make("ul"), replaced = found.explanation?.without ?? {};
   box.replaceChildren(make("h3", "With a part left out"));
-  if (!info.may_lack) {
+  list.append(make("li", `Both: ${summary(found.targets)}`));
+  for (const [part, name] of PARTS) {
+    if (found.without?.[part]) list.append(make("li", `${name}: ${summary(found.without[part].targets)}`));
+    else if (replaced[part]) list.append(make("li", `${name} (${replaced[part].how}): ${shown(replaced[part].prediction)}`));
+  }
+  if (list.children.length > 1) box.append(list);
+  else if (info.may_lack) box.append(make("p", "The post has one part only.", "hint"));
+  else {
     box.append(make("p", "This model has always seen text and picture together. It is not asked about a part alone, because "
       + "what it would say means nothing.", "hint"));
-  } else if (!found.without) {
-    box.append(make("p", "The post has one part only.", "hint"));
-  } else {
-    const list = make("ul");
-    list.append(make("li", `Both: ${summary(found.targets)}`));
-    for (const [part, name] of [["image", "Without the picture"], ["text", "Without the text"]]) {
-      if (found.without[part]) list.append(make("li", `${name}: ${summary(found.without[part].targets)}`));
-    }
-    box.append(list);
   }
 }
 
@@ -245,7 +246,11 @@ by("many").addEventListener("submit", async (event) => {
   if (!info || !table) return;
   const columns = Object.fromEntries(["text", "image", "id"].map((field) => [field, by(`${field}-column`).value]));
   const files = new Map();
-  for (const file of by("pictures").files) files.set(file.name, files.has(file.name) ? null : file);
+  for (const file of by("pictures").files) {
+    const known = files.get(file.name);
+    const same = known && known.size === file.size && known.lastModified === file.lastModified;
+    files.set(file.name, files.has(file.name) && !same ? null : file);
+  }
   const posts = table.rows.map((row) => prepared(row, columns, files));
   stopped = false;
   by("run").disabled = true;
@@ -340,12 +345,13 @@ function showRows(posts) {
     cells.push(post.error ?? null);
     return cells;
   });
+  const isShare = (value) => typeof value === "number" && value >= 0 && value <= 1 && !Number.isInteger(value);
   const head = make("thead"), body = make("tbody"), names = make("tr");
   names.append(...header.map((name) => { const cell = make("th", name); cell.scope = "col"; return cell; }));
   head.append(names);
   for (const row of rows.slice(0, SHOWN)) {
     const line = make("tr");
-    line.append(...row.map((value) => make("td", value === null ? "" : typeof value === "number" ? shown(value) : String(value))));
+    line.append(...row.map((value) => make("td", value === null ? "" : isShare(value) ? value.toFixed(4) : shown(value))));
     body.append(line);
   }
   by("rows").replaceChildren(head, body);
