@@ -206,4 +206,4 @@ def _invalid(error: ValidationError, place: str = "") -> Refusal:
     message = "Unknown field." if extra else f"{first['msg']}."
     if first["type"] == "json_invalid":
         message = "The body is no JSON."
-    return Refusal("invalid_request", message, place + ".".join(steps) or None)
+    return Refusal("invalid_request", message, (place + ".".join(steps)).rstrip(".") or None)

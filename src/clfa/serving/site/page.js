@@ -38,7 +38,10 @@ async function start() {
   by("token-form").hidden = true;
   by("name").textContent = info.name;
   document.title = `${info.name} – clfa`;
-  const answers = info.targets.map((one) => one.classes.length ? `${one.name} (${one.classes.join(", ")})` : one.name);
+  const answers = info.targets.map((one) => {
+    const classes = one.classes.length > 6 ? `one of ${one.classes.length} classes` : one.classes.join(" or ") || "a number";
+    return info.targets.length > 1 ? `${one.name}: ${classes}` : classes;
+  });
   const reads = info.reads.map((one) => ({ text: "a text", image: "a picture", knowledge: "a description" })[one]);
   say("about", `Reads ${reads.join(" and ")}; answers with ${answers.join("; ")}.`);
   by("text-part").hidden = !info.reads.includes("text");
