@@ -222,7 +222,7 @@ class CLFAPredictor:
         """Class names in index order; with several targets ``target: class``."""
         return self._trained().label_names
 
-    def predict(self, table: Any, *, errors: OnErrors = "warn") -> Any:
+    def predict(self, table: Any, *, coverage: float | None = None, errors: OnErrors = "warn") -> Any:
         """Return the most probable class of each post, as a list; ``None`` for posts that cannot be read.
 
         A class has the type that it has in the training table, for instance 1 or ``True``. For a multi-label target it
@@ -231,9 +231,15 @@ class CLFAPredictor:
 
         Args:
             table: Posts.
+            coverage: Share of posts that get a label, above 0 and at most 1: the most confident ones, by a threshold
+                from the posts that the model was calibrated on (docs/confidence.md). The others get ``None``;
+                :meth:`predictions` tells them from posts that cannot be read.
             errors: As in :meth:`predictions`.
+
+        Raises:
+            ModelError: If the model is not calibrated, or predicts a number, and ``coverage`` is given.
         """
-        found = self.predictions(table, errors=errors)
+        found = self.predictions(table, coverage=coverage, errors=errors)
         targets = self._trained().targets
         if len(targets) < 2:
             return [prediction.label for prediction in found]
@@ -241,6 +247,33 @@ class CLFAPredictor:
             target.name: [None if p.targets is None else p.targets[target.name].value for p in found]
             for target in targets
         }
+        import pandas as pd
+
+        return pd.DataFrame(values, index=_index(table), dtype=object)
+
+    def predict_sets(self, table: Any, level: float = 0.9, *, method: str = "lac", errors: OnErrors = "warn") -> Any:
+        """Return a set for each post that has the true label with a chosen probability, by split conformal prediction.
+
+        The probability holds on average over posts that are exchangeable with those that the model was calibrated on.
+
+        Args:
+            table: Posts.
+            level: The probability, between 0 and 1.
+            method: Name in :data:`clfa.targets.set_methods.SET_METHODS`.
+            errors: As in :meth:`predictions`.
+
+        Returns:
+            A list with a list of classes for each post (for a number, the lowest and the highest value), and ``None``
+            for posts that cannot be read. For several targets a data frame as from :meth:`predict`.
+
+        Raises:
+            ModelError: If the model is not calibrated, or was calibrated on too few posts for the level.
+        """
+        found = self.predictions(table, sets=level, set_method=method, errors=errors)
+        names = [target.name for target in self._trained().targets]
+        values = {name: [None if p.targets is None else p.targets[name].set for p in found] for name in names}
+        if len(names) < 2:
+            return values[names[0]]
         import pandas as pd
 
         return pd.DataFrame(values, index=_index(table), dtype=object)
@@ -315,6 +348,9 @@ class CLFAPredictor:
         workers: int | None = None,
         worker_cpus: float | None = None,
         worker_gpus: float | None = None,
+        coverage: float | None = None,
+        sets: float | None = None,
+        set_method: str = "lac",
     ) -> Summary:
         """Predict on tables of any size, from files to a file or folder, as ``clfa predict`` does.
 
@@ -336,6 +372,9 @@ class CLFAPredictor:
             workers: Number of workers on the cluster; each loads the model.
             worker_cpus: Number of CPUs per worker.
             worker_gpus: Number of GPUs per worker.
+            coverage: See :meth:`predict`.
+            sets: Level of prediction sets; see :meth:`predict_sets`.
+            set_method: Their method.
 
         Returns:
             Counts.
@@ -371,26 +410,44 @@ class CLFAPredictor:
             restart=restart,
             shard_rows=shard_rows,
             cluster=ClusterOptions(address, workers, worker_cpus, worker_gpus),
+            coverage=coverage,
+            sets=sets,
+            set_method=set_method,
             **loading,
         )
 
-    def predictions(self, table: Any, *, errors: OnErrors = "warn") -> list[Prediction]:
+    def predictions(
+        self,
+        table: Any,
+        *,
+        coverage: float | None = None,
+        sets: float | None = None,
+        set_method: str = "lac",
+        errors: OnErrors = "warn",
+    ) -> list[Prediction]:
         """Return full predictions, with the reason for posts that cannot be read.
 
         With ``model.readout=relation`` they also have the agreement of text and image.
 
         Args:
             table: Posts.
+            coverage: See :meth:`predict`; ``targets`` of a prediction then have ``confidence`` and ``abstained``.
+            sets: Level of prediction sets, which ``targets`` of a prediction then have as ``set``.
+            set_method: Their method.
             errors: ``warn`` to log the number of posts that cannot be read and the first reasons, ``raise`` to raise an
                 error.
 
         Raises:
             DataError: If the table cannot be read or, with ``raise``, a post.
+            ModelError: If the model cannot follow ``coverage`` or ``sets``.
         """
-        model = self._trained()
+        from clfa.targets.rules import Rules
+
+        model, rules = self._trained(), Rules(coverage, sets, set_method)
+        rules.check(model.targets)
         columns = RunFolder(self.path).read_columns()
         posts = table_posts(table, columns, required_fields(model), self.image_root, self.access)
-        computed = iter(model([post for post in posts if isinstance(post, Post)]))
+        computed = iter(model([post for post in posts if isinstance(post, Post)], rules))
         found = [next(computed) if isinstance(post, Post) else post for post in posts]
         report_failures(found, errors)
         return found

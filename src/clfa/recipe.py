@@ -216,6 +216,8 @@ class TrainingRecipe(StrictModel, TrainingFields, _Schedule, OptimizerFields, _A
             targets, a mapping of their names to any of these.
         tune_thresholds: Whether to choose, on the validation split, each multi-label class's probability threshold for
             the best F1, instead of 0.5.
+        calibrate: Whether to fit, on the validation split after the training, a temperature for each target's
+            probabilities and the thresholds of abstention and of prediction sets (docs/confidence.md).
         alignment_where: Condition on the labelled samples that take part where text and image are aligned with each
             other (``model.alignment`` ``both`` or ``students``), written as ``guide.where``; samples without a label
             then take no part. ``null`` for all samples.
@@ -232,6 +234,7 @@ class TrainingRecipe(StrictModel, TrainingFields, _Schedule, OptimizerFields, _A
     save_alignment: bool = False
     class_weights: str | dict[str, Any] = "none"
     tune_thresholds: bool = False
+    calibrate: bool = True
     alignment_where: str | None = None
     yardsticks: bool = True
     blend: bool = False

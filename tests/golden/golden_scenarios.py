@@ -77,7 +77,8 @@ def train_arguments(name: str, run: str) -> list[str]:
     """The command line of a scenario's training, in the folder of :func:`make_inputs`."""
     table, overrides = SCENARIOS[name]
     place = ["train", "offline", "--data-dir", f"posts/{table}.csv", "--output", run]
-    return [*place, *tiny_overrides("encoders"), "training.epochs=2", *overrides]
+    # The numbers are older than calibration, which changes probabilities and nothing else.
+    return [*place, *tiny_overrides("encoders"), "training.epochs=2", "training.calibrate=false", *overrides]
 
 
 def observe_training(name: str, run: str = "run") -> dict[str, Any]:

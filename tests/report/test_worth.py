@@ -57,7 +57,8 @@ def test_worth_is_the_mean_difference_run_by_run(study: Study) -> None:
 def test_both_pages_show_it(study: Study, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("alignment_rows", "learning_curves", "change"):
         monkeypatch.setattr(f"clfa.report.build.{name}", lambda *args, **kwargs: None)
-    monkeypatch.setattr("clfa.report.build._confusions", lambda *args: [])
+    for name in ("_confusions", "confidence_rows"):
+        monkeypatch.setattr(f"clfa.report.build.{name}", lambda *args: [])
     report = build(study)
     report.aligned = []
     markdown = render_markdown(report)

@@ -11,10 +11,18 @@ from typing import Any
 import typer
 
 from clfa.errors import CLFAError
+from clfa.targets.target_prediction import NO_LABEL
 from clfa.terminal import echo
 
 
-def predict_one(run: str, text: str | None, images: Sequence[str], engine: str = "torch", **computing: Any) -> None:
+def predict_one(
+    run: str,
+    text: str | None,
+    images: Sequence[str],
+    engine: str = "torch",
+    asked: Mapping[str, Any] | None = None,
+    **computing: Any,
+) -> None:
     """Predict on one post and print the prediction.
 
     Args:
@@ -22,11 +30,12 @@ def predict_one(run: str, text: str | None, images: Sequence[str], engine: str =
         text: The post's text.
         images: Images of the post: paths, or addresses that are allowed.
         engine: A name in :data:`clfa.prediction.engines.ENGINES`.
+        asked: Arguments of :class:`clfa.targets.rules.Rules`.
         computing: ``batch_size``, ``precision`` and ``allow_urls``.
 
     Raises:
         BadParameter: If the engine does not predict on single posts.
-        CLFAError: When there is no model, or the post cannot be read.
+        CLFAError: When there is no model, the post cannot be read, or the model cannot follow what is asked.
     """
     from clfa.cli.lean_start import lean_transformers, without_torch
 
@@ -34,17 +43,24 @@ def predict_one(run: str, text: str | None, images: Sequence[str], engine: str =
         from clfa.prediction.engines import ENGINES
         from clfa.prediction.post import Post
         from clfa.prediction.post_classifier import PostClassifier
+        from clfa.targets.rules import Rules
 
+        rules = Rules(**(asked or {}))
         if ENGINES.get(engine).distributed:
             raise typer.BadParameter(f"--engine {engine} needs an INPUT.")
         classifier = PostClassifier.load(run, engine=engine, **computing)
-    prediction = classifier([Post(text, list(images))])[0]
+    prediction = classifier([Post(text, list(images))], rules)[0]
     if prediction.error is not None:
         raise CLFAError(f"cannot predict on this post: {prediction.error}")
     for name, found in (prediction.targets or {}).items():
         if len(classifier.targets) > 1:
             echo(f"{name}:")
-        _show(found.value, found.probabilities or {})
+        _show(NO_LABEL if found.abstained else found.value, found.probabilities or {})
+        if found.confidence is not None:
+            echo(f"confidence: {found.confidence:.1%}")
+        if found.set is not None:
+            within = "{} to {}".format(*(f"{v:.4g}" for v in found.set)) if found.probabilities is None else None
+            echo(f"with probability {rules.sets:g}: {within or ', '.join(map(str, found.set)) or '(none)'}")
     if prediction.agreement is not None:
         echo(f"agreement of text and image: {prediction.agreement:.2f}")
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -68,6 +68,18 @@ def predict(
     shard_rows: ShardRows = None,
     strict: Annotated[bool, typer.Option("--strict", help="Stop at the first bad row.")] = False,
     raw: Raw = False,
+    coverage: Annotated[
+        float | None,
+        typer.Option(
+            help="Label only this share of posts, the surest ones; the rest keep their rows with abstained = true.",
+            show_default=False,
+        ),
+    ] = None,
+    sets: Annotated[
+        float | None,
+        typer.Option(help="Add to each post a set that has the true label with this probability.", show_default=False),
+    ] = None,
+    set_method: Annotated[str, typer.Option(help="lac (the smallest sets) or aps (larger for harder posts).")] = "lac",
 ) -> None:
     """Predict on tables of posts, in constant memory, or on one post given with --image and --text.
 
@@ -83,6 +95,8 @@ def predict(
         clfa predict runs/mine 'posts/*.parquet' --output predictions --engine ray --address auto
 
         clfa predict runs/mine --image a.jpg --text "best monday ever"
+
+        clfa predict runs/mine posts.csv --coverage 0.8 --sets 0.9
     """
     from clfa.prediction.engines import ENGINES
     from clfa.runs.trained_place import require_trained
@@ -95,6 +109,7 @@ def predict(
         raise typer.BadParameter("give either --resume or --restart, not both.")
     _one_of("--precision", precision, ["auto", "fp32", "bf16"])
     _one_of("--engine", engine, ENGINES.names())
+    asked: dict[str, Any] = {"coverage": coverage, "sets": sets, "set_method": set_method}
     cluster = cluster_options(address, workers, worker_cpus, worker_gpus)
     if source is None:
         for_tables: dict[str, object] = {
@@ -111,7 +126,7 @@ def predict(
             raise typer.BadParameter(f"{option} needs an INPUT.")
         require_trained(run)
         computing = {"batch_size": batch_size, "precision": precision, "allow_urls": allowed_urls(allow_urls)}
-        predict_one(run, text, image or [], engine, **computing)
+        predict_one(run, text, image or [], engine, asked, **computing)
         return
 
     from clfa.prediction.early import check_early
@@ -143,6 +158,9 @@ def predict(
         shard_rows=shard_rows,
         cluster=cluster,
         raw=raw,
+        coverage=coverage,
+        sets=sets,
+        set_method=set_method,
     )
     show_summary(summary, target, failures)
 

@@ -1,6 +1,7 @@
 """Configuration of a CLFA model: everything needed to rebuild it without its training run."""
 
 # No `from __future__ import annotations` here: @strict checks values against the annotations and skips strings.
+from collections.abc import Sequence
 from typing import Any
 
 from huggingface_hub.dataclasses import strict
@@ -14,6 +15,7 @@ from clfa.modeling.pooling import POOLINGS
 from clfa.modeling.static_embeddings_config import StaticEmbeddingsConfig  # noqa: F401 - registers it
 from clfa.nearest import did_you_mean
 from clfa.packages.efficientnet_lite_config import EfficientNetLiteConfig  # noqa: F401 - registers it
+from clfa.targets.calibration import Calibration
 from clfa.targets.default_label import default_label, is_default_label
 from clfa.targets.target import Target, from_dicts, output_names
 
@@ -33,6 +35,8 @@ class CLFAConfig(PreTrainedConfig, ModelFields):
         class_weights: Weight of each class in the loss, where there is the default label.
         label_types: Type of each class in the training table (``str``, ``int``, ``float``, ``bool``), where there is
             the default label; ``None`` if all are texts. Predictions have these types.
+        calibration: Values fitted on held-out posts (:class:`clfa.targets.calibration.Calibration`), where there is the
+            default label; ``None`` for a model whose probabilities are not calibrated.
         num_members: Number of networks whose outputs are blended. They share the encoders.
         wide: Whether a linear map of encoder features and terms is part of the blend.
         num_terms: Number of terms that the linear map reads.
@@ -78,6 +82,7 @@ class CLFAConfig(PreTrainedConfig, ModelFields):
     guide_dim: int | None = None
     class_weights: list[float] | None = None
     label_types: list[str] | None = None
+    calibration: dict[str, Any] | None = None
     num_members: int = 1
     wide: bool = False
     num_terms: int = 0
@@ -109,6 +114,11 @@ class CLFAConfig(PreTrainedConfig, ModelFields):
             values = getattr(self, name)
             if values is not None and len(values) != len(self.label_names):
                 raise ValueError(f"{name} has {len(values)} values, id2label {len(self.label_names)}.")
+        if self.calibration is not None:
+            try:
+                Calibration(**self.calibration)
+            except (TypeError, ValueError, AttributeError) as error:
+                raise ValueError(f"calibration: {error}.") from error
 
     def _take_targets(self) -> None:
         try:
@@ -122,17 +132,31 @@ class CLFAConfig(PreTrainedConfig, ModelFields):
             weights, types = targets[0].class_weights, targets[0].label_types
             self.class_weights = None if weights is None else list(weights)
             self.label_types = None if types is None else list(types)
+            found = targets[0].calibration
+            self.calibration = None if found is None else found.to_dict()
         names = output_names(targets)
         self.id2label = dict(enumerate(names))
         self.label2id = {name: index for index, name in enumerate(names)}
         alone = len(targets) == 1 and self.targets is not None
         self.problem_type = targets[0].kind.transformers_name if alone else None  # type: ignore[assignment]
 
+    def take_fitted(self, targets: Sequence[Target]) -> None:
+        """Take the values of targets that were fitted after the training: thresholds and calibrations.
+
+        Args:
+            targets: The targets of :attr:`target_list` with these values.
+        """
+        if self.targets is None:
+            found = targets[0].calibration
+            self.calibration = None if found is None else found.to_dict()
+        else:
+            self.targets = [target.to_dict() for target in targets]
+
     @property
     def target_list(self) -> list[Target]:
         """What the model predicts, one target at least."""
         if self.targets is None:
-            return [default_label(self.label_names, self.class_weights, self.label_types)]
+            return [default_label(self.label_names, self.class_weights, self.label_types, self.calibration)]
         return from_dicts(self.targets)
 
     @property

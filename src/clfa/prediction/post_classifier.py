@@ -36,6 +36,7 @@ from clfa.tables.encoding import clean_text
 from clfa.tables.gate import callers_pictures
 from clfa.tables.pictures import MAX_IMAGES, as_cell, pictures_of
 from clfa.targets.prediction import predict_targets
+from clfa.targets.rules import Rules
 from clfa.targets.target import class_names
 from clfa.targets.target_prediction import TargetPrediction
 
@@ -63,6 +64,7 @@ class _Window:
 
     posts: Sequence[Post]
     results: list[Prediction | None]
+    rules: Rules | None = None
     batches: int = 0
 
 
@@ -204,11 +206,21 @@ class PostClassifier:
         """Number of posts that are sorted by length together."""
         return WINDOW_BATCHES * self.batch_size
 
-    def __call__(self, posts: Sequence[Post]) -> list[Prediction]:
-        """Return a prediction for each post; for a post that cannot be read, one with ``error`` set."""
+    def __call__(self, posts: Sequence[Post], rules: Rules | None = None) -> list[Prediction]:
+        """Return a prediction for each post; for a post that cannot be read, one with ``error`` set.
+
+        Args:
+            posts: Posts.
+            rules: What is asked beside labels and probabilities.
+
+        Raises:
+            ModelError: If the model cannot follow the rules.
+        """
+        if rules is not None:
+            rules.check(self.targets)
         windows = (posts[start : start + self.window_size] for start in range(0, len(posts), self.window_size))
         with self.busy() if len(posts) > self.batch_size else nullcontext():
-            predictions = [prediction for window in self.stream(windows) for prediction in window]
+            predictions = [prediction for window in self.stream(windows, rules) for prediction in window]
         self.warn()
         return predictions
 
@@ -240,7 +252,7 @@ class PostClassifier:
         with self.runtime.busy():
             yield
 
-    def stream(self, windows: Iterable[Sequence[Post]]) -> Iterator[list[Prediction]]:
+    def stream(self, windows: Iterable[Sequence[Post]], rules: Rules | None = None) -> Iterator[list[Prediction]]:
         """Predict on any number of posts in bounded memory.
 
         Within a window, texts of similar length form a batch, which reduces padding. Images are decoded in threads,
@@ -249,6 +261,7 @@ class PostClassifier:
         Args:
             windows: Windows of posts, ideally of :attr:`window_size`. The next window is read before the last batches
                 of the current one are computed.
+            rules: What is asked beside labels and probabilities; the model was checked against it.
 
         Yields:
             The predictions of each window, in the order of its posts.
@@ -259,7 +272,7 @@ class PostClassifier:
         try:
             for given in windows:
                 posts = [replace(post, image=callers_pictures(post.image, self.access)) for post in given]
-                window = _Window(posts, [None] * len(posts))
+                window = _Window(posts, [None] * len(posts), rules)
                 batches = self._batches(posts)
                 window.batches = len(batches)
                 if not batches:
@@ -285,20 +298,22 @@ class PostClassifier:
         while len(waiting) > left:
             window, positions, reading = waiting.popleft()
             posts = [window.posts[position] for position in positions]
-            for position, result in zip(
-                positions, self.predict_read(posts, [f.result() for f in reading]), strict=True
-            ):
+            found = self.predict_read(posts, [f.result() for f in reading], window.rules)
+            for position, result in zip(positions, found, strict=True):
                 window.results[position] = result
             window.batches -= 1
             if window.batches == 0:
                 yield [result for result in window.results if result is not None]
 
-    def predict_read(self, posts: Sequence[Post], read: Sequence[Readable | Prediction]) -> list[Prediction]:
+    def predict_read(
+        self, posts: Sequence[Post], read: Sequence[Readable | Prediction], rules: Rules | None = None
+    ) -> list[Prediction]:
         """Return the prediction of each post, in one batch.
 
         Args:
             posts: The posts.
             read: What :meth:`read` has returned for each.
+            rules: See :meth:`stream`.
         """
         results: list[Prediction | None] = [found if isinstance(found, Prediction) else None for found in read]
         kept = [(position, found) for position, found in enumerate(read) if isinstance(found, Readable)]
@@ -321,7 +336,7 @@ class PostClassifier:
             output = self.runtime(inputs)
             agreements = [None] * len(kept) if output.agreement is None else output.agreement.tolist()
             finite = np.isfinite(output.logits).all(axis=1)
-            interpreted = self._interpret(np.where(finite[:, None], output.logits, 0))
+            interpreted = self._interpret(np.where(finite[:, None], output.logits, 0), rules)
             rows = zip(kept, interpreted, output.embeddings, agreements, strict=True)
             for number, ((position, _), found, embedding, agreement) in enumerate(rows):
                 if not finite[number]:
@@ -331,9 +346,9 @@ class PostClassifier:
                 results[position] = replace(found, embedding=embedding, agreement=known)
         return [result for result in results if result is not None]
 
-    def _interpret(self, logits: np.ndarray) -> list[Prediction]:
+    def _interpret(self, logits: np.ndarray, rules: Rules | None) -> list[Prediction]:
         predictions = []
-        for found in predict_targets(self.targets, logits):
+        for found in predict_targets(self.targets, logits, rules):
             only = next(iter(found.values())) if len(found) == 1 else TargetPrediction(None)
             predictions.append(Prediction(only.value, only.probabilities or {}, targets=found))
         return predictions

@@ -21,6 +21,7 @@ from clfa.runs.run_folder import RunFolder
 from clfa.tables.access import Access
 from clfa.tables.columns import Columns
 from clfa.tables.row import TableOptions
+from clfa.targets.rules import Rules
 
 if TYPE_CHECKING:
     from clfa.prediction.post_classifier import PostClassifier
@@ -51,6 +52,9 @@ def predict_file(
     cluster: ClusterOptions | None = None,
     commit_rows: int | None = None,
     raw: bool = False,
+    coverage: float | None = None,
+    sets: float | None = None,
+    set_method: str = "lac",
 ) -> Summary:
     """Predict on every row of a table, in constant memory and in order.
 
@@ -86,6 +90,10 @@ def predict_file(
         shard_rows: Rows of a shard, in folders and on a cluster.
         cluster: Options of engines that compute elsewhere.
         commit_rows: Rows after which the work so far is made to count, in this process.
+        coverage: See :class:`clfa.targets.rules.Rules`, also for ``sets`` and ``set_method``. Rows then have
+            ``confidence`` and ``abstained``, and no ``prediction`` where the model abstains.
+        sets: Rows then have ``set``; in flat columns of a number ``lowest`` and ``highest``.
+        set_method: ``lac`` or ``aps``.
         raw: Write texts into a CSV file as they are, without the apostrophes of :func:`clfa.sheets.guarded`.
 
     Returns:
@@ -94,10 +102,12 @@ def predict_file(
     Raises:
         DataError: When the input or output cannot be used, lacks a column that the model needs, or, when strict, a row
             fails; when unfinished work is of other input, model or columns.
-        ModelError: When the model cannot be loaded, or an option is not for this engine.
+        ModelError: When the model cannot be loaded, an option is not for this engine, or the model cannot follow
+            ``coverage`` or ``sets``.
         StorageError: If reading or writing fails.
         ClusterError: If the cluster fails or is too small.
     """
+    rules = Rules(coverage, sets, set_method)
     if isinstance(model, str | Path):
         chosen: Engine = ENGINES.get(engine or "torch")()
         chosen.check(str(model), precision or "auto")
@@ -117,6 +127,7 @@ def predict_file(
         engine or "torch",
         precision or "auto",
         Access.of(allow_urls, allow_outside),
+        rules if rules.given else None,
         None if isinstance(model, str | Path) else lambda job: model,
     )
     executor = chosen.executor(cluster or ClusterOptions())

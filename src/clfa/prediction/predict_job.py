@@ -17,6 +17,7 @@ from clfa.tables.row import TableOptions
 if TYPE_CHECKING:
     from clfa.prediction.engines.base import Precision
     from clfa.prediction.post_classifier import PostClassifier
+    from clfa.targets.rules import Rules
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,7 @@ class PredictJob(Job):
         engine: Name of the engine.
         precision: ``auto``, ``fp32`` or ``bf16``.
         access: What rows may open.
+        rules: What is asked beside labels and probabilities.
         load: Loads the classifier of this job; :meth:`clfa.prediction.post_classifier.PostClassifier.load` by
             default.
     """
@@ -44,6 +46,7 @@ class PredictJob(Job):
     engine: str = "torch"
     precision: Precision = "fp32"
     access: Access = CLOSED
+    rules: Rules | None = None
     load: Callable[[PredictJob], Any] | None = None
 
     kind: ClassVar[str] = "predict"
@@ -77,10 +80,15 @@ class PredictWorker(Worker):
         from clfa.prediction.required import required_fields
 
         self._classifier = classifier
+        self._rules = job.rules
+        if job.rules is not None:
+            job.rules.check(classifier.targets)
         self.unreadable = NO_PREDICTION
-        self.shape = prediction_shape(classifier.targets, classifier.has_agreement)
+        self.shape = prediction_shape(classifier.targets, classifier.has_agreement, job.rules)
         self.columns = WantedColumns(job.given, job.run, required_fields(classifier), job.tables, job.access)
         self.identity = {"the model": classifier.fingerprint, "the columns": self.columns.to_dict()}
+        if job.rules is not None and job.rules.given:
+            self.identity["the rules"] = job.rules.to_dict()
         self.window_size = classifier.window_size
 
     def busy(self) -> AbstractContextManager[None]:
@@ -98,7 +106,7 @@ class PredictWorker(Worker):
         from clfa.prediction.records import prediction_outcome
 
         posts = ([Post(cells.text, cells.image, cells.knowledge) for cells in rows] for rows in windows)
-        for predictions in self._classifier.stream(posts):
+        for predictions in self._classifier.stream(posts, self._rules):
             yield [prediction_outcome(prediction) for prediction in predictions]
 
     def close(self) -> None:

@@ -11,6 +11,7 @@ import pyarrow as pa
 from clfa.jobs.worker import Outcome, ResultShape
 from clfa.prediction.post import Prediction
 from clfa.targets.prediction import predicted_classes, prediction_columns, prediction_record
+from clfa.targets.rules import Rules
 from clfa.targets.target import Target
 
 _TYPES = {
@@ -25,17 +26,18 @@ NO_PREDICTION = {"prediction": None}
 AGREEMENT = "agreement"
 
 
-def prediction_shape(targets: Sequence[Target], has_agreement: bool = False) -> ResultShape:
+def prediction_shape(targets: Sequence[Target], has_agreement: bool = False, rules: Rules | None = None) -> ResultShape:
     """Return the format of a model's predictions, with their flat columns.
 
-    The columns are ``prediction`` and ``probability_CLASS`` for each class, with the prefix ``TARGET.`` if there are
-    several targets; then ``agreement``, if the model has it.
+    The columns are those of :func:`clfa.targets.prediction.prediction_columns`; then ``agreement``, if the model has
+    it.
 
     Args:
         targets: Targets of the model.
         has_agreement: Whether the model's readout compares text and image.
+        rules: What is asked beside labels and probabilities.
     """
-    columns = prediction_columns(targets) | ({AGREEMENT: "number"} if has_agreement else {})
+    columns = prediction_columns(targets, rules) | ({AGREEMENT: "number"} if has_agreement else {})
     schema = pa.schema([pa.field(name, _TYPES[kind]) for name, kind in columns.items()])
     return ResultShape(schema, partial(flat_prediction, columns=columns))
 
@@ -53,9 +55,18 @@ def flat_prediction(record: Mapping[str, Any], columns: Mapping[str, str] | None
         name, value = f"{prefix}prediction", part.get("prediction")
         flat[name] = _as_column(value, (columns or {}).get(name, ""))
         flat |= {f"{prefix}probability_{name}": p for name, p in part.get("probabilities", {}).items()}
+        flat |= {f"{prefix}{name}": part[name] for name in ("confidence", "abstained") if name in part}
+        if "set" in part:
+            flat |= _set_columns(part["set"], prefix, columns or {})
     if AGREEMENT in record:
         flat[AGREEMENT] = record[AGREEMENT]
     return flat
+
+
+def _set_columns(found: Any, prefix: str, columns: Mapping[str, str]) -> dict[str, Any]:
+    if f"{prefix}lowest" in columns:
+        return dict(zip((f"{prefix}lowest", f"{prefix}highest"), found, strict=True))
+    return {f"{prefix}set": _as_column(found, "texts")}
 
 
 def _as_column(value: Any, kind: str) -> Any:

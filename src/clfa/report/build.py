@@ -11,6 +11,7 @@ import numpy as np
 from clfa.experiments.scores import factor, lower_is_better
 from clfa.figures import Plot
 from clfa.files import atomic_write, require_writable
+from clfa.report.confidence import confidence_rows
 from clfa.report.content import ReportContent
 from clfa.report.html import render_html
 from clfa.report.markdown import render_markdown
@@ -70,6 +71,7 @@ def build(study: Study, *, samples: bool = True) -> ReportContent:
     rows = headline(study, compared)
     report = ReportContent(study, rows, compared, published_rows(study.experiment.published), alignment_rows(study))
     report.worth = worth_rows(study)
+    report.confidence = confidence_rows(study)
     report.yardsticks = yardstick_findings(study)
     lines = (line for row in study.rows for line in study.run_warnings(row))
     report.concerns = list(dict.fromkeys(lines))[:_MAX_CONCERNS]

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from clfa.experiments.schema import PublishedScores
 from clfa.figures import Plot
+from clfa.report.confidence import ConfidenceRow
 from clfa.report.samples import Change
 from clfa.report.size_curves import SizeCurve
 from clfa.report.study import Study
@@ -33,6 +34,7 @@ class ReportContent:
         size_plot: Plot of ``sizes``.
         confusions: Confusion matrices.
         clouds: Projection plots by row and run.
+        confidence: Errors of probabilities.
         changes: Samples with changed predictions.
         concerns: Warnings of the runs about their data.
     """
@@ -50,6 +52,7 @@ class ReportContent:
     size_plot: Plot | None = None
     confusions: list[Plot] = field(default_factory=list)
     clouds: dict[str, Plot] = field(default_factory=dict)
+    confidence: list[ConfidenceRow] = field(default_factory=list)
     changes: list[Change] = field(default_factory=list)
     concerns: list[str] = field(default_factory=list)
 

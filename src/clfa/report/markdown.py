@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from clfa.experiments.scores import factor, title
 from clfa.report import words
+from clfa.report.confidence import ERRORS
 from clfa.report.content import ReportContent
 from clfa.report.format import count, digits, number, p_value, plus_minus
 from clfa.report.inline import bold, inline, italic, paragraph
@@ -34,6 +35,8 @@ def render_markdown(report: ReportContent) -> str:
             parts += [paragraph(words.COSINE), _cosines(report)]
     if report.worth:
         parts += ["## What each modality is worth", paragraph(words.WORTH), _worth(report)]
+    if report.confidence:
+        parts += ["## Confidence", paragraph(words.CONFIDENCE), _confidence(report)]
     for change in report.changes:
         table = _table(
             ["", f"{change.second} right", f"{change.second} wrong"],
@@ -125,6 +128,19 @@ def _worth(report: ReportContent) -> str:
         for row in report.worth
     ]
     return _table(["row", "withheld", title(metric), "without it", "worth"], lines)
+
+
+def _confidence(report: ReportContent) -> str:
+    lines = [
+        [
+            row.name,
+            number(row.temperature, 2),
+            *(f"{row.before[key]:.3f} → {row.after[key]:.3f}" for key in ERRORS),
+            number(row.risk, 3),
+        ]
+        for row in report.confidence
+    ]
+    return _table(["row", "temperature", "ECE", "NLL", "Brier", "risk"], lines)
 
 
 def published_columns(report: ReportContent) -> list[str]:

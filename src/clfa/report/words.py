@@ -16,6 +16,11 @@ WORTH = (
     "The same trained models, scored with one modality withheld and replaced by a learnt token. The drop is the "
     "contribution of that modality; a model trained without it from the start may lose less."
 )
+CONFIDENCE = (
+    "Errors of the class probabilities before and after temperature scaling on the validation split; lower is better. "
+    "ECE: mean distance of probability and frequency over 15 bins. Risk: share of errors among the most confident "
+    "posts, mean over all coverages."
+)
 SEEDS_IN_FOLDS = (
     "The seeds of a fold share its samples and are no independent observations: they are averaged first, and n is the "
     "number of folds."

@@ -30,6 +30,7 @@ from clfa.runs.corpus import load_corpus
 from clfa.runs.data_record import DataRecord, begun_with
 from clfa.runs.encoded_splits import cache_features, encode_split
 from clfa.runs.encoders import Encoders, load_encoders
+from clfa.runs.fit_outputs import fit_outputs
 from clfa.runs.guide import check_where
 from clfa.runs.metrics import run_metrics
 from clfa.runs.require_samples import require_splits
@@ -42,7 +43,6 @@ from clfa.runs.trained import load_trained
 from clfa.runs.training_targets import training_targets
 from clfa.runs.yardsticks import RunYardsticks
 from clfa.targets.default_label import split_metrics
-from clfa.targets.fit import tuned
 from clfa.targets.target import Target, label_matrix, label_slices
 from clfa.yardsticks.compute import yardstick_outputs
 
@@ -64,10 +64,10 @@ def train_members(
 
     Equal posts are in the same fold, and each fold has about the same share of each class. A network chooses its best
     epoch on the fold that it holds out; so do the yardsticks their settings. The weights of the blend are fitted to the
-    predictions for held-out posts, and so are thresholds. The entry ``validation`` of ``metrics.json`` has the held-out
-    predictions for the validation split, ``out_of_fold`` those for training and validation split together; both are a
-    little optimistic, because epochs, settings and weights were chosen on the same posts. No network sees the test
-    split.
+    predictions for held-out posts, and so are calibrations and thresholds. The entry ``validation`` of ``metrics.json``
+    has the held-out predictions for the validation split, ``out_of_fold`` those for training and validation split
+    together; both are a little optimistic, because epochs, settings and weights were chosen on the same posts. No
+    network sees the test split.
 
     Args:
         recipe: See :func:`clfa.runs.train.train`, also for the further arguments, result and errors.
@@ -103,8 +103,7 @@ def train_members(
     trained = time.perf_counter()
     order = np.argsort(np.concatenate(held_out))
     logits, labels = blended.logits[order].astype(np.float32), label_matrix(rows)
-    if recipe.training.tune_thresholds:
-        model.config.targets = [target.to_dict() for target in tuned(model.config.target_list, labels, logits)]
+    fit_outputs(recipe, model, labels, logits)
     with quiet_transformers():
         model.save_pretrained(folder.model)
     encoders.processor.save_pretrained(folder.model)
@@ -166,7 +165,7 @@ def _blended(
 ) -> Blended:
     """Train the members and blend them; the processor of ``encoders`` gets the terms."""
     training = recipe.training.model_copy(
-        update={"members": 1, "blend": False, "yardsticks": False, "tune_thresholds": False}
+        update={"members": 1, "blend": False, "yardsticks": False, "tune_thresholds": False, "calibrate": False}
     )
     terms = run_terms(rows, encoders)
     whole = replace(corpus, splits=DatasetDict(train=rows, validation=corpus.splits["validation"]))

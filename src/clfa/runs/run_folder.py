@@ -30,10 +30,10 @@ class RunFolder:
     ``recipe.yaml`` (resolved), ``splits.json`` (the ids of each split), ``data.json`` (digests of the samples in the
     same order), ``columns.json`` (which column of the training table held what), ``model/``
     (safetensors, configuration, processor), ``metrics.json`` (written last: a folder without it is an unfinished run),
-    ``predictions-SPLIT.jsonl``, ``dropped.jsonl``, ``confusion-SPLIT.png``, ``learning-curves.png``, ``history.json``,
-    with other targets than the default label ``confusion-``, ``scatter-`` or ``f1-SPLIT-TARGET.png`` for each,
-    ``guide/`` (a fitted guide), ``checkpoints/`` (with TensorBoard's logs), ``alignment.safetensors`` (where the recipe
-    asks for it), ``members/`` (the runs of a blend's networks).
+    ``predictions-SPLIT.jsonl``, ``dropped.jsonl``, ``confusion-SPLIT.png``, ``reliability-SPLIT.png``,
+    ``learning-curves.png``, ``history.json``, with other targets than the default label ``confusion-``, ``scatter-`` or
+    ``f1-SPLIT-TARGET.png`` for each, ``guide/`` (a fitted guide), ``checkpoints/`` (with TensorBoard's logs),
+    ``alignment.safetensors`` (where the recipe asks for it), ``members/`` (the runs of a blend's networks).
 
     Args:
         path: The folder.

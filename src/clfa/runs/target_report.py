@@ -9,9 +9,10 @@ import numpy as np
 from datasets import Dataset
 
 from clfa.evaluation.inference import Inference
+from clfa.evaluation.plots import plot_confidence
 from clfa.figures import never_fatal
 from clfa.files import write_jsonl
-from clfa.targets.default_label import plot_name, plot_title, reports_of, split_metrics
+from clfa.targets.default_label import confidence_plot_name, plot_name, plot_title, reports_of, split_metrics
 from clfa.targets.prediction import predict_targets, prediction_record
 from clfa.targets.target import Target, label_matrix, label_slices, logit_slices
 
@@ -19,7 +20,7 @@ from clfa.targets.target import Target, label_matrix, label_slices, logit_slices
 def report_targets(
     targets: Sequence[Target], inference: Inference, split: Dataset, folder: Any, name: str, title: str
 ) -> dict[str, Any]:
-    """Return the metrics of a labelled split. Write its predictions file and one plot per target.
+    """Return the metrics of a labelled split. Write its predictions file and the plots of each target.
 
     Args:
         targets: Targets of the model, with the values fitted to the training data.
@@ -49,6 +50,9 @@ def report_targets(
                     path,
                     plot_title(targets, target, title, name),
                 )
+            if "calibration" in reports[target.name]:
+                path = folder.path / confidence_plot_name(targets, target, name)
+                plot_confidence(reports[target.name]["calibration"], path, plot_title(targets, target, title, name))
     return metrics
 
 

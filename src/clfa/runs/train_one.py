@@ -15,10 +15,8 @@ from clfa.data.overview import overview
 from clfa.devices import best_device
 from clfa.evaluation.plots import plot_learning_curves
 from clfa.files import write_json
-from clfa.modeling import CLFAForClassification
 from clfa.pretrained import quiet_transformers
 from clfa.processes import join
-from clfa.processing.dataset import EncodedDataset
 from clfa.recipe import Recipe
 from clfa.runs.alignment import AlignmentRecord
 from clfa.runs.arguments import training_arguments
@@ -28,6 +26,7 @@ from clfa.runs.corpus import load_corpus
 from clfa.runs.data_record import DataRecord, begun_with
 from clfa.runs.encoded_splits import cache_features, encode_split
 from clfa.runs.encoders import load_encoders
+from clfa.runs.fit_outputs import fit_outputs
 from clfa.runs.guide import check_guide, check_where, guide_identity, guide_metrics, make_guide, other_pairs
 from clfa.runs.guide_cosine import guide_cosine
 from clfa.runs.metrics import best_epoch, run_metrics, training_metrics
@@ -40,7 +39,6 @@ from clfa.runs.student_rows import student_rows
 from clfa.runs.training_targets import training_targets
 from clfa.runs.unlabelled import training_rows
 from clfa.runs.yardsticks import RunYardsticks
-from clfa.targets.fit import tuned
 from clfa.targets.target import Target, label_matrix
 from clfa.training import CLFATrainer
 
@@ -149,8 +147,9 @@ def train_one(
         model, weights = blend_run(recipe, corpus, encoders, model, validation_set, yardsticks, cache)
         # With the terms of the blend.
         validation_set = encode_split(recipe, corpus.splits["validation"], encoders)
-    if recipe.training.tune_thresholds:
-        _tune_thresholds(recipe, corpus, model, validation_set)
+    if recipe.training.calibrate or recipe.training.tune_thresholds:
+        inference = infer_split(model, validation_set, "validation", recipe)
+        fit_outputs(recipe, model, label_matrix(corpus.splits["validation"]), inference.logits)
     with quiet_transformers():
         model.save_pretrained(folder.model)
     encoders.processor.save_pretrained(folder.model)
@@ -177,10 +176,3 @@ def train_one(
     write_json(folder.metrics, metrics)
     processes.wait_for_everyone()
     return RunResult(folder, metrics)
-
-
-def _tune_thresholds(recipe: Recipe, corpus: Corpus, model: CLFAForClassification, dataset: EncodedDataset) -> None:
-    """Choose the multi-label targets' thresholds on the validation split, into the model's configuration."""
-    inference = infer_split(model, dataset, "validation", recipe)
-    found = tuned(model.config.target_list, label_matrix(corpus.splits["validation"]), inference.logits)
-    model.config.targets = [target.to_dict() for target in found]

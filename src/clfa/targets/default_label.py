@@ -3,10 +3,11 @@
 In the package, the default label is an ordinary target: one class per sample, with the name ``label``. If it is the
 only target, files and logs have a simpler form. All of these forms are defined here:
 
-- a model's configuration stores the classes in ``id2label`` and the weights in ``class_weights``, without ``targets``;
+- a model's configuration stores the classes in ``id2label``, the weights in ``class_weights`` and the calibration in
+  ``calibration``, without ``targets``;
 - a split's part of ``metrics.json`` has the figures themselves, without ``score`` and ``targets``;
 - the Trainer logs ``eval_macro_f1`` and so on, selects by ``macro_f1`` and logs no losses by target;
-- the plot is ``confusion-SPLIT.png``.
+- the plots are ``confusion-SPLIT.png`` and ``reliability-SPLIT.png``.
 """
 
 from __future__ import annotations
@@ -17,14 +18,16 @@ from typing import Any
 import numpy as np
 
 from clfa.targets.fields import LABEL
+from clfa.targets.reliability import calibration_report
 from clfa.targets.scores import figures_of, flat_metrics, score, target_reports
-from clfa.targets.target import Target
+from clfa.targets.target import Target, label_slices, logit_slices
 
 
 def default_label(
     label_names: Sequence[str],
     class_weights: Sequence[float] | None = None,
     label_types: Sequence[str] | None = None,
+    calibration: Mapping[str, Any] | None = None,
 ) -> Target:
     """Return the default label with the given classes.
 
@@ -32,13 +35,20 @@ def default_label(
         label_names: Class names in index order.
         class_weights: Weight of each class in the loss.
         label_types: Type of each class in the training table; ``None`` if all are texts.
+        calibration: Result of :meth:`clfa.targets.calibration.Calibration.to_dict`.
 
     Raises:
         DataError: If the class names are not valid.
     """
     weights = None if class_weights is None else tuple(class_weights)
     types = None if label_types is None else tuple(label_types)
-    return Target(LABEL, label_names=tuple(label_names), class_weights=weights, label_types=types)
+    return Target(
+        LABEL,
+        label_names=tuple(label_names),
+        class_weights=weights,
+        label_types=types,
+        calibration=calibration,  # type: ignore[arg-type]
+    )
 
 
 def is_default_label(targets: Sequence[Target]) -> bool:
@@ -83,9 +93,14 @@ def split_metrics(targets: Sequence[Target], labels: np.ndarray, logits: np.ndar
         logits: (N, sum of logit widths).
 
     Returns:
-        The report of the default label, or ``samples``, ``score`` and ``targets`` (reports by target name).
+        The report of the default label, or ``samples``, ``score`` and ``targets`` (reports by target name); each with
+        ``calibration`` (:func:`clfa.targets.reliability.calibration_report`), if the target has class probabilities.
     """
     reports = target_reports(targets, labels, logits)
+    for (target, own), (_, outputs) in zip(label_slices(targets), logit_slices(targets), strict=True):
+        calibration = calibration_report(target, labels[:, own], logits[:, outputs])
+        if calibration is not None:
+            reports[target.name]["calibration"] = calibration
     if is_default_label(targets):
         return {key: value for key, value in reports[targets[0].name].items() if key != "problem_type"}
     return {"samples": len(labels), "score": score(reports), "targets": reports}
@@ -111,6 +126,18 @@ def plot_name(targets: Sequence[Target], target: Target, split: str) -> str:
     """
     own = "" if is_default_label(targets) else f"-{target.name}"
     return f"{target.kind.plot_name}-{split}{own}.png"
+
+
+def confidence_plot_name(targets: Sequence[Target], target: Target, split: str) -> str:
+    """Return the file name of the plot of a target's calibration.
+
+    Args:
+        targets: Targets of the model.
+        target: One of them.
+        split: Name of the split.
+    """
+    own = "" if is_default_label(targets) else f"-{target.name}"
+    return f"reliability-{split}{own}.png"
 
 
 def plot_title(targets: Sequence[Target], target: Target, run: str, split: str) -> str:

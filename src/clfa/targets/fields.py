@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 from functools import cached_property
 from typing import Any
 
+from clfa.targets.calibration import Calibration
 from clfa.targets.label_types import typed_label
 
 SINGLE_LABEL = "single_label_classification"
@@ -32,6 +33,7 @@ class TargetFields:
         thresholds: Minimum probability to predict each class of a multi-label target (C,); ``None``: 0.5.
         label_types: Type of each class in the training table (C,), of :data:`clfa.targets.label_types.LABEL_TYPES`;
             ``None``: all are texts.
+        calibration: Values fitted on held-out posts; ``None`` for a target that is not calibrated.
     """
 
     name: str
@@ -43,6 +45,7 @@ class TargetFields:
     sd: float = 1.0
     thresholds: tuple[float, ...] | None = None
     label_types: tuple[str, ...] | None = None
+    calibration: Calibration | None = None
 
     @cached_property
     def labels(self) -> tuple[Any, ...]:
@@ -67,4 +70,6 @@ class TargetFields:
 
     def to_dict(self) -> dict[str, Any]:
         """Return JSON values for a model's configuration; ``Target(**value)`` is the inverse."""
-        return {key: list(value) if isinstance(value, tuple) else value for key, value in asdict(self).items()}
+        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        values["calibration"] = None if self.calibration is None else self.calibration.to_dict()
+        return {key: list(value) if isinstance(value, tuple) else value for key, value in values.items()}

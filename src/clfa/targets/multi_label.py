@@ -31,6 +31,7 @@ class MultiLabel(ProblemType):
     name: ClassVar[str] = "multi_label_classification"
     transformers_name: ClassVar[str | None] = "multi_label_classification"
     linear_logits: ClassVar[bool] = True
+    has_temperature: ClassVar[bool] = True
     column_per_class: ClassVar[bool] = True
     has_thresholds: ClassVar[bool] = True
     column_kind: ClassVar[ColumnKind] = "texts"
@@ -45,6 +46,7 @@ class MultiLabel(ProblemType):
     shown: ClassVar[tuple[str, ...]] = ("micro_f1", "macro_f1", "mean_average_precision")
     headline: ClassVar[str] = "macro_f1"
     plot_name: ClassVar[str] = "f1"
+    set_methods: ClassVar[tuple[str, ...]] = ("lac",)
 
     @classmethod
     def check_spec(cls, spec: TargetSpec) -> None:
@@ -123,12 +125,29 @@ class MultiLabel(ProblemType):
 
     def probabilities(self, logits: np.ndarray) -> np.ndarray | None:
         """See :meth:`ProblemType.probabilities`; the probabilities of a row do not add up to 1."""
-        return sigmoid(logits)
+        return sigmoid(self.warmed(logits))
 
     def values(self, logits: np.ndarray) -> np.ndarray:
         """See :meth:`ProblemType.values`: each class whose probability is at least its threshold."""
         thresholds = np.array(self.target.thresholds or [THRESHOLD] * len(self.target.label_names))
-        return (sigmoid(logits) >= thresholds).astype(np.float64)
+        return (sigmoid(self.warmed(logits)) >= thresholds).astype(np.float64)
+
+    def confidence(self, logits: np.ndarray) -> np.ndarray | None:
+        """See :meth:`ProblemType.confidence`: the probability of all decisions together, as if independent."""
+        probabilities, decided = sigmoid(self.warmed(logits)), self.values(logits)
+        return np.where(decided > 0, probabilities, 1 - probabilities).prod(axis=1)
+
+    def nonconformity(self, labels: np.ndarray, logits: np.ndarray, method: str) -> np.ndarray:
+        """See :meth:`ProblemType.nonconformity`: that of the class that fits least; 0 without a class.
+
+        A prediction set therefore holds all classes of a post with the chosen probability.
+        """
+        return np.where(labels > 0, 1 - sigmoid(self.warmed(logits)), 0.0).max(axis=1)
+
+    def prediction_sets(self, logits: np.ndarray, method: str, limit: float) -> list[Any]:
+        """See :meth:`ProblemType.prediction_sets`; the predicted classes are always in it."""
+        inside = (1 - sigmoid(self.warmed(logits)) <= limit) | (self.values(logits) > 0)
+        return [self.describe(row) for row in inside]
 
     def logits_of(self, estimates: np.ndarray) -> np.ndarray:
         """See :meth:`ProblemType.logits_of`: log-odds."""
@@ -136,7 +155,7 @@ class MultiLabel(ProblemType):
 
     def tune(self, labels: np.ndarray, logits: np.ndarray) -> dict[str, Any]:
         """See :meth:`ProblemType.tune` and :func:`best_thresholds`."""
-        return {"thresholds": tuple(best_thresholds(labels, sigmoid(logits)))}
+        return {"thresholds": tuple(best_thresholds(labels, sigmoid(self.warmed(logits))))}
 
     def metrics(self, labels: np.ndarray, logits: np.ndarray) -> dict[str, Any]:
         """See :meth:`ProblemType.metrics`.

@@ -67,12 +67,16 @@ class Ordinal(SingleLabel):
 
     def probabilities(self, logits: np.ndarray) -> np.ndarray | None:
         """See :meth:`ProblemType.probabilities`: ``P(y = k) = P(y > k - 1) (1 - sigma(x_k))``; a row adds up to 1."""
+        logits = self.warmed(logits)
         above = _above(logits)
         reached = np.concatenate([np.ones((len(logits), 1)), above[:, :-1]], axis=1)
         return np.concatenate([reached * sigmoid(-logits), above[:, -1:]], axis=1)
 
     def values(self, logits: np.ndarray) -> np.ndarray:
-        """See :meth:`ProblemType.values`: the median grade."""
+        """See :meth:`ProblemType.values`: the median grade, of the outputs before calibration.
+
+        A temperature moves the median, and calibration is to change no prediction.
+        """
         return (_above(logits) > 0.5).sum(axis=1, keepdims=True).astype(np.float64)
 
     def logits_of(self, estimates: np.ndarray) -> np.ndarray:

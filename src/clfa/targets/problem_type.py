@@ -65,6 +65,10 @@ class ProblemType(ABC):
         linear_logits: Whether :meth:`logits_of` of a linear model's estimates are linear again, up to a constant per
             row, so that linear models can be part of a blend.
         has_thresholds: Whether thresholds can be chosen on the validation split.
+        has_temperature: Whether a temperature calibrates the probabilities: outputs that are divided by the same number
+            give other probabilities.
+        set_methods: Names of the methods of prediction sets, of :data:`clfa.targets.set_methods.SET_METHODS` or its
+            own; none by default.
         column_kind: Type of a column of labels or predictions: ``text``, ``texts`` (a list) or ``number``.
         figures: The metrics that are single figures, by key in a report.
         shown: Keys of the metrics in short tables.
@@ -79,6 +83,8 @@ class ProblemType(ABC):
     column_per_class: ClassVar[bool] = False
     linear_logits: ClassVar[bool] = False
     has_thresholds: ClassVar[bool] = False
+    has_temperature: ClassVar[bool] = False
+    set_methods: ClassVar[tuple[str, ...]] = ()
     column_kind: ClassVar[ColumnKind] = "text"
     figures: ClassVar[Mapping[str, Figure]]
     shown: ClassVar[tuple[str, ...]]
@@ -248,8 +254,49 @@ class ProblemType(ABC):
 
     # Prediction.
 
+    def warmed(self, logits: np.ndarray) -> np.ndarray:
+        """Return outputs (N, ``logit_width``) float64, divided by the temperature of the target."""
+        found = self.target.calibration
+        return logits.astype(np.float64) / (1.0 if found is None else found.temperature)
+
+    def confidence(self, logits: np.ndarray) -> np.ndarray | None:
+        """Return how sure each prediction is (N,), from 0 to 1; ``None`` for a target without classes.
+
+        By default the probability of the predicted class.
+
+        Args:
+            logits: Outputs (N, ``logit_width``).
+        """
+        table = self.probabilities(logits)
+        if table is None or not self.one_class:
+            return None
+        found: np.ndarray = np.take_along_axis(table, self.values(logits).astype(int), axis=1)[:, 0]
+        return found
+
+    def nonconformity(self, labels: np.ndarray, logits: np.ndarray, method: str) -> np.ndarray:
+        """Return how little each post's label fits its prediction (N,); a prediction set holds what fits enough.
+
+        Args:
+            labels: (N, ``width``), without missing labels.
+            logits: (N, ``logit_width``).
+            method: One of :attr:`set_methods`.
+        """
+        raise NotImplementedError(f"the problem type {self.name!r} has no prediction sets")
+
+    def prediction_sets(self, logits: np.ndarray, method: str, limit: float) -> list[Any]:
+        """Return the prediction set of each post: a list of classes, or the lowest and the highest number.
+
+        Args:
+            logits: (N, ``logit_width``).
+            method: One of :attr:`set_methods`.
+            limit: Largest nonconformity in a set; may be infinite.
+        """
+        raise NotImplementedError(f"the problem type {self.name!r} has no prediction sets")
+
     def probabilities(self, logits: np.ndarray) -> np.ndarray | None:
         """Return the class probabilities (N, C) float64; ``None`` for a target without classes.
+
+        They are calibrated, if the target is: those of :meth:`warmed` outputs.
 
         Args:
             logits: Outputs (N, ``logit_width``).

@@ -39,6 +39,7 @@ class Regression(ProblemType):
     shown: ClassVar[tuple[str, ...]] = ("mae", "pearson", "spearman")
     headline: ClassVar[str] = "pearson"
     plot_name: ClassVar[str] = "scatter"
+    set_methods: ClassVar[tuple[str, ...]] = ("residual",)
 
     @classmethod
     def check_spec(cls, spec: TargetSpec) -> None:
@@ -106,6 +107,14 @@ class Regression(ProblemType):
     def values(self, logits: np.ndarray) -> np.ndarray:
         """See :meth:`ProblemType.values`: in the user's unit."""
         return logits.astype(np.float64) * self.target.sd + self.target.mean
+
+    def nonconformity(self, labels: np.ndarray, logits: np.ndarray, method: str) -> np.ndarray:
+        """See :meth:`ProblemType.nonconformity`: the absolute error, in the user's unit."""
+        return np.abs(labels - self.values(logits))[:, 0]
+
+    def prediction_sets(self, logits: np.ndarray, method: str, limit: float) -> list[Any]:
+        """See :meth:`ProblemType.prediction_sets`: an interval of the same width for every post."""
+        return [[float(value - limit), float(value + limit)] for value in self.values(logits)[:, 0]]
 
     def logits_of(self, estimates: np.ndarray) -> np.ndarray:
         """See :meth:`ProblemType.logits_of`: in standard deviations from the mean."""

@@ -14,6 +14,7 @@ from clfa.targets.label_names import LabelIndex
 from clfa.targets.plots import plot_confusion_matrix
 from clfa.targets.probabilities import log_probabilities, softmax
 from clfa.targets.problem_type import Figure, ProblemType, class_index
+from clfa.targets.set_methods import SET_METHODS
 from clfa.targets.spec import TargetSpec
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ class SingleLabel(ProblemType):
     name: ClassVar[str] = "single_label_classification"
     transformers_name: ClassVar[str | None] = "single_label_classification"
     linear_logits: ClassVar[bool] = True
+    has_temperature: ClassVar[bool] = True
     one_class: ClassVar[bool] = True
     figures: ClassVar[Mapping[str, Figure]] = {
         "accuracy": Figure("accuracy"),
@@ -38,6 +40,7 @@ class SingleLabel(ProblemType):
     shown: ClassVar[tuple[str, ...]] = ("accuracy", "macro_f1")
     headline: ClassVar[str] = "macro_f1"
     plot_name: ClassVar[str] = "confusion"
+    set_methods: ClassVar[tuple[str, ...]] = ("lac", "aps")
 
     @classmethod
     def check_spec(cls, spec: TargetSpec) -> None:
@@ -95,11 +98,28 @@ class SingleLabel(ProblemType):
 
     def probabilities(self, logits: np.ndarray) -> np.ndarray | None:
         """See :meth:`ProblemType.probabilities`; the probabilities of a row add up to 1."""
-        return softmax(logits)
+        return softmax(self.warmed(logits))
 
     def values(self, logits: np.ndarray) -> np.ndarray:
         """See :meth:`ProblemType.values`: the most probable class."""
         return logits.argmax(axis=-1)[:, None].astype(np.float64)
+
+    def nonconformity(self, labels: np.ndarray, logits: np.ndarray, method: str) -> np.ndarray:
+        """See :meth:`ProblemType.nonconformity`: that of the class."""
+        scores = self._scores(logits, method)
+        return scores[np.arange(len(scores)), labels[:, 0].astype(int)]
+
+    def prediction_sets(self, logits: np.ndarray, method: str, limit: float) -> list[Any]:
+        """See :meth:`ProblemType.prediction_sets`; the predicted class is always in it, which only widens a set."""
+        inside = self._scores(logits, method) <= limit
+        inside[np.arange(len(inside)), self.values(logits)[:, 0].astype(int)] = True
+        return [[label for label, has in zip(self.target.labels, row, strict=True) if has] for row in inside]
+
+    def _scores(self, logits: np.ndarray, method: str) -> np.ndarray:
+        table = self.probabilities(logits)
+        assert table is not None
+        found: np.ndarray = SET_METHODS.get(method)(table)
+        return found
 
     def logits_of(self, estimates: np.ndarray) -> np.ndarray:
         """See :meth:`ProblemType.logits_of`: log-probabilities."""

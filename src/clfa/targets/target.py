@@ -13,6 +13,7 @@ import numpy as np
 
 from clfa.errors import DataError, RecipeError
 from clfa.targets import PROBLEM_TYPES
+from clfa.targets.calibration import Calibration
 from clfa.targets.fields import LABEL, TargetFields
 from clfa.targets.problem_type import ProblemType
 
@@ -41,6 +42,11 @@ class Target(TargetFields):
             value = getattr(self, field)
             # JSON has lists.
             object.__setattr__(self, field, None if value is None else tuple(value))
+        if isinstance(self.calibration, Mapping):
+            try:
+                object.__setattr__(self, "calibration", Calibration(**self.calibration))
+            except (TypeError, ValueError, AttributeError) as error:
+                raise DataError(f"target {self.name!r}: calibration: {error}") from None
         repeated = [name for name, count in Counter(self.label_names).items() if count > 1]
         if repeated:
             raise DataError(f"target {self.name!r}: class {repeated[0]!r} occurs twice in label_names")
