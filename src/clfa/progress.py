@@ -8,6 +8,28 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 _silent = False
+_wanted: bool | None = None
+
+
+def bars() -> bool:
+    """Return whether progress bars are shown: as :func:`showing` says, else where standard error is a terminal."""
+    return not _silent and (sys.stderr.isatty() if _wanted is None else _wanted)
+
+
+@contextmanager
+def showing(wanted: bool | None) -> Iterator[None]:
+    """Return a context with or without progress bars, wherever standard error goes.
+
+    Args:
+        wanted: ``None`` for what holds already, by default bars on a terminal.
+    """
+    global _wanted
+    before = _wanted
+    _wanted = before if wanted is None else wanted
+    try:
+        yield
+    finally:
+        _wanted = before
 
 
 @contextmanager
@@ -25,7 +47,7 @@ def silenced() -> Iterator[None]:
 def track(
     total: int | None, description: str, unit: str | None = None, done: int = 0
 ) -> Iterator[Callable[[int], None]]:
-    """Show a Rich progress bar on standard error, if that is a terminal.
+    """Show a Rich progress bar on standard error, if :func:`bars` are shown.
 
     Args:
         total: Number of samples; ``None`` if unknown.
@@ -36,7 +58,7 @@ def track(
     Yields:
         A function to call with the number of samples just finished.
     """
-    if _silent or not sys.stderr.isatty():
+    if not bars():
         yield lambda count: None
         return
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, TextColumn, TimeRemainingColumn

@@ -60,8 +60,7 @@ def image_name(image: ImageSource | None) -> str:
     if isinstance(image, Image.Image):
         return str(getattr(image, "filename", "") or f"<{image.mode} image {image.width}x{image.height}>")
     if is_array(image):
-        array = np.asarray(image)
-        return f"<{array.dtype} array {'x'.join(map(str, array.shape))}>"
+        return f"<{image.dtype} array {'x'.join(map(str, image.shape))}>"
     return "<image bytes>"
 
 

@@ -75,7 +75,7 @@ def from_array(array: Any, max_pixels: int | None = None) -> Image.Image:
     Raises:
         ImageError: If the array has another shape, no pixels, or another type than numbers.
     """
-    values = np.asarray(array)
+    values = numbers(array)
     shape = " x ".join(map(str, values.shape)) or "one number"
     if values.dtype.kind not in "buif":
         raise ImageError(f"an array of {values.dtype} is no image; give numbers")
@@ -91,6 +91,22 @@ def from_array(array: Any, max_pixels: int | None = None) -> Image.Image:
     for own in (slice(0, colours), slice(colours, None)):
         _to_8_bit(channels[..., own], scaled[..., own])
     return Image.fromarray(scaled[..., 0] if scaled.shape[2] == 1 else scaled)
+
+
+def numbers(array: Any) -> np.ndarray:
+    """Return an array or tensor as an array of NumPy: also a tensor of another device or type, or with a gradient.
+
+    Example:
+        >>> import torch
+        >>> numbers(torch.ones(1, 2, dtype=torch.bfloat16, requires_grad=True))
+        array([[1., 1.]], dtype=float32)
+    """
+    if hasattr(array, "detach"):
+        array = array.detach().cpu()
+        if str(array.dtype) == "torch.bfloat16":
+            # NumPy has no such type.
+            array = array.float()
+    return np.asarray(array)
 
 
 def _orientation(picture: Image.Image) -> int:

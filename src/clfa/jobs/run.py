@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -17,7 +16,7 @@ from clfa.jobs.pieces import ROWS_PER_SHARD, Piece, input_files, piece_length, s
 from clfa.jobs.summary import MAX_EXAMPLES, Summary
 from clfa.jobs.trouble import ClusterError, StorageError
 from clfa.jobs.worker import Job, Worker
-from clfa.progress import track
+from clfa.progress import bars, track
 from clfa.tables.rows import open_rows
 from clfa.version import __version__
 
@@ -122,7 +121,7 @@ def run_job(
 
 def _carry_out(task: Task, executor: Executor, held: list[Worker], pieces: int) -> None:
     failed: dict[int, str] = {}
-    lengths = [piece_length(piece) for piece in task.pieces] if sys.stderr.isatty() else [None]
+    lengths = [piece_length(piece) for piece in task.pieces] if bars() else [None]
     done = task.record.total.rows
     total = None if None in lengths else done + sum(length or 0 for length in lengths)
     with track(total, task.job.doing, unit="rows", done=done) as advance:

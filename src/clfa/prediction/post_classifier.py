@@ -8,7 +8,7 @@ import logging
 import os
 import sys
 from collections import Counter, deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
@@ -206,12 +206,15 @@ class PostClassifier:
         """Number of posts that are sorted by length together."""
         return WINDOW_BATCHES * self.batch_size
 
-    def __call__(self, posts: Sequence[Post], rules: Rules | None = None) -> list[Prediction]:
+    def __call__(
+        self, posts: Sequence[Post], rules: Rules | None = None, advance: Callable[[int], None] | None = None
+    ) -> list[Prediction]:
         """Return a prediction for each post; for a post that cannot be read, one with ``error`` set.
 
         Args:
             posts: Posts.
             rules: What is asked beside labels and probabilities.
+            advance: Called with the number of posts just finished.
 
         Raises:
             ModelError: If the model cannot follow the rules.
@@ -220,7 +223,11 @@ class PostClassifier:
             rules.check(self.targets)
         windows = (posts[start : start + self.window_size] for start in range(0, len(posts), self.window_size))
         with self.busy() if len(posts) > self.batch_size else nullcontext():
-            predictions = [prediction for window in self.stream(windows, rules) for prediction in window]
+            predictions = []
+            for window in self.stream(windows, rules):
+                predictions += window
+                if advance is not None:
+                    advance(len(window))
         self.warn()
         return predictions
 

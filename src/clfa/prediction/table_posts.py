@@ -24,23 +24,26 @@ def table_posts(
     required: Sequence[str],
     image_root: str | Path | None = None,
     access: Access = CLOSED,
+    *,
+    options: TableOptions | None = None,
 ) -> list[Post | Prediction]:
     """Return the post of each row, or a failed prediction for a row that cannot be read.
 
     Args:
-        data: Path of a table, pandas ``DataFrame`` or ``datasets.Dataset``.
+        data: Path of a table, pandas ``DataFrame``, ``datasets.Dataset`` or list of mappings.
         run: Columns of the training table of the model.
         required: Fields that must have a column.
         image_root: Base folder of relative image paths; by default that of the run, else the folder of the file, else
             the working directory.
         access: What rows may open outside of this folder.
+        options: Options for reading a file.
 
     Raises:
         DataError: If the table cannot be read or a required column is missing.
     """
     table: Table
     if isinstance(data, (str, os.PathLike)):
-        table = open_rows(os.fspath(data), TableOptions(likely_separator=run.separator))
+        table = open_rows(os.fspath(data), options or TableOptions(likely_separator=run.separator))
     else:
         table = MemoryTable(data)
     columns = find_columns(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import fields
 
 from clfa.devices import best_device, resolve_precision
@@ -10,6 +9,7 @@ from clfa.errors import RecipeError
 from clfa.modeling import CLFAForClassification
 from clfa.modeling.encoders import is_frozen
 from clfa.modeling.gather import process_count
+from clfa.progress import bars
 from clfa.recipe import Recipe
 from clfa.runs.run_folder import RunFolder
 from clfa.targets.default_label import selection_metric
@@ -42,7 +42,7 @@ def training_arguments(recipe: Recipe, folder: RunFolder, model: CLFAForClassifi
         dataloader_num_workers=t.num_workers,
         dataloader_pin_memory=best_device() == "cuda",
         report_to=["tensorboard"],
-        disable_tqdm=not sys.stderr.isatty(),
+        disable_tqdm=not bars(),
     )
 
 

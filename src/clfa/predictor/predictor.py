@@ -9,40 +9,39 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from clfa.errors import DataError, ModelError, RecipeError
 from clfa.files import atomic_folder
 from clfa.nearest import did_you_mean
-from clfa.prediction.failures import OnErrors, report_failures
-from clfa.prediction.post import Post, Prediction
-from clfa.prediction.required import required_fields
-from clfa.prediction.table_posts import table_posts
+from clfa.prediction.failures import OnErrors
+from clfa.predictor.answers import Answers
+from clfa.predictor.asked import as_table
 from clfa.recipe import Recipe, load_recipe, validate_recipe
 from clfa.runs.known_names import check_known
 from clfa.runs.run_folder import RunFolder, is_run_folder
 from clfa.tables.access import Access
 
 if TYPE_CHECKING:
-    import pandas
 
     from clfa.jobs.summary import Summary
     from clfa.prediction.engines.base import Precision
     from clfa.prediction.post_classifier import PostClassifier
 
 
-logger = logging.getLogger(__name__)
+logger = logging.getLogger("clfa.predictor")
 
 # Recipes for one's own tables, from the quickest to the most accurate.
 PRESETS = ("fast", "good", "best")
 
 
-class CLFAPredictor:
+class CLFAPredictor(Answers):
     """Fit, predict, embed and evaluate on tables.
 
-    A table is a pandas DataFrame, a Datasets ``Dataset``, a list of dictionaries, or the path of a CSV, JSONL or
-    Parquet file, with a column of texts, one of pictures (paths, fsspec addresses or bytes, or lists of these) and one
-    of labels.
+    A table is a pandas DataFrame, a Datasets ``Dataset``, a list of dictionaries, a dictionary of columns, or the path
+    of a CSV, JSONL, Parquet or Excel file, with a column of texts, one of pictures (paths, fsspec addresses, bytes, PIL
+    images, arrays or tensors, or lists of these) and one of labels.
+
+    Predictions also take one post, as a dictionary or a text with ``image=``, whose answer is not in a list; and lists
+    of texts, of (text, picture) pairs or of :class:`clfa.prediction.post.Post`.
 
     Args:
         recipe: Name or file of a recipe; ``paper-mmsd`` and its siblings are the paper's. By default that of
@@ -176,9 +175,9 @@ class CLFAPredictor:
         if self.recipe is None:
             raise ModelError(f"{self.path} is a model without a recipe; make a new CLFAPredictor to train.")
         folder = self._new_folder()
-        source: Any = table
+        source: Any = as_table(table)
         if validation is not None or test is not None:
-            source = {"train": table, "validation": validation, "test": test}
+            source = {"train": source, "validation": as_table(validation), "test": as_table(test)}
             source = {name: part for name, part in source.items() if part is not None}
         options = dict(self.recipe.data.options)
         options.update({name: column for name, column in self.columns.items() if column != name})
@@ -222,103 +221,6 @@ class CLFAPredictor:
         """Class names in index order; with several targets ``target: class``."""
         return self._trained().label_names
 
-    def predict(self, table: Any, *, coverage: float | None = None, errors: OnErrors = "warn") -> Any:
-        """Return the most probable class of each post, as a list; ``None`` for posts that cannot be read.
-
-        A class has the type that it has in the training table, for instance 1 or ``True``. For a multi-label target it
-        is the list of classes, for a regression the number. For several targets the result is a data frame with one
-        column per target, and with the index of the table if this is a data frame.
-
-        Args:
-            table: Posts.
-            coverage: Share of posts that get a label, above 0 and at most 1: the most confident ones, by a threshold
-                from the posts that the model was calibrated on (docs/confidence.md). The others get ``None``;
-                :meth:`predictions` tells them from posts that cannot be read.
-            errors: As in :meth:`predictions`.
-
-        Raises:
-            ModelError: If the model is not calibrated, or predicts a number, and ``coverage`` is given.
-        """
-        found = self.predictions(table, coverage=coverage, errors=errors)
-        targets = self._trained().targets
-        if len(targets) < 2:
-            return [prediction.label for prediction in found]
-        values = {
-            target.name: [None if p.targets is None else p.targets[target.name].value for p in found]
-            for target in targets
-        }
-        import pandas as pd
-
-        return pd.DataFrame(values, index=_index(table), dtype=object)
-
-    def predict_sets(self, table: Any, level: float = 0.9, *, method: str = "lac", errors: OnErrors = "warn") -> Any:
-        """Return a set for each post that has the true label with a chosen probability, by split conformal prediction.
-
-        The probability holds on average over posts that are exchangeable with those that the model was calibrated on.
-
-        Args:
-            table: Posts.
-            level: The probability, between 0 and 1.
-            method: Name in :data:`clfa.targets.set_methods.SET_METHODS`.
-            errors: As in :meth:`predictions`.
-
-        Returns:
-            A list with a list of classes for each post (for a number, the lowest and the highest value), and ``None``
-            for posts that cannot be read. For several targets a data frame as from :meth:`predict`.
-
-        Raises:
-            ModelError: If the model is not calibrated, or was calibrated on too few posts for the level.
-        """
-        found = self.predictions(table, sets=level, set_method=method, errors=errors)
-        names = [target.name for target in self._trained().targets]
-        values = {name: [None if p.targets is None else p.targets[name].set for p in found] for name in names}
-        if len(names) < 2:
-            return values[names[0]]
-        import pandas as pd
-
-        return pd.DataFrame(values, index=_index(table), dtype=object)
-
-    def predict_proba(self, table: Any, *, errors: OnErrors = "warn") -> pandas.DataFrame:
-        """Return class probabilities, one row per post; missing values for posts that cannot be read.
-
-        The columns are the names of the classes. With several targets they have two levels, target and class;
-        regressions have none. The index is that of the table if this is a data frame.
-
-        Args:
-            table: Posts.
-            errors: As in :meth:`predictions`.
-
-        Raises:
-            ModelError: If all targets are regressions.
-        """
-        import pandas as pd
-
-        targets = self._trained().targets
-        classified = [target for target in targets if target.label_names]
-        if not classified:
-            raise ModelError("a regression has no class probabilities; use predict().")
-        found = self.predictions(table, errors=errors)
-        index = _index(table)
-        if len(targets) < 2:
-            return pd.DataFrame([p.probabilities for p in found], index, self.label_names, dtype=float)
-        keys = [(target.name, label) for target in classified for label in target.label_names]
-        rows = [[_probability(p, *key) for key in keys] for p in found]
-        return pd.DataFrame(rows, index, pd.MultiIndex.from_tuples(keys, names=["target", "class"]), dtype=float)
-
-    def embed(self, table: Any, *, errors: OnErrors = "warn") -> np.ndarray:
-        """Return fused vectors (N, ``hidden_size``); NaN for posts that cannot be read.
-
-        Args:
-            table: Posts.
-            errors: As in :meth:`predictions`.
-        """
-        width = self._trained().config.hidden_size
-        empty = np.full(width, np.nan, np.float32)
-        predictions = self.predictions(table, errors=errors)
-        return np.stack([empty if p.embedding is None else p.embedding for p in predictions] or [empty])[
-            : len(predictions)
-        ]
-
     def evaluate(self, table: Any, *, errors: OnErrors = "warn") -> dict[str, Any]:
         """Return metrics on labelled posts, computed as on the test split of a run; by target if there are targets.
 
@@ -329,7 +231,7 @@ class CLFAPredictor:
         from clfa.runs.evaluate import evaluate
 
         strict = errors == "raise"
-        return evaluate(self.path, "test", source={"test": table}, strict=strict, access=self.access)
+        return evaluate(self.path, "test", source={"test": as_table(table)}, strict=strict, access=self.access)
 
     def predict_file(
         self,
@@ -416,42 +318,6 @@ class CLFAPredictor:
             **loading,
         )
 
-    def predictions(
-        self,
-        table: Any,
-        *,
-        coverage: float | None = None,
-        sets: float | None = None,
-        set_method: str = "lac",
-        errors: OnErrors = "warn",
-    ) -> list[Prediction]:
-        """Return full predictions, with the reason for posts that cannot be read.
-
-        With ``model.readout=relation`` they also have the agreement of text and image.
-
-        Args:
-            table: Posts.
-            coverage: See :meth:`predict`; ``targets`` of a prediction then have ``confidence`` and ``abstained``.
-            sets: Level of prediction sets, which ``targets`` of a prediction then have as ``set``.
-            set_method: Their method.
-            errors: ``warn`` to log the number of posts that cannot be read and the first reasons, ``raise`` to raise an
-                error.
-
-        Raises:
-            DataError: If the table cannot be read or, with ``raise``, a post.
-            ModelError: If the model cannot follow ``coverage`` or ``sets``.
-        """
-        from clfa.targets.rules import Rules
-
-        model, rules = self._trained(), Rules(coverage, sets, set_method)
-        rules.check(model.targets)
-        columns = RunFolder(self.path).read_columns()
-        posts = table_posts(table, columns, required_fields(model), self.image_root, self.access)
-        computed = iter(model([post for post in posts if isinstance(post, Post)], rules))
-        found = [next(computed) if isinstance(post, Post) else post for post in posts]
-        report_failures(found, errors)
-        return found
-
     def save(self, path: str | Path) -> Path:
         """Copy the run folder, without its checkpoints, to ``path``.
 
@@ -471,14 +337,3 @@ class CLFAPredictor:
         if self._classifier is None:
             raise ModelError("this predictor is not trained yet; call fit() first.")
         return self._classifier
-
-
-def _index(table: Any) -> Any:
-    """Return the index of a data frame, ``None`` for other tables."""
-    return getattr(table, "index", None) if hasattr(table, "iloc") else None
-
-
-def _probability(prediction: Prediction, target: str, label: str) -> float:
-    if prediction.targets is None:
-        return float("nan")
-    return (prediction.targets[target].probabilities or {})[label]
