@@ -224,6 +224,9 @@ class TrainingRecipe(StrictModel, TrainingFields, _Schedule, OptimizerFields, _A
         yardsticks: Whether to compute the plain baselines of :mod:`clfa.yardsticks` beside the model.
         blend: Whether to blend the network with the yardsticks (:mod:`clfa.runs.blend`), with weights fitted to the
             validation split.
+        time_limit: Seconds after which a training ends, at a whole epoch and after at least one; reading and encoding
+            of the data count, the scoring at the end does not. The networks of ``members`` share what is left. ``null``
+            for no limit.
         members: Number of networks. With more than one, each holds out another fold of the training and validation
             data, and the weights of the blend are fitted to the predictions for held-out posts.
     """
@@ -239,6 +242,7 @@ class TrainingRecipe(StrictModel, TrainingFields, _Schedule, OptimizerFields, _A
     yardsticks: bool = True
     blend: bool = False
     members: int = Field(default=1, ge=1, le=20)
+    time_limit: float | None = Field(default=None, gt=0, le=1e9)
 
     @field_validator("class_weights", mode="before")
     @classmethod

@@ -52,7 +52,9 @@ def console(**options: Any) -> Console:
     return PlainConsole(markup=False, emoji=False, **options)
 
 
-class _PlainFormatter(logging.Formatter):
+class PlainFormatter(logging.Formatter):
+    """Formatter of messages that shows control characters as escapes."""
+
     def format(self, record: logging.LogRecord) -> str:
         return plain(super().format(record))
 
@@ -65,5 +67,5 @@ def log_to_stderr(level: int, *, force: bool = False) -> None:
         force: Replace what was set before.
     """
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(_PlainFormatter("%(message)s"))
+    handler.setFormatter(PlainFormatter("%(message)s"))
     logging.basicConfig(level=level, handlers=[handler], force=force)

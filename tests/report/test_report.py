@@ -200,8 +200,11 @@ def test_markdown(pages: tuple[str, str], finished_experiment: Path) -> None:
 
 
 def test_another_metric_and_place_and_no_samples(finished_experiment: Path, tmp_path: Path) -> None:
-    page, markdown = write_report(finished_experiment, tmp_path / "p" / "x.html", metric="macro_f1", samples=False)
+    page, markdown, latex = write_report(
+        finished_experiment, tmp_path / "p" / "x.html", metric="macro_f1", samples=False, latex=True
+    )
     assert markdown == tmp_path / "p" / "x.md"
+    assert r"\bottomrule" in latex.read_text(encoding="utf-8")
     assert "## Differences in macro-F1" in markdown.read_text(encoding="utf-8")
     assert "Changed predictions" not in page.read_text(encoding="utf-8")
     assert "alert(" not in page.read_text(encoding="utf-8")

@@ -71,6 +71,9 @@ def report(
     samples: Annotated[
         bool, typer.Option(help="Show posts whose prediction changed, with their texts and images.")
     ] = True,
+    latex: Annotated[
+        bool, typer.Option("--latex", help="Write the tables as LaTeX, too: DIRECTORY/report.tex.")
+    ] = False,
 ) -> None:
     """Write the report of an experiment, finished or not: one HTML file and one Markdown file.
 
@@ -79,8 +82,8 @@ def report(
     """
     from clfa.report import write_report
 
-    page, markdown = write_report(directory, output, metric=metric, samples=samples)
-    echo(f"{page}\n{markdown}")
+    for page in write_report(directory, output, metric=metric, samples=samples, latex=latex):
+        echo(page)
 
 
 class _Progress:

@@ -8,7 +8,7 @@ import json
 import logging
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -20,7 +20,6 @@ from clfa.cli.flags import flags
 from clfa.cli.guide import app as guide_app
 from clfa.cli.predict import predict
 from clfa.cli.serve import serve
-from clfa.cli.yardstick_table import show_yardsticks
 from clfa.errors import CLFAError
 from clfa.files import final_name
 from clfa.processes import process_number
@@ -106,12 +105,13 @@ def train(
         check_source(settings.data.reader, settings.data.dir, settings.data.options)
     # Imported after the recipe is checked, so that errors in a recipe are reported at once.
     from clfa.processes import leave
+    from clfa.runs.run_summary import show_run
     from clfa.runs.train import train as run
 
     target = output or Path("runs") / settings.name
     result = run(settings, target, resume=resume, strict=strict, score_test=not no_test)
     if process_number() == 0:
-        _show_run(result.metrics, target)
+        show_run(result.metrics, target, console())
     leave()
 
 
@@ -141,12 +141,13 @@ def evaluate(
         )
     RunFolder(run).finished()
     from clfa.runs.evaluate import evaluate as score
+    from clfa.runs.run_summary import show_scores
     from clfa.tables.access import CLOSED, Access
 
     given = Access.of(allowed_urls(allow_urls), allow_outside)
     access = None if given == CLOSED else given
     metrics = score(run, split, data_dir=data_dir, output=output, access=access, strict=strict)
-    _show_scores({split: metrics})
+    show_scores({split: metrics}, console())
     echo(f"Details: {output or run / f'evaluation-{split}'}")
 
 
@@ -180,82 +181,6 @@ def _options(
         echo(f"clfa {__version__}")
         raise typer.Exit
     del context
-
-
-def _show_run(metrics: dict[str, Any], target: Path) -> None:
-    from clfa.targets.fields import LABEL
-
-    data = metrics["data"]
-    sizes = ", ".join(f"{name} {count:,}" for name, count in data["samples"].items())
-    echo(f"\n{metrics['recipe']} on {data['name']}: {sizes}")
-    for reason, count in data["dropped"].items():
-        echo(f"  left out: {count:,} x {reason}")
-    for reason, count in data.get("incomplete", {}).items():
-        echo(f"  kept with one modality: {count:,} x {reason}")
-    for split, absent in data.get("absent_classes", {}).items():
-        for named, names in absent.items():
-            of_target = "" if named == LABEL else f" of target {named}"
-            echo(f"  no {split} post has the class{of_target}: {', '.join(names)}")
-    if metrics["guide"] is not None:
-        retrieval = metrics["guide"]["validation_retrieval"]
-        echo(
-            f"Guide {metrics['guide']['name']}: on {retrieval['candidates']} held-out pairs rank 1 "
-            f"{retrieval['rank1']:.1%}, median rank {retrieval['median_rank']:.0f} "
-            f"(chance {retrieval['chance_median_rank']:.0f})"
-        )
-    _show_scores({name: metrics[name] for name in ("validation", "test") if name in metrics})
-    show_yardsticks(metrics)
-    cost = metrics["resources"]
-    peak = cost["peak_memory_mb"]
-    echo(
-        f"{_best_epochs(metrics['training'])}; {cost['seconds_total']:.0f} s"
-        f"{'' if peak is None else f', peak memory {peak / 1000:.1f} GB'}. Everything is in {target}."
-    )
-
-
-def _best_epochs(training: dict[str, Any]) -> str:
-    if "members" not in training:
-        return f"Best epoch {training['best_epoch']:g}"
-    epochs = ", ".join(f"{member['best_epoch']:g}" for member in training["members"])
-    return f"Best epochs of {len(training['members'])} networks {epochs}"
-
-
-def _show_scores(scores: dict[str, dict[str, Any]]) -> None:
-    from rich.table import Table
-
-    if any("targets" in metrics for metrics in scores.values()):
-        _show_targets(scores)
-        return
-    table = Table("split", "samples", "accuracy", "macro-F1", "weighted F1")
-    for name, metrics in scores.items():
-        row = [f"{100 * metrics[key]:.1f}" for key in ("accuracy", "macro_f1", "weighted_f1")]
-        table.add_row(name, f"{metrics['samples']:,}", *row)
-        for modality, withheld in metrics.get("without", {}).items():
-            row = [f"{100 * withheld[key]:.1f}" for key in ("accuracy", "macro_f1", "weighted_f1")]
-            table.add_row(f"  without {modality}", "", *row)
-    console().print(table)
-
-
-def _show_targets(scores: dict[str, dict[str, Any]]) -> None:
-    from rich.table import Table
-
-    from clfa.targets import PROBLEM_TYPES
-
-    table = Table("split", "target", "samples", "figures")
-    for split, metrics in scores.items():
-        for target, found in metrics["targets"].items():
-            kind = PROBLEM_TYPES.get(found["problem_type"])
-            text = ", ".join(
-                f"{kind.figures[key].short or kind.figures[key].title} {found[key]:.3f}"
-                for key in kind.shown
-                if found.get(key) is not None
-            )
-            table.add_row(split, target, f"{found['samples']:,}", text)
-        table.add_row(split, "score", f"{metrics['samples']:,}", f"{metrics['score']:.3f}")
-        for modality, withheld in metrics.get("without", {}).items():
-            table.add_row("", f"  without {modality}", "", f"{withheld['score']:.3f}")
-        table.add_section()
-    console().print(table)
 
 
 def main() -> None:

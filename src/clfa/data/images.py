@@ -60,7 +60,8 @@ def image_name(image: ImageSource | None) -> str:
     if isinstance(image, Image.Image):
         return str(getattr(image, "filename", "") or f"<{image.mode} image {image.width}x{image.height}>")
     if is_array(image):
-        return f"<{image.dtype} array {'x'.join(map(str, image.shape))}>"
+        array: Any = image
+        return f"<{array.dtype} array {'x'.join(map(str, array.shape))}>"
     return "<image bytes>"
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import shutil
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,7 +22,9 @@ from clfa.prediction.engines.onnx_engine import AGREEMENT, MODEL_FILE, OUTPUTS, 
 from clfa.prediction.engines.torch_engine import TorchRuntime
 from clfa.prediction.post_classifier import PostClassifier
 from clfa.processing.processor import CLFAProcessor
+from clfa.runs.model_card import CARD_FILE
 from clfa.runs.resources import versions
+from clfa.runs.run_folder import RunFolder
 
 # Largest difference of outputs that counts as rounding.
 TOLERANCE = 1e-3
@@ -116,7 +119,7 @@ _EXPORTED = {1: _Image, 2: _Text, 3: _TextAndImage, 4: _TextAndTerms, 5: _TextTe
 
 
 def export_onnx(path: str | Path, output: str | Path) -> ExportReport:
-    """Export a trained model: ``model.onnx``, its configuration and processor, and ``export.json``.
+    """Export a trained model: ``model.onnx``, its configuration, processor and card, and ``export.json``.
 
     Args:
         path: Run folder, model directory or hub id.
@@ -143,6 +146,7 @@ def export_onnx(path: str | Path, output: str | Path) -> ExportReport:
         _export(model, processor, temporary / MODEL_FILE)
         model.config.save_pretrained(temporary)
         processor.save_pretrained(temporary)
+        _copy_card(path, temporary)
         size = (temporary / MODEL_FILE).stat().st_size / 1e6
         names = list(_batch(model, processor, *_SHAPES[0]))
         write_json(temporary / REPORT_FILE, {"inputs": names})
@@ -153,6 +157,13 @@ def export_onnx(path: str | Path, output: str | Path) -> ExportReport:
             raise ModelError(problem, "this model cannot be exported. Predict with ", Argument("engine", "torch"), ".")
         write_json(temporary / REPORT_FILE, asdict(report))
     return report
+
+
+def _copy_card(path: str | Path, folder: Path) -> None:
+    for place in (RunFolder(path).model, Path(path)):
+        if (place / CARD_FILE).is_file():
+            shutil.copyfile(place / CARD_FILE, folder / CARD_FILE)
+            return
 
 
 def check_exportable(model: CLFAForClassification) -> None:

@@ -174,7 +174,9 @@ class Answers:
         asked = self._asked(table, image)
         found = self._answers(asked, None, errors, progress, separator, sheet)
         if len(targets) < 2:
-            frame = pd.DataFrame([p.probabilities for p in found], asked.index, self.label_names, dtype=float)
+            frame = pd.DataFrame(
+                [p.probabilities for p in found], asked.index, self._trained().label_names, dtype=float
+            )
         else:
             keys = [(target.name, label) for target in classified for label in target.label_names]
             rows = [[_probability(p, *key) for key in keys] for p in found]

@@ -15,12 +15,16 @@ from clfa.nearest import did_you_mean
 from clfa.prediction.failures import OnErrors
 from clfa.predictor.answers import Answers
 from clfa.predictor.asked import as_table
+from clfa.predictor.estimator import Estimator, is_labels
+from clfa.predictor.leaderboard import leaderboard
+from clfa.predictor.shown import shown_training
 from clfa.recipe import Recipe, load_recipe, validate_recipe
 from clfa.runs.known_names import check_known
 from clfa.runs.run_folder import RunFolder, is_run_folder
 from clfa.tables.access import Access
 
 if TYPE_CHECKING:
+    import pandas
 
     from clfa.jobs.summary import Summary
     from clfa.prediction.engines.base import Precision
@@ -33,7 +37,7 @@ logger = logging.getLogger("clfa.predictor")
 PRESETS = ("fast", "good", "best")
 
 
-class CLFAPredictor(Answers):
+class CLFAPredictor(Answers, Estimator):
     """Fit, predict, embed and evaluate on tables.
 
     A table is a pandas DataFrame, a Datasets ``Dataset``, a list of dictionaries, a dictionary of columns, or the path
@@ -86,14 +90,28 @@ class CLFAPredictor(Answers):
         if presets is not None and presets not in PRESETS:
             hint = did_you_mean(presets, PRESETS)
             raise RecipeError(f"no preset {presets!r}; choose one of: {', '.join(PRESETS)}.{hint}")
-        self.recipe: Recipe | None = load_recipe(recipe or presets or "good", overrides)
-        check_known(self.recipe)
+        loaded = load_recipe(recipe or presets or "good", overrides)
+        check_known(loaded)
+        own = loaded.data.access
+        self.access = Access.of(allow_urls or own.urls, allow_outside or own.outside)
+        self.recipe: Recipe | None = loaded
+        # As they were given: scikit-learn compares them with what a copy of this object has.
+        self._parameters: dict[str, Any] | None = {
+            "recipe": recipe,
+            "path": path,
+            "text": text,
+            "image": image,
+            "label": label,
+            "image_root": image_root,
+            "allow_urls": allow_urls,
+            "allow_outside": allow_outside,
+            "overrides": overrides,
+            "presets": presets,
+        }
         self._temporary = None if path is not None else tempfile.mkdtemp(prefix="clfa-")
         self.path = Path(path) if path is not None else Path(str(self._temporary)) / "run"
         self.columns = {"text": text, "image": image, "label": label}
         self.image_root = image_root
-        own = self.recipe.data.access
-        self.access = Access.of(allow_urls or own.urls, allow_outside or own.outside)
         self._classifier: PostClassifier | None = None
         self._loaded_with: dict[str, Any] = {}
 
@@ -131,6 +149,7 @@ class CLFAPredictor(Answers):
 
         predictor = cls.__new__(cls)
         predictor._temporary = None
+        predictor._parameters = None
         predictor._loaded_with = {"engine": engine, "precision": precision, "batch_size": batch_size}
         predictor._classifier = PostClassifier.load(path, batch_size, engine=engine, precision=precision)
         predictor.path = Path(path)
@@ -148,6 +167,10 @@ class CLFAPredictor(Answers):
         test: Any = None,
         *,
         targets: Mapping[str, Any] | Sequence[str] | None = None,
+        time_limit: float | None = None,
+        separator: str | None = None,
+        sheet: str | None = None,
+        progress: bool | None = None,
     ) -> CLFAPredictor:
         """Train on a table. Without a validation table, a stratified tenth is held out for model selection.
 
@@ -157,10 +180,18 @@ class CLFAPredictor(Answers):
 
         Args:
             table: Labelled posts.
-            validation: Labelled posts for choosing the best epoch.
+            validation: Labelled posts for choosing the best epoch; or, as tools of scikit-learn call this, the labels
+                of ``table``, one for each row.
             test: Labelled posts scored once, at the end.
             targets: What to predict instead of the one label: a mapping of names to the fields of
                 :class:`clfa.targets.spec.TargetSpec`, or the names of columns of classes.
+            time_limit: Seconds after which the training ends, at a whole epoch and after at least one
+                (``training.time_limit``); a warning and the summary say how many epochs were left out. The scoring at
+                the end comes on top.
+            separator: Character between the fields of CSV and TSV files; found by content when not given.
+            sheet: Sheet of Excel files; the first one when not given.
+            progress: Whether to print progress and a summary on standard error, as ``clfa train`` does; by default on a
+                terminal and in a notebook.
 
         Returns:
             Itself.
@@ -175,6 +206,8 @@ class CLFAPredictor(Answers):
         if self.recipe is None:
             raise ModelError(f"{self.path} is a model without a recipe; make a new CLFAPredictor to train.")
         folder = self._new_folder()
+        if is_labels(validation):
+            table, validation = self._labelled(table, validation), None
         source: Any = as_table(table)
         if validation is not None or test is not None:
             source = {"train": source, "validation": as_table(validation), "test": as_table(test)}
@@ -183,14 +216,21 @@ class CLFAPredictor(Answers):
         options.update({name: column for name, column in self.columns.items() if column != name})
         if self.image_root is not None:
             options["image_root"] = str(self.image_root)
+        given = {"separator": separator, "sheet": sheet}
+        options.update({name: value for name, value in given.items() if value is not None})
         changes: dict[str, Any] = {"reader": "table", "options": options}
         if targets is not None:
             changes["targets"] = targets if isinstance(targets, Mapping) else {name: {} for name in targets}
         recipe = self.recipe.model_dump()
         recipe["data"].update(changes)
+        if time_limit is not None:
+            recipe["training"]["time_limit"] = time_limit
         settings = validate_recipe(recipe)
         settings = settings.model_copy(update={"data": settings.data.with_access(self.access)})
-        found = standing(train(settings, folder, source=source).metrics)
+        with shown_training(progress) as show:
+            metrics = train(settings, folder, source=source).metrics
+            show(metrics, folder)
+        found = standing(metrics)
         if found is not None:
             logger.log(logging.INFO if found.above else logging.WARNING, "%s", found)
         self._classifier = PostClassifier.load(folder)
@@ -232,6 +272,26 @@ class CLFAPredictor(Answers):
 
         strict = errors == "raise"
         return evaluate(self.path, "test", source={"test": as_table(table)}, strict=strict, access=self.access)
+
+    def leaderboard(self) -> pandas.DataFrame:
+        """Return the scores of the model and its yardsticks by split, the best on validation first.
+
+        Raises:
+            ModelError: If the model has no run folder with ``metrics.json``.
+        """
+        self._trained()
+        return leaderboard(RunFolder(self.path).finished().read_metrics())
+
+    def summary(self) -> str:
+        """Return the summary of the training that ``clfa train`` prints.
+
+        Raises:
+            ModelError: If the model has no run folder with ``metrics.json``.
+        """
+        from clfa.runs.run_summary import summary_text
+
+        self._trained()
+        return summary_text(RunFolder(self.path).finished().read_metrics(), self.path)
 
     def predict_file(
         self,
@@ -332,6 +392,35 @@ class CLFAPredictor(Answers):
         with atomic_folder(target) as folder:
             shutil.copytree(self.path, folder, ignore=shutil.ignore_patterns("checkpoints", ".*"), dirs_exist_ok=True)
         return target
+
+    def push_to_hub(
+        self,
+        repository: str,
+        *,
+        private: bool | None = None,
+        token: str | None = None,
+        message: str = "Upload a model of clfa",
+    ) -> str:
+        """Upload the model, with its processor and card, to a model hub; :meth:`load` reads it by the same name.
+
+        The recipe, metrics and predictions of the run stay here; the card has the figures.
+
+        Args:
+            repository: ``owner/name``; made if it does not exist.
+            private: Whether a new repository is private; what the hub does by default when not given.
+            token: Access token; that of the hub's login when not given.
+            message: Message of the commit.
+
+        Returns:
+            The address.
+
+        Raises:
+            ModelError: If the model is not on this machine, or the hub refuses.
+        """
+        from clfa.predictor.upload import upload
+
+        self._trained()
+        return upload(self.path, repository, private=private, token=token, message=message)
 
     def _trained(self) -> PostClassifier:
         if self._classifier is None:

@@ -14,6 +14,7 @@ from clfa.files import atomic_write, require_writable
 from clfa.report.confidence import confidence_rows
 from clfa.report.content import ReportContent
 from clfa.report.html import render_html
+from clfa.report.latex import render_latex
 from clfa.report.markdown import render_markdown
 from clfa.report.plots import confusion_plot, interval_plot, learning_curves, projection_plot, size_plot
 from clfa.report.projection import read_projections
@@ -32,32 +33,42 @@ _MAX_CURVES, _MAX_CLOUDS, _MAX_CONFUSIONS, _MAX_CHANGES = 8, 6, 4, 3
 
 
 def write_report(
-    directory: str | Path, output: str | Path | None = None, *, metric: str | None = None, samples: bool = True
-) -> tuple[Path, Path]:
-    """Write the report of an experiment as HTML and Markdown.
+    directory: str | Path,
+    output: str | Path | None = None,
+    *,
+    metric: str | None = None,
+    samples: bool = True,
+    latex: bool = False,
+) -> tuple[Path, ...]:
+    """Write the report of an experiment as HTML and Markdown, and its tables as LaTeX.
 
     Args:
         directory: Output folder of ``clfa experiment``.
-        output: HTML file; ``directory/report.html`` when not given. The Markdown file is written beside it.
+        output: HTML file; ``directory/report.html`` when not given. The others are written beside it.
         metric: Metric to test instead of the experiment's first one.
         samples: Whether to show posts (texts and images) of the data set.
+        latex: Whether to write the tables as LaTeX, too.
 
     Returns:
-        Paths of the HTML and the Markdown file.
+        Paths of the HTML and the Markdown file and, with ``latex``, of the LaTeX file.
 
     Raises:
         CLFAError: When the folder holds no experiment or no run has finished.
     """
     path = Path(output) if output is not None else Path(directory) / "report.html"
     beside = path.with_suffix(".md")
-    for place in (path, beside):
+    places = (path, beside, path.with_suffix(".tex"))[: 3 if latex else 2]
+    for place in places:
         require_writable(place, file=True)
     content = build(Study.read(directory, metric), samples=samples)
     with atomic_write(beside) as file:
         file.write(render_markdown(content))
     with atomic_write(path) as file:
         file.write(render_html(content))
-    return path, beside
+    if latex:
+        with atomic_write(places[-1]) as file:
+            file.write(render_latex(content))
+    return places
 
 
 def build(study: Study, *, samples: bool = True) -> ReportContent:

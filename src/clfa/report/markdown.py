@@ -6,11 +6,11 @@ import math
 from collections.abc import Sequence
 
 from clfa.experiments.scores import factor, title
+from clfa.markdown_text import bold, inline, italic, paragraph
 from clfa.report import words
 from clfa.report.confidence import ERRORS
 from clfa.report.content import ReportContent
 from clfa.report.format import count, digits, number, p_value, plus_minus
-from clfa.report.inline import bold, inline, italic, paragraph
 from clfa.report.tables import ComparisonRow
 
 

@@ -98,7 +98,7 @@ def train_members(
     if "columns" in corpus.facts:
         write_json(folder.columns, corpus.facts["columns"])
     prepared = time.perf_counter()
-    blended = _blended(recipe, folder, corpus, rows, held_out, targets, encoders, resume, cache)
+    blended = _blended(recipe, folder, corpus, rows, held_out, targets, encoders, resume, cache, started)
     model = blended.model
     trained = time.perf_counter()
     order = np.argsort(np.concatenate(held_out))
@@ -162,6 +162,7 @@ def _blended(
     encoders: Encoders,
     resume: bool,
     cache: Path | None,
+    started: float,
 ) -> Blended:
     """Train the members and blend them; the processor of ``encoders`` gets the terms."""
     training = recipe.training.model_copy(
@@ -177,6 +178,10 @@ def _blended(
         logger.info("Member %d of %d", number, len(held_out))
         splits = DatasetDict(train=rows.select(np.setdiff1d(np.arange(len(rows)), held)), validation=rows.select(held))
         own = replace(corpus, splits=splits, dropped=[])
+        if (limit := recipe.training.time_limit) is not None:
+            # Each gets its share of what is left. One epoch is trained even if nothing is.
+            left = (started + limit - time.perf_counter()) / (len(held_out) - number + 1)
+            training = training.model_copy(update={"time_limit": max(left, 1.0)})
         update = {
             "training": training,
             "name": f"{recipe.name}, member {number}",

@@ -14,6 +14,7 @@ from clfa.recipe import Recipe
 from clfa.runs.arguments import share_of
 from clfa.runs.known_names import check_encoders
 from clfa.runs.members import train_members
+from clfa.runs.model_card import write_model_card
 from clfa.runs.names import check_names
 from clfa.runs.run_folder import RunFolder
 from clfa.runs.train_one import RunResult, train_one
@@ -70,12 +71,15 @@ def train(
     check_encoders(recipe)
     if resume and folder.metrics.is_file():
         logger.info("%s is finished already.", folder.path)
+        if processes.is_main_process:
+            # A killed run may have ended just before.
+            write_model_card(folder)
         return RunResult(folder, folder.read_metrics())
     with folder.locked() if processes.is_main_process else nullcontext():
         # Another process may have written the folder before it was locked.
         folder.check(recipe, resume)
         run = train_members if recipe.training.members > 1 else train_one
-        return run(
+        result = run(
             recipe,
             folder,
             resume=resume,
@@ -85,3 +89,6 @@ def train(
             corpus=corpus,
             cache=cache,
         )
+        if processes.is_main_process:
+            write_model_card(folder)
+        return result

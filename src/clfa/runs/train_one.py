@@ -41,6 +41,7 @@ from clfa.runs.unlabelled import training_rows
 from clfa.runs.yardsticks import RunYardsticks
 from clfa.targets.target import Target, label_matrix
 from clfa.training import CLFATrainer
+from clfa.training.time_limit import TimeLimit
 
 logger = logging.getLogger(__name__)
 
@@ -131,6 +132,10 @@ def train_one(
         eval_dataset=validation_set,
         processing_class=encoders.processor,
     )
+    limit = None
+    if recipe.training.time_limit is not None:
+        limit = TimeLimit(recipe.training.time_limit, started)
+        trainer.add_callback(limit)
     alignment = AlignmentRecord.of_run(recipe, model, validation_set) if processes.is_main_process else None
     checkpoint = folder.last_checkpoint() if resume else None
     with quiet_transformers():
@@ -159,7 +164,10 @@ def train_one(
     if guide is not None and guide_figures is not None:
         scored = ("validation", "test") if score_test else ("validation",)
         guide_figures |= guide_cosine(guide, corpus, encoders, scored)
-    metrics = run_metrics(recipe, corpus, guide_figures, training_metrics(recipe, model, trainer), concerns)
+    figures = training_metrics(recipe, model, trainer)
+    if limit is not None:
+        figures |= {"time_limit": limit.seconds, "epochs_left_out": limit.epochs_left_out}
+    metrics = run_metrics(recipe, corpus, guide_figures, figures, concerns)
     if weights is not None:
         metrics["blend"] = weights
     for name in ("validation", "test") if score_test else ("validation",):

@@ -9,7 +9,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
-from clfa.report.inline import bold, inline, italic, paragraph
+from clfa.markdown_text import bold, inline, italic, paragraph
 
 HOSTILE = [
     "<script>alert(1)</script>",
