@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from clfa.errors import RecipeError
 from clfa.fields.model import ModelFields
+from clfa.fields.space import Space, as_space
 from clfa.fields.training import OptimizerFields, TrainingFields
 from clfa.files import atomic_write
 from clfa.knowledge.recipe import KnowledgeRecipe
@@ -272,6 +273,8 @@ class Recipe(StrictModel):
         knowledge: Knowledge section, for a model with ``use_knowledge``.
         guide: Guide section.
         training: Training section.
+        tune: Settings that `clfa tune` searches: by key (``training.learning_rate``) a list of choices, or a
+            :class:`clfa.fields.space.Range`. Trainings do not read it.
     """
 
     name: str
@@ -282,6 +285,12 @@ class Recipe(StrictModel):
     knowledge: KnowledgeRecipe = Field(default_factory=KnowledgeRecipe)
     guide: GuideRecipe = Field(default_factory=GuideRecipe)
     training: TrainingRecipe = Field(default_factory=TrainingRecipe)
+    tune: Space = Field(default_factory=dict)
+
+    @field_validator("tune", mode="before")
+    @classmethod
+    def _space(cls, value: Any) -> Any:
+        return as_space(value)
 
     @model_validator(mode="after")
     def _thresholds(self) -> Recipe:

@@ -20,6 +20,7 @@ from clfa.cli.flags import flags
 from clfa.cli.guide import app as guide_app
 from clfa.cli.predict import predict
 from clfa.cli.serve import serve
+from clfa.cli.tune import tune
 from clfa.errors import CLFAError
 from clfa.files import final_name
 from clfa.processes import process_number
@@ -54,6 +55,7 @@ app.command()(predict)
 app.command()(serve)
 app.command()(experiment)
 app.command()(report)
+app.command()(tune)
 
 Overrides = Annotated[
     list[str] | None,

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
+
+from transformers import TrainerCallback
 
 from clfa.data import Corpus
 from clfa.devices import best_device
@@ -34,6 +37,7 @@ def train(
     source: Any = None,
     corpus: Corpus | None = None,
     cache: Path | None = None,
+    callbacks: Sequence[TrainerCallback] = (),
 ) -> RunResult:
     """Train and evaluate by a recipe.
 
@@ -56,6 +60,7 @@ def train(
         source: Data instead of ``recipe.data.dir``: whatever the recipe's reader takes, for instance a table.
         corpus: What :func:`clfa.runs.corpus.load_corpus` gave before for an equal ``corpus_key``.
         cache: Cache directory; the default is ``$CLFA_CACHE`` or ``~/.cache/clfa``.
+        callbacks: Further callbacks of the Trainer, for a run of one network.
 
     Returns:
         The run folder and its metrics, in every process.
@@ -78,8 +83,8 @@ def train(
     with folder.locked() if processes.is_main_process else nullcontext():
         # Another process may have written the folder before it was locked.
         folder.check(recipe, resume)
-        run = train_members if recipe.training.members > 1 else train_one
-        result = run(
+        run: Any = train_members if recipe.training.members > 1 else train_one
+        result: RunResult = run(
             recipe,
             folder,
             resume=resume,
@@ -88,6 +93,7 @@ def train(
             source=source,
             corpus=corpus,
             cache=cache,
+            **({"callbacks": callbacks} if callbacks else {}),
         )
         if processes.is_main_process:
             write_model_card(folder)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from transformers import set_seed
+from transformers import TrainerCallback, set_seed
 
 from clfa.data import Corpus
 from clfa.data.overview import overview
@@ -70,6 +71,7 @@ def train_one(
     corpus: Corpus | None = None,
     cache: Path | None = None,
     targets: list[Target] | None = None,
+    callbacks: Sequence[TrainerCallback] = (),
 ) -> RunResult:
     """Train one network by a recipe and evaluate it, or its blend with the yardsticks.
 
@@ -77,6 +79,7 @@ def train_one(
         recipe: See :func:`clfa.runs.train.train`, also for the further arguments, result and errors.
         folder: The run folder, checked and locked.
         targets: Targets with the values fitted to the training data; fitted to the training split when not given.
+        callbacks: Further callbacks of the Trainer.
     """
     started = time.perf_counter()
     processes = join(use_cpu=best_device() == "cpu")
@@ -132,6 +135,8 @@ def train_one(
         eval_dataset=validation_set,
         processing_class=encoders.processor,
     )
+    for callback in callbacks:
+        trainer.add_callback(callback)
     limit = None
     if recipe.training.time_limit is not None:
         limit = TimeLimit(recipe.training.time_limit, started)

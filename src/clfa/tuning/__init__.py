@@ -1,0 +1,1 @@
+"""Search for settings over a recipe's declared space."""
