@@ -66,7 +66,7 @@ def test_one_post_and_a_file_of_posts(browser: Any, server: Live, served: Served
     page.on("pageerror", lambda error: faults.append(str(error)))
     page.on("dialog", lambda dialog: faults.append("a dialog"))
     page.goto(server.url)
-    page.get_by_text("answers with").wait_for()
+    page.locator("#about", has_text="answers with").wait_for()
 
     # With the keyboard alone.
     page.get_by_label("Text", exact=True).focus()

@@ -122,6 +122,7 @@ def test_model_and_health(client: Client, served: ServedModel) -> None:
             info = (await http.get("/v1/model")).json()
             assert info["reads"] == ["text", "image"]
             assert info["targets"][0]["classes"] == list(served.classifier.label_names)
+            assert info["targets"][0]["calibrated"] == (served.classifier.targets[0].calibration is not None)
             assert (info["may_lack"], info["agreement"], info["explains"]) == (False, False, False)
             assert (await http.get("/healthz")).text == (await http.get("/readyz")).text == "ok"
 

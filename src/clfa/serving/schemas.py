@@ -163,6 +163,7 @@ class TargetInfo(BaseModel):
     name: str
     problem_type: str
     classes: list[str]
+    calibrated: bool = Field(description="Whether the probabilities were calibrated on held-out posts.")
 
 
 class ModelInfo(BaseModel):

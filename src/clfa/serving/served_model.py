@@ -111,7 +111,12 @@ class ServedModel:
             model=self.fingerprint,
             version=__version__,
             targets=[
-                TargetInfo(name=one.name, problem_type=one.problem_type, classes=list(one.label_names))
+                TargetInfo(
+                    name=one.name,
+                    problem_type=one.problem_type,
+                    classes=list(one.label_names),
+                    calibrated=one.calibration is not None,
+                )
                 for one in self.classifier.targets
             ],
             reads=[name for name, does in reads.items() if does],

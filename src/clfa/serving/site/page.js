@@ -44,6 +44,10 @@ async function start() {
   });
   const reads = info.reads.map((one) => ({ text: "a text", image: "a picture", knowledge: "a description" })[one]);
   say("about", `Reads ${reads.join(" and ")}; answers with ${answers.join("; ")}.`);
+  if (info.targets.every((one) => one.calibrated || !one.classes.length)) {
+    by("sureness").textContent = "Calibrated on posts that were held out of the training: where it says 80 %, it is right about "
+      + "80 times in 100 on posts like those. About other posts it may be surer than it should be.";
+  }
   by("text-part").hidden = !info.reads.includes("text");
   for (const id of ["image-part", "pictures-part"]) by(id).hidden = !info.reads.includes("image");
   by("text-hint").textContent = `At most ${info.limits.max_characters.toLocaleString("en")} characters.`;
