@@ -33,7 +33,13 @@ def probabilities(folder: Path, post: dict[str, Any]) -> dict[str, float]:
     model = CLFAForClassification.from_pretrained(folder).eval()
     processor = CLFAProcessor.from_pretrained(folder)
     with torch.no_grad():
-        row = model(**processor(text=post["text"], images=load_image(post["image"]))).logits.softmax(-1)[0]
+        logits = model(**processor(text=post["text"], images=load_image(post["image"]))).logits
+    return calibrated(model, logits)
+
+
+def calibrated(model: CLFAForClassification, logits: torch.Tensor) -> dict[str, float]:
+    """Probabilities of the first row."""
+    row = (logits[0] / model.config.calibration["temperature"]).softmax(-1)
     return dict(zip(model.config.label_names, row.tolist(), strict=True))
 
 
@@ -42,8 +48,7 @@ def test_a_post_with_several_pictures(classify: Any, tiny_run: Path, posts: list
     model = CLFAForClassification.from_pretrained(tiny_run / "model").eval()
     processor = CLFAProcessor.from_pretrained(tiny_run / "model")
     with torch.no_grad():
-        row = model(**processor(text=[both["text"]], images=[both["image"]])).logits.softmax(-1)[0]
-    expected = dict(zip(model.config.label_names, row.tolist(), strict=True))
+        expected = calibrated(model, model(**processor(text=[both["text"]], images=[both["image"]])).logits)
     assert {one["label"]: one["score"] for one in classify(both)} == pytest.approx(expected, abs=1e-5)
 
 

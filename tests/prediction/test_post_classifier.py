@@ -42,7 +42,7 @@ def test_predictions_are_the_models(predictor: PostClassifier, tiny_run: Path, p
     for row, prediction in zip(posts, found, strict=True):
         with torch.no_grad():
             output = model(**processor(text=[row["text"]], images=[load_image(tmp_path / row["image"])]))
-        expected = output.logits.softmax(dim=-1)[0].numpy()
+        expected = (output.logits[0] / model.config.calibration["temperature"]).softmax(dim=-1).numpy()
         np.testing.assert_allclose(list(prediction.probabilities.values()), expected, atol=1e-5)
         assert list(prediction.probabilities) == list(LABELS)
         assert prediction.label == LABELS[int(expected.argmax())]

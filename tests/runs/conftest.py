@@ -22,5 +22,6 @@ def tiny_recipe(tiny_overrides: list[str]) -> Callable[..., Recipe]:
 @pytest.fixture(autouse=True)
 def _no_pictures(monkeypatch: pytest.MonkeyPatch, tiny_run: Path) -> None:
     """Drawing takes half of a tiny run's time; ``tiny_run``, made before, has its pictures."""
-    for name in ("targets.single_label.plot_confusion_matrix", "runs.train_one.plot_learning_curves"):
+    plots = ("targets.single_label.plot_confusion_matrix", "runs.train_one.plot_learning_curves")
+    for name in (*plots, "runs.target_report.plot_confidence"):
         monkeypatch.setattr(f"clfa.{name}", lambda *args: None)

@@ -55,7 +55,7 @@ def test_a_run_has_a_temperature_and_its_metrics(tiny_run: Path) -> None:
 def test_probabilities_are_those_of_divided_outputs(predictor: CLFAPredictor, posts_csv: Path, tiny_run: Path) -> None:
     posts = table(posts_csv).head(3)
     classifier = predictor._trained()
-    inputs = classifier.processor(text=list(posts["text"]), images=list(posts["image"]))
+    inputs = classifier.processor(text=list(posts["text"]), images=list(posts["image"]), return_tensors="np")
     logits = classifier.runtime(inputs).logits
     temperature = classifier.config.calibration["temperature"]
     assert predictor.predict_proba(posts).to_numpy() == pytest.approx(softmax(logits / temperature), abs=1e-5)

@@ -92,7 +92,8 @@ def test_prediction_equals_evaluation_and_withholding(run: Path, recipe: Recipe,
 
     corpus = load_corpus(recipe)
     dataset = encode_split(recipe, corpus.splits["test"], load_encoders(recipe))
-    without_image = softmax(infer(predictor.model, dataset, without="image").logits)[:, 1]
+    temperature = predictor.config.calibration["temperature"]
+    without_image = softmax(infer(predictor.model, dataset, without="image").logits / temperature)[:, 1]
     texts = corpus.splits["test"]["text"][:]
     alone = [prediction.probabilities.get("good") for prediction in predictor([Post(text=text) for text in texts])]
     for text, expected, found in zip(texts, without_image, alone, strict=True):

@@ -79,7 +79,7 @@ def by_hand(run: Path, table: Path, rows: list[dict[str, Any]]) -> np.ndarray:
             tokens = model.clfa._encode_images(processor(images=[str(path) for path in paths])["pixel_values"])
             text = processor(text=[row["text"]])
             logits = model(**text, image_features=tokens.flatten(0, 1)[None]).logits
-        found.append(logits.softmax(dim=-1)[0].numpy())
+        found.append((logits[0] / model.config.calibration["temperature"]).softmax(dim=-1).numpy())
     return np.array(found)
 
 

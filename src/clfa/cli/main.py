@@ -15,6 +15,7 @@ import typer
 from clfa.cli.access_options import AllowOutside, AllowUrls, allowed_urls
 from clfa.cli.data import app as data_app
 from clfa.cli.experiment import experiment, report
+from clfa.cli.explain import explain
 from clfa.cli.export import app as export_app
 from clfa.cli.flags import flags
 from clfa.cli.guide import app as guide_app
@@ -52,6 +53,7 @@ app.add_typer(data_app, name="data", help="Look at data sets: counts, dropped sa
 app.add_typer(guide_app, name="guide", help="Fit a guide on pairs without labels, and measure its retrieval.")
 app.add_typer(export_app, name="export", help="Write a trained model in another format: ONNX.")
 app.command()(predict)
+app.command()(explain)
 app.command()(serve)
 app.command()(experiment)
 app.command()(report)

@@ -360,6 +360,30 @@ class PostClassifier:
             predictions.append(Prediction(only.value, only.probabilities or {}, targets=found))
         return predictions
 
+    def readable(self, post: Post) -> Readable:
+        """Return the checked text and the prepared pictures of a post, as :meth:`stream` reads it.
+
+        Raises:
+            DataError: If the post cannot be predicted on.
+        """
+        return self._checked(replace(post, image=callers_pictures(post.image, self.access)))
+
+    def knowledge_of(self, post: Post, text: str | None) -> str | None:
+        """Return the knowledge text of a post; ``None`` for a model without a knowledge stream.
+
+        Args:
+            post: The post.
+            text: Its text from :meth:`readable`.
+        """
+        if not self.config.use_knowledge:
+            return None
+        own = _text_of(post.knowledge)
+        if self.knowledge is None:
+            return own
+        image = callers_pictures(post.image, self.access)
+        picture = as_cell(pictures_of(image)[: self.processor.max_images])
+        return self.knowledge({"text": [text], "image": [picture], "knowledge": [own]})[0]
+
     def read(self, post: Post) -> Readable | Prediction:
         """Return the model's input from a post, or a failed prediction if it is missing or unreadable.
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,21 @@ from clfa.tables.memory import MemoryTable
 from clfa.tables.row import TableOptions
 from clfa.tables.rows import open_rows
 from clfa.tables.table import Table
+
+
+@dataclass(frozen=True)
+class TablePost:
+    """A row of a table.
+
+    Args:
+        id: Its id, or its number from 1.
+        post: Its post, or a failed prediction for a row that cannot be read.
+        cells: Its cells by column.
+    """
+
+    id: str
+    post: Post | Prediction
+    cells: Mapping[str, Any] = field(default_factory=dict)
 
 
 def table_posts(
@@ -41,6 +57,23 @@ def table_posts(
     Raises:
         DataError: If the table cannot be read or a required column is missing.
     """
+    return [row.post for row in rows_of(data, run, required, image_root, access, options=options)]
+
+
+def rows_of(
+    data: Any,
+    run: Columns,
+    required: Sequence[str],
+    image_root: str | Path | None = None,
+    access: Access = CLOSED,
+    *,
+    options: TableOptions | None = None,
+) -> Iterator[TablePost]:
+    """Yield the rows of a table, one by one.
+
+    Args:
+        data: See :func:`table_posts`, also for the further arguments and errors.
+    """
     table: Table
     if isinstance(data, (str, os.PathLike)):
         table = open_rows(os.fspath(data), options or TableOptions(likely_separator=run.separator))
@@ -57,11 +90,9 @@ def table_posts(
     )
     root = str(image_root or columns.image_root or table.folder)
     gate = PictureGate(root, access, table_folders(table.folder))
-    posts: list[Post | Prediction] = []
     for row in table:
         if row.error is not None:
-            posts.append(Prediction(None, {}, error=row.error, reason="unreadable row"))
+            yield TablePost(str(row.number), Prediction(None, {}, error=row.error, reason="unreadable row"))
             continue
         cells = read_cells(row, columns, gate)
-        posts.append(Post(cells.text, cells.image, cells.knowledge))
-    return posts
+        yield TablePost(cells.id, Post(cells.text, cells.image, cells.knowledge), row.values)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +12,7 @@ from clfa.errors import ModelError
 from clfa.prediction.failures import OnErrors, report_failures
 from clfa.prediction.post import Post, Prediction
 from clfa.prediction.required import required_fields
-from clfa.prediction.table_posts import table_posts
+from clfa.prediction.table_posts import rows_of, table_posts
 from clfa.predictor.asked import Asked, asked
 from clfa.progress import showing, track
 from clfa.runs.run_folder import RunFolder
@@ -23,6 +23,7 @@ from clfa.targets.rules import Rules
 if TYPE_CHECKING:
     import pandas
 
+    from clfa.explaining.neighbours import NeighbourIndex
     from clfa.prediction.post_classifier import PostClassifier
 
 
@@ -245,6 +246,57 @@ class Answers:
         """
         rules = Rules(coverage, sets, set_method)
         return self._answers(self._asked(table, image), rules, errors, progress, separator, sheet)
+
+    def explain(
+        self,
+        table: Any = None,
+        *,
+        image: Any = None,
+        method: str = "occlusion",
+        target: str | None = None,
+        label: str | None = None,
+        limit: int | None = None,
+        neighbours: NeighbourIndex | None = None,
+    ) -> Any:
+        """Explain the predictions on posts: words, regions, answers without text and picture (docs/explaining.md).
+
+        It takes about as long as fifty predictions for each post.
+
+        Args:
+            table: Posts; see the class.
+            image: Picture of the one text ``table``.
+            method: Name in :data:`clfa.explaining.METHODS`.
+            target: The explained target; the first one when not given.
+            label: The explained class; the predicted one when not given.
+            limit: Largest number of posts.
+            neighbours: Index of training posts, to name the nearest ones
+                (:meth:`clfa.explaining.neighbours.NeighbourIndex.build`).
+
+        Returns:
+            A list with a :class:`clfa.explaining.explanation.Explanation` for each post, with ``error`` for one that
+            cannot be read; of one post the explanation alone.
+
+        Raises:
+            RecipeError: If there is no such method.
+            ModelError: If the model has no such target or class.
+        """
+        from itertools import islice
+
+        from clfa.explaining.explain import explain_post
+        from clfa.explaining.explanation import Explanation
+
+        model, asked = self._trained(), self._asked(table, image)
+        posts: Iterable[Post | Prediction] = asked.posts or ()
+        if asked.posts is None:
+            columns = RunFolder(self.path).read_columns()
+            rows = rows_of(asked.table, columns, required_fields(model), self.image_root, self.access)
+            posts = (row.post for row in rows)
+        chosen: dict[str, Any] = {"method": method, "target": target, "label": label, "neighbours": neighbours}
+        found = [
+            explain_post(model, post, **chosen) if isinstance(post, Post) else Explanation(error=post.error)
+            for post in islice(posts, limit)
+        ]
+        return found[0] if asked.single else found
 
     def _asked(self, table: Any, image: Any) -> Asked:
         model = self._trained()
