@@ -13,6 +13,7 @@ from clfa.data.images import load_image
 from clfa.errors import DataError
 from clfa.modeling import CLFAForClassification
 from clfa.prediction.pipeline import TASK
+from clfa.prediction.post import Post
 from clfa.processing.processor import CLFAProcessor
 
 
@@ -67,6 +68,12 @@ def test_several_posts(classify: Any, posts: list[dict[str, Any]], batch_size: i
     together = [{row["label"]: row["score"] for row in found} for found in classify(posts, batch_size=batch_size)]
     for one, other in zip(alone, together, strict=True):
         assert one == pytest.approx(other, abs=1e-5)
+
+
+def test_pairs_and_posts(classify: Any, posts: list[dict[str, Any]]) -> None:
+    expected = classify(posts)
+    assert classify([(post["text"], post["image"]) for post in posts]) == expected
+    assert classify([Post(**post) for post in posts]) == expected
 
 
 def test_what_is_not_a_post_is_refused(classify: Any, posts: list[dict[str, Any]]) -> None:

@@ -22,7 +22,8 @@ class ImageTextClassificationPipeline(Pipeline):
     """A trained model as a pipeline of Transformers: the predictions of ``clfa predict``, in the pipelines' format.
 
     Its inputs are mappings with ``text``, ``image`` (in any form that :func:`clfa.data.images.load_image` takes, or a
-    list of images) and ``knowledge``, if the model reads them. ``top_k`` limits the classes in the output.
+    list of images) and ``knowledge``, if the model reads them; (text, picture) pairs; or lists of
+    either. ``top_k`` limits the classes in the output.
 
     Example:
         >>> import clfa, transformers                                                              # doctest: +SKIP
@@ -52,11 +53,15 @@ class ImageTextClassificationPipeline(Pipeline):
         return {}, {}, {} if top_k is None else {"top_k": top_k}
 
     def preprocess(self, input_: Any, **parameters: Any) -> dict[str, Any]:
-        """Convert a mapping to a :class:`clfa.prediction.post.Post`.
+        """Convert a mapping, or a text and a picture, to a :class:`clfa.prediction.post.Post`.
 
         Raises:
-            TypeError: If the input is not a mapping or has an unknown key.
+            TypeError: If the input is neither, or has an unknown key.
         """
+        if isinstance(input_, Post):
+            return {"post": input_}
+        if isinstance(input_, tuple) and len(input_) == 2:
+            return {"post": Post(*input_)}
         known = [field.name for field in fields(Post)]
         if not isinstance(input_, Mapping):
             raise TypeError(f"the pipeline {TASK} takes mappings with {', '.join(known)}; got {type(input_).__name__}.")

@@ -165,7 +165,8 @@ def _calibration(metrics: Mapping[str, Any]) -> list[str]:
         return []
     return [
         "## Calibration",
-        "Errors of the probabilities, lower is better: expected calibration error, log-likelihood, Brier score.",
+        "Errors of the probabilities, lower is better: expected calibration error, negative log-likelihood and Brier "
+        "score.",
         _table(["", "ECE", "NLL", "Brier"], rows),
     ]
 
