@@ -313,7 +313,7 @@ class CLFATrainer(Trainer):
             try:
                 super()._save_checkpoint(model, trial)
             except RuntimeError as error:
-                if "PytorchStreamWriter" not in str(error):
+                if not any(part in str(error) for part in ("PytorchStreamWriter", "iostream")):
                     raise
                 # PyTorch's message about a full disk has its own lines of C++.
                 folder = self.args.output_dir
