@@ -24,6 +24,7 @@ from clfa.data.images import MissingImageError, image_name, load_image
 from clfa.errors import DataError, ImageError, ModelError
 from clfa.prediction.engines import ENGINES
 from clfa.prediction.engines.base import Precision, Runtime
+from clfa.prediction.fitting import fitting
 from clfa.prediction.post import Post, Prediction
 from clfa.pretrained import cache_dir
 from clfa.processing.processor import CLFAProcessor, tokenizer_digest
@@ -335,12 +336,13 @@ class PostClassifier:
                 pictures = [as_cell(pictures_of(posts[position].image)[:limit]) for position, _ in kept]
                 knowledge = self.knowledge({"text": texts, "image": pictures, "knowledge": knowledge})
             notes = knowledge if self.config.use_knowledge else None
-            inputs = dict(self.processor(text=texts, knowledge=notes, return_tensors="np"))
+            with fitting():
+                inputs = dict(self.processor(text=texts, knowledge=notes, return_tensors="np"))
+                if self.processor.image_processor is not None:
+                    inputs.update(self.processor.image_inputs([found.pixels for _, found in kept]))
+                output = self.runtime(inputs)
             if self._tokens is not None:
                 self._tokens.add(texts, inputs["input_ids"].tolist())
-            if self.processor.image_processor is not None:
-                inputs.update(self.processor.image_inputs([found.pixels for _, found in kept]))
-            output = self.runtime(inputs)
             agreements = [None] * len(kept) if output.agreement is None else output.agreement.tolist()
             finite = np.isfinite(output.logits).all(axis=1)
             interpreted = self._interpret(np.where(finite[:, None], output.logits, 0), rules)
@@ -436,10 +438,11 @@ class PostClassifier:
 
     def _pixels(self, image: Any) -> np.ndarray:
         picture = load_image(image)
-        try:
-            return self.processor.pixel_array([picture])[0]
-        except (ValueError, MemoryError, OverflowError) as error:
-            raise ImageError(f"{image_name(image)}: image cannot be prepared: {error}") from error
+        with fitting():
+            try:
+                return self.processor.pixel_array([picture])[0]
+            except (ValueError, MemoryError, OverflowError) as error:
+                raise ImageError(f"{image_name(image)}: image cannot be prepared: {error}") from error
 
 
 def _runtime(model: CLFAForClassification | Runtime, precision: Precision) -> Runtime:

@@ -142,7 +142,7 @@ class CLFAProcessor(ProcessorMixin):
             raise ModelError(f"{str(place)!r} contains no CLFA processor: {PROCESSOR_FILE} is missing.")
         try:
             settings = json.loads(Path(path).read_text(encoding="utf-8"))
-            modalities = settings.get("modalities", ["text", "image"])
+            modalities = list(settings.get("modalities", ["text", "image"]))
             knowledge = settings.get("knowledge")
             knowledge = None if knowledge is None else KnowledgeRecipe.model_validate(knowledge)
             limits = {

@@ -385,3 +385,12 @@ def test_a_group_column_that_is_missing() -> None:
         DataError, match=r"no column 'author' \(given as .*group_by.*columns there: id, text, image, label"
     ):
         read_corpus("table", frame(), group_by="author")
+
+
+def test_class_names_of_other_types(tmp_path: Path) -> None:
+    path = write(frame(4).assign(label=[0, 1, 0, 1]), tmp_path / "x.csv")
+    corpus = read_corpus("table", path, as_split="test", label_names=[0, 1])
+    assert (corpus.label_names, corpus.labels("test")) == (["0", "1"], ["0", "1", "0", "1"])
+    with pytest.raises(DataError, match=r"x\.csv|booleans") as refusal:
+        read_corpus("table", path, as_split="test", label_names=[False, True])
+    assert "label" in str(refusal.value)
