@@ -104,6 +104,25 @@ def test_the_package_s_explanations_are_taken_over(served: ServedModel, monkeypa
         found(Post(None))
 
 
+def test_a_real_explanation(client: Client, served: ServedModel) -> None:
+    explaining = pytest.importorskip("clfa.explaining.explain")
+    red = picture("red")
+    wanted = explaining.explain_post(served.classifier, Post("so sunny", red))
+
+    async def ask() -> None:
+        async with client(model=ServedModel("tiny", served.classifier, find_explainer(served.classifier))) as http:
+            files = {"image": ("a.png", red)}
+            answer = (await http.post("/v1/predict", data={"text": "so sunny", "explain": "1"}, files=files)).json()
+            found = answer["explanation"]
+            assert [one["text"] for one in found["words"]] == ["so", "sunny"]
+            assert [one["score"] for one in found["words"]] == pytest.approx(
+                [one.score for one in wanted.words], abs=1e-5
+            )
+            assert found["without"].keys() == wanted.without.keys() == {"text", "image"}
+
+    asyncio.run(ask())
+
+
 def test_explanations_have_a_bound_of_their_own(client: Client, served: ServedModel) -> None:
     go = threading.Event()
 
