@@ -125,6 +125,8 @@ KINDS = (
     "reader",
     "baseline",
     "metric",
+    "prediction sets",
+    "explanation",
     "yardstick",
     "class weights",
     "training option",

@@ -46,7 +46,6 @@ class MultiLabel(ProblemType):
     shown: ClassVar[tuple[str, ...]] = ("micro_f1", "macro_f1", "mean_average_precision")
     headline: ClassVar[str] = "macro_f1"
     plot_name: ClassVar[str] = "f1"
-    set_methods: ClassVar[tuple[str, ...]] = ("lac",)
 
     @classmethod
     def check_spec(cls, spec: TargetSpec) -> None:
@@ -136,6 +135,11 @@ class MultiLabel(ProblemType):
         """See :meth:`ProblemType.confidence`: the probability of all decisions together, as if independent."""
         probabilities, decided = sigmoid(self.warmed(logits)), self.values(logits)
         return np.where(decided > 0, probabilities, 1 - probabilities).prod(axis=1)
+
+    @property
+    def set_methods(self) -> tuple[str, ...]:
+        """See :attr:`ProblemType.set_methods`."""
+        return ("lac",)
 
     def nonconformity(self, labels: np.ndarray, logits: np.ndarray, method: str) -> np.ndarray:
         """See :meth:`ProblemType.nonconformity`: that of the class that fits least; 0 without a class.

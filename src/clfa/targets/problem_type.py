@@ -67,8 +67,6 @@ class ProblemType(ABC):
         has_thresholds: Whether thresholds can be chosen on the validation split.
         has_temperature: Whether a temperature calibrates the probabilities: outputs that are divided by the same number
             give other probabilities.
-        set_methods: Names of the methods of prediction sets, of :data:`clfa.targets.set_methods.SET_METHODS` or its
-            own; none by default.
         column_kind: Type of a column of labels or predictions: ``text``, ``texts`` (a list) or ``number``.
         figures: The metrics that are single figures, by key in a report.
         shown: Keys of the metrics in short tables.
@@ -84,7 +82,6 @@ class ProblemType(ABC):
     linear_logits: ClassVar[bool] = False
     has_thresholds: ClassVar[bool] = False
     has_temperature: ClassVar[bool] = False
-    set_methods: ClassVar[tuple[str, ...]] = ()
     column_kind: ClassVar[ColumnKind] = "text"
     figures: ClassVar[Mapping[str, Figure]]
     shown: ClassVar[tuple[str, ...]]
@@ -253,6 +250,11 @@ class ProblemType(ABC):
         """
 
     # Prediction.
+
+    @property
+    def set_methods(self) -> tuple[str, ...]:
+        """Names of the methods of prediction sets; none by default."""
+        return ()
 
     def warmed(self, logits: np.ndarray) -> np.ndarray:
         """Return outputs (N, ``logit_width``) float64, divided by the temperature of the target."""

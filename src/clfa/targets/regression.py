@@ -39,7 +39,6 @@ class Regression(ProblemType):
     shown: ClassVar[tuple[str, ...]] = ("mae", "pearson", "spearman")
     headline: ClassVar[str] = "pearson"
     plot_name: ClassVar[str] = "scatter"
-    set_methods: ClassVar[tuple[str, ...]] = ("residual",)
 
     @classmethod
     def check_spec(cls, spec: TargetSpec) -> None:
@@ -107,6 +106,11 @@ class Regression(ProblemType):
     def values(self, logits: np.ndarray) -> np.ndarray:
         """See :meth:`ProblemType.values`: in the user's unit."""
         return logits.astype(np.float64) * self.target.sd + self.target.mean
+
+    @property
+    def set_methods(self) -> tuple[str, ...]:
+        """See :attr:`ProblemType.set_methods`."""
+        return ("residual",)
 
     def nonconformity(self, labels: np.ndarray, logits: np.ndarray, method: str) -> np.ndarray:
         """See :meth:`ProblemType.nonconformity`: the absolute error, in the user's unit."""

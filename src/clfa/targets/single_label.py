@@ -40,7 +40,6 @@ class SingleLabel(ProblemType):
     shown: ClassVar[tuple[str, ...]] = ("accuracy", "macro_f1")
     headline: ClassVar[str] = "macro_f1"
     plot_name: ClassVar[str] = "confusion"
-    set_methods: ClassVar[tuple[str, ...]] = ("lac", "aps")
 
     @classmethod
     def check_spec(cls, spec: TargetSpec) -> None:
@@ -103,6 +102,11 @@ class SingleLabel(ProblemType):
     def values(self, logits: np.ndarray) -> np.ndarray:
         """See :meth:`ProblemType.values`: the most probable class."""
         return logits.argmax(axis=-1)[:, None].astype(np.float64)
+
+    @property
+    def set_methods(self) -> tuple[str, ...]:
+        """See :attr:`ProblemType.set_methods`."""
+        return tuple(SET_METHODS.names())
 
     def nonconformity(self, labels: np.ndarray, logits: np.ndarray, method: str) -> np.ndarray:
         """See :meth:`ProblemType.nonconformity`: that of the class."""
