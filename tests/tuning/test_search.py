@@ -8,7 +8,7 @@ from typing import Any
 import optuna
 import pytest
 
-from clfa.errors import RecipeError, TrainingError
+from clfa.errors import CLFAError, RecipeError, TrainingError
 from clfa.recipe import Recipe, load_recipe
 from clfa.tuning import search
 
@@ -113,6 +113,9 @@ def test_what_is_refused(recipe: Recipe, tmp_path: Path, monkeypatch: pytest.Mon
     wrong = load_recipe("offline", ["tune.training.epochs={low: -1, high: 2}"])
     with pytest.raises(RecipeError, match=r"recipe offline with training\.epochs=-1"):
         search.tune(wrong, tmp_path, 1)
+    with pytest.raises(CLFAError, match="no data: give"):
+        search.tune(recipe, tmp_path / "none", 1)
+    assert not (tmp_path / "none").exists()
     use(monkeypatch, Trainings(fail=True))
     with pytest.raises(RecipeError, match="none of 2 trials could be trained to the end: the loss is not finite"):
         search.tune(recipe, tmp_path / "out", 2)

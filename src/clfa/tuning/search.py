@@ -70,6 +70,7 @@ def tune(
     Raises:
         RecipeError: If the recipe declares no space or an impossible one, the folder has a search of another recipe, or
             no trial could be trained.
+        CLFAError: If the data cannot be read.
     """
     if not recipe.tune:
         raise RecipeError(f"recipe {recipe.name} declares no space; add a section tune (docs/tuning.md).")
@@ -78,17 +79,24 @@ def tune(
     for key, part in recipe.tune.items():
         for value in (part.low, part.high) if isinstance(part, Range) else part.choices:
             _with_settings(recipe, {key: value})
+    # Data that cannot be read are an error of the search, not of each trial.
+    corpora = Corpora()
+    corpora.get(recipe)
     folder = Path(output)
     folder.mkdir(parents=True, exist_ok=True)
     lock = OutputLock(folder / ".lock", folder)
     try:
-        return _search(recipe, folder, trials, report)
+        return _search(recipe, folder, trials, corpora, report)
     finally:
         lock.remove()
 
 
 def _search(
-    recipe: Recipe, folder: Path, trials: int, report: Callable[[optuna.trial.FrozenTrial], None] | None
+    recipe: Recipe,
+    folder: Path,
+    trials: int,
+    corpora: Corpora,
+    report: Callable[[optuna.trial.FrozenTrial], None] | None,
 ) -> Found:
     declared = folder / "recipe.yaml"
     if declared.is_file():
@@ -97,7 +105,7 @@ def _search(
     else:
         recipe.save(declared)
     study = _study(folder / "trials.journal", recipe)
-    corpora, problems = Corpora(), dict[str, None]()
+    problems = dict[str, None]()
     while _ended(study) < trials:
         trial = study.ask()
         place = folder / "trials" / str(trial.number)
