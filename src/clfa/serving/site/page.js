@@ -179,17 +179,20 @@ function showExplanation(found) {
     box.append(make("p", "Words and regions are not available for this answer.", "hint"));
     return;
   }
-  const about = found.label === undefined ? found.target : `${found.target}: ${found.label}`;
+  const about = found.label ?? found.target;
+  // Smaller changes of a probability would look like reasons, and are none.
+  const least = found.label === undefined ? 1e-9 : 0.005;
   box.append(make("p", `Solid lines speak for “${about}”, dotted ones against it. Method: ${found.method}.`, "hint"));
   if (found.words?.length) {
-    const most = Math.max(...found.words.map((word) => Math.abs(word.score)), 1e-9);
+    const most = Math.max(...found.words.map((word) => Math.abs(word.score)), least);
+    if (most === least) box.append(make("p", "No word alone changes the answer."));
     const line = make("p", undefined, "words");
     line.dir = "auto";
     for (const word of found.words) {
       const strength = Math.abs(word.score) / most, side = word.score >= 0 ? "for" : "against";
       const mark = make("span", word.text, side);
       mark.title = `${side}: ${Math.abs(word.score).toFixed(3)}`;
-      if (strength > 0.05) {
+      if (strength > 0.05 && most > least) {
         mark.style.backgroundColor = `rgb(var(--${side}) / ${0.5 * strength})`;
         mark.style.borderBottomColor = `rgb(var(--${side}))`;
       }
@@ -197,7 +200,9 @@ function showExplanation(found) {
     }
     box.append(line);
   }
-  if (found.regions?.scores?.length) {
+  const largest = Math.max(...(found.regions?.scores ?? []).flat().map(Math.abs), least);
+  if (found.regions && largest === least) box.append(make("p", "No region of the picture alone changes the answer."));
+  else if (found.regions?.scores?.length) {
     paint(found.regions.scores);
     const rows = found.regions.scores;
     const flat = rows.flatMap((row, down) => row.map((score, right) => ({ score, down, right })));
