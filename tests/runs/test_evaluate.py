@@ -25,7 +25,11 @@ def metrics_of(folder: Path) -> dict[str, Any]:
 def test_the_runs_own_figures_are_reproduced(tiny_run: Path, tmp_path: Path, split: str) -> None:
     found = evaluate(tiny_run, split, output=tmp_path)
     run = metrics_of(tiny_run)
-    assert found == run[split]
+    first, second = dict(found), dict(run[split])
+    # Probabilities differ by rounding.
+    again, before = first.pop("calibration"), second.pop("calibration")
+    assert again["after"] == pytest.approx(before["after"], abs=1e-5)
+    assert first == second
     written = metrics_of(tmp_path)
     assert (written.pop("run"), written.pop("split"), written.pop("data")) == (str(tiny_run), split, "posts")
     assert written == found
