@@ -74,6 +74,7 @@ def test_the_page_is_whole_and_needs_nothing_else(pages: tuple[str, str]) -> Non
         "Learning curves",
         "Alignment",
         "Confusion matrices",
+        "Confidence",
         *(heading for heading in page.headings if heading.startswith("Changed predictions")),
         "Warnings about the data",
         "Failed runs",
