@@ -16,7 +16,8 @@ from typing import Any
 
 from PIL import Image
 
-from clfa import Post, PostClassifier
+from clfa import Post
+from clfa.prediction.post_classifier import PostClassifier
 
 MOST_CHARACTERS = 10_000
 

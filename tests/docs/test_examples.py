@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from clfa import PostClassifier
+from clfa.prediction.post_classifier import PostClassifier
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 # What each prints, besides figures that depend on the machine.
