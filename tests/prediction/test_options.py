@@ -172,7 +172,7 @@ def test_unfinished_work(
         assert "finished before" not in predict(*options, "--restart")
         assert pq.read_table(tmp_path / output) == finished
         return
-    real = PostClassifier._predict
+    real = PostClassifier.predict_read
     calls: list[int] = []
 
     def interrupted(self: PostClassifier, *arguments: Any) -> Any:
@@ -183,12 +183,12 @@ def test_unfinished_work(
 
     for more, begun_anew in ((["--resume"], False), ([], False), (["--restart"], True)):
         calls.clear()
-        monkeypatch.setattr(PostClassifier, "_predict", interrupted)
+        monkeypatch.setattr(PostClassifier, "predict_read", interrupted)
         arguments = [*options, *(["--restart"] if calls else [])]
         with pytest.raises(AssertionError):
             predict(*arguments)
         assert (tmp_path / "out.jsonl").read_bytes() == finished
-        monkeypatch.setattr(PostClassifier, "_predict", real)
+        monkeypatch.setattr(PostClassifier, "predict_read", real)
         assert ("(8 of the rows were finished before)" in predict(*options, *more)) != begun_anew
         assert (tmp_path / "out.jsonl").read_bytes() == finished
         assert sorted(path.name for path in tmp_path.iterdir()) == ["out.jsonl"]

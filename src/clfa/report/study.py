@@ -159,6 +159,5 @@ class Study:
 
     def run_metrics(self, row: str) -> list[dict[str, Any]]:
         """Read ``metrics.json`` of a row's finished runs."""
-        return [
-            json.loads((folder / "metrics.json").read_text(encoding="utf-8")) for folder in self.folders(row).values()
-        ]
+        files = (folder / "metrics.json" for folder in self.folders(row).values())
+        return [json.loads(file.read_text(encoding="utf-8")) for file in files if file.is_file()]

@@ -5,9 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
+if TYPE_CHECKING:
+    import numpy as np
 
 # Most values that are kept of a sorted list. With more posts, levels are rounded up by less than 0.2 %.
 KEPT = 512
@@ -81,6 +82,9 @@ def _finite(name: str, values: Sequence[Any]) -> tuple[float, ...]:
 
 def ranked(values: Sequence[float] | np.ndarray) -> tuple[float, ...]:
     """Return N values in ascending order; of more than :data:`KEPT`, those at equally spaced ranks and the largest."""
+    # Recipes are read without NumPy.
+    import numpy as np
+
     ascending = np.sort(np.asarray(values, np.float64))
     if len(ascending) > KEPT:
         ascending = ascending[[math.ceil((k + 1) * len(ascending) / KEPT) - 1 for k in range(KEPT)]]
