@@ -146,12 +146,13 @@ def test_the_test_split_is_scored_once_or_not_at_all(
         for split in ("validation", "test")
     )
     with_test = train(recipe, tmp_path / "with")
-    assert scored == [validation[0], test[0]]
+    # The validation split is read for the temperature, too.
+    assert scored == [validation[0], validation[0], test[0]]
     assert [sorted(ids) for ids in seen_in_training] == [validation] * 2
     assert with_test.metrics["test"]["samples"] == 16
     scored.clear()
     without = train(recipe, tmp_path / "without", score_test=False)
-    assert scored == [validation[0]]
+    assert scored == [validation[0]] * 2
     assert "test" not in without.metrics
     assert not list((tmp_path / "without").glob("*test*"))
     assert without.metrics["validation"] == with_test.metrics["validation"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from typing import Any, Self
+from typing import Annotated, Any, Self
 
 from pydantic import Field, field_validator, model_validator
 
@@ -12,6 +12,10 @@ from clfa.strict_model import StrictModel, finite_values
 
 # Sections whose settings may be searched: other data or seeds would change what is compared.
 SECTIONS = ("model", "knowledge", "guide", "training")
+
+_MOST = 10**15
+Bounded = Annotated[int, Field(ge=-_MOST, le=_MOST)] | Annotated[float, Field(ge=-_MOST, le=_MOST)]
+Step = Annotated[int, Field(gt=0, le=_MOST)] | Annotated[float, Field(gt=0, le=_MOST)]
 
 
 class Range(StrictModel):
@@ -24,10 +28,10 @@ class Range(StrictModel):
         step: Distance of the values, from ``low``; any value when not given.
     """
 
-    low: int | float
-    high: int | float
+    low: Bounded
+    high: Bounded
     log: bool = False
-    step: int | float | None = Field(default=None, gt=0)
+    step: Step | None = None
 
     @model_validator(mode="after")
     def _possible(self) -> Self:
