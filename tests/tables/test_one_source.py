@@ -113,13 +113,13 @@ def seen(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     texts: list[str] = []
     stream = PostClassifier.stream
 
-    def watched(self: Any, windows: Any) -> Any:
+    def watched(self: Any, windows: Any, *rules: Any) -> Any:
         def watch() -> Any:
             for window in windows:
                 texts.extend(post.text or "" for post in window)
                 yield window
 
-        return stream(self, watch())
+        return stream(self, watch(), *rules)
 
     monkeypatch.setattr(PostClassifier, "stream", watched)
     return texts
