@@ -10,6 +10,7 @@ from typing import Any
 from clfa.prediction.post import Post, Prediction
 from clfa.prediction.post_classifier import PostClassifier
 from clfa.prediction.predict_job import PredictJob
+from clfa.targets.rules import Rules
 
 
 class DeadlyPredictor(PostClassifier):
@@ -17,11 +18,11 @@ class DeadlyPredictor(PostClassifier):
 
     text: str
 
-    def stream(self, windows: Iterable[Sequence[Post]]) -> Iterator[list[Prediction]]:
+    def stream(self, windows: Iterable[Sequence[Post]], rules: Rules | None = None) -> Iterator[list[Prediction]]:
         for posts in windows:
             if any(post.text == self.text for post in posts):
                 os._exit(1)
-            yield from super().stream([posts])
+            yield from super().stream([posts], rules)
 
 
 @dataclass(frozen=True)

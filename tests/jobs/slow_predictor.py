@@ -11,6 +11,7 @@ from typing import Any
 from clfa.prediction.post import Post, Prediction
 from clfa.prediction.post_classifier import PostClassifier
 from clfa.prediction.predict_job import PredictJob
+from clfa.targets.rules import Rules
 
 
 class SlowPredictor(PostClassifier):
@@ -20,7 +21,7 @@ class SlowPredictor(PostClassifier):
     seconds: float
     patience_s = 300.0
 
-    def stream(self, windows: Iterable[Sequence[Post]]) -> Iterator[list[Prediction]]:
+    def stream(self, windows: Iterable[Sequence[Post]], rules: Rules | None = None) -> Iterator[list[Prediction]]:
         import ray
 
         for posts in windows:
@@ -30,7 +31,7 @@ class SlowPredictor(PostClassifier):
             while len(list(self.notes.iterdir())) < 2 and time.monotonic() < end:
                 time.sleep(0.05)
             time.sleep(self.seconds)
-            yield from super().stream([posts])
+            yield from super().stream([posts], rules)
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from clfa.prediction.post import Post, Prediction
+from clfa.targets.rules import Rules
 from clfa.targets.target import Target
 from clfa.targets.target_prediction import TargetPrediction
 
@@ -41,7 +42,7 @@ class StandIn:
     def busy(self) -> AbstractContextManager[None]:
         return nullcontext()
 
-    def stream(self, windows: Iterable[Sequence[Post]]) -> Iterator[list[Prediction]]:
+    def stream(self, windows: Iterable[Sequence[Post]], rules: Rules | None = None) -> Iterator[list[Prediction]]:
         for posts in windows:
             yield [self.predict(post) for post in posts]
 

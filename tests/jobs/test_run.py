@@ -28,6 +28,7 @@ from clfa.jobs.summary import Summary
 from clfa.jobs.trouble import StorageError
 from clfa.prediction.post import Post, Prediction
 from clfa.prediction.predict import predict_file
+from clfa.targets.rules import Rules
 from jobs.stand_in import StandIn, make_rows, names, read_parquet
 from posts import read_jsonl, write_csv, write_jsonl
 
@@ -143,7 +144,7 @@ def test_every_row_once_and_in_order(
 def interrupted(stand_in: Any, source: Path, output: Path, **options: Any) -> None:
     """A run that stops after three windows as Ctrl-C stops it."""
 
-    def stream(windows: Iterable[Sequence[Post]]) -> Iterator[list[Prediction]]:
+    def stream(windows: Iterable[Sequence[Post]], rules: Rules | None) -> Iterator[list[Prediction]]:
         for number, posts in enumerate(windows):
             if number == 3:
                 raise KeyboardInterrupt
@@ -172,7 +173,7 @@ def test_an_interrupt_can_be_resumed(stand_in: Any, tmp_path: Path) -> None:
 def test_an_interrupt_before_anything_counts_leaves_nothing(stand_in: Any, tmp_path: Path) -> None:
     source = write_jsonl(tmp_path / "posts.jsonl", make_rows(100))
 
-    def stream(windows: Iterable[Sequence[Post]]) -> Iterator[list[Prediction]]:
+    def stream(windows: Iterable[Sequence[Post]], rules: Rules | None) -> Iterator[list[Prediction]]:
         next(iter(windows))
         raise KeyboardInterrupt
         yield []
