@@ -124,8 +124,7 @@ def plot_name(targets: Sequence[Target], target: Target, split: str) -> str:
         target: One of them.
         split: Name of the split.
     """
-    own = "" if is_default_label(targets) else f"-{target.name}"
-    return f"{target.kind.plot_name}-{split}{own}.png"
+    return _plot_file(target.kind.plot_name, targets, target, split)
 
 
 def confidence_plot_name(targets: Sequence[Target], target: Target, split: str) -> str:
@@ -136,8 +135,12 @@ def confidence_plot_name(targets: Sequence[Target], target: Target, split: str) 
         target: One of them.
         split: Name of the split.
     """
+    return _plot_file("reliability", targets, target, split)
+
+
+def _plot_file(plot: str, targets: Sequence[Target], target: Target, split: str) -> str:
     own = "" if is_default_label(targets) else f"-{target.name}"
-    return f"reliability-{split}{own}.png"
+    return f"{plot}-{split}{own}.png"
 
 
 def plot_title(targets: Sequence[Target], target: Target, run: str, split: str) -> str:
