@@ -40,7 +40,7 @@ test: $(BIN)/.installed  ## Run the fast tests
 	$(BIN)/python -m pytest -n auto --dist worksteal -m "not slow"
 
 test-all: $(BIN)/.installed  ## Run all tests, with the slow ones and those on real data
-	$(BIN)/python -m pytest -n auto --dist worksteal
+	$(BIN)/python -m pytest -n auto --dist worksteal --durations=40
 
 check: $(BIN)/.installed  ## Run ruff, the import contracts and mypy
 	$(BIN)/ruff check src tests benchmarks torture requirements examples

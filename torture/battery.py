@@ -126,7 +126,7 @@ def _try_all(
         took = time.process_time() - started
         signal.setitimer(signal.ITIMER_PROF, 0)
         signal.setitimer(signal.ITIMER_REAL, 0)
-        grown = max(0.0, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1000 - before)
+        grown = max(0.0, peak() - before)
         if grown > megabytes and not fault:
             outcome, fault = "too much memory", f"{grown:.0f} MB more than before"
         report.write(json.dumps([number, outcome, fault, took, grown]) + "\n")  # type: ignore[attr-defined]
@@ -138,3 +138,8 @@ def _try_all(
 def resident() -> float:
     """Return the memory of this process now, in MB."""
     return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize() / 1e6
+
+
+def peak() -> float:
+    """Return the most memory that this process ever had, in MB."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e6

@@ -89,7 +89,7 @@ def run(work: Callable[[], Any], trouble: Trouble | None = None, *, folder: str,
             os.killpg(child, signal.SIGKILL)
     os.close(reader)
     _, status, used = os.wait4(child, 0)
-    seconds, peak = time.monotonic() - started, used.ru_maxrss / 1000
+    seconds, peak = time.monotonic() - started, used.ru_maxrss * 1024 / 1e6
     # What it had started ends with it.
     with suppress(ProcessLookupError, PermissionError):
         os.killpg(child, signal.SIGKILL)

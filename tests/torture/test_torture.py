@@ -55,6 +55,14 @@ def test_faults_are_found_and_counted_once() -> None:
     assert [line.partition(":")[0] for line in tally.listed] == ["2", "3", "4", "5"]
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_memory_now_and_at_most_have_one_unit() -> None:
+    held = b"x" * 50_000_000
+    # In a large process a unit of 1,024 taken for 1,000 would hide tens of megabytes.
+    assert battery.peak() > 0.995 * battery.resident() > 50
+    assert len(held) == 50_000_000
+
+
 def test_trials_can_be_repeated() -> None:
     assert battery.random(1, "tables", 7).random() == battery.random(1, "tables", 7).random()
     assert tables.make_table(battery.random(1, "tables", 7)) == tables.make_table(battery.random(1, "tables", 7))
