@@ -21,6 +21,7 @@ from clfa.prediction.post import Post
 from clfa.prediction.post_classifier import PostClassifier
 from clfa.processing.processor import CLFAProcessor
 from clfa.processing.terms import Terms
+from clfa.targets.target import Target
 from posts import make_posts, read_jsonl, write_csv
 
 pytest.importorskip("onnx")
@@ -35,7 +36,8 @@ SMALL = {"hidden_size": 8, "projection_hidden_size": 8, "intermediate_size": 8, 
 def save(directory: Path, text: Path | None, vision: Path | None, **config: Any) -> Path:
     torch.manual_seed(3)
     sizes = {**SMALL, "num_fusion_layers": 1, **config}
-    CLFAForClassification.from_encoders(text, vision, ["bad", "good"], **sizes).save_pretrained(directory)
+    names = () if "targets" in sizes else ("bad", "good")
+    CLFAForClassification.from_encoders(text, vision, names, **sizes).save_pretrained(directory)
     CLFAProcessor.from_encoders(text, vision).save_pretrained(directory)
     return directory
 
@@ -99,9 +101,8 @@ def test_models_of_one_modality(modality: str, tiny_bert_dir: Path, tiny_vit_dir
         assert b.probabilities == pytest.approx(a.probabilities, abs=1e-4)
 
 
-@pytest.mark.parametrize("fusion", ["cross_attention", "late"])
-def test_agreement_of_an_exported_model(fusion: str, tiny_bert_dir: Path, tiny_vit_dir: Path, tmp_path: Path) -> None:
-    directory = save(tmp_path / "model", tiny_bert_dir, tiny_vit_dir, fusion=fusion, readout="relation", guide_dim=5)
+def test_agreement_of_an_exported_model(tiny_bert_dir: Path, tiny_vit_dir: Path, tmp_path: Path) -> None:
+    directory = save(tmp_path / "model", tiny_bert_dir, tiny_vit_dir, fusion="late", readout="relation", guide_dim=5)
     assert export_onnx(directory, tmp_path / "exported").max_difference < 1e-4
     rows = [Post(row["text"], str(tmp_path / row["image"])) for row in make_posts(tmp_path, 7)]
     rows[2] = Post("", None)
@@ -114,6 +115,50 @@ def test_agreement_of_an_exported_model(fusion: str, tiny_bert_dir: Path, tiny_v
         assert (a.agreement is None) == (b.agreement is None) == (number == 2)
         assert b.agreement == (a.agreement and pytest.approx(a.agreement, abs=1e-4))
         assert a.agreement is None or -1 <= a.agreement <= 1
+
+
+def test_missing_modalities_and_several_targets(tiny_bert_dir: Path, tiny_vit_dir: Path, tmp_path: Path) -> None:
+    targets = [
+        Target("mood", "single_label_classification", label_names=("bad", "good")),
+        Target("topics", "multi_label_classification", label_names=("rain", "sun", "tea")),
+        Target("stars", "regression", mean=3.0, sd=2.0),
+    ]
+    lacking = {"allow_missing_modalities": True, "readout": "relation", "targets": [one.to_dict() for one in targets]}
+    directory = save(tmp_path / "model", tiny_bert_dir, tiny_vit_dir, **lacking)
+    # The learnt tokens are zeros in a new model.
+    model = CLFAForClassification.from_pretrained(directory)
+    with torch.no_grad():
+        for token in model.clfa.missing.tokens.values():
+            token.normal_()
+    model.save_pretrained(directory)
+    report = export_onnx(directory, tmp_path / "exported")
+    assert report.inputs == ["input_ids", "attention_mask", "pixel_values", "image_present"]
+    assert report.max_difference < 1e-4
+    pairs = [(row["text"], str(tmp_path / row["image"])) for row in make_posts(tmp_path, 8)]
+    texts, pictures = [(text, None) for text, _ in pairs[:3]], [("", picture) for _, picture in pairs[3:6]]
+    # Batches of texts, of pictures, of both, and of everything; one post by itself.
+    everything = [*texts, *pictures, *pairs]
+    kinds = {"texts": texts, "pictures": pictures, "both": pairs[6:], "mixed": everything, "one": texts[:1]}
+    plain = PostClassifier.load(directory)
+    exported = PostClassifier.load(tmp_path / "exported", engine="onnx")
+    for name, rows in kinds.items():
+        posts = [Post(*row) for row in rows]
+        for (text, picture), a, b in zip(rows, plain(posts), exported(posts), strict=True):
+            assert (a.error, b.error) == (None, None), name
+            np.testing.assert_allclose(b.embedding, a.embedding, atol=1e-4)
+            assert {one: found.value for one, found in b.targets.items() if one != "stars"} == {
+                one: found.value for one, found in a.targets.items() if one != "stars"
+            }
+            assert b.targets["stars"].value == pytest.approx(a.targets["stars"].value, abs=1e-3)
+            for target in ("mood", "topics"):
+                assert b.targets[target].probabilities == pytest.approx(a.targets[target].probabilities, abs=1e-4)
+            assert (a.agreement is None) == (b.agreement is None) == (not text or picture is None)
+    # What is missing has an effect, and a post with nothing is an error.
+    full, alone = exported([Post(*pairs[0]), Post(pairs[0][0], None)])
+    assert abs(full.embedding - alone.embedding).max() > 0.01
+    assert exported([Post("", None)])[0].error == plain([Post("", None)])[0].error == "missing image"
+    for given in (["--text", texts[0][0]], ["--image", pictures[0][1]]):
+        assert_one_post(directory, tmp_path / "exported", given)
 
 
 @pytest.mark.parametrize("modality", ["text", "both"])
@@ -180,13 +225,17 @@ finally:
 """
 
 
-def test_one_post_needs_no_pytorch(run: Path, posts: Any, tmp_path: Path) -> None:
-    picture = str(tmp_path / posts[0]["image"])
-    arguments = ["predict", str(run), "--image", picture, "--text", posts[0]["text"]]
-    command = [sys.executable, "-c", ONE_POST, *arguments, "--engine", "onnx"]
+def assert_one_post(model: Path, exported: Path, post: list[str]) -> None:
+    """Check that the answer for one post is PyTorch's, without an import of PyTorch."""
+    command = [sys.executable, "-c", ONE_POST, "predict", str(exported), *post, "--engine", "onnx"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
-    expected = runner.invoke(app, [*arguments, "--engine", "torch"], catch_exceptions=False).output
+    arguments = ["predict", str(model), *post, "--engine", "torch"]
+    expected = runner.invoke(app, arguments, catch_exceptions=False).output
     assert (done.stdout, done.stderr) == (expected + "False\n", "")
+
+
+def test_one_post_needs_no_pytorch(run: Path, posts: Any, tmp_path: Path) -> None:
+    assert_one_post(run, run, ["--image", str(tmp_path / posts[0]["image"]), "--text", posts[0]["text"]])
 
 
 def test_the_export_command(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -225,9 +274,6 @@ def test_models_that_cannot_be_exported(
     knowing = save(tmp_path / "knowing", tiny_bert_dir, tiny_vit_dir, use_knowledge=True)
     with pytest.raises(ModelError, match=r"reads knowledge texts.*cannot be exported to ONNX.*engine='torch'"):
         export_onnx(knowing, tmp_path / "exported")
-    lacking = save(tmp_path / "lacking", tiny_bert_dir, tiny_vit_dir, allow_missing_modalities=True)
-    with pytest.raises(ModelError, match=r"allows missing modalities.*cannot be exported to ONNX"):
-        export_onnx(lacking, tmp_path / "exported")
     plain = save(tmp_path / "plain", tiny_bert_dir, tiny_vit_dir)
     check_exportable(CLFAForClassification.from_pretrained(plain))
 
@@ -237,7 +283,7 @@ def test_models_that_cannot_be_exported(
     monkeypatch.setattr(torch.onnx, "export", fails)
     with pytest.raises(ModelError, match=r"this model \(fusion cross_attention\) cannot be exported.*: Cannot branch"):
         export_onnx(plain, tmp_path / "exported")
-    assert {path.name for path in tmp_path.iterdir()} == {"knowing", "lacking", "plain"}
+    assert {path.name for path in tmp_path.iterdir()} == {"knowing", "plain"}
 
 
 def test_a_difference_is_an_error(run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -18,7 +18,7 @@ from torch import nn
 from clfa.errors import Argument, ModelError
 from clfa.files import atomic_folder, require_writable, write_json
 from clfa.modeling import CLFAForClassification
-from clfa.prediction.engines.onnx_engine import AGREEMENT, MODEL_FILE, OUTPUTS, REPORT_FILE, OnnxRuntime
+from clfa.prediction.engines.onnx_engine import AGREEMENT, IMAGE_PRESENT, MODEL_FILE, OUTPUTS, REPORT_FILE, OnnxRuntime
 from clfa.prediction.engines.torch_engine import TorchRuntime
 from clfa.prediction.post_classifier import PostClassifier
 from clfa.processing.processor import CLFAProcessor
@@ -53,69 +53,32 @@ class ExportReport:
 
 
 class _Exported(nn.Module):
-    """The model with its outputs as tensors. A subclass for each set of inputs: the exporter reads their names."""
+    """The model with its inputs by name and its outputs as tensors."""
 
     def __init__(self, model: nn.Module) -> None:
         super().__init__()
         self.model = model
 
-    def outputs(self, **inputs: torch.Tensor) -> tuple[torch.Tensor, ...]:
+    def forward(
+        self,
+        input_ids: torch.Tensor | None = None,
+        attention_mask: torch.Tensor | None = None,
+        term_ids: torch.Tensor | None = None,
+        term_weights: torch.Tensor | None = None,
+        pixel_values: torch.Tensor | None = None,
+        image_present: torch.Tensor | None = None,
+    ) -> tuple[torch.Tensor, ...]:
         """Return logits, fused vectors and, for readouts that compare text and image, the agreement."""
-        output = self.model(**inputs)
-        found = (output.logits, output.pooler_output)
-        return found if output.agreement is None else (*found, output.agreement)
-
-
-class _Text(_Exported):
-    def forward(self, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> tuple[torch.Tensor, ...]:
-        return self.outputs(input_ids=input_ids, attention_mask=attention_mask)
-
-
-class _Image(_Exported):
-    def forward(self, pixel_values: torch.Tensor) -> tuple[torch.Tensor, ...]:
-        return self.outputs(pixel_values=pixel_values)
-
-
-class _TextAndImage(_Exported):
-    def forward(
-        self, input_ids: torch.Tensor, attention_mask: torch.Tensor, pixel_values: torch.Tensor
-    ) -> tuple[torch.Tensor, ...]:
-        return self.outputs(input_ids=input_ids, attention_mask=attention_mask, pixel_values=pixel_values)
-
-
-class _TextAndTerms(_Exported):
-    def forward(
-        self,
-        input_ids: torch.Tensor,
-        attention_mask: torch.Tensor,
-        term_ids: torch.Tensor,
-        term_weights: torch.Tensor,
-    ) -> tuple[torch.Tensor, ...]:
-        return self.outputs(
-            input_ids=input_ids, attention_mask=attention_mask, term_ids=term_ids, term_weights=term_weights
-        )
-
-
-class _TextTermsAndImage(_Exported):
-    def forward(
-        self,
-        input_ids: torch.Tensor,
-        attention_mask: torch.Tensor,
-        term_ids: torch.Tensor,
-        term_weights: torch.Tensor,
-        pixel_values: torch.Tensor,
-    ) -> tuple[torch.Tensor, ...]:
-        return self.outputs(
+        output = self.model(
             input_ids=input_ids,
             attention_mask=attention_mask,
             term_ids=term_ids,
             term_weights=term_weights,
             pixel_values=pixel_values,
+            image_present=image_present,
         )
-
-
-# By the number of inputs.
-_EXPORTED = {1: _Image, 2: _Text, 3: _TextAndImage, 4: _TextAndTerms, 5: _TextTermsAndImage}
+        found = (output.logits, output.pooler_output)
+        return found if output.agreement is None else (*found, output.agreement)
 
 
 def export_onnx(path: str | Path, output: str | Path) -> ExportReport:
@@ -170,27 +133,26 @@ def check_exportable(model: CLFAForClassification) -> None:
     """Check that a model's inputs are the same for every post.
 
     Raises:
-        ModelError: When it reads knowledge, or allows missing modalities.
+        ModelError: When it reads knowledge.
     """
     advice = "it cannot be exported to ONNX. Predict with ", Argument("engine", "torch"), "."
     if model.config.use_knowledge:
         raise ModelError("this model reads knowledge texts, which not every post has; ", *advice)
-    if model.config.allow_missing_modalities:
-        raise ModelError("this model allows missing modalities, so that its inputs vary from post to post; ", *advice)
 
 
 def _export(model: CLFAForClassification, processor: CLFAProcessor, path: Path) -> None:
     inputs = _batch(model, processor, *_SHAPES[0])
     names = list(inputs)
-    exported = _EXPORTED[len(names)]
     any_size = torch.export.Dim.DYNAMIC
-    shapes = tuple({0: any_size} if name == "pixel_values" else {0: any_size, 1: any_size} for name in names)
+    one = {0: any_size}
+    shapes = {name: one if name in ("pixel_values", IMAGE_PRESENT) else {**one, 1: any_size} for name in names}
     try:
         with torch.inference_mode(False), torch.no_grad(), _quiet():
             torch.onnx.export(
-                exported(model).eval(),
-                tuple(inputs.values()),
+                _Exported(model).eval(),
+                (),
                 path,
+                kwargs=inputs,
                 input_names=names,
                 output_names=[*OUTPUTS, AGREEMENT] if model.readout.compares else list(OUTPUTS),
                 dynamic_shapes=shapes,
@@ -217,12 +179,18 @@ def _difference(model: CLFAForClassification, processor: CLFAProcessor, exported
                 continue
             if expected is None or found is None or expected.shape != found.shape:
                 return float("inf")
-            largest = max(largest, float(np.abs(expected - found).max()))
+            # The agreement of a sample without text or image is NaN.
+            if (np.isnan(expected) != np.isnan(found)).any():
+                return float("inf")
+            largest = max(largest, float(np.nan_to_num(np.abs(expected - found)).max()))
     return largest
 
 
 def _batch(model: CLFAForClassification, processor: CLFAProcessor, size: int, length: int) -> dict[str, torch.Tensor]:
-    """Return random token ids and terms, some rows with padding, and random images, as the processor returns them."""
+    """Return random token ids and terms, some rows with padding, and random images, as the processor returns them.
+
+    Where modalities may be missing, one sample has no text, and one no image.
+    """
     random = torch.Generator().manual_seed(100 * size + length)
     batch: dict[str, torch.Tensor] = {}
     if processor.tokenizer is not None:
@@ -242,6 +210,11 @@ def _batch(model: CLFAForClassification, processor: CLFAProcessor, size: int, le
 
         noise = torch.randint(256, (size, 40, 50, 3), generator=random, dtype=torch.uint8).numpy()
         batch["pixel_values"] = processor.pixels([Image.fromarray(picture) for picture in noise])
+    if model.config.allow_missing_modalities and len(model.config.modalities) == 2:
+        batch[IMAGE_PRESENT] = torch.ones(size, dtype=torch.bool)
+        batch[IMAGE_PRESENT][1:2] = False
+        batch["pixel_values"][1:2] = 0
+        batch["attention_mask"][2:3] = 0
     return batch
 
 

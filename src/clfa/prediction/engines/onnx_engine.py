@@ -23,6 +23,8 @@ MODEL_FILE, REPORT_FILE, SUBFOLDER = "model.onnx", "export.json", "onnx"
 OUTPUTS = ("logits", "pooler_output")
 # A third output of models whose readout compares text and image.
 AGREEMENT = "agreement"
+# A further input of models that allow missing modalities.
+IMAGE_PRESENT = "image_present"
 _BLOCK = 1 << 20
 
 
@@ -57,6 +59,8 @@ class OnnxRuntime:
         self.inputs = [node.name for node in self.session.get_inputs()]
         self.outputs = [node.name for node in self.session.get_outputs()]
         self.has_agreement = AGREEMENT in self.outputs
+        shapes = {node.name: node.shape for node in self.session.get_inputs()}
+        self._picture_shape: tuple[int, ...] = tuple(shapes.get("pixel_values", ())[1:])
 
     @property
     def fingerprint(self) -> str:
@@ -74,10 +78,20 @@ class OnnxRuntime:
 
     def __call__(self, inputs: Mapping[str, np.ndarray]) -> RuntimeOutput:
         """See :class:`clfa.prediction.engines.base.Runtime`."""
-        feeds = {name: inputs[name] for name in self.inputs}
+        feeds = self._complete(inputs)
         found = dict(zip(self.outputs, self.session.run(self.outputs, feeds), strict=True))
         logits, embeddings = (found[name] for name in OUTPUTS)
         return RuntimeOutput(logits, embeddings, found.get(AGREEMENT))
+
+    def _complete(self, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """Return an array for every input of the graph: also for pictures of a batch in which no post has one."""
+        given = dict(inputs)
+        if IMAGE_PRESENT in self.inputs:
+            size = len(next(iter(given.values())))
+            present = given.setdefault(IMAGE_PRESENT, np.ones(size, bool))
+            if not present.any():
+                given["pixel_values"] = np.zeros((size, *self._picture_shape), np.float32)
+        return {name: given[name] for name in self.inputs}
 
     @property
     def report(self) -> dict[str, Any]:
