@@ -11,7 +11,7 @@ MMSD ?= ../shared/data/mmsd
 FLICKR8K ?= ../shared/data/flickr8k-match
 HARMEME ?= ../shared/data/harmeme
 
-.PHONY: help install demo experiment-smoke test test-all check format results bench bench-growth bench-levers bench-guard bench-serve torture lock sbom audit clean
+.PHONY: help install site demo experiment-smoke test test-all check format results bench bench-growth bench-levers bench-guard bench-serve torture lock sbom audit clean
 
 help:  ## List the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -20,7 +20,7 @@ $(BIN)/.installed: pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(if $(TORCH),$(BIN)/python -m pip install --quiet $(TORCH))
 	$(if $(LOCKED),$(BIN)/python -m pip install --quiet --no-deps --require-hashes -r requirements/lock.txt)
-	$(BIN)/python -m pip install --quiet $(if $(LOCKED),--no-deps) -e '.[offline,demo,ocr,knowledge,excel,onnx,ray,tune,explain,serve,dev]'
+	$(BIN)/python -m pip install --quiet $(if $(LOCKED),--no-deps) -e '.[offline,demo,ocr,knowledge,excel,onnx,ray,tune,explain,serve,docs,dev]'
 	touch $@
 
 install: $(BIN)/.installed  ## Create .venv and install everything
@@ -33,6 +33,9 @@ experiment-smoke: $(BIN)/.installed  ## Run a small experiment on the synthetic 
 	$(BIN)/clfa experiment smoke --data-dir demo/data --output runs/smoke
 	$(BIN)/clfa report runs/smoke
 
+site: $(BIN)/.installed  ## Build the documentation site in build/site; warnings are errors
+	$(BIN)/python docs/site/build_site.py build/site
+
 torture: $(BIN)/.installed  ## Kill, damage and starve everything at random, for hours; write docs/reliability.md
 	nice -n 10 $(BIN)/python -m torture --write
 
@@ -43,14 +46,14 @@ test-all: $(BIN)/.installed  ## Run all tests, with the slow ones and those on r
 	$(BIN)/python -m pytest -n auto --dist worksteal --durations=40
 
 check: $(BIN)/.installed  ## Run ruff, the import contracts and mypy
-	$(BIN)/ruff check src tests benchmarks torture requirements examples
-	$(BIN)/ruff format --check src tests benchmarks torture requirements examples
+	$(BIN)/ruff check src tests benchmarks torture requirements examples docs/site
+	$(BIN)/ruff format --check src tests benchmarks torture requirements examples docs/site
 	$(BIN)/lint-imports --no-logo
 	$(BIN)/mypy
 
 format: $(BIN)/.installed  ## Format with ruff
-	$(BIN)/ruff check --fix src tests benchmarks torture requirements examples
-	$(BIN)/ruff format src tests benchmarks torture requirements examples
+	$(BIN)/ruff check --fix src tests benchmarks torture requirements examples docs/site
+	$(BIN)/ruff format src tests benchmarks torture requirements examples docs/site
 
 results: export OMP_NUM_THREADS = 1
 results: $(BIN)/.installed  ## Compute the result tables (DATA=MVSA-Single, MMSD=MMSD, FLICKR8K=flickr8k-match, HARMEME=HarMeme); about twelve hours on two cores, estimated
