@@ -6,12 +6,13 @@ import contextlib
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from clfa.errors import RecipeError
+from clfa.fields.lora import LoraRecipe
 from clfa.fields.model import ModelFields
 from clfa.fields.space import Space, as_space
 from clfa.fields.training import OptimizerFields, TrainingFields
@@ -139,6 +140,13 @@ class ModelRecipe(StrictModel, ModelFields, _EncoderFields):
             raise ValueError("use_knowledge needs a text encoder: knowledge is text")
         return self
 
+    @property
+    def frozen(self) -> bool:
+        """Whether no encoder is trained."""
+        return (self.text_encoder is None or self.freeze_text_encoder is True) and (
+            self.vision_encoder is None or self.freeze_vision_encoder is True
+        )
+
 
 class GuideRecipe(BaseModel):
     """Guide section of a recipe.
@@ -228,6 +236,8 @@ class TrainingRecipe(StrictModel, TrainingFields, _Schedule, OptimizerFields, _A
         time_limit: Seconds after which a training ends, at a whole epoch and after at least one; reading and encoding
             of the data count, the scoring at the end does not. The networks of ``members`` share what is left. ``null``
             for no limit.
+        lora: Low-rank adapters of the encoders that are not frozen, which are trained in place of their own weights
+            (:class:`clfa.fields.lora.LoraRecipe`); ``true`` for the default settings, ``null`` for none.
         members: Number of networks. With more than one, each holds out another fold of the training and validation
             data, and the weights of the blend are fitted to the predictions for held-out posts.
     """
@@ -244,6 +254,12 @@ class TrainingRecipe(StrictModel, TrainingFields, _Schedule, OptimizerFields, _A
     blend: bool = False
     members: int = Field(default=1, ge=1, le=20)
     time_limit: float | None = Field(default=None, gt=0, le=1e9)
+    lora: LoraRecipe | None = None
+
+    @field_validator("lora", mode="before")
+    @classmethod
+    def _switch(cls, value: Any) -> Any:
+        return {True: {}, False: None}[value] if isinstance(value, bool) else value
 
     @field_validator("class_weights", mode="before")
     @classmethod
@@ -307,14 +323,29 @@ class Recipe(StrictModel):
         model, training = self.model, self.training
         if training.members > 1 and not training.blend:
             raise ValueError("training.members above 1 needs training.blend=true")
-        frozen = (model.text_encoder is None or model.freeze_text_encoder is True) and (
-            model.vision_encoder is None or model.freeze_vision_encoder is True
-        )
-        if training.blend and not (frozen and training.yardsticks):
+        if training.blend and not (model.frozen and training.yardsticks):
             raise ValueError(
                 "training.blend needs training.yardsticks=true and frozen encoders (model.freeze_text_encoder=true, "
                 "model.freeze_vision_encoder=true)"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _lora(self) -> Recipe:
+        if self.training.lora is None:
+            return self
+        if self.model.frozen:
+            raise ValueError(
+                "training.lora adapts encoders that are trained, and all of them are frozen: set "
+                "model.freeze_text_encoder=false or model.freeze_vision_encoder=false"
+            )
+        for name in ("freeze_text_encoder", "freeze_vision_encoder"):
+            extent = getattr(self.model, name)
+            if not isinstance(extent, bool):
+                raise ValueError(
+                    f"training.lora freezes an encoder's own weights in all layers, so that model.{name}={extent} has "
+                    "no meaning; set it to false for adapters, to true for none"
+                )
         return self
 
     @model_validator(mode="after")
@@ -474,6 +505,12 @@ def _place(problem: Any, overrides: Sequence[str]) -> str | None:
     return None
 
 
+def _fields_of(annotation: Any) -> Any:
+    """Return the fields of a section, also of one that may be left out."""
+    sections = [kind for kind in (annotation, *get_args(annotation)) if hasattr(kind, "model_fields")]
+    return sections[0].model_fields if sections else {}
+
+
 def _explain(problem: Any) -> str:
     location = [str(part) for part in problem["loc"]]
     place = ".".join(location)
@@ -486,8 +523,5 @@ def _explain(problem: Any) -> str:
     fields: Any = Recipe.model_fields
     for parent in parents:
         # The names of targets are free; below each is a section.
-        fields = (
-            getattr(fields[parent].annotation, "model_fields", None) if parent in fields else TargetSpec.model_fields
-        )
-        fields = fields or {}
+        fields = _fields_of(fields[parent].annotation) if parent in fields else TargetSpec.model_fields
     return f"unknown key {place!r}. {suggestion(last, fields)}"

@@ -102,3 +102,11 @@ def test_exchange_keeps_parameters_and_spares_subclasses() -> None:
     assert (type(plain), type(other)) == (Linear, Other)
     assert plain.weight is weight
     assert list(plain.state_dict()) == ["weight", "bias"]
+
+
+def test_a_bias_alone_is_trained(always: list[int]) -> None:
+    layer = Linear(6, 4)
+    layer.weight.requires_grad_(False)
+    layer(torch.zeros(3, 6)).sum().backward()
+    assert layer.bias.grad is not None
+    assert layer.bias.grad.tolist() == [3.0] * 4

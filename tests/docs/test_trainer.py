@@ -26,7 +26,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def names(folder: Path, tiny_bert_dir: Path, tiny_vit_dir: Path, tiny_clip_dir: Path) -> dict[str, Any]:
     """What the page's code has defined after its last block."""
     blocks = re.findall(r"^```python\n(.*?)^```$", PAGE.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
-    assert len(blocks) == 7
+    assert len(blocks) == 8
     found: dict[str, Any] = {
         "TEXT_ENCODER": str(tiny_bert_dir),
         "VISION_ENCODER": str(tiny_vit_dir),

@@ -101,7 +101,9 @@ class Linear(nn.Linear):
             and input.numel()
             and not torch.compiler.is_compiling()
         ):
-            if torch.is_grad_enabled() and (input.requires_grad or weight.requires_grad):
+            if torch.is_grad_enabled() and any(
+                part is not None and part.requires_grad for part in (input, weight, bias)
+            ):
                 return _OneDNNLinear.apply(input, weight, bias)
             return _product(input, weight, bias)
         return F.linear(input, weight, bias)

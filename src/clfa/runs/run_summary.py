@@ -56,6 +56,8 @@ def show_run(metrics: Mapping[str, Any], place: str | Path, out: Any) -> None:
     show_scores({name: metrics[name] for name in ("validation", "test") if name in metrics}, out)
     _show_yardsticks(metrics, out)
     training, cost = metrics["training"], metrics["resources"]
+    if "lora" in training:
+        _say(out, _adapters(training))
     if (left_out := _epochs_left_out(training)) is not None:
         _say(out, left_out)
     peak = cost["peak_memory_mb"]
@@ -97,6 +99,14 @@ def _best_epochs(training: Mapping[str, Any]) -> str:
         return f"Best epoch {training['best_epoch']:g}"
     epochs = ", ".join(f"{member['best_epoch']:g}" for member in training["members"])
     return f"Best epochs of {len(training['members'])} networks {epochs}"
+
+
+def _adapters(training: Mapping[str, Any]) -> str:
+    lora = training["lora"]
+    return (
+        f"LoRA of rank {lora['rank']} in {sum(lora['layers'].values())} layers: trained "
+        f"{training['trained_parameters']:,} parameters; the model has {training['parameters']:,}."
+    )
 
 
 def _epochs_left_out(training: Mapping[str, Any]) -> str | None:

@@ -42,6 +42,7 @@ from clfa.runs.unlabelled import training_rows
 from clfa.runs.yardsticks import RunYardsticks
 from clfa.targets.target import Target, label_matrix
 from clfa.training import CLFATrainer
+from clfa.training.lora import add_adapters
 from clfa.training.time_limit import TimeLimit
 
 logger = logging.getLogger(__name__)
@@ -118,6 +119,7 @@ def train_one(
             yardsticks = RunYardsticks(recipe, corpus, encoders, score_test=score_test)
     set_seed(recipe.seed)
     model = build_model(recipe.model, encoders, fitted, guide)
+    adapters = None if recipe.training.lora is None else add_adapters(model, recipe.training.lora)
     # Create the folder only now, so that an earlier failure leaves no folder behind. Its work is cached.
     if processes.is_main_process:
         folder.begin(recipe)
@@ -146,6 +148,8 @@ def train_one(
     with quiet_transformers():
         trainer.train(resume_from_checkpoint=checkpoint)
         model = trainer.whole_model()
+    if adapters is not None:
+        adapters.merge()
     trained = time.perf_counter()
     if not processes.is_main_process:
         processes.wait_for_everyone()
@@ -170,6 +174,8 @@ def train_one(
         scored = ("validation", "test") if score_test else ("validation",)
         guide_figures |= guide_cosine(guide, corpus, encoders, scored)
     figures = training_metrics(recipe, model, trainer)
+    if adapters is not None:
+        figures |= adapters.figures
     if limit is not None:
         figures |= {"time_limit": limit.seconds, "epochs_left_out": limit.epochs_left_out}
     metrics = run_metrics(recipe, corpus, guide_figures, figures, concerns)

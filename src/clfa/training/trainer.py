@@ -26,7 +26,6 @@ from clfa.errors import DataError, ModelError, RecipeError, TrainingError
 from clfa.evaluation.inference import by_length
 from clfa.files import save_tensors
 from clfa.modeling.alignment import GuideBank
-from clfa.modeling.encoders import is_frozen
 from clfa.modeling.outputs import CLFAClassifierOutput
 from clfa.pretrained import pretrained_model
 from clfa.processing.collator import INDEX, CLFACollator
@@ -38,7 +37,9 @@ from clfa.training.arguments import CLFATrainingArguments
 from clfa.training.averaging import WeightAverage
 from clfa.training.best_beside import BestBeside
 from clfa.training.divergence import diverged, first_not_finite, not_finite, sample_names
+from clfa.training.fixed_tensors import fixed_tensors
 from clfa.training.length_groups import LengthGroupedSampler
+from clfa.training.lora import has_adapters
 from clfa.training.mean_loss import mean_loss
 from clfa.training.mixed_batches import MixedBatches
 from clfa.training.process_batches import ProcessBatches
@@ -106,6 +107,8 @@ class CLFATrainer(Trainer):
         if self.average is not None and self.is_fsdp_enabled:
             raise RecipeError("ema_decay does not support FSDP's sharded weights; set it to 0, or use DDP.")
         classifier: Any = model
+        if self.is_fsdp_enabled and any(map(has_adapters, model.modules())):
+            raise RecipeError("training.lora does not support FSDP's sharded weights; leave it out, or use DDP.")
         if classifier.config.negatives == "bank":
             classifier.guide_bank = guide_bank(kwargs.get("train_dataset"))
         for printer in (PrinterCallback, ProgressCallback):
@@ -323,23 +326,19 @@ class CLFATrainer(Trainer):
 
     def _save(self, output_dir: str | None = None, state_dict: dict[str, Any] | None = None) -> None:
         module: Any = self.accelerator.unwrap_model(self.model)
-        frozen = _frozen_encoders(module)
-        if not (self._in_checkpoint and frozen and output_dir) or self.is_fsdp_enabled:
+        fixed = fixed_tensors(module)
+        if not (self._in_checkpoint and fixed and output_dir) or self.is_fsdp_enabled:
             super()._save(output_dir, state_dict)
         elif self.args.should_save:
-            self._save_unfrozen(module, frozen, output_dir)
+            self._save_unfrozen(module, fixed, output_dir)
         if self.average is not None and self._in_checkpoint and output_dir and self.args.should_save:
             self.average.save_trained(Path(output_dir))
 
-    def _save_unfrozen(self, module: Any, frozen: tuple[str, ...], output_dir: str) -> None:
-        # Frozen encoders are large and do not change; only the finished model contains them.
+    def _save_unfrozen(self, module: Any, fixed: set[str], output_dir: str) -> None:
+        # Encoders are large; where they do not change, only the finished model contains them.
         save_tensors(
             os.path.join(output_dir, UNFROZEN_WEIGHTS_FILE),
-            {
-                name: tensor.detach().contiguous()
-                for name, tensor in module.state_dict().items()
-                if not name.startswith(frozen)
-            },
+            {name: tensor.detach().contiguous() for name, tensor in module.state_dict().items() if name not in fixed},
         )
 
     def whole_model(self) -> Any:
@@ -383,7 +382,7 @@ class CLFATrainer(Trainer):
         unfrozen = Path(checkpoint) / UNFROZEN_WEIGHTS_FILE
         if unfrozen.is_file():
             report = module.load_state_dict(load_file(unfrozen), strict=False)
-            absent = [name for name in report.missing_keys if not name.startswith(_frozen_encoders(module))]
+            absent = sorted(set(report.missing_keys) - fixed_tensors(module))
             if absent or report.unexpected_keys:
                 problem = (absent or report.unexpected_keys)[0]
                 raise ModelError(f"{checkpoint} is a checkpoint of another model: tensor {problem!r} does not fit.")
@@ -416,16 +415,6 @@ class CLFATrainer(Trainer):
                 **options,
             )
         return self.optimizer
-
-
-def _frozen_encoders(module: Any) -> tuple[str, ...]:
-    """Return the tensor name prefixes of completely frozen encoders."""
-    body = module.base_model
-    return tuple(
-        f"{module.base_model_prefix}.{name}."
-        for name in ("text_encoder", "vision_encoder")
-        if getattr(body, name) is not None and is_frozen(getattr(body, name))
-    )
 
 
 def guide_bank(dataset: Any) -> GuideBank | None:
