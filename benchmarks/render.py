@@ -19,7 +19,7 @@ INTRODUCTION = """
 [benchmarks/summary.md](../benchmarks/summary.md). Texts and pictures are synthetic, text lengths are those of MMSD and
 MVSA-Single ([counts](../benchmarks/lengths.json)), and weights are random: times do not depend on learned values.
 
-```bash
+```sh
 make bench                              # ours
 make bench REFERENCE=../CLFA            # and the authors' code beside it, after: git clone https://github.com/ChangKe123/CLFA
 make bench-guard                        # what CI runs: ratios within one run, no seconds

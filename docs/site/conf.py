@@ -1,5 +1,10 @@
 """Settings of Sphinx for the site."""
 
+from typing import Any
+
+from pygments.lexers.special import TextLexer
+from sphinx.application import Sphinx
+
 from clfa.version import __version__
 
 project = "clfa"
@@ -26,3 +31,9 @@ html_theme = "furo"
 html_title = f"clfa {release}"
 html_copy_source = False
 html_show_sourcelink = False
+
+
+def setup(app: Sphinx) -> dict[str, Any]:
+    """Add what the pages need: tables have no colours."""
+    app.add_lexer("csv", TextLexer)
+    return {"parallel_read_safe": True}
