@@ -124,6 +124,20 @@ def test_rows_without_an_id_column_count_from_one_everywhere(
     assert ids(read(pd.read_csv(path), as_split="test", image_root=str(tmp_path))) == expected
 
 
+def test_a_row_without_an_id_does_not_take_that_of_another(
+    tiny_run: Path, tmp_path: Path, posts: list[dict[str, Any]]
+) -> None:
+    path = tmp_path / "new.csv"
+    numbered = [{**row, "id": "" if number in (2, 3) else str(number)} for number, row in enumerate(posts)]
+    pd.DataFrame(numbered).to_csv(path, index=False)
+    path.write_text(path.read_text().replace("\n8,", "\n8,one too many,"))
+    expected = ["0", "1", "row 3", "row 4", "4", "5", "6", "7", "row 9", "9", "10", "11"]
+    assert [record["id"] for record in predicted(tiny_run, path)] == expected
+    corpus = read(path, as_split="test")
+    assert ids(corpus) == [id for id in expected if id != "row 9"]
+    assert corpus.dropped_counts() == {"bad line": 1}
+
+
 @pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-8-sig"])
 @pytest.mark.parametrize("form", ["lines.jsonl", "lines.json", "array.jsonl", "array.json"])
 def test_json_in_every_shape_and_encoding(

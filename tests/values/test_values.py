@@ -72,7 +72,7 @@ def test_words_for_missing_values_are_no_values(
     assert corpus.unlabelled is not None
     assert corpus.unlabelled["id"][:] == ["p0"]
     assert [(sample.id, sample.reason) for sample in corpus.dropped] == [("p1", "empty text"), ("p2", "missing image")]
-    assert corpus.splits["test"]["id"][:] == ["4", "p4", "p5", "p6", "p7"]
+    assert corpus.splits["test"]["id"][:] == ["row 4", "p4", "p5", "p6", "p7"]
     assert corpus.dropped[1].detail == "the sample has no image"
 
 
@@ -87,7 +87,7 @@ def test_missing_values_are_no_values(posts: list[dict[str, Any]], tmp_path: Pat
     assert corpus.unlabelled is not None
     assert corpus.unlabelled["id"][:] == ["p0"]
     assert corpus.dropped_counts() == {"empty text": 1, "missing image": 1}
-    assert corpus.splits["test"]["id"][:] == ["4", "p4", "p5", "p6", "p7"]
+    assert corpus.splits["test"]["id"][:] == ["row 4", "p4", "p5", "p6", "p7"]
 
 
 @pytest.mark.parametrize("form", FORMATS)
@@ -120,6 +120,14 @@ def test_lists_are_no_classes(posts: list[dict[str, Any]], tmp_path: Path, form:
         "table", table, as_split="test", targets={"label": {"problem_type": "multi_label_classification"}}
     )
     assert several.labels("test") == [["bad", "post"], ["good", "post"]] * 2
+
+
+def test_labels_of_bytes_are_texts(posts: list[dict[str, Any]], tmp_path: Path) -> None:
+    rows = [{**row, "label": row["label"].encode()} for row in posts[:4]]
+    rows[3]["label"] = b"nan"
+    for form in ("parquet", "frame", "dataset", "dicts"):
+        corpus = read_corpus("table", FORMATS[form](rows, tmp_path), as_split="test")
+        assert corpus.labels("test") == ["bad", "good", "bad"]
 
 
 def test_one_list_among_labels_is_a_fault_of_its_row(posts: list[dict[str, Any]], tmp_path: Path) -> None:

@@ -216,7 +216,7 @@ def to_unlabelled(parts: Sequence[TablePart], columns: ColumnMap, targets: list[
         texts = part.data[names.text][:] if names.text is not None else [None] * size
         rows = _Rows(
             list(range(size)),
-            [f"{part.source}:{read_id(cell, number)}" for cell, number in zip(cells, numbers, strict=True)],
+            [f"{part.source}:{read_id(cell, number, names)}" for cell, number in zip(cells, numbers, strict=True)],
             [read_text(text) or "" for text in texts],
             [None] * size,
         )
@@ -298,7 +298,7 @@ def _sort_rows(
     numbers = range(1, size + 1) if part.numbers is None else part.numbers
     cells = zip(numbers, column(names.id), column(names.text), label_cells, column(names.split), strict=True)
     for position, (number, raw_id, text, label, split_cell) in enumerate(cells):
-        id = read_id(raw_id, number)
+        id = read_id(raw_id, number, names)
         source = f"{part.source}:row {number}"
         try:
             vector = read_label(label)

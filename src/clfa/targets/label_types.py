@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
+from clfa.tables.cells import as_text
 from clfa.tables.missing import is_missing, plain
 
 TEXT = "str"
@@ -24,9 +25,11 @@ def label_text(value: Any) -> str:
     """Return a label as a class name: ``""`` if it is missing, whole numbers without ``.0``.
 
     Example:
-        >>> [label_text(value) for value in (1, 1.0, "1.0", True, " joy ", float("nan"), "N/A")]
-        ['1', '1', '1', 'True', 'joy', '', '']
+        >>> [label_text(value) for value in (1, 1.0, "1.0", True, " joy ", b"joy", float("nan"), "N/A")]
+        ['1', '1', '1', 'True', 'joy', 'joy', '', '']
     """
+    if isinstance(value, bytes | bytearray):
+        value = as_text(value)  # Parquet files may hold texts as bytes.
     if is_missing(value):
         return ""
     value = plain(value)
