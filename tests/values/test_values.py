@@ -72,7 +72,7 @@ def test_words_for_missing_values_are_no_values(
     assert corpus.unlabelled is not None
     assert corpus.unlabelled["id"][:] == ["p0"]
     assert [(sample.id, sample.reason) for sample in corpus.dropped] == [("p1", "empty text"), ("p2", "missing image")]
-    assert corpus.splits["test"]["id"][:] == ["row 4", "p4", "p5", "p6", "p7"]
+    assert corpus.splits["test"]["id"][:] == ["4", "p4", "p5", "p6", "p7"]
     assert corpus.dropped[1].detail == "the sample has no image"
 
 
@@ -87,7 +87,7 @@ def test_missing_values_are_no_values(posts: list[dict[str, Any]], tmp_path: Pat
     assert corpus.unlabelled is not None
     assert corpus.unlabelled["id"][:] == ["p0"]
     assert corpus.dropped_counts() == {"empty text": 1, "missing image": 1}
-    assert corpus.splits["test"]["id"][:] == ["row 4", "p4", "p5", "p6", "p7"]
+    assert corpus.splits["test"]["id"][:] == ["4", "p4", "p5", "p6", "p7"]
 
 
 @pytest.mark.parametrize("form", FORMATS)

@@ -120,15 +120,16 @@ def _shared_ids(part: TablePart, columns: Columns) -> list[str]:
         return []
     ids = part.data[columns.id][:]
     texts = [None] * len(ids) if columns.text is None else part.data[columns.text][:]
-    repeated = {id for id, count in Counter(map(as_text, ids)).items() if count > 1}
-    if not repeated - {""}:
+    numbers = range(1, len(ids) + 1) if part.numbers is None else part.numbers
+    ids = [read_id(cell, number) for cell, number in zip(ids, numbers, strict=True)]
+    if len(set(ids)) == len(ids):
         return []
     images = [None] * len(ids) if columns.image is None else undecoded(part.data)[columns.image][:]
     splits = part.data[columns.split][:] if columns.split is not None else [None] * len(ids)
     seen: dict[tuple[Any, str], Any] = {}
     shared = []
-    for split, cell, *content in zip(splits, map(as_text, ids), texts, images, strict=True):
-        if (id := cell.strip()) and seen.setdefault((split, id), content) != content:
+    for split, id, *content in zip(splits, ids, texts, images, strict=True):
+        if seen.setdefault((split, id), content) != content:
             shared.append(id)
     return shared
 
@@ -216,7 +217,7 @@ def to_unlabelled(parts: Sequence[TablePart], columns: ColumnMap, targets: list[
         texts = part.data[names.text][:] if names.text is not None else [None] * size
         rows = _Rows(
             list(range(size)),
-            [f"{part.source}:{read_id(cell, number, names)}" for cell, number in zip(cells, numbers, strict=True)],
+            [f"{part.source}:{read_id(cell, number)}" for cell, number in zip(cells, numbers, strict=True)],
             [read_text(text) or "" for text in texts],
             [None] * size,
         )
@@ -298,7 +299,7 @@ def _sort_rows(
     numbers = range(1, size + 1) if part.numbers is None else part.numbers
     cells = zip(numbers, column(names.id), column(names.text), label_cells, column(names.split), strict=True)
     for position, (number, raw_id, text, label, split_cell) in enumerate(cells):
-        id = read_id(raw_id, number, names)
+        id = read_id(raw_id, number)
         source = f"{part.source}:row {number}"
         try:
             vector = read_label(label)

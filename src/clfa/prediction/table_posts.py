@@ -10,7 +10,7 @@ from typing import Any
 
 from clfa.prediction.post import Post, Prediction
 from clfa.tables.access import CLOSED, Access
-from clfa.tables.cells import read_cells, read_id
+from clfa.tables.cells import read_cells
 from clfa.tables.columns import Columns, find_columns
 from clfa.tables.gate import PictureGate, table_folders
 from clfa.tables.memory import MemoryTable
@@ -92,9 +92,7 @@ def rows_of(
     gate = PictureGate(root, access, table_folders(table.folder))
     for row in table:
         if row.error is not None:
-            yield TablePost(
-                read_id(None, row.number, columns), Prediction(None, {}, error=row.error, reason="unreadable row")
-            )
+            yield TablePost(str(row.number), Prediction(None, {}, error=row.error, reason="unreadable row"))
             continue
         cells = read_cells(row, columns, gate)
         yield TablePost(cells.id, Post(cells.text, cells.image, cells.knowledge), row.values)

@@ -426,7 +426,7 @@ def _check_texts(given: Mapping[str, list[Any] | None]) -> None:
 
 def _check_counts(given: Mapping[str, list[Any] | None]) -> None:
     counts = {name: len(values) for name, values in given.items() if values is not None}
-    if set(counts.values()) == {0}:
+    if set(counts.values()) <= {0}:
         raise ValueError("no samples: give at least one text or image.")
     if len(set(counts.values())) > 1:
         found = ", ".join(f"{name}: {count}" for name, count in counts.items())

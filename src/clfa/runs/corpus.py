@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import json
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -98,10 +99,11 @@ def load_corpus(
 
 def _without_images(corpus: Corpus, place: Any) -> str:
     """Return the message about data without any image, for a model that reads them."""
+    where = f" in {place}" if isinstance(place, str | os.PathLike) else ""
     column = corpus.facts.get("columns", {}).get("image")
     why = "" if column is None else f": all cells of the column {column!r} are empty"
     return (
-        f"{corpus.name} in {place} has no images{why}, and the recipe's model reads them. "
+        f"{corpus.name}{where} has no images{why}, and the recipe's model reads them. "
         "Set model.vision_encoder=null for a text-only model."
     )
 

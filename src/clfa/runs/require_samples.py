@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from typing import Any
 
@@ -26,13 +27,14 @@ def require_samples(corpus: Corpus, place: Any) -> None:
     """
     if any(map(len, corpus.splits.values())):
         return
-    start = f"{corpus.name} in {place}: "
+    name = f"{corpus.name} in {place}" if isinstance(place, str | os.PathLike) else corpus.name
+    start = f"{name}: "
     unlabelled = 0 if corpus.unlabelled is None else len(corpus.unlabelled)
     if unlabelled:
         left_out = f"; {left_out_line(corpus)}" if corpus.dropped else ""
         raise DataError(start, *_no_label(corpus, f"none of {unlabelled:,} rows has a label"), left_out)
     if not corpus.dropped:
-        raise DataError(f"{corpus.name} in {place} has no samples.")
+        raise DataError(f"{name} has no samples.")
     raise DataError(f"{start}all {len(corpus.dropped):,} rows were left out. {left_out_line(corpus)}", *_advice(corpus))
 
 

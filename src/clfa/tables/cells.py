@@ -26,7 +26,7 @@ class Cells:
     """The converted cells of a row.
 
     Args:
-        id: The id cell as text, or the row's number; see :func:`read_id`.
+        id: The id cell as text, or the row's number.
         text: The cleaned text, or ``None``.
         image: Permitted path or address, encoded bytes, a mapping of ``bytes`` and ``path``, or an image object; a
             list of these for several images; ``None`` without an image. A picture that the row may not name is one
@@ -53,7 +53,7 @@ def read_cells(row: Row, columns: Columns, gate: PictureGate) -> Cells:
         return None if name is None else row.values.get(name)
 
     return Cells(
-        read_id(cell(columns.id), row.number, columns),
+        read_id(cell(columns.id), row.number),
         read_text(cell(columns.text)),
         read_image(cell(columns.image), gate),
         read_text(cell(columns.knowledge)),
@@ -99,17 +99,9 @@ def read_text(value: Any, *, literal: bool = False) -> str | None:
     return clean_text(as_text(value, literal=literal)) or None
 
 
-def read_id(value: Any, number: int, columns: Columns) -> str:
-    """Return an id cell as text; ``row NUMBER`` if it is empty, or the number in a table without ids.
-
-    Beside ids a bare number could be the id of another row.
-
-    Args:
-        value: The cell.
-        number: Number of the row.
-        columns: Columns of the table.
-    """
-    return as_text(value).replace("\x00", "").strip() or (str(number) if columns.id is None else f"row {number}")
+def read_id(value: Any, number: int) -> str:
+    """Return an id cell as text, or the row's number if the cell is empty."""
+    return as_text(value).replace("\x00", "").strip() or str(number)
 
 
 def read_image(value: Any, gate: PictureGate) -> Any:

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from clfa.errors import DataError
+from clfa.tables.content import check_content
 from clfa.tables.formats import TABLE_FORMATS, known_suffixes, table_suffix
 from clfa.tables.paths import is_address
 from clfa.tables.row import Row, TableOptions
@@ -39,6 +40,8 @@ def open_rows(path: str | Path, options: TableOptions | None = None) -> Table:
         raise DataError(f"{name}: unknown suffix {suffix!r}; use one of {', '.join(known_suffixes())}.")
     if not is_address(name) and not os.path.isfile(name):
         raise DataError(f"input file {name} does not exist.")
+    if not is_address(name):
+        check_content(name, suffix)
     with damage(name):
         return TABLE_FORMATS.get(suffix)(name, options or TableOptions())
 

@@ -70,6 +70,8 @@ class TargetColumns:
                 try:
                     self._indices[name] = LabelIndex(values, spec.label_names, declared)
                 except DataError as error:
+                    if not any(len(table) for table, _ in places):
+                        raise DataError(f"{', '.join(source for source, _ in tables)}: there are no rows.") from None
                     read = dict.fromkeys(column for _, column in columns)
                     which = f"column {', '.join(map(repr, read))}: " if read else ""
                     which = which if default else f"target {name!r}: "
