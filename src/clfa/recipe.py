@@ -234,8 +234,8 @@ class TrainingRecipe(StrictModel, TrainingFields, _Schedule, OptimizerFields, _A
         blend: Whether to blend the network with the yardsticks (:mod:`clfa.runs.blend`), with weights fitted to the
             validation split.
         time_limit: Seconds after which a training ends, at a whole epoch and after at least one; reading and encoding
-            of the data count, the scoring at the end does not. The networks of ``members`` share what is left. ``null``
-            for no limit.
+            of the data count, the scoring at the end does not. Another network of ``members`` begins only if it is
+            expected to end in time; the first one always. ``null`` for no limit.
         lora: Low-rank adapters of the encoders that are not frozen, which are trained in place of their own weights
             (:class:`clfa.fields.lora.LoraRecipe`); ``true`` for the default settings, ``null`` for none.
         members: Number of networks. With more than one, each holds out another fold of the training and validation

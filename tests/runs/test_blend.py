@@ -13,6 +13,7 @@ import pytest
 from clfa.errors import RecipeError
 from clfa.modeling import CLFAForClassification
 from clfa.prediction.predict import predict_file
+from clfa.predictor import CLFAPredictor
 from clfa.processing.processor import CLFAProcessor
 from clfa.recipe import Recipe, load_recipe
 from clfa.runs import blend, members
@@ -189,3 +190,52 @@ def test_more_members_than_posts(tiny_recipe: MakeRecipe, table: Path, tmp_path:
 def test_recipes_that_cannot_be_blended(overrides: list[str], message: str) -> None:
     with pytest.raises(RecipeError, match=message):
         load_recipe("offline", overrides)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("seconds", "finished"), [(0.01, 1), (1000, 2)])
+def test_a_time_limit_leaves_out_members(
+    seconds: float,
+    finished: int,
+    table: Path,
+    tiny_overrides: list[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    read = members.RunFolder.read_metrics
+
+    def slow(self: members.RunFolder) -> dict:
+        # Members as of much data: the first one takes 400 s, the second 2,000 s.
+        found = read(self)
+        return {**found, "resources": {"seconds_total": 400 if self.path.name == "1" else 2000}}
+
+    if finished == 2:
+        monkeypatch.setattr(members.RunFolder, "read_metrics", slow)
+    overrides = ["training.members=3", f"training.time_limit={seconds}", "training.epochs=1", f"data.dir={table}"]
+    train(load_recipe("offline", [*tiny_overrides, *FURTHER, *overrides]), tmp_path / "run")
+    assert f"The time limit of {seconds:g} s leaves out {3 - finished} of 3 networks" in caplog.text
+    monkeypatch.undo()
+    metrics = metrics_of(tmp_path / "run")
+    training = metrics["training"]
+    assert (training["time_limit"], training["members_left_out"], len(training["members"])) == (
+        seconds,
+        3 - finished,
+        finished,
+    )
+    whole = json.loads((tmp_path / "run/splits.json").read_text())
+    held = []
+    for number in range(1, finished + 1):
+        held += json.loads((tmp_path / f"run/members/{number}/splits.json").read_text())["validation"]
+    assert metrics["out_of_fold"]["samples"] == len(held)
+    # Held-out predictions alone, in the order of the split.
+    rows = [row["id"] for row in read_jsonl(tmp_path / "run/predictions-validation.jsonl")]
+    assert rows == [one for one in whole["validation"] if one in set(held)]
+    assert metrics["validation"]["samples"] == len(rows) > 0
+    assert metrics["test"]["samples"] == len(whole["test"])
+    assert CLFAForClassification.from_pretrained(tmp_path / "run/model").config.num_members == finished
+    shown = CLFAPredictor.load(tmp_path / "run").summary()
+    assert (
+        f"The time limit left out {3 - finished} of 3 networks; the model is the blend of {finished}, and its "
+        f"validation scores are of the {len(rows)} posts held out by them." in shown
+    )

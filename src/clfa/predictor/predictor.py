@@ -186,8 +186,8 @@ class CLFAPredictor(Answers, Estimator):
             targets: What to predict instead of the one label: a mapping of names to the fields of
                 :class:`clfa.targets.spec.TargetSpec`, or the names of columns of classes.
             time_limit: Seconds after which the training ends, at a whole epoch and after at least one
-                (``training.time_limit``); a warning and the summary say how many epochs were left out. The scoring at
-                the end comes on top.
+                (``training.time_limit``); a warning and the summary say how many epochs, and with the preset ``best``
+                how many of its networks, were left out. The scoring at the end comes on top.
             separator: Character between the fields of CSV and TSV files; found by content when not given.
             sheet: Sheet of Excel files; the first one when not given.
             progress: Whether to print progress and a summary on standard error, as ``clfa train`` does; by default on a

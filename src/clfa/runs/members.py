@@ -69,6 +69,9 @@ def train_members(
     together; both are a little optimistic, because epochs, settings and weights were chosen on the same posts. No
     network sees the test split.
 
+    With ``training.time_limit`` another network begins only if it is expected to end in time. The blend has those that
+    finished, one at least; posts that none of them held out are not among the held-out predictions.
+
     Args:
         recipe: See :func:`clfa.runs.train.train`, also for the further arguments, result and errors.
         folder: The run folder, checked and locked.
@@ -101,16 +104,20 @@ def train_members(
     blended = _blended(recipe, folder, corpus, rows, held_out, targets, encoders, resume, cache, started)
     model = blended.model
     trained = time.perf_counter()
-    order = np.argsort(np.concatenate(held_out))
-    logits, labels = blended.logits[order].astype(np.float32), label_matrix(rows)
+    count = model.config.num_members
+    held = np.concatenate(held_out[:count])
+    order = np.argsort(held)
+    logits, labels = blended.logits[order].astype(np.float32), label_matrix(rows)[held[order]]
     fit_outputs(recipe, model, labels, logits)
     with quiet_transformers():
         model.save_pretrained(folder.model)
     encoders.processor.save_pretrained(folder.model)
 
-    members = [folder.member(number).read_metrics() for number in range(1, len(held_out) + 1)]
+    members = [folder.member(number).read_metrics() for number in range(1, count + 1)]
+    limit = recipe.training.time_limit
     training = {
         "members": [{**member["training"], "guide": member["guide"]} for member in members],
+        **({} if limit is None else {"time_limit": limit, "members_left_out": len(held_out) - count}),
         "parameters": sum(p.numel() for p in model.parameters()),
         "trained_parameters": sum(member["training"]["trained_parameters"] for member in members),
     }
@@ -118,8 +125,10 @@ def train_members(
     metrics["blend"] = blended.report
     found = model.config.target_list
     metrics["out_of_fold"] = split_metrics(found, labels, logits)
-    own = Inference(logits[-len(corpus.splits["validation"]) :], None, None, np.empty((0, 0), np.float32))
-    metrics["validation"] = report_targets(found, own, corpus.splits["validation"], folder, "validation", recipe.name)
+    validated = _in_validation(corpus, held[order])
+    validation = corpus.splits["validation"].select(validated)
+    own = Inference(logits[-len(validated) :], None, None, np.empty((0, 0), np.float32))
+    metrics["validation"] = report_targets(found, own, validation, folder, "validation", recipe.name)
     if score_test and len(corpus.splits.get("test", ())):
         test = encode_split(recipe, corpus.splits["test"], encoders)
         metrics["test"] = score_split(model, test, "test", corpus, folder, recipe)
@@ -152,6 +161,18 @@ def _held_out(rows: Dataset, targets: Sequence[Target], count: int, seed: int) -
     return [held for _, held in folds.split(strata, strata, duplicate_groups(rows))]
 
 
+def _in_validation(corpus: Corpus, positions: np.ndarray) -> np.ndarray:
+    """Return the positions in the validation split of rows of training and validation split together."""
+    inside = positions - len(corpus.splits["train"])
+    return inside[inside >= 0]
+
+
+def _can_be_scored(corpus: Corpus, positions: np.ndarray, targets: Sequence[Target]) -> bool:
+    """Return whether there is a label of each target among the validation posts at ``positions``."""
+    labels = label_matrix(corpus.splits["validation"])[_in_validation(corpus, positions)]
+    return all(bool((~np.isnan(labels[:, own]).any(axis=1)).any()) for _, own in label_slices(targets))
+
+
 def _blended(
     recipe: Recipe,
     folder: RunFolder,
@@ -173,25 +194,43 @@ def _blended(
     everything = RunYardsticks(recipe, whole, encoders, score_test=False).data(targets, as_read=True)
     parts = {"text": "text_features", "image": "image_features"}
     scales = {name: everything.scale(name) for name, part in parts.items() if part not in everything.absent}
-    folds = []
+    folds: list[Fold] = []
+    seconds: list[float] = []
+    limit = recipe.training.time_limit
     for number, held in enumerate(held_out, 1):
+        member = folder.member(number)
+        left = np.inf if limit is None else started + limit - time.perf_counter()
+        if (
+            folds
+            and not member.metrics.is_file()
+            and max(seconds) > left
+            and _can_be_scored(corpus, np.concatenate(held_out[: len(folds)]), targets)
+        ):
+            logger.warning(
+                "The time limit of %g s leaves out %d of %d networks: another takes about %.0f s, and %.0f s are left.",
+                limit,
+                len(held_out) - len(folds),
+                len(held_out),
+                max(seconds),
+                max(left, 0.0),
+            )
+            break
         logger.info("Member %d of %d", number, len(held_out))
         splits = DatasetDict(train=rows.select(np.setdiff1d(np.arange(len(rows)), held)), validation=rows.select(held))
         own = replace(corpus, splits=splits, dropped=[])
-        if (limit := recipe.training.time_limit) is not None:
-            # Each gets its share of what is left. One epoch is trained even if nothing is.
-            left = (started + limit - time.perf_counter()) / (len(held_out) - number + 1)
+        if limit is not None:
+            # One epoch is trained even if no time is left.
             training = training.model_copy(update={"time_limit": max(left, 1.0)})
         update = {
             "training": training,
             "name": f"{recipe.name}, member {number}",
             "seed": (recipe.seed + number - 1) % 2**32,
         }
-        member = folder.member(number)
         if not member.metrics.is_file():
             begun = resume and member.recipe.is_file()
             one = recipe.model_copy(update=update)
             train_one(one, member, resume=begun, score_test=False, corpus=own, cache=cache, targets=targets)
+        seconds.append(member.read_metrics()["resources"]["seconds_total"])
         model, _ = load_trained(member)
         logits = infer_split(model, encode_split(recipe, splits["validation"], encoders), "held-out", recipe).logits
         data = RunYardsticks(recipe, own, encoders, score_test=False).data(

@@ -60,6 +60,8 @@ def show_run(metrics: Mapping[str, Any], place: str | Path, out: Any) -> None:
         _say(out, _adapters(training))
     if (left_out := _epochs_left_out(training)) is not None:
         _say(out, left_out)
+    if training.get("members_left_out"):
+        _say(out, _members_left_out(metrics))
     peak = cost["peak_memory_mb"]
     _say(
         out,
@@ -106,6 +108,15 @@ def _adapters(training: Mapping[str, Any]) -> str:
     return (
         f"LoRA of rank {lora['rank']} in {sum(lora['layers'].values())} layers: trained "
         f"{training['trained_parameters']:,} parameters; the model has {training['parameters']:,}."
+    )
+
+
+def _members_left_out(metrics: Mapping[str, Any]) -> str:
+    training, posts = metrics["training"], metrics["validation"]["samples"]
+    finished, left_out = len(training["members"]), training["members_left_out"]
+    return (
+        f"The time limit left out {left_out} of {finished + left_out} networks; "
+        f"the model is the blend of {finished}, and its validation scores are of the {posts:,} posts held out by them."
     )
 
 
