@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import re
 import shlex
+import sys
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -69,7 +70,9 @@ def check_command(line: str, made: dict[str, Any]) -> None:
 def _check_python(arguments: list[str]) -> None:
     if arguments[0] == "-m":
         module = ROOT / Path(*arguments[1].split("."))
-        if not (module.with_suffix(".py").is_file() or (module / "__main__.py").is_file()):
+        if arguments[1] not in sys.stdlib_module_names and not (
+            module.with_suffix(".py").is_file() or (module / "__main__.py").is_file()
+        ):
             raise ValueError(f"no module {arguments[1]!r}")
     elif arguments[0] != "-c":
         _require(ROOT / arguments[0])
