@@ -70,7 +70,7 @@ def licence(name: str) -> str:
     """Return the licence that an installed package states: expression, classifiers, or the first line of its text."""
     facts = metadata.metadata(name)
     classified = [c.rpartition(" :: ")[2] for c in facts.get_all("Classifier", []) if c.startswith("License :: ")]
-    stated = facts["License-Expression"] or ", ".join(classified) or (facts["License"] or "").strip()
+    stated = facts.get("License-Expression") or ", ".join(classified) or (facts.get("License") or "").strip()
     first = stated.splitlines()[0][:80] if stated else "not stated"
     return re.sub(r"([|<*_`\[\]])", r"\\\1", first)
 

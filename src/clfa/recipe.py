@@ -238,6 +238,9 @@ class TrainingRecipe(StrictModel, TrainingFields, _Schedule, OptimizerFields, _A
             expected to end in time; the first one always. ``null`` for no limit.
         lora: Low-rank adapters of the encoders that are not frozen, which are trained in place of their own weights
             (:class:`clfa.fields.lora.LoraRecipe`); ``true`` for the default settings, ``null`` for none.
+        report_to: Trackers of experiments that losses, scores and the recipe are reported to
+            (:data:`clfa.training.trackers.TRACKERS`): ``tensorboard`` (into the run folder), ``mlflow``, ``wandb``.
+            ``[]`` for none.
         members: Number of networks. With more than one, each holds out another fold of the training and validation
             data, and the weights of the blend are fitted to the predictions for held-out posts.
     """
@@ -255,6 +258,19 @@ class TrainingRecipe(StrictModel, TrainingFields, _Schedule, OptimizerFields, _A
     members: int = Field(default=1, ge=1, le=20)
     time_limit: float | None = Field(default=None, gt=0, le=1e9)
     lora: LoraRecipe | None = None
+    report_to: list[str] = Field(default_factory=lambda: ["tensorboard"])
+
+    @field_validator("report_to", mode="before")
+    @classmethod
+    def _trackers(cls, value: Any) -> Any:
+        if value is None or value == "none":
+            return []
+        return [value] if isinstance(value, str) else value
+
+    @field_validator("report_to")
+    @classmethod
+    def _each_once(cls, value: list[str]) -> list[str]:
+        return list(dict.fromkeys(value))
 
     @field_validator("lora", mode="before")
     @classmethod

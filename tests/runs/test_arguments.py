@@ -12,7 +12,9 @@ from clfa.runs.run_folder import RunFolder
 from clfa.training import CLFATrainingArguments
 
 ARGUMENTS = {field.name: field for field in fields(CLFATrainingArguments)}
-SHARED = [name for name in TrainingRecipe.model_fields if name in ARGUMENTS]
+# Runs write TensorBoard's logs into their folders; arguments alone have no folder of a run, and report to nothing.
+REPORT = "report_to"
+SHARED = [name for name in TrainingRecipe.model_fields if name in ARGUMENTS and name != REPORT]
 
 
 def test_keys_that_the_trainer_knows_are_passed_on(tmp_path: Path, tiny_run: Path) -> None:

@@ -41,7 +41,6 @@ def training_arguments(recipe: Recipe, folder: RunFolder, model: CLFAForClassifi
         fp16=precision == "fp16",
         dataloader_num_workers=t.num_workers,
         dataloader_pin_memory=best_device() == "cuda",
-        report_to=["tensorboard"],
         disable_tqdm=not bars(),
     )
 

@@ -16,15 +16,18 @@ from clfa.pretrained import PACKAGE_PREFIX, require_model
 from clfa.recipe import Recipe
 from clfa.registry import Registry
 from clfa.training.alpha_schedules import ALPHA_SCHEDULES
+from clfa.training.trackers import require_trackers
 
 
 def check_known(recipe: Recipe) -> None:
     """Check that the names in a recipe are registered.
 
     Raises:
-        RecipeError: When a reader, fusion, alignment, pooling, readout, schedule, baseline, guide, knowledge source or
-            lexicon of that name does not exist; the message has the nearest one.
+        RecipeError: When a reader, fusion, alignment, pooling, readout, schedule, baseline, guide, knowledge source,
+            lexicon or tracker of that name does not exist; the message has the nearest one. When the package of a
+            tracker is not installed.
     """
+    require_trackers(recipe.training.report_to)
     for registry, name in _names(recipe):
         registry.require(name)
 

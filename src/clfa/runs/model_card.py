@@ -76,7 +76,7 @@ def model_card(recipe: Recipe, metrics: Mapping[str, Any], targets: Sequence[Tar
         "with this `recipe.yaml` (folders are named without their place), and "
         + inline(", ".join(f"{name} {version}" for name, version in metrics.get("versions", {}).items()))
         + ":",
-        _indented(yaml.safe_dump(_without_places(recipe.model_dump(mode="json")), sort_keys=False, allow_unicode=True)),
+        _indented(recipe_text(recipe)),
         "## Licence",
         "None is stated. It depends on the data, the encoders and the guide: add `license:` to the header above.",
     ]
@@ -208,6 +208,11 @@ def _one_line(text: str) -> str:
 
 def _shown_name(metrics: Mapping[str, Any]) -> str:
     return _one_line(str(metrics["data"]["name"]))
+
+
+def recipe_text(recipe: Recipe) -> str:
+    """Return a recipe as YAML for others to read: local folders and files by their names alone."""
+    return yaml.safe_dump(_without_places(recipe.model_dump(mode="json")), sort_keys=False, allow_unicode=True)
 
 
 def _without_places(value: Any) -> Any:

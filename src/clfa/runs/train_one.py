@@ -32,6 +32,7 @@ from clfa.runs.guide import check_guide, check_where, guide_identity, guide_metr
 from clfa.runs.guide_cosine import guide_cosine
 from clfa.runs.metrics import best_epoch, run_metrics, training_metrics
 from clfa.runs.model import build_model
+from clfa.runs.model_card import recipe_text
 from clfa.runs.require_samples import require_splits
 from clfa.runs.resources import cost, versions
 from clfa.runs.run_folder import RunFolder
@@ -43,6 +44,7 @@ from clfa.runs.yardsticks import RunYardsticks
 from clfa.targets.target import Target, label_matrix
 from clfa.training import CLFATrainer
 from clfa.training.lora import add_adapters
+from clfa.training.recipe_report import RecipeReport
 from clfa.training.time_limit import TimeLimit
 
 logger = logging.getLogger(__name__)
@@ -137,6 +139,8 @@ def train_one(
         eval_dataset=validation_set,
         processing_class=encoders.processor,
     )
+    trackers = recipe.training.report_to
+    trainer.add_callback(RecipeReport(recipe_text(recipe), trackers, trainer.callback_handler.callbacks))
     for callback in callbacks:
         trainer.add_callback(callback)
     limit = None
