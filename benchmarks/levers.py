@@ -20,7 +20,7 @@ from benchmarks.architectures import recipe_of, write_encoders
 from benchmarks.material import write_posts
 from benchmarks.spread import alternate
 from benchmarks.training import prepared
-from clfa.cpu import batched_attention, encoder_attention, linear, speed_up, unpadded
+from clfa.cpu import batched_attention, encoder_attention, folded_conv, linear, speed_up, unpadded
 from clfa.cpu.clipping import clip_within_step
 from clfa.cpu.dropout import Dropout
 from clfa.cpu.memory import reused_memory
@@ -212,6 +212,9 @@ def levers(subject: Subject) -> list[Lever]:
     def convolved() -> AbstractContextManager[None]:
         return replaced(PatchConv2d, "forward", nn.Conv2d.forward)
 
+    def unfolded() -> AbstractContextManager[None]:
+        return replaced(folded_conv, "_applies", lambda *_: False)
+
     def own_dropout() -> AbstractContextManager[None]:
         return replaced(Dropout, "forward", nn.Dropout.forward)
 
@@ -315,9 +318,16 @@ def levers(subject: Subject) -> list[Lever]:
         Lever(
             "convolutions channels-last, eight pictures at a time",
             "EfficientNet-Lite0 on 64 pictures, fp32",
-            lambda: in_parts(pixel_values=pictures),
-            lambda: at_once(pixel_values=pictures),
+            within(unfolded, lambda: in_parts(pixel_values=pictures)),
+            within(unfolded, lambda: at_once(pixel_values=pictures)),
             "on CPUs ([channels_last.py](../src/clfa/cpu/channels_last.py))",
+        ),
+        Lever(
+            "normalisation and activation inside convolutions",
+            "EfficientNet-Lite0 on 64 pictures, fp32, eight at a time",
+            lambda: in_parts(pixel_values=pictures),
+            within(unfolded, lambda: in_parts(pixel_values=pictures)),
+            "on CPUs ([folded_conv.py](../src/clfa/cpu/folded_conv.py))",
         ),
         *(
             Lever(

@@ -7,7 +7,16 @@ from typing import TypeVar
 
 from torch import nn
 
-from clfa.cpu import batched_attention, channels_last, dropout, encoder_attention, linear, patch_conv, unpadded
+from clfa.cpu import (
+    batched_attention,
+    channels_last,
+    dropout,
+    encoder_attention,
+    folded_conv,
+    linear,
+    patch_conv,
+    unpadded,
+)
 from clfa.cpu.switch import enabled
 
 ModuleT = TypeVar("ModuleT", bound=nn.Module)
@@ -18,6 +27,7 @@ LAYER_LEVERS: tuple[Lever, ...] = (
     linear.exchange,
     dropout.exchange,
     patch_conv.exchange,
+    folded_conv.exchange,
     batched_attention.exchange,
 )
 # For whole encoders. The order matters: removing the padding requires the attention that comes before it in the list.
