@@ -18,6 +18,7 @@ DOCS = ROOT / "docs"
 # Pages outside docs, by their place in the site.
 OTHER_PAGES = {
     "README.md": "project/readme.md",
+    "README.zh-CN.md": "zh/readme.md",
     "CONTRIBUTING.md": "project/contributing.md",
     "CHANGELOG.md": "project/changelog.md",
     "SECURITY.md": "project/security.md",
