@@ -15,6 +15,7 @@ from clfa.data.images import image_key, load_image
 from clfa.errors import DataError
 from clfa.prediction.post import Post
 from clfa.predictor import CLFAPredictor
+from clfa.predictor.answers import label_series
 from clfa.predictor.asked import Asked, as_table, asked
 from clfa.processing.processor import CLFAProcessor
 
@@ -200,3 +201,20 @@ def test_progress(loaded: CLFAPredictor, rows: list[dict[str, Any]], capsys: pyt
     loaded.predict(rows, progress=True)
     assert "Predict" in (shown := capsys.readouterr().err)
     assert "4/4" in shown
+
+
+@pytest.mark.parametrize(
+    ("labels", "dtype"),
+    [
+        ([1, 0, 1], "int64"),
+        ([True, False], "bool"),
+        ([0.5, None], "float64"),
+        ([1, 0, None], "object"),
+        ([True, None], "object"),
+    ],
+)
+def test_a_series_keeps_the_type_of_its_labels(labels: list[Any], dtype: str) -> None:
+    found = label_series(labels, range(len(labels)), "mood")
+    assert (str(found.dtype), found.name) == (dtype, "mood")
+    for one, label in zip(found, labels, strict=True):
+        assert (label is None and pd.isna(one)) or (one == label and isinstance(one, type(label) | np.generic))

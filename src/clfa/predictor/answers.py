@@ -87,7 +87,7 @@ class Answers:
         import pandas as pd
 
         if len(targets) < 2:
-            return pd.Series([p.label for p in found], asked.index, dtype=object, name=targets[0].name).infer_objects()
+            return label_series([p.label for p in found], asked.index, targets[0].name)
         columns = {
             target.name: [None if p.targets is None else p.targets[target.name].value for p in found]
             for target in targets
@@ -342,3 +342,19 @@ def _probability(prediction: Prediction, target: str, label: str) -> float:
     if prediction.targets is None:
         return float("nan")
     return (prediction.targets[target].probabilities or {})[label]
+
+
+def label_series(labels: Sequence[Any], index: Any, name: str) -> pandas.Series[Any]:
+    """Return predicted labels as a series that keeps their type.
+
+    Args:
+        labels: Labels; ``None`` for a post without an answer.
+        index: Index of the series.
+        name: Name of the series.
+    """
+    import pandas as pd
+
+    series = pd.Series(list(labels), index, dtype=object, name=name)
+    # pandas makes numbers with a point of whole ones beside a missing one.
+    whole = any(isinstance(label, int) for label in labels) and any(label is None for label in labels)
+    return series if whole else series.infer_objects()
