@@ -317,5 +317,5 @@ def test_packages_that_are_not_there(run: Path, tmp_path: Path, monkeypatch: pyt
     with pytest.raises(ModelError, match=r"the export needs onnxscript; pip install 'clfa\[onnx\]'"):
         export_onnx(run, tmp_path / "exported")
     monkeypatch.setitem(__import__("sys").modules, "onnxruntime", None)
-    with pytest.raises(ModelError, match=r"ONNX Runtime is not installed; pip install 'clfa\[onnx\]'"):
+    with pytest.raises(ModelError, match=r"ONNX Runtime is not installed; pip install 'clfa\[onnx-runtime\]'"):
         PostClassifier.load(run, engine="onnx")

@@ -27,8 +27,8 @@ def onnx(
     """Export encoders, fusion and classifier as one ONNX file, any batch size and text length, and check it.
 
     The export is compared with PyTorch on made-up batches of several sizes, and refused where any output differs by
-    more than 0.001. It needs the extra `onnx`: pip install 'clfa[onnx]'. Models with knowledge, with missing
-    modalities, and baselines whose computation depends on the data cannot be exported.
+    more than 0.001. It needs the extra `onnx`: pip install 'clfa[onnx]'. Models with knowledge, and
+    baselines whose computation depends on the data, cannot be exported.
 
     Example:
 

@@ -127,5 +127,5 @@ def _runtime() -> Any:
     try:
         import onnxruntime
     except ImportError as error:
-        raise ModelError("ONNX Runtime is not installed; pip install 'clfa[onnx]'.") from error
+        raise ModelError("ONNX Runtime is not installed; pip install 'clfa[onnx-runtime]'.") from error
     return onnxruntime
