@@ -6,11 +6,16 @@ import argparse
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
+from benchmarks.recorder import PRECISIONS, TRAIN_SAMPLES, Settings
 from clfa.errors import CLFAError
 from clfa.files import atomic_write, write_json
 
+# With --quick: posts of an epoch, and of prediction.
+QUICK_SAMPLES = {"paper": 24}
+QUICK_POSTS = 32
 DOCUMENT = Path(__file__).resolve().parent.parent / "docs" / "performance.md"
 
 
@@ -42,8 +47,20 @@ def parser() -> argparse.ArgumentParser:
         "--reference-data", nargs="+", default=["mmsd", "mvsa-single"], help="data sets whose text lengths that has"
     )
     run.add_argument("--data-dir", type=Path, help="folder with mvsa-single/: the start of a run on real data, too")
-    run.add_argument("--architectures", nargs="+", default=["paper", "offline"], choices=["paper", "offline", "small"])
-    run.add_argument("--repetitions", type=int, default=7)
+    run.add_argument("--architectures", nargs="+", default=["paper", "offline"], choices=list(TRAIN_SAMPLES))
+    run.add_argument("--repetitions", type=int, help="values kept of each measurement; default 7, with --quick 3")
+    run.add_argument(
+        "--precisions",
+        nargs="+",
+        choices=PRECISIONS,
+        help="default: those that this machine has instructions for; bf16 by emulation takes many times as long",
+    )
+    run.add_argument(
+        "--quick",
+        action="store_true",
+        help="about five minutes: training, prediction and comparison, few posts with MMSD's text lengths, the paper's "
+        "architecture; the page goes to the folder of --work",
+    )
     run.add_argument("--memory-samples", type=int, default=24_635, help="posts of the memory measurement")
     run.add_argument(
         "--only",
@@ -51,7 +68,7 @@ def parser() -> argparse.ArgumentParser:
         default=[],
         help="training, prediction, guide, images, startup, memory, reference: measured anew, the others kept",
     )
-    run.add_argument("--document", type=Path, default=DOCUMENT, help="page to write")
+    run.add_argument("--document", type=Path, help="page to write; default docs/performance.md")
 
     check = command("check", _check, "Losses of both codes on identical weights and inputs.")
     check.add_argument("--reference", type=Path, required=True)
@@ -82,20 +99,37 @@ def parser() -> argparse.ArgumentParser:
     return top
 
 
-def _run(options: argparse.Namespace) -> int:
-    from benchmarks.measure import Bench
-    from benchmarks.recorder import Settings
-
+def settings_of(options: argparse.Namespace) -> Settings:
+    """What the options of ``run`` ask for."""
     settings = Settings(
         work=options.work.resolve(),
         architectures=tuple(options.architectures),
-        repetitions=options.repetitions,
+        repetitions=options.repetitions or 7,
         reference=None if options.reference is None else options.reference.resolve(),
         memory_samples=options.memory_samples,
         only=tuple(options.only),
         reference_data=tuple(options.reference_data),
         data_dir=None if options.data_dir is None else options.data_dir.resolve(),
+        **({"precisions": tuple(options.precisions)} if options.precisions else {}),
     )
+    if not options.quick:
+        return settings
+    return replace(
+        settings,
+        architectures=("paper",),
+        repetitions=options.repetitions or 3,
+        only=settings.only or ("training", "prediction", "reference"),
+        reference_data=("mmsd",),
+        data_sets=("mmsd",),
+        train_samples=QUICK_SAMPLES,
+        prediction_samples=QUICK_POSTS,
+    )
+
+
+def _run(options: argparse.Namespace) -> int:
+    from benchmarks.measure import Bench
+
+    settings = settings_of(options)
     if settings.reference is not None:
         from benchmarks.reference.script import check_folder
 
@@ -104,11 +138,12 @@ def _run(options: argparse.Namespace) -> int:
             # In a process of its own: two models are not to stay in memory beside those that are measured.
             where = ["--work", options.work, "--reference", settings.reference]
             subprocess.run([sys.executable, "-m", "benchmarks", "check", *where], check=False)
-    bench = Bench(settings, options.work / "results.json")
-    if settings.only and bench.output.is_file():
+    bench = Bench(settings, options.work / ("quick.json" if options.quick else "results.json"))
+    if options.only and bench.output.is_file():
         bench.keep(json.loads(bench.output.read_text(encoding="utf-8")))
     results = bench.run()
-    _render(options)
+    page = settings.work / "quick.md" if options.quick else DOCUMENT
+    _write(options.work, bench.output.stem, options.document or page)
     return 1 if results["failures"] else 0
 
 
@@ -145,18 +180,23 @@ def _levers(options: argparse.Namespace) -> int:
 
 
 def _render(options: argparse.Namespace) -> int:
+    _write(options.work, "results", options.document)
+    return 0
+
+
+def _write(work: Path, results: str, document: Path) -> None:
     from benchmarks.render import render
 
     def read(name: str) -> str | None:
-        path = options.work / name
+        path = work / name
         return path.read_text(encoding="utf-8") if path.is_file() else None
 
-    found = {name: read(f"{name}.json") for name in ("results", "check", "levers")}
+    files = {"results": results, "check": "check", "levers": "levers"}
+    found = {name: read(f"{file}.json") for name, file in files.items()}
     parts = {name: None if content is None else json.loads(content) for name, content in found.items()}
-    with atomic_write(options.document) as file:
+    with atomic_write(document) as file:
         file.write(render(**parts, growth=read("growth.md") or ""))
-    print(f"{options.document} written.")
-    return 0
+    print(f"{document} written.")
 
 
 def _checksums(options: argparse.Namespace) -> int:

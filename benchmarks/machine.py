@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 
+from clfa.cpu import native_bfloat16
 from clfa.cpu.linear import Linear
 from clfa.runs.resources import versions
 
@@ -47,6 +48,12 @@ def _cpu_model() -> str:
             if line.startswith("model name"):
                 return line.partition(":")[2].strip()
     return platform.processor() or platform.machine()
+
+
+def fast_precisions() -> tuple[str, ...]:
+    """``fp32``, and ``bf16`` where the processor or the GPU has instructions for it: emulated, it takes many times as long."""
+    native = torch.cuda.is_bf16_supported(including_emulation=False) if torch.cuda.is_available() else native_bfloat16()
+    return ("fp32", "bf16") if native else ("fp32",)
 
 
 def rate(precision: str, device: str = "cpu", shapes: tuple[tuple[int, int, int], ...] = SHAPES) -> dict[str, float]:

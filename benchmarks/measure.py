@@ -13,7 +13,7 @@ from benchmarks.architectures import SHAPES, recipe_of
 from benchmarks.floors import Floor, clip_operations, forward_operations
 from benchmarks.memory import MMSD_IMAGES, MMSD_TRAIN
 from benchmarks.probe import ProbeError, once
-from benchmarks.recorder import DATA_SETS, Recorder
+from benchmarks.recorder import Recorder
 from benchmarks.reference.compare import compare_memory, compare_times
 from clfa.files import write_json
 
@@ -56,12 +56,12 @@ class Bench(Recorder):
     def training(self) -> None:
         """Epochs of training, each with its evaluation, by architecture, data set's lengths and precision."""
         for architecture in self.settings.architectures:
-            for data_set in DATA_SETS:
+            for data_set in self.settings.data_sets:
                 recipe, overrides = self.recipe(architecture, data_set)
                 options = {"recipe": recipe, "cache": str(self.cache)}
                 contenders = {
                     precision: ("training:train", {**options, "overrides": [*overrides, _precision(precision)]})
-                    for precision in ("fp32", "bf16")
+                    for precision in self.settings.precisions
                 }
                 for precision, phases in self.alternate(contenders, ("train", "evaluate")).items():
                     for phase, reports in phases.items():
@@ -78,7 +78,7 @@ class Bench(Recorder):
     def prediction(self) -> None:
         """Batches, and one post at a time."""
         for architecture in self.settings.architectures:
-            recipe, overrides = self.recipe(architecture, "mvsa-single", samples=128)
+            recipe, overrides = self.recipe(architecture, "mvsa-single", samples=self.settings.prediction_samples)
             posts = Path(overrides[0].partition("=")[2]).parent
             options = {"recipe": recipe, "overrides": overrides, "cache": str(self.cache), "posts": str(posts)}
             cases: dict[str, dict[str, Any]] = {
@@ -88,6 +88,8 @@ class Bench(Recorder):
                 "batch 32, ONNX Runtime": {"batch_size": 32, "engine": "onnx"},
                 "batch 1, ONNX Runtime": {"batch_size": 1, "engine": "onnx"},
             }
+            wanted = self.settings.precisions
+            cases = {name: case for name, case in cases.items() if case.get("precision", "fp32") in wanted}
             found = self.alternate({name: ("prediction:predict", {**options, **case}) for name, case in cases.items()})
             for case, phases in found.items():
                 reports = phases[""]

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import random
+import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from benchmarks.probe import Probe
 from clfa.errors import DataError
 
 DATA_SETS = ("mmsd", "mvsa-single")
+PRECISIONS = ("fp32", "bf16")
 # Epochs have to last seconds, and no longer.
 TRAIN_SAMPLES = {"paper": 64, "small": 64, "offline": 1024}
 
@@ -38,6 +40,10 @@ class Settings:
         only: Names of measurements; all when empty.
         data_dir: Folder with ``mvsa-single``, for the start of a run on real data.
         reference_data: Data sets whose text lengths the comparison with the authors' code has.
+        precisions: Of ``fp32`` and ``bf16``; those that the machine computes in without emulation when not given.
+        data_sets: Data sets whose text lengths the measurements of training have.
+        train_samples: Posts of an epoch, by architecture.
+        prediction_samples: Posts of prediction.
     """
 
     work: Path
@@ -48,6 +54,10 @@ class Settings:
     only: tuple[str, ...] = ()
     data_dir: Path | None = None
     reference_data: tuple[str, ...] = DATA_SETS
+    precisions: tuple[str, ...] = field(default_factory=machine.fast_precisions)
+    data_sets: tuple[str, ...] = DATA_SETS
+    train_samples: Mapping[str, int] = field(default_factory=lambda: TRAIN_SAMPLES)
+    prediction_samples: int = 128
 
 
 class Recorder:
@@ -69,7 +79,8 @@ class Recorder:
         self.results: dict[str, Any] = {
             "machine": machine.describe(),
             "measured": time.strftime("%Y-%m-%d"),
-            "rates": {precision: machine.rate(precision, self.device) for precision in ("fp32", "bf16")},
+            "rates": {precision: machine.rate(precision, self.device) for precision in settings.precisions},
+            "left_out": [precision for precision in PRECISIONS if precision not in settings.precisions],
             "bandwidth": machine.bandwidth(self.device),
             "measurements": [],
             "comparisons": [],
@@ -95,7 +106,7 @@ class Recorder:
             self.results[kind] = [entry for entry in before[kind] if entry.get("phase") not in self.settings.only]
         # The fastest product is what floors want, whichever run it was seen in.
         for precision, rates in before["rates"].items():
-            ours = self.results["rates"][precision]
+            ours = self.results["rates"].get(precision, rates)
             self.results["rates"][precision] = {
                 shape: max(rate, rates.get(shape, rate)) for shape, rate in ours.items()
             }
@@ -120,9 +131,15 @@ class Recorder:
                     random.Random(f"{repetition} {phase}").shuffle(names)
                     for name in names:
                         report = probes[name].round()
+                        self._show(repetition, " ".join(filter(None, (name, phase))), report)
                         if repetition >= 0:
                             found[name][phase].append(report)
         return found
+
+    def _show(self, repetition: int, what: str, report: Mapping[str, Any]) -> None:
+        which = f"round {repetition + 1} of {self.settings.repetitions}" if repetition >= 0 else "warm-up"
+        time = f": {report['seconds']:.1f} s" if "seconds" in report else ""
+        print(f"  {self.phase}, {which}, {what or 'all'}{time}", file=sys.stderr, flush=True)
 
     def add(self, name: str, reports: list[dict[str, Any]], floor: Floor | None = None, **facts: Any) -> None:
         """Keep a measurement."""
@@ -166,7 +183,7 @@ class Recorder:
 
     def recipe(self, architecture: str, data_set: str, samples: int | None = None) -> tuple[str, list[str]]:
         """Recipe and overrides of an architecture on synthetic posts."""
-        posts = self.posts(data_set, samples or 2 * TRAIN_SAMPLES[architecture] + 8) / "posts.jsonl"
+        posts = self.posts(data_set, samples or 2 * self.settings.train_samples[architecture] + 8) / "posts.jsonl"
         directory = Path() if architecture == "offline" else self.encoders(architecture)
         return recipe_of(architecture, directory, posts)
 

@@ -22,6 +22,7 @@ MVSA-Single ([counts](../benchmarks/lengths.json)), and weights are random: time
 ```sh
 make bench                              # ours
 make bench REFERENCE=../CLFA            # and the authors' code beside it, after: git clone https://github.com/ChangKe123/CLFA
+make bench BENCH=--quick                # about five minutes; bf16 is left out where it is emulated (--precisions)
 make bench-guard                        # what CI runs: ratios within one run, no seconds
 make bench-levers                       # the effect of each optimisation
 make bench-growth                       # time and memory against samples, length, batch, classes, processes
@@ -101,6 +102,7 @@ def machine_section(results: Mapping[str, Any]) -> str:
         f"\n## The machine\n\n{m['cpu']}, {m['cores']} cores ({m['cpu_capability']}), {m['memory_gb']} GB of memory, "
         f"{m['gpu'] or 'no GPU'}; {m['threads']} threads; {versions}; "
         f"load before the run {m['load_before']}. Measured {results['measured']}.\n",
+        *(f"\nLeft out: {name}, which this processor emulates.\n" for name in results.get("left_out", ())),
         "\n| matrix product | " + " | ".join(f"{name}, GFLOP/s" for name in results["rates"]) + " |",
         "| --- | " + " | ".join("---:" for _ in results["rates"]) + " |",
     ]

@@ -27,6 +27,8 @@ def compare_times(bench: Recorder) -> None:
             "bf16": {**options, "overrides": [*overrides, "training.precision=bf16"]},
             "fp32, with the empty knowledge": {**options, "overrides": [*overrides, *same], "empty_knowledge": True},
         }
+        wanted = bench.settings.precisions
+        ours = {name: task for name, task in ours.items() if name.partition(",")[0] in wanted}
         contenders = {"theirs": ("reference.script:run", _options(bench, posts))}
         contenders |= {name: ("training:train", options) for name, options in ours.items()}
         found = bench.alternate(contenders, ("train", "evaluate"))

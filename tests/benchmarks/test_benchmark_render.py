@@ -57,6 +57,10 @@ def test_the_machine_and_its_rates() -> None:
     assert "A CPU, 2 cores (AVX512), 25.3 GB of memory, no GPU; 2 threads; PyTorch 2.0" in page
     assert row(page, "8 x 8 x 8") == ["8 x 8 x 8", "150", "400"]
     assert "21.5 GB/s" in page
+    assert "Left out" not in page
+    page = render(results(left_out=["bf16"], rates={"fp32": {"8 x 8 x 8": 150e9}}))
+    assert "Left out: bf16, which this processor emulates." in page
+    assert row(page, "8 x 8 x 8") == ["8 x 8 x 8", "150"]
 
 
 def test_a_measurement_beside_its_floor() -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from benchmarks.reference import compare
 def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Bench:
     monkeypatch.setattr(machine, "rate", lambda *_: {"1 x 1 x 1": 1.0})
     monkeypatch.setattr(machine, "bandwidth", lambda *_: 1.0)
-    bench = Bench(Settings(tmp_path, reference=tmp_path / "authors", reference_data=("mmsd",)), tmp_path / "found.json")
+    bench = Bench(Settings(tmp_path, reference=tmp_path / "authors", reference_data=("mmsd",), precisions=("fp32", "bf16")), tmp_path / "found.json")
     bench.phase = "reference"
     monkeypatch.setattr(bench, "posts", lambda _set, samples, *_counts, **_: tmp_path / str(samples))
     monkeypatch.setattr(bench, "encoders", lambda size: tmp_path / "encoders" / size)
@@ -67,3 +68,17 @@ def test_times_of_both_are_kept_with_target_and_floor(bench: Bench, monkeypatch:
     entry = found["training", "bf16"]
     assert (entry["theirs"], entry["ours"], entry["floor_seconds"]) == ([10.0], [2.0], 1.5)
     assert entry["replaced"] == ["wordninja"]
+
+
+def test_precisions_that_are_left_out_are_not_compared(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+
+    def alternate(given: dict[str, Any], phases: tuple[str, ...]) -> dict[str, dict[str, list[dict[str, Any]]]]:
+        asked.extend(given)
+        return {name: {phase: [{"seconds": 1.0, "replaced": []}] for phase in phases} for name in given}
+
+    monkeypatch.setattr(bench, "settings", replace(bench.settings, precisions=("fp32",)))
+    monkeypatch.setattr(bench, "alternate", alternate)
+    monkeypatch.setattr(bench, "floor", lambda *_: Floor(3.0, 0.0, 2.0, 1.0))
+    compare.compare_times(bench)
+    assert asked == ["theirs", "fp32", "fp32, with the empty knowledge"]
