@@ -51,7 +51,7 @@ def _cpu_model() -> str:
 
 
 def fast_precisions() -> tuple[str, ...]:
-    """``fp32``, and ``bf16`` where the processor or the GPU has instructions for it: emulated, it takes many times as long."""
+    """``fp32``, and ``bf16`` where processor or GPU have instructions for it; emulated, it takes many times as long."""
     native = torch.cuda.is_bf16_supported(including_emulation=False) if torch.cuda.is_available() else native_bfloat16()
     return ("fp32", "bf16") if native else ("fp32",)
 

@@ -17,7 +17,10 @@ from benchmarks.reference import compare
 def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Bench:
     monkeypatch.setattr(machine, "rate", lambda *_: {"1 x 1 x 1": 1.0})
     monkeypatch.setattr(machine, "bandwidth", lambda *_: 1.0)
-    bench = Bench(Settings(tmp_path, reference=tmp_path / "authors", reference_data=("mmsd",), precisions=("fp32", "bf16")), tmp_path / "found.json")
+    bench = Bench(
+        Settings(tmp_path, reference=tmp_path / "authors", reference_data=("mmsd",), precisions=("fp32", "bf16")),
+        tmp_path / "found.json",
+    )
     bench.phase = "reference"
     monkeypatch.setattr(bench, "posts", lambda _set, samples, *_counts, **_: tmp_path / str(samples))
     monkeypatch.setattr(bench, "encoders", lambda size: tmp_path / "encoders" / size)
