@@ -156,6 +156,20 @@ def test_merging(model: CLFAForClassification) -> None:
     adapters.merge()
 
 
+def test_layers_without_an_effect_are_named(model: CLFAForClassification, caplog: pytest.LogCaptureFixture) -> None:
+    model.clfa.text_encoder.unheard = torch.nn.Linear(16, 16)
+    adapters = add_adapters(model, LoraRecipe(target_modules=["query", "q_proj", "unheard"]))
+    for name, one in model.named_parameters():
+        if "lora_B" in name and "unheard" not in name:
+            one.data.normal_()
+    adapters.merge()
+    assert "LoRA had no effect on 1 of the layers that it adapts" in caplog.text
+    assert "for instance text_encoder.unheard." in caplog.text
+    caplog.clear()
+    adapters.merge()
+    assert caplog.text == ""
+
+
 def test_which_layers_are_adapted(model: CLFAForClassification) -> None:
     adapters = add_adapters(model, LoraRecipe(target_modules=["output.dense", "fc1"]))
     assert adapters.figures["lora"]["layers"] == {"text_encoder": 4, "vision_encoder": 2}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 from torch import nn
@@ -11,6 +12,8 @@ from clfa.fields.lora import LoraRecipe
 from clfa.modeling import CLFAForClassification
 from clfa.modeling.encoders import is_frozen
 from clfa.nearest import did_you_mean
+
+logger = logging.getLogger(__name__)
 
 ALL_LINEAR = "all-linear"
 # Names of the linear layers of queries and values in the encoders of Transformers; the last ones compute keys, too.
@@ -52,7 +55,18 @@ class Adapters:
         }
 
     def merge(self) -> None:
-        """Add the adapters to the weights of their layers, and remove them: the encoders are plain ones again."""
+        """Add the adapters to the weights of their layers, and remove them: the encoders are plain ones again.
+
+        A warning names adapted layers that the training did not change, which an encoder has, but does not use.
+        """
+        unchanged = [f"{name}.{layer}" for name, tuner in self._tuners.items() for layer in _unchanged(tuner.model)]
+        if unchanged:
+            logger.warning(
+                "LoRA had no effect on %d of the layers that it adapts, which the encoder does not use or the training "
+                "did not reach; for instance %s.",
+                len(unchanged),
+                unchanged[0],
+            )
         for name, tuner in self._tuners.items():
             encoder = tuner.merge_and_unload()
             vars(encoder).pop("peft_config", None)
@@ -97,6 +111,16 @@ def add_adapters(model: CLFAForClassification, settings: LoraRecipe) -> Adapters
         )
         tuners[name] = peft.LoraModel(encoder, config, "default")
     return Adapters(settings, tuners, trained, {name: len(own) for name, own in layers.items()}, model)
+
+
+def _unchanged(encoder: nn.Module) -> list[str]:
+    """Return the names of the layers whose adapters are as they were before the training: B is 0."""
+    found = []
+    for name, part in encoder.named_modules():
+        second = getattr(part, "lora_B", None)
+        if isinstance(second, nn.ModuleDict) and not any(bool(one.any()) for one in second.parameters()):
+            found.append(name)
+    return found
 
 
 def has_adapters(encoder: nn.Module) -> bool:
