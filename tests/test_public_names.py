@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import importlib
 import subprocess
 import sys
 
@@ -28,3 +29,26 @@ def test_importing_the_package_or_listing_its_names_loads_nothing_heavy() -> Non
     )
     result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True)
     assert result.stdout == "[]\n"
+
+
+MOVED = {
+    "clfa:Predictor": "clfa.prediction.post_classifier:PostClassifier",
+    "clfa.pipeline.predict:Predictor": "clfa.prediction.post_classifier:PostClassifier",
+    "clfa.pipeline.predict:Post": "clfa.prediction.post:Post",
+    "clfa.pipeline.predict:Prediction": "clfa.prediction.post:Prediction",
+    "clfa.pipeline.predict:predict_file": "clfa.prediction.predict:predict_file",
+    "clfa.pipeline.prepare:load_corpus": "clfa.runs.corpus:load_corpus",
+    "clfa.pipeline.train:train": "clfa.runs.train:train",
+    "clfa.pipeline.evaluate:evaluate": "clfa.runs.evaluate:evaluate",
+}
+
+
+@pytest.mark.parametrize("old", MOVED)
+def test_a_name_of_the_version_before_works_with_a_warning(old: str) -> None:
+    module, name = old.split(":")
+    home, today = MOVED[old].split(":")
+    with pytest.warns(DeprecationWarning, match=rf"^{module}\.{name} is {home}\.{today} now; .* removed in clfa 0\.3"):
+        found = getattr(importlib.import_module(module), name)
+    assert found is getattr(importlib.import_module(home), today)
+    with pytest.raises(AttributeError, match="has no attribute 'absent'"):
+        _ = importlib.import_module(module).absent

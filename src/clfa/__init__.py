@@ -171,7 +171,7 @@ __all__ = [
 ]
 
 
-__getattr__ = lazy_names(__name__, _HOMES)
+__getattr__ = lazy_names(__name__, _HOMES, {"Predictor": "clfa.prediction.post_classifier:PostClassifier"})
 
 
 def __dir__() -> list[str]:

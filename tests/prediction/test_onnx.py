@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import shutil
 import subprocess
 import sys
@@ -19,9 +20,11 @@ from clfa.prediction.engines.onnx_engine import OnnxRuntime
 from clfa.prediction.onnx_export import ExportReport, check_exportable, export_onnx
 from clfa.prediction.post import Post
 from clfa.prediction.post_classifier import PostClassifier
+from clfa.prediction.predict import predict_file
 from clfa.processing.processor import CLFAProcessor
 from clfa.processing.terms import Terms
 from clfa.targets.target import Target
+from hidden_packages import run_without
 from posts import make_posts, read_jsonl, write_csv
 
 pytest.importorskip("onnx")
@@ -31,6 +34,31 @@ pytest.importorskip("onnxruntime")
 runner = CliRunner(env={"COLUMNS": "200", "NO_COLOR": "1", "TERM": "dumb"})
 
 SMALL = {"hidden_size": 8, "projection_hidden_size": 8, "intermediate_size": 8, "num_attention_heads": 2}
+
+
+# What `requirements/onnx-runtime.txt` leaves out.
+ABSENT = {
+    "torch",
+    "accelerate",
+    "datasets",
+    "sklearn",
+    "scipy",
+    "matplotlib",
+    "jinja2",
+    "tensorboard",
+    "onnx",
+}
+
+WITHOUT_PYTORCH = """
+import json, sys
+from clfa import CLFAPredictor
+from clfa.cli.main import main
+
+command, post = json.loads(sys.argv[1])
+print("answer", CLFAPredictor.load(command[1], engine="onnx", allow_outside=True).predict(post))
+sys.argv[1:] = command
+main()
+"""
 
 
 def save(directory: Path, text: Path | None, vision: Path | None, **config: Any) -> Path:
@@ -48,6 +76,19 @@ def run(tiny_bert_dir: Path, tiny_vit_dir: Path, tmp_path_factory: pytest.TempPa
     path = save(tmp_path_factory.mktemp("onnx") / "run", tiny_bert_dir, tiny_vit_dir)
     export_onnx(path, path / "onnx")
     return path
+
+
+def test_tables_and_posts_are_predicted_without_pytorch(run: Path, posts: list[dict[str, Any]], tmp_path: Path) -> None:
+    table, site = write_csv(tmp_path / "posts.csv", posts), tmp_path / "site"
+    site.mkdir()
+    command = ["predict", str(run), str(table), "--engine", "onnx", "--output", str(tmp_path / "bare.jsonl")]
+    post = {"text": posts[0]["text"], "image": str(tmp_path / posts[0]["image"])}
+    done = run_without(ABSENT, WITHOUT_PYTORCH, json.dumps([command, post]), site=site)
+    assert done.returncode == 0, done.stdout
+    predict_file(run, table, tmp_path / "whole.jsonl", engine="onnx")
+    expected = read_jsonl(tmp_path / "whole.jsonl")
+    assert read_jsonl(tmp_path / "bare.jsonl") == expected
+    assert f"answer {expected[0]['prediction']}\n" in done.stdout
 
 
 @pytest.fixture

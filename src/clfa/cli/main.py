@@ -23,6 +23,7 @@ from clfa.cli.predict import predict
 from clfa.cli.serve import serve
 from clfa.cli.tune import tune
 from clfa.errors import CLFAError
+from clfa.extras import missing_package
 from clfa.files import final_name
 from clfa.processes import process_number
 from clfa.terminal import complain, console, echo, log_to_stderr
@@ -205,6 +206,12 @@ def main() -> None:
         sys.exit(1)
     except OSError as error:
         complain(f"Error: {_os_error_line(error)}")
+        sys.exit(1)
+    except ModuleNotFoundError as error:
+        missing = missing_package(error.name or "")
+        if missing is None:
+            raise
+        complain(f"Error: {missing}")
         sys.exit(1)
     except KeyboardInterrupt:
         complain("Interrupted.")

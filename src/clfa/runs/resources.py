@@ -7,9 +7,6 @@ import platform
 import sys
 import time
 
-import torch
-import transformers
-
 from clfa.version import __version__
 
 try:
@@ -69,6 +66,9 @@ def reset_peak_memory() -> None:
 
 def versions() -> dict[str, str]:
     """Return the versions of the packages that affect results."""
+    import torch
+    import transformers
+
     return {
         "clfa": __version__,
         "python": platform.python_version(),

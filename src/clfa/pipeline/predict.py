@@ -1,0 +1,14 @@
+"""Names of version 0.1 that have moved; removed in 0.3."""
+
+from clfa.lazy import lazy_names
+
+__getattr__ = lazy_names(
+    __name__,
+    {},
+    {
+        "Post": "clfa.prediction.post",
+        "Prediction": "clfa.prediction.post",
+        "Predictor": "clfa.prediction.post_classifier:PostClassifier",
+        "predict_file": "clfa.prediction.predict",
+    },
+)
