@@ -133,3 +133,22 @@ def write_recipe(content: dict[str, Any]) -> Path:
     with tempfile.NamedTemporaryFile("w", suffix=".yaml", delete=False, encoding="utf-8") as file:
         yaml.safe_dump(content, file)
     return Path(file.name)
+
+
+def check_mention(words: list[str]) -> None:
+    """Check a command in a sentence, which may leave arguments out or name them in capitals.
+
+    Raises:
+        ValueError: When ``clfa`` has no such command, or the command no such option.
+    """
+    command: Any = PROGRAM
+    for word in words:
+        commands = getattr(command, "commands", {})
+        if word in commands:
+            command = commands[word]
+        elif commands and not word.startswith("-"):
+            raise ValueError(f"no command {word!r}; there are {', '.join(commands)}")
+        elif word.startswith("-"):
+            known = {name for parameter in command.params for name in (*parameter.opts, *parameter.secondary_opts)}
+            if word.partition("=")[0] not in {*known, "--help"}:
+                raise ValueError(f"no option {word!r}; there are {', '.join(sorted(known))}")

@@ -6,14 +6,16 @@ A new page is covered by itself. What a page's Python may use is in ``python_pag
 from __future__ import annotations
 
 import json
+import re
+import shlex
 import tomllib
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
-from blocks import PAGES, Block, blocks
-from commands import check_command
+from blocks import FENCE, PAGES, ROOT, Block, blocks
+from commands import check_command, check_mention
 
 from clfa.errors import CLFAError
 from clfa.experiments.schema import Experiment, load_experiment
@@ -58,6 +60,22 @@ def test_its_commands_exist(block: Block) -> None:
     made = files_of(block.page)
     for command in block.commands:
         check_command(command, made)
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_commands_in_sentences_exist(page: str) -> None:
+    prose = FENCE.sub("", (ROOT / page).read_text(encoding="utf-8"))
+    for mention in re.findall(r"`clfa (\w[^`]*)`", prose):
+        check_mention(shlex.split(mention.replace("\n", " ")))
+
+
+@pytest.mark.parametrize(
+    ("mention", "message"),
+    [("data isues", "no command 'isues'"), ("train --resum", "no option '--resum'"), ("nosuch", "no command 'nosuch'")],
+)
+def test_a_wrong_mention_is_noticed(mention: str, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        check_mention(mention.split())
 
 
 @pytest.mark.parametrize("block", blocks("yaml"), ids=ids(blocks("yaml")))
