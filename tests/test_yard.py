@@ -28,6 +28,9 @@ def test_the_hosted_workflow_runs_what_runs_elsewhere() -> None:
     workflow = yaml.safe_load((ROOT / ".github" / "workflows" / "ci.yml").read_text(encoding="utf-8"))
     (job,) = workflow["jobs"].values()
     assert job["timeout-minutes"] == 90
+    (setup,) = (step["with"] for step in job["steps"] if "setup-python" in step.get("uses", ""))
+    assert setup["python-version"] == "${{ matrix.python-version }}"
+    assert job["strategy"]["matrix"]["python-version"][0] == "3.11"
     assert [step["run"] for step in job["steps"] if "run" in step] == [".ci/run"]
     assert os.access(ROOT / ".ci" / "run", os.X_OK)
 

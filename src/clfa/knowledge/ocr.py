@@ -44,7 +44,8 @@ class OCRSource(KnowledgeSource):
             from rapidocr_onnxruntime import RapidOCR
         except ImportError as error:
             raise RecipeError(
-                "the knowledge source ocr needs RapidOCR; install it with pip install 'clfa[ocr]'."
+                "the knowledge source ocr needs RapidOCR; install it with pip install 'clfa[ocr]'. "
+                "There is no release for Python 3.13 and newer."
             ) from error
         threads = {"intra_op_num_threads": torch.get_num_threads(), "inter_op_num_threads": 1}
         return cls(RapidOCR(max_side_len=MAX_SIDE, **threads), f"rapidocr-{version(_PACKAGE)}-{MAX_SIDE}")
