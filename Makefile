@@ -25,6 +25,8 @@ $(BIN)/.installed: pyproject.toml
 
 install: $(BIN)/.installed  ## Create .venv and install everything
 
+# Threads that wait leave the processor to other programs (docs/cpu.md).
+demo: export GOMP_SPINCOUNT = 1000
 demo: $(BIN)/.installed  ## Synthetic posts: train text-only, image-only, CLFA without and with guide; predict
 	$(BIN)/python -m clfa.demo.run --output demo
 
@@ -39,6 +41,8 @@ site: $(BIN)/.installed  ## Build the documentation site in build/site; warnings
 torture: $(BIN)/.installed  ## Kill, damage and starve everything at random, for hours; write docs/reliability.md
 	nice -n 10 $(BIN)/python -m torture --write
 
+# One process per core: threads of the programs that tests start would wait for each other.
+test test-all: export OMP_NUM_THREADS = 1
 test: $(BIN)/.installed  ## Run the fast tests
 	$(BIN)/python -m pytest -n auto --dist worksteal -m "not slow"
 
