@@ -80,7 +80,11 @@ class Recorder:
             "machine": machine.describe(),
             "measured": time.strftime("%Y-%m-%d"),
             "rates": {precision: machine.rate(precision, self.device) for precision in settings.precisions},
-            "left_out": [precision for precision in PRECISIONS if precision not in settings.precisions],
+            "left_out": {
+                precision: "not asked for" if precision in machine.fast_precisions() else "emulated by this processor"
+                for precision in PRECISIONS
+                if precision not in settings.precisions
+            },
             "bandwidth": machine.bandwidth(self.device),
             "measurements": [],
             "comparisons": [],

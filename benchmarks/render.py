@@ -102,7 +102,7 @@ def machine_section(results: Mapping[str, Any]) -> str:
         f"\n## The machine\n\n{m['cpu']}, {m['cores']} cores ({m['cpu_capability']}), {m['memory_gb']} GB of memory, "
         f"{m['gpu'] or 'no GPU'}; {m['threads']} threads; {versions}; "
         f"load before the run {m['load_before']}. Measured {results['measured']}.\n",
-        *(f"\nLeft out: {name}, which this processor emulates.\n" for name in results.get("left_out", ())),
+        *(f"\nLeft out: {name}, {why}.\n" for name, why in results.get("left_out", {}).items()),
         "\n| matrix product | " + " | ".join(f"{name}, GFLOP/s" for name in results["rates"]) + " |",
         "| --- | " + " | ".join("---:" for _ in results["rates"]) + " |",
     ]

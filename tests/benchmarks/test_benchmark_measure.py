@@ -51,7 +51,9 @@ def test_emulated_precisions_are_left_out(
     monkeypatch.setattr(machine, "bandwidth", lambda *_: 1.0)
     bench = Bench(Settings(tmp_path), tmp_path / "results.json")
     assert tuple(bench.results["rates"]) == expected
-    assert bench.results["left_out"] == ([] if native else ["bf16"])
+    assert bench.results["left_out"] == ({} if native else {"bf16": "emulated by this processor"})
+    chosen = Bench(Settings(tmp_path, precisions=("bf16",)), tmp_path / "results.json")
+    assert chosen.results["left_out"] == {"fp32": "not asked for"}
     asked: dict[str, Any] = {}
 
     def alternate(contenders: dict[str, Any], phases: tuple[str, ...] = ("",)) -> dict[str, Any]:

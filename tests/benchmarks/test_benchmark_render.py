@@ -58,8 +58,8 @@ def test_the_machine_and_its_rates() -> None:
     assert row(page, "8 x 8 x 8") == ["8 x 8 x 8", "150", "400"]
     assert "21.5 GB/s" in page
     assert "Left out" not in page
-    page = render(results(left_out=["bf16"], rates={"fp32": {"8 x 8 x 8": 150e9}}))
-    assert "Left out: bf16, which this processor emulates." in page
+    page = render(results(left_out={"bf16": "emulated by this processor"}, rates={"fp32": {"8 x 8 x 8": 150e9}}))
+    assert "Left out: bf16, emulated by this processor." in page
     assert row(page, "8 x 8 x 8") == ["8 x 8 x 8", "150"]
 
 
