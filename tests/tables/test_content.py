@@ -29,7 +29,7 @@ OTHERS: list[tuple[str, bytes | str, str]] = [
     ("posts.jsonl", "xlsx", r"the content is an Excel file or a zip archive; rename an Excel file to end in \.xlsx"),
     ("posts.parquet", "xlsx", r"the content is an Excel file or a zip archive"),
     ("posts.xlsx", "parquet", r"the content is Parquet; rename it to end in \.parquet"),
-    ("posts.csv", gzip.compress(CSV), r"the content is compressed by gzip; add \.gz to its name"),
+    ("posts.csv", gzip.compress(CSV, mtime=0), r"the content is compressed by gzip; add \.gz to its name"),
     ("posts.csv", bz2.compress(CSV), r"compressed by bzip2; add \.bz2"),
     ("posts.csv.gz", lzma.compress(CSV), r"the suffix says \.gz, but the content is compressed by xz; add \.xz"),
     ("posts.csv.gz", CSV, r"the suffix says \.gz, but the content is not compressed so; correct its name"),
@@ -56,7 +56,7 @@ def test_content_of_another_format_is_named(tmp_path: Path, name: str, content: 
     [
         ("posts.CSV", CSV),
         ("posts.csv", CSV.decode().encode("utf-16")),
-        ("posts.csv.GZ", gzip.compress(CSV)),
+        ("posts.csv.GZ", gzip.compress(CSV, mtime=0)),
         ("posts.json", LINES),
         ("posts.jsonl", b"broken, so\n" + LINES),
         ("posts.tsv", CSV),
