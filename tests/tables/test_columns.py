@@ -15,6 +15,19 @@ def test_by_usual_names() -> None:
     assert find_columns(("title", "caption", "Caption"), "t").text == "caption"
 
 
+@pytest.mark.parametrize("name", ["Tweet ID", "tweet-id", "TweetId", " TWEET.ID ", "tweet__id"])
+def test_blanks_dashes_and_underscores_do_not_count(name: str) -> None:
+    assert find_columns(("text", name), "t").id == name
+    assert find_columns(("text", name), "t", run=Columns(id="tweet_id")).id == name
+    assert find_columns(("text", name), "t", given={"id": "tweet_id"}).id == name
+    assert find_columns(("text", name), "t", run=Columns(unused=("tweet_id",))).id is None
+    # The very name comes first, wherever its column stands.
+    assert find_columns(("text", name, "tweet_id"), "t").id == "tweet_id"
+    # A name without letters is that column and no other.
+    with pytest.raises(DataError, match="no column '_'"):
+        find_columns(("text", "-"), "t", given={"text": "_"})
+
+
 def test_given_columns() -> None:
     assert find_columns(HEADER, "t", given={"text": "tweet", "label": "mood"}) == Columns(
         id=" ID", text="Tweet", image="photo", label="mood"

@@ -9,7 +9,7 @@ from typing import Any
 
 from clfa.errors import DataError
 from clfa.prediction.post import Post
-from clfa.tables.columns import USUAL_NAMES
+from clfa.tables.columns import USUAL_NAMES, column_key
 from clfa.tables.formats import is_table
 from clfa.tables.memory import is_rows
 from clfa.tables.paths import is_address
@@ -68,7 +68,7 @@ def asked(
         _require_table(os.fspath(given))
         return Asked(given)
     if isinstance(given, Mapping):
-        names = {name.lower() for name in (*USUAL_NAMES["text"], text_column or "")}
+        names = {column_key(name) for name in (*USUAL_NAMES["text"], text_column or "")}
         columns = _columns(given, names)
         return Asked([dict(given)], single=True) if columns is None else Asked(columns, index=_first_index(given))
     index = getattr(given, "index", None) if hasattr(given, "iloc") else None
@@ -89,7 +89,7 @@ def as_table(given: Any) -> Any:
 
     if not isinstance(given, Mapping) or (given and all(split_name(str(name)) is not None for name in given)):
         return given
-    columns = _columns(given, set(USUAL_NAMES["text"]))
+    columns = _columns(given, {column_key(name) for name in USUAL_NAMES["text"]})
     if columns is None:
         raise DataError("a mapping has columns, lists of as many values; this one has the values of one post.")
     return columns
@@ -143,12 +143,12 @@ def _columns(mapping: Mapping[Any, Any], texts: set[str]) -> list[dict[str, Any]
 
     Args:
         mapping: The mapping.
-        texts: Names, in lower case, of the field of the text: one post has one, and may have several pictures.
+        texts: Keys of the names of the field of the text: one post has one, and may have several pictures.
     """
     if not mapping:
         raise DataError("an empty mapping is no post; give its text and image.")
     lists = {str(name) for name, value in mapping.items() if _is_list(value)}
-    if not lists or (len(lists) < len(mapping) and not any(name.strip().lower() in texts for name in lists)):
+    if not lists or (len(lists) < len(mapping) and not any(column_key(name) in texts for name in lists)):
         return None
     sizes = {str(name): len(value) if str(name) in lists else None for name, value in mapping.items()}
     if len(set(sizes.values())) > 1:

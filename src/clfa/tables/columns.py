@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 from clfa.errors import Argument, DataError
 from clfa.nearest import close_name, did_you_mean
 
-# Usual column names, in order of preference. Letter case and surrounding blanks are ignored.
+# Usual column names, in order of preference; compared by `column_key`.
 USUAL_NAMES: dict[str, tuple[str, ...]] = {
     "id": ("id", "image_id", "tweet_id", "post_id", "uid"),
     "text": ("text", "tweet", "sentence", "caption", "content", "post", "title"),
@@ -87,14 +88,15 @@ def find_columns(
     Raises:
         DataError: If a given column is absent, or a required field has no column. The message lists the columns.
     """
-    by_name = {_key(name): name for name in reversed(present)}
-    unused = {_key(name) for name in run.unused} if run is not None else set()
+    by_name = {column_key(name): name for name in reversed(present)}
+    by_name |= {column_key(name): name for names in USUAL_NAMES.values() for name in names if name in present}
+    unused = {column_key(name) for name in run.unused} if run is not None else set()
     found: dict[str, Any] = {}
     for wanted, usual in USUAL_NAMES.items():
         name = (given or {}).get(wanted)
         known = getattr(run, wanted) if run is not None else None
         if name is not None:
-            found[wanted] = name if name in present else by_name.get(_key(name))
+            found[wanted] = name if name in present else by_name.get(column_key(name))
             if found[wanted] is None and not declared:
                 found[wanted] = name
             if found[wanted] is None:
@@ -103,10 +105,11 @@ def find_columns(
                     Argument(arguments[wanted] if arguments else wanted, ...),
                     f"); columns there: {', '.join(present)}.{did_you_mean(name, present)}",
                 )
-        elif known is not None and _key(known) in by_name:
-            found[wanted] = known if known in present else by_name[_key(known)]
+        elif known is not None and column_key(known) in by_name:
+            found[wanted] = known if known in present else by_name[column_key(known)]
         else:
-            other = next((by_name[name] for name in usual if name in by_name and name not in unused), None)
+            keys = [column_key(name) for name in usual]
+            other = next((by_name[key] for key in keys if key in by_name and key not in unused), None)
             # Rows further on may have the run's column, but not where another one stands in its place.
             found[wanted] = known if other is None and not declared else other
         if found[wanted] is None and wanted in required:
@@ -131,8 +134,14 @@ def _close_column(field: str, present: Sequence[str]) -> str:
     return "" if found is None else f" Is it {found!r}?"
 
 
-def _key(name: str) -> str:
-    return name.strip().lower()
+def column_key(name: str) -> str:
+    """Return a column's name without letter case, blanks, dashes, dots and underscores.
+
+    Example:
+        >>> column_key(" Tweet ID") == column_key("tweet_id") == column_key("TweetId")
+        True
+    """
+    return re.sub(r"[\s_.-]+", "", name).casefold() or name
 
 
 def run_names(names: Mapping[str, str | None]) -> tuple[dict[str, str], Columns]:

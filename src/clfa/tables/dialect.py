@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from clfa.tables.columns import USUAL_NAMES
+from clfa.tables.columns import USUAL_NAMES, column_key
 from clfa.tables.quoting import split_fields
 
 SEPARATORS = (",", "\t", ";", "|")
-_USUAL_NAMES = frozenset(name for names in USUAL_NAMES.values() for name in names)
+_USUAL_NAMES = frozenset(column_key(name) for names in USUAL_NAMES.values() for name in names)
 
 
 def find_separator(lines: Sequence[str], likely: Sequence[str]) -> str:
@@ -28,7 +28,7 @@ def find_separator(lines: Sequence[str], likely: Sequence[str]) -> str:
         width = len(names)
         if width < 2:
             continue
-        known = sum(name.strip().lower() in _USUAL_NAMES for name in names)
+        known = sum(column_key(name) in _USUAL_NAMES for name in names)
         others = [split_fields(line, separator) for line in lines[1:]]
         fitting = [len(fields.values) == width for fields in others if not fields.open]
         # The header counts as one fitting line.
