@@ -16,6 +16,8 @@ from clfa.runs.train import train
 from clfa.training.trackers import require_trackers
 
 MakeRecipe = Callable[..., Recipe]
+
+
 @pytest.mark.slow
 def test_losses_scores_names_and_the_recipe_are_reported(
     tiny_recipe: MakeRecipe, posts_csv: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
