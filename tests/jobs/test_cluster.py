@@ -19,7 +19,7 @@ from clfa.features.embed_job import EmbedJob
 from clfa.jobs import cluster as cluster_module
 from clfa.jobs.cluster import RayCluster
 from clfa.jobs.cluster_options import ClusterOptions
-from clfa.jobs.outputs.folder import MANIFEST
+from clfa.jobs.outputs.folder import MANIFEST, read_manifest
 from clfa.jobs.run import run_job
 from clfa.jobs.trouble import ClusterError
 from clfa.prediction.predict import predict_file
@@ -87,6 +87,8 @@ def test_two_nodes_share_the_work(cluster: Any, tiny_run: Path, shard_folder: Pa
     assert (result.lost, result.rows) == (0, 40)
     assert len(parts(tmp_path / "out")) == 5
     assert len(list(notes.iterdir())) == 2
+    # Two batches of half a second to a shard.
+    assert all(part["seconds"] >= 1.0 for part in read_manifest(tmp_path / "out")["parts"])
     assert result.failures == {"empty text": 1, "missing image": 1, "unreadable image": 1}
     assert_equal_to_one_process(tmp_path / "out", tiny_run, shard_folder)
 

@@ -40,6 +40,8 @@ def test_rows_errors_and_counts(job: PredictJob, tiny_run: Path, shard_folder: P
     manifest = read_manifest(tmp_path / "out")
     assert [part["rows"] for part in manifest["parts"]] == [8, 8, 8, 8, 8]
     assert [part["failed"] for part in manifest["parts"]] == [1, 0, 1, 0, 1]
+    assert all(part["seconds"] > 0 for part in manifest["parts"])
+    assert sum(part["seconds"] for part in manifest["parts"]) <= manifest["seconds"] <= result.seconds + 0.001
     # The order of a shard is that of its file.
     part = pq.read_table(tmp_path / "out" / "part-000003.parquet")
     assert part["row"].to_pylist() == list(range(9, 17))
@@ -53,6 +55,9 @@ def test_what_is_done_is_not_done_again(job: PredictJob, tiny_run: Path, shard_f
     again = run_job(job, shard_folder, tmp_path / "out", shard_rows=8)
     assert again.resumed == 32
     assert again.to_dict() == first.to_dict()
+    # How long an earlier run took for its shards is not known.
+    times_known = [part["seconds"] is not None for part in read_manifest(tmp_path / "out")["parts"]]
+    assert times_known == [False, False, True, False, False]
     changed = {path.name for path in (tmp_path / "out").glob("part*") if path.stat().st_mtime_ns != times[path.name]}
     assert changed == {part.name}
     assert_equal_to_one_process(tmp_path / "out", tiny_run, shard_folder)

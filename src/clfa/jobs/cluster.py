@@ -182,7 +182,7 @@ class PieceWorker:
             self._worker = None
             self._busy.close()
             return WorkerReport(piece.number, "troubled", f"{type(error).__name__}: {error}")
-        return WorkerReport(piece.number, "done", json.dumps(summary.to_dict()))
+        return WorkerReport(piece.number, "done", json.dumps({**summary.to_dict(), "seconds": summary.seconds}))
 
     def _open(self) -> Worker:
         from ray import cloudpickle

@@ -52,6 +52,7 @@ def process_piece(
         DataError: If the file cannot be read, or a row failed and ``strict`` is set.
         StorageError: If reading or writing fails for reasons other than the content.
     """
+    start = time.monotonic()
     with storage(piece.path, "read"):
         table = open_rows(piece.path, worker.columns.options)
     columns = worker.columns.find(table)
@@ -78,6 +79,7 @@ def process_piece(
                 committed, since = summary.rows, time.monotonic()
             if advance is not None:
                 advance(len(rows))
+    summary.seconds += time.monotonic() - start
     return summary
 
 

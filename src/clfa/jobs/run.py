@@ -104,7 +104,7 @@ def run_job(
         if failures is not None:
             write_failures(record, pieces, Path(failures))
         summary = replace(record.total, lost=task.lost, seconds=time.monotonic() - start)
-        target.finish(record, pieces, {"clfa": __version__, "kind": job.kind})
+        target.finish(record, pieces, {"clfa": __version__, "kind": job.kind, "seconds": round(summary.seconds, 3)})
         for each in held:
             each.close()
     except BaseException as error:

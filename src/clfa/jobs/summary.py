@@ -22,7 +22,8 @@ class Summary:
         examples: The first failures, as ``row N (id ID): reason``; preceded by the file name if there are
             several files.
         resumed: Number of these rows that an earlier, interrupted run finished.
-        seconds: Duration of this run in seconds, without loading the model.
+        seconds: Duration of this run in seconds, without loading the model; of a piece, that of its work, 0 if it
+            was done before.
         lost: Number of times a shard was lost with its worker and given to another.
     """
 
@@ -60,6 +61,7 @@ class Summary:
 
     @classmethod
     def from_dict(cls, content: Mapping[str, Any]) -> Summary:
-        """Return a summary from the result of :meth:`to_dict`."""
+        """Return a summary from the result of :meth:`to_dict`, with the ``seconds`` if they were added to it."""
         labels, failures = Counter(content["labels"]), Counter(content["failures"])
-        return cls(content["rows"], labels, failures, list(content["examples"]))
+        seconds = content.get("seconds", 0.0)
+        return cls(content["rows"], labels, failures, list(content["examples"]), seconds=seconds)

@@ -62,7 +62,9 @@ def test_parts_and_manifest(output: FolderOutput, tmp_path: Path) -> None:
     assert record.todo(PIECES) == PIECES[1:]
     assert record.summaries == {0: first}
     assert record.summary(PIECES[1]) is None
-    record.note(PIECES[1], write(record, PIECES[1], [7]))
+    second = write(record, PIECES[1], [7])
+    second.seconds = 2.00049
+    record.note(PIECES[1], second)
     leftover = output.path / f".part-000001.parquet.{'0' * 32}.tmp"
     leftover.write_text("of a killed worker")
     write_failures(record, PIECES, tmp_path / "failures.jsonl")
@@ -79,8 +81,8 @@ def test_parts_and_manifest(output: FolderOutput, tmp_path: Path) -> None:
     manifest = read_manifest(output.path)
     assert (manifest["kind"], manifest["rows"]) == ("predict", 3)
     assert manifest["parts"] == [
-        {"file": "part-000000.parquet", "source": "a.csv", "first_row": 1, "rows": 2, "failed": 1},
-        {"file": "part-000001.parquet", "source": "a.csv", "first_row": 3, "rows": 1, "failed": 0},
+        {"file": "part-000000.parquet", "source": "a.csv", "first_row": 1, "rows": 2, "failed": 1, "seconds": None},
+        {"file": "part-000001.parquet", "source": "a.csv", "first_row": 3, "rows": 1, "failed": 0, "seconds": 2.0},
     ]
     # Parquet readers take the folder as one table.
     assert pq.read_table(output.path).to_pylist() == [

@@ -23,7 +23,7 @@ MANIFEST = "_manifest.json"
 
 class FolderOutput(Output):
     """``part-NNNNNN.parquet`` for each shard, ``_plan.json`` (what is done, written first) and ``_manifest.json`` (rows
-    of every part, written last: without it the work is not finished).
+    and seconds of every part, written last: without it the work is not finished).
     """
 
     of_parts = True
@@ -71,7 +71,9 @@ class FolderOutput(Output):
             summary = record.summaries[piece.number]
             failed = sum(summary.failures.values())
             where = {"file": record.file(piece).name, "source": piece.source, "first_row": piece.first + 1}
-            parts.append({**where, "rows": summary.rows, "failed": failed})
+            # Times of shards that an earlier run finished are not known: parts are the same whoever writes them.
+            seconds = round(summary.seconds, 3) if summary.seconds else None
+            parts.append({**where, "rows": summary.rows, "failed": failed, "seconds": seconds})
         with storage(self.path):
             write_json(self.path / MANIFEST, {**facts, **record.total.to_dict(), "parts": parts})
             (self.path / LOCK).unlink(missing_ok=True)
