@@ -10,8 +10,9 @@ from typer.testing import CliRunner
 
 from clfa.cli.main import app
 from clfa.errors import RecipeError
-from clfa.experiments import load_experiment, plan_runs
+from clfa.experiments import load_experiment, plan_runs, pool
 from clfa.experiments.execute import run_path
+from warm import warm_context
 
 runner = CliRunner(env={"COLUMNS": "200", "NO_COLOR": "1", "TERM": "dumb"})
 
@@ -69,7 +70,8 @@ def test_mistakes_are_found_before_anything_runs(tiny_file: Path, tmp_path: Path
 
 
 @pytest.mark.slow
-def test_experiment_and_report(tiny_file: Path, tmp_path: Path) -> None:
+def test_experiment_and_report(tiny_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pool, "_spawn", warm_context())
     output = tmp_path / "out"
     shown = invoke("experiment", tiny_file, "--output", output, code=1)
     assert re.search(r"alpha 0, seed 1: validation accuracy [\d.]+, \d+ s", shown)

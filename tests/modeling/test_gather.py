@@ -3,9 +3,9 @@ from __future__ import annotations
 import pytest
 import torch
 from safetensors.torch import load_file
-from torch import multiprocessing
 
 from clfa.modeling.gather import gather_rows, process_count, total
+from warm import Program
 
 from . import two_processes as two
 
@@ -16,7 +16,9 @@ Found = list[dict[str, torch.Tensor]]
 @pytest.fixture(scope="module")
 def found(tmp_path_factory: pytest.TempPathFactory) -> Found:
     folder = tmp_path_factory.mktemp("processes")
-    multiprocessing.spawn(two.work, (str(folder),), nprocs=2)
+    programs = [Program(two.work, (process, str(folder)), folder) for process in range(2)]
+    for program in programs:
+        assert program.wait() == 0, program.stderr
     return [load_file(folder / f"{process}.safetensors") for process in range(2)]
 
 

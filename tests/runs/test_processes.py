@@ -2,9 +2,11 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +21,8 @@ from clfa.runs.arguments import share_of
 from clfa.runs.train import train
 from clfa.training import CLFATrainer
 from posts import read_jsonl
+from runs.launched import launched
+from warm import Program
 
 MakeRecipe = Callable[..., Recipe]
 
@@ -33,21 +37,49 @@ class Killed(BaseException):
     pass
 
 
-def launch(recipe: Recipe, output: Path, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
-    """``torchrun`` of two processes over a recipe, with variables of ``launched.py``."""
+@dataclass
+class Launched:
+    """What two processes did."""
+
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+def prepared(recipe: Recipe, output: Path, *arguments: str) -> list[str]:
+    """Save a recipe; the command line that trains by it."""
     file = output.parent / f"{output.name}.yaml"
     recipe.save(file)
+    return ["train", str(file), "--output", str(output), *arguments]
+
+
+def torchrun(recipe: Recipe, output: Path, **variables: str) -> Launched:
+    """``torchrun`` of two processes over a recipe, with variables of ``launched.py``."""
     environment = {**os.environ, "OMP_NUM_THREADS": "1", **variables}
     environment["PYTHONPATH"] = os.pathsep.join(path for path in sys.path if path)
     script = str(Path(__file__).with_name("launched.py"))
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", script]
-    return subprocess.run(
-        [*command, "train", str(file), "--output", str(output), *arguments],
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=1800,
+    done = subprocess.run(
+        [*command, *prepared(recipe, output)], env=environment, capture_output=True, text=True, timeout=1800
     )
+    return Launched(done.returncode, done.stdout, done.stderr)
+
+
+def launch(recipe: Recipe, output: Path, *arguments: str, **variables: str) -> Launched:
+    """Two processes with the variables that ``torchrun`` gives them, and without its long start."""
+    command = prepared(recipe, output, *arguments)
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = str(free.getsockname()[1])
+    shared = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port, "WORLD_SIZE": "2", "LOCAL_WORLD_SIZE": "2"}
+    shared["WITHOUT_PICTURES"] = "1"
+    programs = [
+        Program(launched, command, output.parent, {**shared, **variables, "RANK": number, "LOCAL_RANK": number})
+        for number in ("0", "1")
+    ]
+    codes = [program.wait() for program in programs]
+    shown, errors = ("".join(getattr(program, name) for program in programs) for name in ("stdout", "stderr"))
+    return Launched(max(map(abs, codes)), shown, errors)
 
 
 def weights_of(run: Path) -> dict[str, torch.Tensor]:
@@ -113,7 +145,7 @@ def test_a_worker_that_dies_ends_the_run_and_one_process_resumes_it(
 ) -> None:
     recipe = tiny_recipe(posts_csv, *UNEVEN, *CALM, "training.ema_decay=0.9")
     # Six steps an epoch: the second epoch is under way.
-    done = launch(recipe, tmp_path / "run", DIE_AT="1:8")
+    done = torchrun(recipe, tmp_path / "run", DIE_AT="1:8")
     assert done.returncode != 0
     assert "Signal 9 (SIGKILL)" in done.stderr
     assert not (tmp_path / "run" / "metrics.json").exists()
