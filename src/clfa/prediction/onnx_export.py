@@ -10,24 +10,35 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any, Literal
 
 import numpy as np
 import torch
 from torch import nn
 
-from clfa.errors import Argument, ModelError
+from clfa.errors import Argument, DataError, ModelError
 from clfa.files import atomic_folder, require_writable, write_json
 from clfa.modeling import CLFAForClassification
+from clfa.prediction.calibration_inputs import CalibrationInputs
+from clfa.prediction.calibration_posts import CalibrationPosts, of_table, of_validation
 from clfa.prediction.engines.onnx_engine import AGREEMENT, IMAGE_PRESENT, MODEL_FILE, OUTPUTS, REPORT_FILE, OnnxRuntime
 from clfa.prediction.engines.torch_engine import TorchRuntime
+from clfa.prediction.onnx_int8 import to_int8
 from clfa.prediction.post_classifier import PostClassifier
+from clfa.prediction.required import required_fields
 from clfa.processing.processor import CLFAProcessor
 from clfa.runs.model_card import CARD_FILE
 from clfa.runs.resources import versions
 from clfa.runs.run_folder import RunFolder
+from clfa.tables.access import CLOSED, Access
 
 # Largest difference of outputs that counts as rounding.
 TOLERANCE = 1e-3
+# Posts that int8 is calibrated with, and the fewest that make an estimate of ranges.
+CALIBRATION_POSTS = 200
+FEWEST_POSTS = 8
+# Share of calibration posts with another answer in int8 above which the export is refused.
+MOST_CHANGED = 0.05
 # Batch and text length, 0 for the model's longest, of the batches that are compared. The first is the one exported
 # with; 0 and 1 are special to the exporter, so one of each is among the others.
 _SHAPES = ((3, 9), (1, 3), (1, 1), (2, 0), (5, 17))
@@ -38,11 +49,15 @@ class ExportReport:
     """Facts about an export and its accuracy.
 
     Args:
-        max_difference: Largest absolute difference of any output from PyTorch's.
+        max_difference: Largest absolute difference of any output from PyTorch's, in fp32.
         batches: Batches compared.
         megabytes: Size of the model file.
         inputs: Names of the model's inputs.
         versions: Versions of the packages used.
+        precision: ``fp32`` or ``int8``.
+        int8: Of int8: number of operations in int8 by kind; of the calibration ``source``, number of ``posts``, of
+            rows left out, and digest of the model's ``inputs``; share of these posts with the same answer as in fp32
+            (``same_answers``), and the largest difference of a probability.
     """
 
     max_difference: float
@@ -50,6 +65,8 @@ class ExportReport:
     megabytes: float
     inputs: list[str]
     versions: dict[str, str]
+    precision: str = "fp32"
+    int8: dict[str, Any] | None = None
 
 
 class _Exported(nn.Module):
@@ -81,23 +98,42 @@ class _Exported(nn.Module):
         return found if output.agreement is None else (*found, output.agreement)
 
 
-def export_onnx(path: str | Path, output: str | Path) -> ExportReport:
+def export_onnx(
+    path: str | Path,
+    output: str | Path,
+    *,
+    precision: Literal["fp32", "int8"] = "fp32",
+    calibration: str | Path | None = None,
+    calibration_posts: int = CALIBRATION_POSTS,
+    access: Access = CLOSED,
+) -> ExportReport:
     """Export a trained model: ``model.onnx``, its configuration, processor and card, and ``export.json``.
 
     Args:
         path: Run folder, model directory or hub id.
-        output: Folder to make, or to replace if it is an earlier export. It appears when it is complete and checked.
+        output: Folder to make, or to replace if it is an earlier export. It appears when it is complete and checked;
+            after an error an earlier export is there as before.
+        precision: ``int8`` for convolutions and large products in int8, see :mod:`clfa.prediction.onnx_int8`.
+        calibration: Table of posts, for int8; the validation posts of the run when not given.
+        calibration_posts: Number of posts drawn from it.
+        access: What rows of the table may open.
 
     Returns:
         What was found.
 
     Raises:
         ModelError: When there is no model, a package is missing, the folder holds something else, the model cannot be
-            exported, or its outputs differ from PyTorch's by more than 0.001.
+            exported, its outputs differ from PyTorch's by more than 0.001, or it has nothing to compute in int8 or
+            answers more than 5 % of the calibration posts differently.
+        DataError: When there are no posts to calibrate with, or too few can be read.
     """
     missing = [name for name in ("onnx", "onnxscript", "onnxruntime") if find_spec(name) is None]
     if missing:
         raise ModelError(f"the export needs {' and '.join(missing)}; pip install 'clfa[onnx]'.")
+    if precision not in ("fp32", "int8"):
+        raise ModelError(Argument("precision", precision), " is not for exports; they take fp32, int8.")
+    if calibration is not None and precision != "int8":
+        raise ModelError(Argument("calibration"), " has an effect with ", Argument("precision", "int8"), " alone.")
     output = Path(output)
     if output.exists() and not (output / REPORT_FILE).is_file():
         raise ModelError(f"{output} exists and holds no export; give another ", Argument("output"), ".")
@@ -105,21 +141,69 @@ def export_onnx(path: str | Path, output: str | Path) -> ExportReport:
     predictor = PostClassifier.load(path)
     model, processor = predictor.model.cpu(), predictor.processor
     check_exportable(model)
+    posts = None
+    if precision == "int8":
+        posts = _calibration(predictor, path, calibration, calibration_posts, access)
     with atomic_folder(output) as temporary:
         _export(model, processor, temporary / MODEL_FILE)
         model.config.save_pretrained(temporary)
         processor.save_pretrained(temporary)
         _copy_card(path, temporary)
-        size = (temporary / MODEL_FILE).stat().st_size / 1e6
         names = list(_batch(model, processor, *_SHAPES[0]))
         write_json(temporary / REPORT_FILE, {"inputs": names})
-        difference = _difference(model, processor, OnnxRuntime(temporary))
-        report = ExportReport(difference, len(_SHAPES), round(size, 1), names, _versions())
+        exported = OnnxRuntime(temporary)
+        difference = _difference(model, processor, exported)
         if not difference <= TOLERANCE:
             problem = f"the exported model's outputs differ from PyTorch's by {difference:.2g}, more than {TOLERANCE}; "
             raise ModelError(problem, "this model cannot be exported. Predict with ", Argument("engine", "torch"), ".")
+        int8 = None if posts is None else _quantise(exported, processor, posts)
+        size = (temporary / MODEL_FILE).stat().st_size / 1e6
+        report = ExportReport(difference, len(_SHAPES), round(size, 1), names, _versions(), precision, int8)
         write_json(temporary / REPORT_FILE, asdict(report))
     return report
+
+
+def _calibration(
+    predictor: PostClassifier, path: str | Path, table: str | Path | None, count: int, access: Access
+) -> CalibrationPosts:
+    if count < FEWEST_POSTS:
+        raise ModelError(Argument("calibration_posts", count), f" is too few; give {FEWEST_POSTS} or more.")
+    if table is None:
+        return of_validation(path, count)
+    return of_table(table, path, required_fields(predictor), count, access)
+
+
+def _quantise(exported: OnnxRuntime, processor: CLFAProcessor, posts: CalibrationPosts) -> dict[str, Any]:
+    """Replace the file of a float32 export by one in int8, and compare the two."""
+    inputs = CalibrationInputs.of(exported, processor, posts.posts)
+    unreadable = posts.unreadable + len(inputs.unreadable)
+    if inputs.count < FEWEST_POSTS:
+        first = f" (the first reason: {reason})" if (reason := next(iter(inputs.unreadable), "")) else ""
+        problem = f"{posts.source}: {inputs.count} of {inputs.count + unreadable} posts can be read{first}, "
+        advice = f"int8 needs at least {FEWEST_POSTS}; give a table with more by ", Argument("calibration", ...), "."
+        raise DataError(problem, *advice)
+    model = exported.directory / MODEL_FILE
+    smaller = exported.directory / f"int8-{MODEL_FILE}"
+    operations = to_int8(model, smaller, inputs.batches)
+    again = Argument("precision", "fp32")
+    if not operations:
+        raise ModelError(
+            "this model has no convolutional network and no large matrices to compute in int8; give ", again, "."
+        )
+    smaller.replace(model)
+    same, difference = inputs.agreement(OnnxRuntime(exported.directory), exported.config.target_list)
+    if same is not None and 1 - same > MOST_CHANGED:
+        problem = f"in int8 this model answers {1 - same:.1%} of {inputs.count} posts of {posts.source} differently, "
+        raise ModelError(problem, f"more than {MOST_CHANGED:.0%}; give ", again, ".")
+    return {
+        "operations": operations,
+        "source": posts.source,
+        "posts": inputs.count,
+        "left_out": unreadable,
+        "inputs": inputs.digest,
+        "same_answers": None if same is None else round(same, 4),
+        "probability_difference": round(difference, 4),
+    }
 
 
 def _copy_card(path: str | Path, folder: Path) -> None:

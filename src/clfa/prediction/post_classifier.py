@@ -149,7 +149,7 @@ class PostClassifier:
         batch_size: int = 32,
         *,
         engine: str = "torch",
-        precision: Precision = "fp32",
+        precision: Precision | None = None,
         allow_urls: bool | str | Sequence[str] = False,
     ) -> PostClassifier:
         """Load from a run folder, a model directory or a hub id.
@@ -158,14 +158,15 @@ class PostClassifier:
             path: Run folder, model directory or hub id; for ``onnx`` an exported folder or a run that contains one.
             batch_size: Posts per forward pass.
             engine: Name in :data:`clfa.prediction.engines.ENGINES`.
-            precision: See the class; ONNX Runtime computes in fp32.
+            precision: See the class; ``fp32`` when not given, and that of the export for ONNX Runtime.
             allow_urls: See the class.
 
         Raises:
             ModelError: If there is no trained model or, for ``onnx``, no exported model.
         """
         require_trained(path)
-        runtime, processor = ENGINES.get(engine)().load(str(path), precision)
+        chosen = ENGINES.get(engine)()
+        runtime, processor = chosen.load(str(path), precision or chosen.usual_precision(str(path)))
         return cls(runtime, processor, batch_size, allow_urls=allow_urls)
 
     @property

@@ -125,7 +125,7 @@ class CLFAPredictor(Answers, Estimator):
         path: str | Path,
         *,
         engine: str = "torch",
-        precision: Precision = "fp32",
+        precision: Precision | None = None,
         batch_size: int = 32,
         image_root: str | Path | None = None,
         allow_urls: bool | str | Sequence[str] = False,
@@ -136,7 +136,7 @@ class CLFAPredictor(Answers, Estimator):
         Args:
             path: Finished run folder, model directory, or hub id; for ``onnx`` also an export.
             engine: Name in :data:`clfa.prediction.engines.ENGINES`.
-            precision: ``auto``, ``fp32`` or ``bf16``.
+            precision: ``auto``, ``fp32`` or ``bf16``; ``fp32`` when not given, and that of the export for ``onnx``.
             batch_size: Posts per forward pass.
             image_root: See the class; that of the training when not given.
             allow_urls: See the class; what the training allowed does not count.
@@ -356,6 +356,8 @@ class CLFAPredictor(Answers, Estimator):
         if chosen != loaded or ENGINES.get(chosen).distributed:
             # Load the model with that engine, on the machine that computes.
             model, loading = self.path, {**self._loaded_with, "engine": chosen}
+            if "precision" in loading:
+                loading["precision"] = loading["precision"] or ENGINES.get(chosen)().usual_precision(str(self.path))
         return predict_file(
             model,
             source,

@@ -86,6 +86,15 @@ class Engine(ABC):
         del path
         require_precision(precision, self.precisions, self.name)
 
+    def usual_precision(self, path: str) -> Precision:
+        """Return the precision of a model that is loaded without one.
+
+        Args:
+            path: Path of the model.
+        """
+        del path
+        return "fp32"
+
     @abstractmethod
     def load(self, path: str, precision: Precision) -> tuple[Runtime, CLFAProcessor]:
         """Load a model and its processor into this process.

@@ -13,7 +13,7 @@ import numpy as np
 
 from clfa.cpu import busy
 from clfa.devices import thread_count
-from clfa.errors import ModelError
+from clfa.errors import Argument, ModelError
 from clfa.modeling import CLFAConfig
 from clfa.prediction.engines.base import Engine, Precision, RuntimeOutput
 from clfa.pretrained import pretrained
@@ -29,7 +29,7 @@ _BLOCK = 1 << 20
 
 
 class OnnxRuntime:
-    """Run a model written by ``clfa export onnx`` with ONNX Runtime, in fp32.
+    """Run a model written by ``clfa export onnx`` with ONNX Runtime, in the precision of the export.
 
     Args:
         directory: Folder of the export.
@@ -78,12 +78,12 @@ class OnnxRuntime:
 
     def __call__(self, inputs: Mapping[str, np.ndarray]) -> RuntimeOutput:
         """See :class:`clfa.prediction.engines.base.Runtime`."""
-        feeds = self._complete(inputs)
+        feeds = self.complete(inputs)
         found = dict(zip(self.outputs, self.session.run(self.outputs, feeds), strict=True))
         logits, embeddings = (found[name] for name in OUTPUTS)
         return RuntimeOutput(logits, embeddings, found.get(AGREEMENT))
 
-    def _complete(self, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    def complete(self, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         """Return an array for every input of the graph: also for pictures of a batch in which no post has one."""
         given = dict(inputs)
         if IMAGE_PRESENT in self.inputs:
@@ -94,27 +94,43 @@ class OnnxRuntime:
         return {name: given[name] for name in self.inputs}
 
     @property
+    def precision(self) -> str:
+        """Return ``fp32`` or ``int8``."""
+        return str(self.report.get("precision", "fp32"))
+
+    @property
     def report(self) -> dict[str, Any]:
-        """Return the report of the export: package versions and the largest difference from PyTorch."""
+        """Return the report of the export: precision, package versions, the largest difference from PyTorch."""
         content: dict[str, Any] = json.loads((self.directory / REPORT_FILE).read_text(encoding="utf-8"))
         return content
 
 
 class OnnxEngine(Engine):
-    """ONNX Runtime in this process, on what ``clfa export onnx`` wrote. It computes in fp32."""
+    """ONNX Runtime in this process, on what ``clfa export onnx`` wrote, in the precision of the export."""
 
     name = "onnx"
     precisions = ("auto", "fp32")
+
+    def usual_precision(self, path: str) -> Precision:
+        """See :meth:`Engine.usual_precision`: that of the export."""
+        del path
+        return "auto"
 
     def load(self, path: str, precision: Precision) -> tuple[OnnxRuntime, CLFAProcessor]:
         """Load the export at ``path``, or that of the run at ``path``; see :meth:`Engine.load`.
 
         Raises:
-            ModelError: See the class; also when bf16 is asked for.
+            ModelError: See the class; also when bf16 is asked for, or fp32 of an export in int8.
         """
         self.check(path, precision)
         inside = Path(path) / SUBFOLDER
         runtime = OnnxRuntime(inside if (inside / MODEL_FILE).is_file() else path)
+        if precision == "fp32" and runtime.precision != "fp32":
+            raise ModelError(
+                f"{runtime.directory} is an export in {runtime.precision}; predict with ",
+                Argument("precision", "auto"),
+                ", or export the run again in fp32.",
+            )
         return runtime, CLFAProcessor.from_pretrained(runtime.directory)
 
 

@@ -25,6 +25,10 @@ class RayEngine(Engine):
         """See :class:`clfa.prediction.engines.base.Engine`."""
         _loader(path).check(path, precision)
 
+    def usual_precision(self, path: str) -> Precision:
+        """See :meth:`clfa.prediction.engines.base.Engine.usual_precision`."""
+        return _loader(path).usual_precision(path)
+
     def load(self, path: str, precision: Precision) -> tuple[Runtime, CLFAProcessor]:
         """See :class:`clfa.prediction.engines.base.Engine`."""
         return _loader(path).load(path, precision)
