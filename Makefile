@@ -11,7 +11,7 @@ MMSD ?= ../shared/data/mmsd
 FLICKR8K ?= ../shared/data/flickr8k-match
 HARMEME ?= ../shared/data/harmeme
 
-.PHONY: help install site demo experiment-smoke test test-all check format results bench bench-growth bench-levers bench-guard bench-serve torture lock sbom audit clean
+.PHONY: help install site demo experiment-smoke test test-all check format results bench bench-growth bench-levers bench-guard bench-serve bench-gpu torture lock sbom audit clean
 
 help:  ## List the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -98,6 +98,11 @@ TABLE ?= demo/data/test.jsonl
 bench-serve: export OMP_NUM_THREADS = 1
 bench-serve: $(BIN)/.installed  ## Load on the service with slow clients (RUN=run folder, TABLE=posts); docs/serving.md
 	$(BIN)/python -m benchmarks.serving $(RUN) $(TABLE) $(BENCH)
+
+# PY: the Python that has PyTorch with CUDA; nothing is installed. Packages as wheels: see benchmarks/gpu/__main__.py.
+PY ?= python3
+bench-gpu:  ## Measure on a GPU, eight minutes at most; write docs/performance-gpu.md (REFERENCE=the authors' code)
+	PYTHONPATH=src $(PY) -m benchmarks.gpu $(if $(REFERENCE),--reference $(REFERENCE)) $(BENCH)
 
 lock: $(BIN)/.installed  ## Write requirements/lock.txt and licences.md from the packages of .venv
 	$(BIN)/python requirements/lock.py
