@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ pytest.importorskip("uvicorn")
 from clfa.cli import serve as command
 from clfa.cli.main import app
 from clfa.errors import DataError, ModelError
-from clfa.serving.run import _listen
+from clfa.serving.run import listen
 from clfa.serving.settings import Settings
 
 RUNNER = CliRunner()
@@ -22,7 +23,7 @@ RUNNER = CliRunner()
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--engine", "onx"], "--engine is 'onx'; choose one of torch, onnx."),
+        (["--engine", "onx"], "--engine is 'onx'; choose one of torch, onnx, ray."),
         (["--precision", "fp16"], "--precision is 'fp16'; choose one of auto, fp32, bf16."),
         (["--max-posts", "0"], "--max-posts: Input should be greater than or equal to 1."),
         (["--max-body-mb", "0.0001"], "--max-body-mb: Input should be greater than or equal to 1000."),
@@ -61,9 +62,32 @@ def test_options_are_handed_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     ]
 
 
+@pytest.mark.parametrize("engine", ["torch", "onnx"])
+@pytest.mark.parametrize("option", ["--workers", "--worker-cpus", "--worker-gpus", "--address"])
+def test_options_of_a_cluster_without_one(tmp_path: Path, engine: str, option: str) -> None:
+    found = RUNNER.invoke(app, ["serve", str(tmp_path), "--engine", engine, option, "1"])
+    assert isinstance(found.exception, ModelError)
+    assert option in str(found.exception)
+    assert str(found.exception).endswith(f" is not for engine {engine!r}, which works in this process.")
+
+
+def test_a_precision_that_an_export_does_not_have_on_a_cluster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("ray.serve")
+    monkeypatch.setattr("clfa.prediction.engines.ray_engine.is_export", lambda path: True)
+    found = RUNNER.invoke(app, ["serve", str(tmp_path), "--engine", "ray", "--precision", "bf16"])
+    assert isinstance(found.exception, ModelError)
+    assert "--precision" in str(found.exception)
+
+
+def test_ray_serve_that_is_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "ray", None)
+    found = RUNNER.invoke(app, ["serve", str(tmp_path), "--engine", "ray"])
+    assert "needs Ray Serve, on every machine: pip install 'clfa[ray,serve]'." in str(found.exception)
+
+
 def test_an_address_that_is_taken() -> None:
-    with _listen("127.0.0.1", 0) as taken:
+    with listen("127.0.0.1", 0) as taken:
         taken.listen()
         port = taken.getsockname()[1]
         with pytest.raises(DataError, match=f"cannot listen on 127.0.0.1:{port}: Address already in use; give another"):
-            _listen("127.0.0.1", port)
+            listen("127.0.0.1", port)

@@ -14,7 +14,7 @@ import pytest
 
 from clfa.errors import DataError, ModelError
 from clfa.jobs import cluster as module
-from clfa.jobs.cluster import MAX_ATTEMPTS, PieceWorker, RayCluster, WorkerReport, _fitting, _wait_for_room, connected
+from clfa.jobs.cluster import MAX_ATTEMPTS, PieceWorker, RayCluster, WorkerReport, connected, fitting, wait_for_room
 from clfa.jobs.cluster import in_rounds as run_in_rounds
 from clfa.jobs.cluster_options import ClusterOptions
 from clfa.jobs.parts import LineForm, Parts
@@ -145,16 +145,16 @@ def test_room_for_workers() -> None:
         {"Alive": False, "Resources": {"CPU": 64.0, "GPU": 8.0}},
     ]
     ray = SimpleNamespace(nodes=lambda: nodes)
-    assert [_fitting(ray, *need) for need in ((1, 0), (2, 0), (1, 1), (1, 0.5), (9, 0))] == [9, 4, 2, 4, 0]
+    assert [fitting(ray, *need) for need in ((1, 0), (2, 0), (1, 1), (1, 0.5), (9, 0))] == [9, 4, 2, 4, 0]
 
 
 def test_room_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
     rooms = iter([0, 0, 3])
     monkeypatch.setattr(module.time, "sleep", lambda seconds: None)
-    assert _wait_for_room(lambda: next(rooms)) == 3
+    assert wait_for_room(lambda: next(rooms)) == 3
     monkeypatch.setattr(module, "PATIENCE_S", -1.0)
     with pytest.raises(ClusterError, match=r"no worker could be started for -1 s: the cluster has no node with room"):
-        _wait_for_room(lambda: 0)
+        wait_for_room(lambda: 0)
 
 
 def test_no_cluster(monkeypatch: pytest.MonkeyPatch) -> None:

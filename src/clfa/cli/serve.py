@@ -8,12 +8,11 @@ from typing import Annotated, Any
 
 import typer
 
+from clfa.cli.scaling import Address, WorkerCpus, WorkerGpus, Workers, cluster_options
 from clfa.devices import AUTO_PRECISION
 from clfa.errors import ModelError
 from clfa.nearest import did_you_mean
 from clfa.terminal import echo
-
-_ENGINES = ("torch", "onnx")
 
 
 def serve(
@@ -27,8 +26,14 @@ def serve(
         list[str] | None,
         typer.Option(help="Name under which the service is called, beside localhost and plain addresses; repeatable."),
     ] = None,
-    engine: Annotated[str, typer.Option(help="torch or onnx (see `clfa export onnx --help`).")] = "torch",
+    engine: Annotated[
+        str, typer.Option(help="torch, onnx (see `clfa export onnx --help`), or ray: replicas on a cluster.")
+    ] = "torch",
     precision: Annotated[str, typer.Option(help=f"auto, fp32 or bf16. {AUTO_PRECISION}")] = "auto",
+    address: Address = None,
+    workers: Workers = None,
+    worker_cpus: WorkerCpus = None,
+    worker_gpus: WorkerGpus = None,
     max_body_mb: Annotated[float | None, typer.Option(help="Megabytes of a request.", show_default="32")] = None,
     max_pixels: Annotated[int | None, typer.Option(help="Pixels of a picture.", show_default="25000000")] = None,
     max_characters: Annotated[int | None, typer.Option(help="Characters of a text.", show_default="10000")] = None,
@@ -47,19 +52,24 @@ def serve(
     Also /healthz, /readyz and, for Prometheus, /metrics. Requests of several clients are computed together. Nothing
     that a request names is opened: pictures come as bytes. The log has no content of posts. SIGTERM ends the service
     when the requests that are there are answered; SIGHUP loads the model again. It needs the extra `serve`: pip
-    install 'clfa[serve]'.
+    install 'clfa[serve]'. With --engine ray this process takes the requests, and replicas (--workers) on the machines
+    of a Ray cluster compute the answers: pip install 'clfa[ray,serve]' on each.
 
     Examples:
 
         clfa serve runs/mine
 
         clfa serve runs/mine --host 0.0.0.0 --port 80 --token-file token.txt --host-name posts.example.org
+
+        clfa serve runs/mine --engine ray --address auto --workers 4
     """
     from clfa.runs.trained_place import require_trained
+    from clfa.serving.engines import SERVING_ENGINES
 
-    if engine not in _ENGINES:
-        hint = did_you_mean(engine, _ENGINES)
-        raise typer.BadParameter(f"--engine is {engine!r}; choose one of {', '.join(_ENGINES)}.{hint}")
+    if engine not in SERVING_ENGINES:
+        known = SERVING_ENGINES.names()
+        hint = did_you_mean(engine, known)
+        raise typer.BadParameter(f"--engine is {engine!r}; choose one of {', '.join(known)}.{hint}")
     if precision not in ("auto", "fp32", "bf16"):
         raise typer.BadParameter(f"--precision is {precision!r}; choose one of auto, fp32, bf16.")
     missing = [
@@ -67,7 +77,6 @@ def serve(
     ]
     if missing:
         raise ModelError(f"the service needs {' and '.join(missing)}; pip install 'clfa[serve]'.")
-    require_trained(run)
     given = {
         "max_body_bytes": None if max_body_mb is None else int(max_body_mb * 1_000_000),
         "max_pixels": max_pixels,
@@ -82,13 +91,22 @@ def serve(
     from clfa.serving.security import read_token
 
     token = None if token_file is None else read_token(token_file)
-    from clfa.serving.run import serve as run_server
-    from clfa.serving.served_model import ServedModel
+    from clfa.serving.engines.base import Order
 
-    def load() -> ServedModel:
-        return ServedModel.load(run, engine, precision)  # type: ignore[arg-type]
-
-    run_server(load, settings, host, port, token, lambda address: echo(f"{run} is served at {address}"))
+    order = Order(
+        model=run,
+        precision=precision,  # type: ignore[arg-type]
+        settings=settings,
+        host=host,
+        port=port,
+        token=token,
+        cluster=cluster_options(address, workers, worker_cpus, worker_gpus),
+        on_start=lambda address: echo(f"{run} is served at {address}"),
+    )
+    server = SERVING_ENGINES.get(engine)()
+    server.check(order)
+    require_trained(run)
+    server.serve(order)
 
 
 def _settings(given: dict[str, Any], names: list[str]) -> Any:

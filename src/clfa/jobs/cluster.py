@@ -47,8 +47,12 @@ MOST_LOST_PER_WORKER, MOST_LOST = 10, 100
 _OBJECT_STORE_BYTES = 100_000_000
 # Ray Data reserves memory for each result; a result is one line of counts.
 _LARGEST_RESULT_BYTES = 1_000_000
-# Environment variables that a worker needs before its first import.
 _ENVIRONMENT = ("HF_HUB_OFFLINE", "HF_DATASETS_OFFLINE", "TRANSFORMERS_OFFLINE")
+
+
+def worker_environment() -> dict[str, str]:
+    """Return the environment variables that a worker needs before its first import."""
+    return {name: os.environ[name] for name in _ENVIRONMENT if name in os.environ}
 
 
 def require_ray() -> Any:
@@ -230,6 +234,22 @@ class RayCluster(Executor):
         """
         require_ray()
 
+    def worker_gpus(self, ray: Any) -> float:
+        """Return the number of GPUs of a worker, when it is known that one has room on a cluster of this machine.
+
+        Args:
+            ray: The module, connected.
+
+        Raises:
+            ClusterError: If this machine has no room for a worker.
+        """
+        gpus = self.gpus
+        if gpus is None:
+            gpus = 1.0 if ray.cluster_resources().get("GPU", 0) >= 1 else 0.0
+        if self.address == "local" and not fitting(ray, self.cpus, gpus):
+            raise ClusterError(f"this machine has no room for a worker with {self.cpus:g} CPUs and {gpus:g} GPUs.")
+        return gpus
+
     def run(self, task: Task, workers: Sequence[Worker]) -> None:
         """See :class:`clfa.jobs.executor.Executor`.
 
@@ -239,19 +259,15 @@ class RayCluster(Executor):
         """
         del workers
         with connected(self.address) as ray:
-            gpus = self.gpus
-            if gpus is None:
-                gpus = 1.0 if ray.cluster_resources().get("GPU", 0) >= 1 else 0.0
-            if self.address == "local" and not _fitting(ray, self.cpus, gpus):
-                raise ClusterError(f"this machine has no room for a worker with {self.cpus:g} CPUs and {gpus:g} GPUs.")
-            environment = {name: os.environ[name] for name in _ENVIRONMENT if name in os.environ}
+            gpus = self.worker_gpus(ray)
+            environment = worker_environment()
             job = ray.cloudpickle.dumps(task.job)
             arguments = (job, task.identity, task.record, task.image_root, task.strict, environment, os.getcwd())
             resources = {"num_cpus": self.cpus, "num_gpus": gpus}
 
             def attempt(missing: Sequence[Piece]) -> Iterator[WorkerReport]:
-                fitting = _wait_for_room(lambda: _fitting(ray, self.cpus, gpus))
-                return _round(ray, missing, arguments, min(self.workers or fitting, len(missing)), resources)
+                room = wait_for_room(lambda: fitting(ray, self.cpus, gpus))
+                return _round(ray, missing, arguments, min(self.workers or room, len(missing)), resources)
 
             def finish(piece: Piece, result: Summary | str) -> None:
                 task.finish(piece, result)
@@ -336,14 +352,17 @@ def _round(
             ) from error
 
 
-def _wait_for_room(fitting: Callable[[], int]) -> int:
+def wait_for_room(count_fitting: Callable[[], int]) -> int:
     """Wait for resources and return the number of workers that fit, at least 1.
+
+    Args:
+        count_fitting: Returns the number that fits now.
 
     Raises:
         ClusterError: If no worker fits within ``PATIENCE_S`` seconds.
     """
     end = time.monotonic() + PATIENCE_S
-    while not (count := fitting()):
+    while not (count := count_fitting()):
         if time.monotonic() > end:
             raise ClusterError(
                 f"no worker could be started for {PATIENCE_S:.0f} s: the cluster has no node with room for one."
@@ -352,8 +371,14 @@ def _wait_for_room(fitting: Callable[[], int]) -> int:
     return count
 
 
-def _fitting(ray: Any, cpus: float, gpus: float) -> int:
-    """Return the number of workers that the current nodes have resources for."""
+def fitting(ray: Any, cpus: float, gpus: float) -> int:
+    """Return the number of workers that the current nodes have resources for.
+
+    Args:
+        ray: The module, connected.
+        cpus: Number of CPUs per worker.
+        gpus: Number of GPUs per worker.
+    """
     count = 0
     for node in ray.nodes():
         if node["Alive"]:

@@ -11,6 +11,7 @@ from fastapi import FastAPI, Request
 from fastapi.responses import PlainTextResponse, Response
 from starlette.exceptions import HTTPException
 
+from clfa.serving.backend import Backend
 from clfa.serving.bodies import Disconnected
 from clfa.serving.guard import Guard, refused
 from clfa.serving.openapi import PREDICT_BODY, responses
@@ -31,8 +32,16 @@ def create_app(load: Callable[[], ServedModel], settings: Settings | None = None
         settings: Bounds; the defaults when not given.
         token: Bearer token that requests must have.
     """
-    settings = settings or Settings()
-    service = Service(load, settings)
+    return application(Service(load, settings or Settings()), token)
+
+
+def application(service: Backend, token: str | None = None) -> FastAPI:
+    """Return the application in front of what answers.
+
+    Args:
+        service: What answers; started and closed by the application.
+        token: Bearer token that requests must have.
+    """
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -51,14 +60,14 @@ def create_app(load: Callable[[], ServedModel], settings: Settings | None = None
         redoc_url=None,
     )
     app.state.service = service
-    app.add_middleware(Guard, settings=settings, token=token, metrics=service.metrics)
+    app.add_middleware(Guard, settings=service.settings, token=token, metrics=service.metrics)
     _add_errors(app, service)
     _add_paths(app, service)
     add_page(app)
     return app
 
 
-def _add_errors(app: FastAPI, service: Service) -> None:
+def _add_errors(app: FastAPI, service: Backend) -> None:
     @app.exception_handler(Refusal)
     async def on_refusal(request: Request, refusal: Refusal) -> Response:
         del request
@@ -73,7 +82,7 @@ def _add_errors(app: FastAPI, service: Service) -> None:
         return response
 
 
-def _add_paths(app: FastAPI, service: Service) -> None:
+def _add_paths(app: FastAPI, service: Backend) -> None:
     @app.post(
         "/v1/predict",
         response_model=OneAnswer | BatchAnswer,
@@ -90,7 +99,7 @@ def _add_paths(app: FastAPI, service: Service) -> None:
     @app.get("/v1/model", response_model=ModelInfo, responses=responses(predicts=False))
     async def model() -> ModelInfo:
         """What the model reads and answers, and the bounds of requests."""
-        return service.require_ready().info(service.settings)
+        return service.info()
 
     @app.get("/healthz", response_class=PlainTextResponse, responses=responses(predicts=False))
     async def healthz() -> str:
@@ -100,13 +109,13 @@ def _add_paths(app: FastAPI, service: Service) -> None:
     @app.get("/readyz", response_class=PlainTextResponse, responses=responses(predicts=False))
     async def readyz() -> str:
         """Whether the model is loaded and the service does not end."""
-        service.require_ready()
+        await service.check_ready()
         return "ok"
 
     @app.get("/metrics", response_class=PlainTextResponse, responses=responses(predicts=False))
     async def metrics() -> Response:
         """Figures for Prometheus."""
-        return Response(service.metrics.text(), media_type="text/plain; version=0.0.4; charset=utf-8")
+        return Response(await service.figures(), media_type="text/plain; version=0.0.4; charset=utf-8")
 
 
 async def _while_connected(request: Request, work: Awaitable[Any]) -> Any:

@@ -2,10 +2,22 @@
 
 from __future__ import annotations
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from collections.abc import Collection
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Metric, generate_latest
 
 _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
 _POSTS = (1, 2, 4, 8, 16, 32, 64, 128, 256)
+# Figures of what takes the requests, and of what computes the answers, where these are different processes.
+FRONT_FIGURES = ("clfa_requests", "clfa_request_seconds", "clfa_refused", "clfa_body_bytes")
+REPLICA_FIGURES = (
+    "clfa_posts",
+    "clfa_unusable_posts",
+    "clfa_batch_posts",
+    "clfa_batch_seconds",
+    "clfa_waiting",
+    "clfa_reloads",
+)
 
 
 class Metrics:
@@ -37,3 +49,11 @@ class Metrics:
     def text(self) -> bytes:
         """Return all figures in Prometheus' text format."""
         return generate_latest(self._registry)
+
+    def figures(self, names: Collection[str]) -> list[Metric]:
+        """Return some of the figures.
+
+        Args:
+            names: Their names.
+        """
+        return [one for one in self._registry.collect() if one.name in names]

@@ -25,6 +25,7 @@ CODES = {
     "busy": (503, "Too much is waiting."),
     "too_many_connections": (503, "Too many connections are open."),
     "not_ready": (503, "The model is not loaded, or the service ends."),
+    "replica_lost": (503, "The replica that computed the answer was lost."),
     "timed_out": (503, "The answer was not there in time."),
 }
 
@@ -47,6 +48,9 @@ class Refusal(Exception):
         super().__init__(message)
         self.code, self.message, self.field = code, message, field
         self.retry_after = retry_after
+
+    def __reduce__(self) -> tuple[type[Refusal], tuple[str, str, str | None, int | None]]:
+        return type(self), (self.code, self.message, self.field, self.retry_after)
 
     @property
     def status(self) -> int:

@@ -12,10 +12,12 @@ from contextlib import contextmanager
 import uvicorn
 
 from clfa.errors import Argument, CLFAError, DataError
-from clfa.serving.app import create_app
+from clfa.serving.app import application
+from clfa.serving.backend import Backend
 from clfa.serving.connections import connection_type
 from clfa.serving.security import is_loopback
 from clfa.serving.served_model import ServedModel
+from clfa.serving.service import Service
 from clfa.serving.settings import Settings
 
 logger = logging.getLogger(__name__)
@@ -58,17 +60,36 @@ def serve(
         DataError: If the address cannot be listened on.
         CLFAError: If the model cannot be loaded.
     """
-    if token is None and not is_loopback(host):
-        logger.warning("%s is reached from other machines, and there is no token: anyone there may ask.", host)
     # Loaded before the server, so that an error in the model is one line.
     first: list[ServedModel] = [load()]
-    listening = _listen(host, port)
 
     def next_model() -> ServedModel:
         return first.pop() if first else load()
 
-    app = create_app(next_model, settings, token)
-    service = app.state.service
+    serve_backend(Service(next_model, settings), listen(host, port), token, on_start)
+
+
+def serve_backend(
+    service: Backend,
+    listening: socket.socket,
+    token: str | None = None,
+    on_start: Callable[[str], None] | None = None,
+) -> None:
+    """Serve what answers, as :func:`serve` does.
+
+    Args:
+        service: What answers.
+        listening: Socket from :func:`listen`.
+        token: Bearer token that requests must have.
+        on_start: Called with the address when the service is ready.
+
+    Raises:
+        CLFAError: If the service cannot start.
+    """
+    settings, host = service.settings, listening.getsockname()[0]
+    if token is None and not is_loopback(host):
+        logger.warning("%s is reached from other machines, and there is no token: anyone there may ask.", host)
+    app = application(service, token)
     config = uvicorn.Config(
         app,
         http=connection_type(settings, service.metrics),
@@ -115,7 +136,16 @@ async def _run(
         raise CLFAError("the service could not start; the lines above say why.")
 
 
-def _listen(host: str, port: int) -> socket.socket:
+def listen(host: str, port: int) -> socket.socket:
+    """Return a socket that is bound to an address.
+
+    Args:
+        host: Address.
+        port: Port; 0 for a free one.
+
+    Raises:
+        DataError: If the address cannot be listened on.
+    """
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         listening = socket.socket(family, kind, protocol)

@@ -13,20 +13,21 @@ from dataclasses import replace
 from clfa.errors import CLFAError
 from clfa.prediction.post import Post, Prediction
 from clfa.serving.answers import answer, unusable
+from clfa.serving.backend import Backend
 from clfa.serving.batching import Batcher
 from clfa.serving.bodies import Bodies
 from clfa.serving.metrics import Metrics
 from clfa.serving.parsing import Question, parse
 from clfa.serving.refusal import Refusal
-from clfa.serving.schemas import BatchAnswer, ExplanationOut, OneAnswer, PostOut
+from clfa.serving.schemas import BatchAnswer, ExplanationOut, ModelInfo, OneAnswer, PostOut
 from clfa.serving.served_model import ReadPost, ServedModel
 from clfa.serving.settings import Settings
 
 logger = logging.getLogger(__name__)
 
 
-class Service:
-    """A served model.
+class Service(Backend):
+    """A served model in this process.
 
     Args:
         load: Returns the model; runs in a thread, at the start and for each reload.
@@ -53,6 +54,18 @@ class Service:
         if self._model is None or self.ending:
             raise Refusal("not_ready", "The model is not ready. Try again.", retry_after=2)
         return self._model
+
+    async def check_ready(self) -> None:
+        """See :class:`clfa.serving.backend.Backend`."""
+        self.require_ready()
+
+    def info(self) -> ModelInfo:
+        """See :class:`clfa.serving.backend.Backend`."""
+        return self.require_ready().info(self.settings)
+
+    async def figures(self) -> bytes:
+        """See :class:`clfa.serving.backend.Backend`."""
+        return self.metrics.text()
 
     async def start(self) -> None:
         """Load the model and start the threads.
