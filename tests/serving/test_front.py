@@ -15,11 +15,12 @@ from clfa.serving.deployment import _reason
 from clfa.serving.front import Front
 from clfa.serving.metrics import REPLICA_FIGURES
 from clfa.serving.refusal import Refusal
+from clfa.serving.schemas import EXAMPLE_PICTURE
 from clfa.serving.served_model import ServedModel
 from clfa.serving.service import Service
 from clfa.serving.settings import Settings
 
-POST = {"text": "so sunny"}
+POST = {"text": "so sunny", "image": EXAMPLE_PICTURE}
 
 
 class Lost(Exception):
