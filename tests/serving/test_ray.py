@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import re
 import signal
@@ -17,6 +18,7 @@ from typing import Any
 import httpx
 import psutil
 import pytest
+from PIL import Image
 
 from clfa.prediction.post import Post
 from clfa.serving.served_model import ServedModel
@@ -104,13 +106,15 @@ def check_one(client: httpx.Client, port: int) -> None:
     assert figure(client, "clfa_replicas") == [2.0]
     assert (client.get("/healthz").text, client.get("/readyz").text) == ("ok", "ok")
     assert "<html" in client.get("/").text
-    assert client.get("/v1/model").json()["name"] == "run"
+    assert client.get("/v1/model").json()["name"] == "tiny"
     assert client.get("/v1/model", headers={"authorization": "Bearer wrong"}).status_code == 401
     refused = client.post("/v1/predict", json={"text": "a" * 10_001})
     assert (refused.status_code, refused.json()["error"]["code"]) == (413, "text_too_long")
     # More than a message of gRPC has by default, which is 4 MB.
-    large = client.post("/v1/predict", files={"image": ("a.png", picture() + b"\0" * 6_000_000)}, data={"text": "a"})
-    assert large.status_code == 200
+    noise = io.BytesIO()
+    Image.frombytes("RGB", (1500, 1500), os.urandom(6_750_000)).save(noise, "PNG")
+    large = client.post("/v1/predict", files={"image": ("a.png", noise.getvalue())}, data={"text": "a"})
+    assert large.status_code == 200, large.text
 
 
 def killed_under_load(client: httpx.Client, port: int, pictures: list[bytes], wanted: list[Any]) -> None:
