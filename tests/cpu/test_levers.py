@@ -1,9 +1,6 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +10,7 @@ from torch import nn
 from torch.nn import functional as F
 from transformers import BertModel, PreTrainedModel, ResNetConfig, ResNetModel, ViTModel
 
-from clfa.cpu import levers, speed_up
+from clfa.cpu import busy, levers, memory, speed_up
 from clfa.cpu.dropout import Dropout
 from clfa.cpu.encoder_attention import ATTENTION
 from clfa.cpu.linear import Linear
@@ -24,6 +21,9 @@ from clfa.modeling.attention import AttentionSubLayer
 from clfa.modeling.encoders import load_encoder
 from clfa.modeling.frozen_encoder import FrozenEncoder
 from clfa.processing.processor import CLFAProcessor
+from clfa.recipe import load_recipe
+from clfa.runs.train import train
+from warm import Program
 
 HEAD: dict[str, Any] = {
     "hidden_size": 8,
@@ -192,24 +192,16 @@ def test_results_and_gradients_are_those_of_the_plain_model(
 
 # The switch, in a process of its own as it is read once.
 
-PROGRAM = """
-import json, sys
-from pathlib import Path
-import torch
-sys.path.insert(0, sys.argv[1])
-from cpu.test_levers import BATCH, exchanged
-from clfa.cpu import busy, memory
-from clfa.modeling import CLFAForClassification
-from clfa.recipe import load_recipe
-from clfa.runs.train import train
-run, output, recipe = sys.argv[2], Path(sys.argv[3]), sys.argv[4:]
-model = CLFAForClassification.from_pretrained(run).eval()
-with torch.no_grad(), busy(model):
-    users, logits = memory._users, model(**BATCH).logits.tolist()
-metrics = train(load_recipe("offline", recipe), output / "run", cache=output / "cache").metrics
-trained = CLFAForClassification.from_pretrained(output / "run" / "model")
-print(json.dumps([sorted(exchanged(model) | exchanged(trained)), users, logits, metrics["training"]["epochs_run"]]))
-"""
+
+def use(run: str, output: str, *recipe: str) -> None:
+    """Load a model, train another, and print what of them is this package's and what they compute."""
+    torch.set_num_threads(1)
+    model = CLFAForClassification.from_pretrained(run).eval()
+    with torch.no_grad(), busy(model):
+        users, logits = memory._users, model(**BATCH).logits.tolist()
+    metrics = train(load_recipe("offline", recipe), f"{output}/run", cache=Path(output, "cache")).metrics
+    trained = CLFAForClassification.from_pretrained(f"{output}/run/model")
+    print(json.dumps([sorted(exchanged(model) | exchanged(trained)), users, logits, metrics["training"]["epochs_run"]]))
 
 
 def test_switched_off_all_is_plain_and_agrees(
@@ -218,16 +210,10 @@ def test_switched_off_all_is_plain_and_agrees(
     recipe = [*tiny_overrides, f"data.dir={posts_csv}", "training.precision=bf16", "model.freeze_text_encoder=false"]
     found = []
     for value in ("0", "1"):
-        arguments = [str(Path(__file__).parents[1]), str(tiny_run / "model"), str(tmp_path / value), *recipe]
-        done = subprocess.run(
-            [sys.executable, "-c", PROGRAM, *arguments],
-            env={**os.environ, "CLFA_CPU_SPEEDUPS": value},
-            capture_output=True,
-            text=True,
-            timeout=300,
-        )
-        assert done.returncode == 0, done.stderr
-        found.append(json.loads(done.stdout.splitlines()[-1]))
+        arguments = [str(tiny_run / "model"), str(tmp_path / value), *recipe]
+        program = Program(use, arguments, tmp_path, {"CLFA_CPU_SPEEDUPS": value})
+        assert program.wait() == 0, program.stderr
+        found.append(json.loads(program.stdout.splitlines()[-1]))
     (none, idle, plain, epochs), (everything, _, fast, _) = found
     assert (none, idle, epochs) == ([], 0, 2.0)
     assert set(everything) == EVERYTHING
