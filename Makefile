@@ -20,7 +20,7 @@ $(BIN)/.installed: pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(if $(TORCH),$(BIN)/python -m pip install --quiet $(TORCH))
 	$(if $(LOCKED),$(BIN)/python -m pip install --quiet --no-deps --require-hashes -r requirements/lock.txt)
-	$(BIN)/python -m pip install --quiet $(if $(LOCKED),--no-deps) -e '.[offline,demo,ocr,knowledge,excel,onnx,ray,tune,lora,mlflow,wandb,explain,serve,docs,dev]'
+	$(BIN)/python -m pip install --quiet $(if $(LOCKED),--no-deps) -e '.[offline,demo,ocr,knowledge,excel,onnx,ray,ray-serve,tune,lora,mlflow,wandb,explain,serve,docs,dev]'
 	touch $@
 
 install: $(BIN)/.installed  ## Create .venv and install everything

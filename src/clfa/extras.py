@@ -21,6 +21,7 @@ EXTRAS: dict[str, tuple[str, ...]] = {
     "mlflow": ("mlflow",),
     "wandb": ("wandb",),
     "ray": ("ray",),
+    "ray-serve": ("ray",),
     "explain": ("captum",),
     "serve": ("fastapi", "uvicorn", "python_multipart", "prometheus_client"),
     "urls": ("aiohttp",),

@@ -82,7 +82,7 @@ def test_a_precision_that_an_export_does_not_have_on_a_cluster(tmp_path: Path, m
 def test_ray_serve_that_is_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "ray", None)
     found = RUNNER.invoke(app, ["serve", str(tmp_path), "--engine", "ray"])
-    assert "needs Ray Serve, on every machine: pip install 'clfa[ray,serve]'." in str(found.exception)
+    assert "needs Ray Serve, on every machine: pip install 'clfa[ray-serve,serve]'." in str(found.exception)
 
 
 def test_an_address_that_is_taken() -> None:

@@ -53,7 +53,7 @@ def serve(
     that a request names is opened: pictures come as bytes. The log has no content of posts. SIGTERM ends the service
     when the requests that are there are answered; SIGHUP loads the model again. It needs the extra `serve`: pip
     install 'clfa[serve]'. With --engine ray this process takes the requests, and replicas (--workers) on the machines
-    of a Ray cluster compute the answers: pip install 'clfa[ray,serve]' on each.
+    of a Ray cluster compute the answers: pip install 'clfa[ray-serve,serve]' on each.
 
     Examples:
 

@@ -35,7 +35,7 @@ def require_serve() -> Any:
         from ray import serve
     except ImportError as error:
         raise ClusterError(
-            Argument("engine", "ray"), " needs Ray Serve, on every machine: pip install 'clfa[ray,serve]'."
+            Argument("engine", "ray"), " needs Ray Serve, on every machine: pip install 'clfa[ray-serve,serve]'."
         ) from error
     return serve
 
