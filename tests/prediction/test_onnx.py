@@ -282,13 +282,13 @@ def test_one_post_needs_no_pytorch(run: Path, posts: Any, tmp_path: Path) -> Non
 def test_the_export_command(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     asked = []
 
-    def exported(path: str, output: Path) -> ExportReport:
-        asked.append((path, output))
+    def exported(path: str, output: Path, **options: Any) -> ExportReport:
+        asked.append((path, output, options["precision"], options["calibration"]))
         return ExportReport(2.5e-7, 5, 12.34, [], {})
 
     monkeypatch.setattr(onnx_export, "export_onnx", exported)
     result = runner.invoke(app, ["export", "onnx", str(run)], catch_exceptions=False)
-    assert asked == [(str(run), run / "onnx")]
+    assert asked == [(str(run), run / "onnx", "fp32", None)]
     assert "12.3 MB; largest difference from PyTorch 2.5e-07 over 5 batches" in result.output
 
 
