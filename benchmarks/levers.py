@@ -65,11 +65,12 @@ class Subject:
     Args:
         work: Folder for posts, encoders and caches.
         architecture: ``paper``, or ``small`` to try it out.
+        samples: Posts of an epoch; fewer to try it out.
     """
 
-    def __init__(self, work: Path, architecture: str = "paper") -> None:
+    def __init__(self, work: Path, architecture: str = "paper", samples: int = SAMPLES) -> None:
         posts = work / "posts" / "levers"
-        write_posts(posts, lengths.draw("mmsd", SAMPLES + 16), (SAMPLES, 8, 8))
+        write_posts(posts, lengths.draw("mmsd", samples + 16), (samples, 8, 8))
         written = write_encoders(work / "encoders" / architecture, architecture, clip=False)
         self.run = prepared(*recipe_of(architecture, written, posts / "posts.jsonl"), work / "cache")
         self.model: Any = self.run.model.train()
@@ -93,7 +94,8 @@ class Subject:
     @cached_property
     def batch(self) -> dict[str, Any]:
         """One of middling length."""
-        return self.batches()[4]
+        batches = self.batches()
+        return batches[len(batches) // 2]
 
     def optimizer(self, fused: bool) -> torch.optim.AdamW:
         """Made once, so that its state is there."""

