@@ -3,7 +3,7 @@
 Nothing is installed. A machine with CUDA, PyTorch and no index needs the other packages as wheels, carried along from a
 machine with an index (the same Python and system)::
 
-    pip download --dest wheels transformers accelerate datasets scikit-learn pydantic typer tensorboard ...
+    pip download --dest wheels . && rm -f wheels/torch-* wheels/nvidia_* wheels/triton-*    # in a checkout of clfa
     pip install --no-index --find-links wheels --no-deps wheels/*.whl      # there; PyTorch stays as it is
     PYTHONPATH=src python -m benchmarks.gpu --reference ../CLFA
 

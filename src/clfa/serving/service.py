@@ -116,15 +116,7 @@ class Service(Backend):
         return model
 
     async def answer(self, content_type: str, body: bytes) -> OneAnswer | BatchAnswer:
-        """Return the answer to a request.
-
-        Args:
-            content_type: The header.
-            body: The whole body.
-
-        Raises:
-            Refusal: If there is none.
-        """
+        """See :class:`clfa.serving.backend.Backend`."""
         model = self.require_ready()
         loop = asyncio.get_running_loop()
         try:
