@@ -13,7 +13,7 @@ from clfa.targets.single_label import SingleLabel
 from clfa.targets.target import Target
 from clfa.yardsticks import YARDSTICKS
 from clfa.yardsticks.base import YardstickData, YardstickSplit
-from clfa.yardsticks.compute import yardstick_metrics, yardstick_outputs
+from clfa.yardsticks.compute import blend_outputs, yardstick_metrics, yardstick_outputs
 
 
 def test_metrics_are_those_of_the_outputs(data: YardstickData, tmp_path: Path) -> None:
@@ -36,6 +36,14 @@ def test_what_is_absent_leaves_a_reason(data: YardstickData, tmp_path: Path) -> 
     left_out = {name for name, entry in found.items() if "left_out" in entry}
     assert left_out == {"pooled_image", "pooled", "pooled_tfidf"}
     assert found["pooled"] == {"left_out": "the model reads no images"}
+
+
+def test_those_that_read_less_are_not_fitted_for_a_blend(data: YardstickData, tmp_path: Path) -> None:
+    assert list(blend_outputs(data, tmp_path / "all")) == ["tfidf", "pooled_tfidf"]
+    assert len(list((tmp_path / "all/yardsticks").glob("*.npz"))) == 2
+    for absent, names in (("texts", ["pooled"]), ("image_features", ["tfidf", "pooled_text"])):
+        without = replace(data, absent={absent: "not there"})
+        assert list(blend_outputs(without, tmp_path / absent)) == names
 
 
 def test_a_problem_type_without_estimates_has_no_yardsticks(

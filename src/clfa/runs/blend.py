@@ -27,7 +27,7 @@ from clfa.runs.score import infer_split
 from clfa.runs.yardsticks import RunYardsticks
 from clfa.targets.target import Target, label_matrix, label_slices, logit_slices
 from clfa.yardsticks.base import LinearMap, YardstickData, YardstickOutputs
-from clfa.yardsticks.compute import yardstick_outputs
+from clfa.yardsticks.compute import blend_outputs
 
 logger = logging.getLogger(__name__)
 
@@ -77,7 +77,7 @@ def blend(folds: Sequence[Fold], targets: Sequence[Target]) -> Blended:
         folds: One or more; their held-out posts are different ones.
         targets: Targets with the values fitted to the training split.
     """
-    names = _parts(folds)
+    names = [name for name in folds[0].outputs if all(_linear(fold, name) for fold in folds)]
     labels = np.concatenate([fold.labels for fold in folds])
     network = np.concatenate([fold.logits for fold in folds])
     outputs = {name: np.concatenate([fold.outputs[name].logits["validation"] for fold in folds]) for name in names}
@@ -125,7 +125,7 @@ def blend_run(
     logits = infer_split(model, validation_set, "validation", recipe).logits
     terms = run_terms(corpus.splits["train"], encoders)
     data = yardsticks.data(targets, as_read=True, terms=terms)
-    outputs = {name: found for name, found, _ in yardstick_outputs(data, cache or cache_dir())}
+    outputs = blend_outputs(data, cache or cache_dir())
     found = blend([Fold(model, logits, label_matrix(corpus.splits["validation"]), data, outputs)], targets)
     encoders.processor.terms = terms if found.model.config.num_terms else None
     return found.model, found.report
@@ -140,24 +140,6 @@ def run_terms(rows: Dataset, encoders: Encoders) -> Terms | None:
     except DataError as error:
         logger.info("The blend has no terms: %s", error)
         return None
-
-
-def _parts(folds: Sequence[Fold]) -> list[str]:
-    """Return the yardsticks that take part: linear models of the words alone, and those that read the most.
-
-    Others read less than one that takes part, and beside it they lower the scores.
-    """
-    reads = {
-        name: set(linear.weights)
-        for name in folds[0].outputs
-        if (linear := _linear(folds[0], name)) and all(_linear(fold, name) for fold in folds[1:])
-    }
-    reads = {name: blocks for name, blocks in reads.items() if blocks}
-    return [
-        name
-        for name, blocks in reads.items()
-        if blocks == {"terms"} or not any(blocks < more for more in reads.values())
-    ]
 
 
 def _linear(fold: Fold, name: str) -> LinearMap | None:

@@ -44,7 +44,7 @@ from clfa.runs.training_targets import training_targets
 from clfa.runs.yardsticks import RunYardsticks
 from clfa.targets.default_label import split_metrics
 from clfa.targets.target import Target, label_matrix, label_slices
-from clfa.yardsticks.compute import yardstick_outputs
+from clfa.yardsticks.compute import blend_outputs
 
 logger = logging.getLogger(__name__)
 
@@ -236,7 +236,7 @@ def _blended(
         data = RunYardsticks(recipe, own, encoders, score_test=False).data(
             targets, as_read=True, terms=terms, scales=scales
         )
-        outputs = {name: found for name, found, _ in yardstick_outputs(data, cache or cache_dir())}
+        outputs = blend_outputs(data, cache or cache_dir())
         folds.append(Fold(model, logits, label_matrix(splits["validation"]), data, outputs))
     found = blend(folds, targets)
     encoders.processor.terms = terms if found.model.config.num_terms else None

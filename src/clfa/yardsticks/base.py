@@ -125,10 +125,13 @@ class Yardstick(ABC):
 
     Attributes:
         needs: The parts of :class:`YardstickSplit` that it reads, besides the labels.
+        blocks: Names of the blocks of features (:meth:`YardstickData.block`) that its outputs are linear in; without
+            any it takes no part in blends.
         version: Part of the key of its cache. Increase it when the same data give other outputs.
     """
 
     needs: ClassVar[tuple[str, ...]] = ()
+    blocks: ClassVar[tuple[str, ...]] = ()
     version: ClassVar[int] = 1
 
     @abstractmethod

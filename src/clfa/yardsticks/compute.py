@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,17 +17,42 @@ from clfa.yardsticks.cache import cached_outputs
 logger = logging.getLogger(__name__)
 
 
-def yardstick_outputs(data: YardstickData, cache: Path) -> Iterator[tuple[str, YardstickOutputs, float]]:
+def yardstick_outputs(
+    data: YardstickData, cache: Path, names: Collection[str] | None = None
+) -> Iterator[tuple[str, YardstickOutputs, float]]:
     """Yield name, outputs and seconds of each yardstick that the data suffice for.
 
     Args:
         data: Posts and targets.
         cache: Cache directory.
+        names: These alone; all when not given.
     """
     for name in YARDSTICKS.names():
+        if names is not None and name not in names:
+            continue
         yardstick: Yardstick = YARDSTICKS.get(name)()
         if obstacle(yardstick, data) is None:
             yield name, *cached_outputs(name, yardstick, data, cache)
+
+
+def blend_outputs(data: YardstickData, cache: Path) -> dict[str, YardstickOutputs]:
+    """Return the outputs of the yardsticks that take part in a blend, by name.
+
+    These are linear models of the words alone, and those that read the most. Others read less than one that takes
+    part, and beside it they lower the scores.
+
+    Args:
+        data: Data of the yardsticks.
+        cache: Cache directory.
+    """
+    yardsticks: dict[str, Yardstick] = {name: YARDSTICKS.get(name)() for name in YARDSTICKS.names()}
+    reads = {name: set(one.blocks) for name, one in yardsticks.items() if one.blocks and obstacle(one, data) is None}
+    names = [
+        name
+        for name, blocks in reads.items()
+        if blocks == {"terms"} or not any(blocks < more for more in reads.values())
+    ]
+    return {name: found for name, found, _ in yardstick_outputs(data, cache, names)}
 
 
 def obstacle(yardstick: Yardstick, data: YardstickData) -> str | None:

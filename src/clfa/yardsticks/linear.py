@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterator
-from typing import Any, ClassVar, Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -31,11 +31,8 @@ class LinearYardstick(Yardstick):
     target; the strongest penalty without weights where scores are equal.
 
     Attributes:
-        blocks: Names of the blocks of features (:meth:`clfa.yardsticks.base.YardstickData.block`), which also set
-            ``needs``.
+        blocks: Names of the blocks of features, which also set ``needs``.
     """
-
-    blocks: ClassVar[tuple[str, ...]] = ()
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
