@@ -3,11 +3,15 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from clfa.tables.cells import Cells, as_text, is_missing, read_cells, read_id, read_image, read_text
 from clfa.tables.columns import Columns
 from clfa.tables.gate import PictureGate
+from clfa.tables.pictures import pictures_of
 from clfa.tables.row import Row
 
 
@@ -60,6 +64,32 @@ def test_images() -> None:
     assert read_image(picture, PictureGate("/data")) is picture
     missing = (None, "", " ", float("nan"), b"", {"bytes": None, "path": None})
     assert [read_image(value, PictureGate("/data")) for value in missing] == [None] * 6
+
+
+PLACES = ["/etc/passwd", "../a.jpg", "file:///etc/passwd", "https://h/a.jpg", "a.jpg", '["/etc/passwd"]', ""]
+SHAPES = st.recursive(
+    st.sampled_from([*PLACES, *map(Path, PLACES[:2]), None, 7, b"/etc/passwd"]),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.lists(inner, max_size=3).map(tuple)
+        | st.lists(inner, max_size=3).map(lambda cells: np.array([*cells, None], object)[:-1])
+        | st.dictionaries(st.sampled_from(["path", "bytes"]), inner, max_size=2)
+    ),
+    max_leaves=8,
+)
+
+
+@given(SHAPES)
+def test_no_shape_of_a_cell_leads_past_the_gate(cell: Any) -> None:
+    for picture in pictures_of(read_image(cell, PictureGate("/data"))):
+        # All that is opened later: a path, or that of a mapping without content.
+        assert isinstance(picture, str | bytes | dict)
+        if isinstance(picture, dict) and picture.get("bytes") is not None:
+            assert isinstance(picture["bytes"], bytes)
+        elif not isinstance(picture, bytes):
+            place = picture["path"] if isinstance(picture, dict) else picture
+            assert isinstance(place, str)
+            assert place.startswith("/data/")
 
 
 def test_cells_of_a_row() -> None:

@@ -58,8 +58,21 @@ def test_array_with_broken_elements(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         "a JSON object was expected, not int",
         "not valid JSON",
     ]
-    path.write_text('[{"id": 1}, {"id": 2')
-    assert [bool(row.error) for row in open_rows(path)] == [False, True]
+
+
+@pytest.mark.parametrize("block", [1, 7, 1 << 18])
+@pytest.mark.parametrize(("cut", "good"), [(4, 0), (9, 0), (10, 1), (12, 1), (20, 1), (22, 2), (23, 2)])
+def test_an_array_that_breaks_off(
+    tmp_path: Path, cut: int, good: int, block: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(json_array, "_BLOCK", block)
+    path = tmp_path / "t.json"
+    whole = '[{"id": 1}, {"id": 2} ]'
+    path.write_text(whole[:cut])
+    errors = [row.error for row in open_rows(path)]
+    assert errors[:good] == [None] * good
+    # The end is one row more, with the reason, unless the file is whole.
+    assert [error is None for error in errors[good:]] == [False] * (cut < len(whole))
 
 
 @pytest.mark.parametrize(

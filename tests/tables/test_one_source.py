@@ -59,6 +59,12 @@ CASES: dict[str, tuple[str, bytes, Found]] = {
     "a long cell": ("t.csv", b"text,image\n" + b"a" * 300_000 + b",1\nb,2\n", [("1", "a" * 300_000), ("2", "b")]),
     "marks of byte order": ("t.csv", "\ufefftext,image\né,1\n".encode(), [("1", "é")]),
     "utf-16": ("t.csv", "id,text,image\nx,很好,1\n".encode("utf-16"), [("x", "很好")]),
+    "utf-32 without a mark": ("t.csv", "id,text,image\nx,é,1\n".encode("utf-32-be"), [("x", "é")]),
+    "returns, and line feeds in texts": (
+        "t.csv",
+        b'id,text,image\rx,"a\nb",1\ry,c,2\r\nz,d,3\r\n',
+        [("x", "a b"), ("y", "c"), ("z", "d")],
+    ),
     "utf-16 without a mark": ("t.tsv", "id\ttext\timage\nx\té\t1\n".encode("utf-16-le"), [("x", "é")]),
     "utf-16 lines of JSON": ("t.jsonl", lines({"text": "a", "image": 1}).decode().encode("utf-16"), [("1", "a")]),
     "several encodings": (
@@ -84,6 +90,12 @@ CASES: dict[str, tuple[str, bytes, Found]] = {
         [("1", "a"), ("2", BAD), ("3", BAD), ("4", BAD), ("5", "d")],
     ),
     "an array in jsonl": ("t.jsonl", b'[{"text": "a", "image": 1}, {"text": "b"}]', [("1", "a"), ("2", "b")]),
+    "arrays after each other": (
+        "t.json",
+        b'[{"text": "a", "image": 1}]\n[{"text": "b"}]]\n{"text": "c"},\n[{"text": "d"}',
+        [("1", "a"), ("2", "b"), ("3", BAD), ("4", "c"), ("5", "d"), ("6", BAD)],
+    ),
+    "an array on every line": ("t.jsonl", b'[{"text": "a", "image": 1}]\n[{"text": "b"}]\n', [("1", "a"), ("2", "b")]),
     "lines in json": ("t.json", lines({"text": "a", "image": 1}, {"text": "b"}), [("1", "a"), ("2", "b")]),
     "id by another name": ("t.csv", b"Tweet_ID ,Tweet,photo\n862902619928506304,a,1\n", [("862902619928506304", "a")]),
     "empty ids": ("t.csv", b"id,text,image\n,a,1\nx,b,1\n", [("1", "a"), ("x", "b")]),

@@ -21,7 +21,7 @@ from clfa.tables.columns import Columns, find_columns
 from clfa.tables.gate import PictureGate
 from clfa.tables.memory import undecoded
 from clfa.tables.paths import is_address
-from clfa.tables.pictures import as_cell, pictures_of
+from clfa.tables.pictures import as_cell, no_picture, pictures_of
 from clfa.targets.cells import UnusableCell
 from clfa.targets.columns import TargetColumns
 from clfa.targets.default_label import is_default_label
@@ -124,7 +124,7 @@ def _shared_ids(part: TablePart, columns: Columns) -> list[str]:
     ids = [read_id(cell, number) for cell, number in zip(ids, numbers, strict=True)]
     if len(set(ids)) == len(ids):
         return []
-    images = [None] * len(ids) if columns.image is None else undecoded(part.data)[columns.image][:]
+    images = [None] * len(ids) if columns.image is None else _image_cells(part, columns.image)
     splits = part.data[columns.split][:] if columns.split is not None else [None] * len(ids)
     seen: dict[tuple[Any, str], Any] = {}
     shared = []
@@ -324,7 +324,7 @@ def _sort_rows(
 
 def _to_schema(part: TablePart, names: Columns, rows: _Rows, targets: list[Target]) -> Dataset:
     kept = part.data.select(rows.positions)
-    images = _image_column(kept, names.image, part)
+    images = _image_column(kept, names.image, part, rows.positions)
     features = schema_features(targets, several_images=has_lists(images))
     values: dict[str, list[Any]] = {"id": rows.ids, "text": rows.texts, "targets": rows.labels}
     fresh = Dataset.from_dict(values, features=Features({column: features[column] for column in values}))
@@ -333,20 +333,30 @@ def _to_schema(part: TablePart, names: Columns, rows: _Rows, targets: list[Targe
     return whole.cast(features) if whole.features != features else whole
 
 
-def _image_column(kept: Dataset, column: str | None, part: TablePart) -> Dataset:
+def _image_cells(part: TablePart, column: str) -> Sequence[Any]:
+    """Return the cells of a column of images, encoded; those of mixed types (a path, a list, bytes) as they are."""
+    cells: Sequence[Any] = part.mixed[column] if column in part.mixed else undecoded(part.data)[column][:]
+    return cells
+
+
+def _image_column(kept: Dataset, column: str | None, part: TablePart, positions: Sequence[int]) -> Dataset:
     feature = Image(decode=False)
     features = Features({"image": feature})
     if column is None:
         return Dataset.from_dict({"image": [None] * len(kept)}, features=features)
-    only = kept.select_columns([column])
-    if column != "image":
-        only = only.rename_column(column, "image")
-    only = undecoded(only)
-    kind = only.features["image"]
-    if (isinstance(kind, Image) or kind == List(feature)) and not _names_files(only):
-        return only
+    if column in part.mixed:
+        cells = [part.mixed[column][position] for position in positions]
+    else:
+        only = kept.select_columns([column])
+        if column != "image":
+            only = only.rename_column(column, "image")
+        only = undecoded(only)
+        kind = only.features["image"]
+        if (isinstance(kind, Image) or kind == List(feature)) and not _names_files(only):
+            return only
+        cells = only["image"][:]
     gate = None if part.gated else PictureGate.of_reader(part.image_root)
-    values = [_encoded(cell, gate) for cell in only["image"][:]]
+    values = [_encoded(cell, gate) for cell in cells]
     if any(isinstance(value, list) for value in values):
         values = [pictures_of(value) or None for value in values]
         features = Features({"image": List(feature)})
@@ -384,7 +394,9 @@ def _encoded_picture(image: Any) -> dict[str, Any] | None:
         return {"bytes": image.get("bytes"), "path": image.get("path")}
     if isinstance(image, bytes):
         return {"bytes": image, "path": None}
-    return None if image is None else {"bytes": None, "path": str(image)}
+    if image is None or isinstance(image, str):
+        return None if image is None else {"bytes": None, "path": image}
+    return no_picture(image)
 
 
 def _knowledge_column(kept: Dataset, column: str | None) -> Dataset:

@@ -11,7 +11,7 @@ from PIL import Image
 from clfa.data.images import is_array, read_image_bytes
 from clfa.errors import ImageError
 from clfa.tables.missing import is_missing
-from clfa.tables.pictures import listed, pictures_of, unusable_picture
+from clfa.tables.pictures import listed, no_picture, pictures_of, unusable_picture
 
 if TYPE_CHECKING:
     import pandas
@@ -68,4 +68,6 @@ def _stored_picture(picture: Any) -> dict[str, Any]:
             return {"bytes": read_image_bytes(picture), "path": None}
         except ImageError as error:
             return unusable_picture(str(error))
-    return {"bytes": None, "path": str(picture)}
+    if isinstance(picture, (str, os.PathLike, int, float)):
+        return {"bytes": None, "path": str(picture)}
+    return no_picture(picture)

@@ -14,7 +14,7 @@ from clfa.tables.encoding import clean_text, decode_bytes
 from clfa.tables.gate import PictureGate
 from clfa.tables.lines import whole_characters
 from clfa.tables.missing import is_missing, plain
-from clfa.tables.pictures import as_cell, listed, pictures_of, unusable_picture
+from clfa.tables.pictures import as_cell, listed, no_picture, pictures_of, unusable_picture
 from clfa.tables.row import Row
 
 # Above this value, a float cannot represent every integer.
@@ -133,4 +133,7 @@ def _read_picture(value: Any, gate: PictureGate) -> Any:
     if isinstance(value, (str, os.PathLike, int, float)) or value is None:
         path = as_text(os.fspath(value) if isinstance(value, os.PathLike) else value).strip()
         return gate(path) if path else None
+    if listed(value) is not None:
+        # Whatever reads pictures takes the paths in a list for permitted ones.
+        return no_picture(value)
     return value

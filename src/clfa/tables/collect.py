@@ -8,7 +8,7 @@ from itertools import islice
 from typing import Any
 
 import pyarrow as pa
-from datasets import Dataset, Value
+from datasets import Dataset, Features, Value
 from datasets.table import InMemoryTable
 
 from clfa.errors import DataError
@@ -46,7 +46,7 @@ def collect(table: Table) -> CollectedTable:
     """
     if isinstance(table, ParquetTable):
         # Keep the types of its columns, including class labels and images.
-        data = Dataset(InMemoryTable(table.arrow()))
+        data = Dataset(InMemoryTable(_storable(table.arrow())))
         return CollectedTable(data, list(range(1, len(data) + 1)), [])
     columns: dict[str, list[Any]] = {name: [] for name in table.columns} if table.declares_columns else {}
     numbers: list[int] = []
@@ -79,8 +79,26 @@ def from_columns(columns: Mapping[str, list[Any]]) -> Dataset:
     return Dataset(InMemoryTable.from_pydict({name: _array(values) for name, values in columns.items()}))
 
 
+def _storable(table: pa.Table) -> pa.Table:
+    """Return a table whose columns of types that a ``Dataset`` does not have (maps) are texts."""
+    for position, column in enumerate(table.schema):
+        try:
+            Features.from_arrow_schema(pa.schema([column]))
+        except (ValueError, NotImplementedError):
+            cells = _texts(table.column(position).to_pylist())
+            table = table.set_column(position, column.name, cells)
+    return table
+
+
 def _array(values: list[Any]) -> pa.Array:
+    if any(isinstance(value, str) for value in values) and not all(isinstance(value, str | None) for value in values):
+        # Arrow would make bytes of texts that stand beside bytes.
+        return _texts(values)
     try:
         return pa.array(values)
     except (pa.ArrowException, TypeError, OverflowError, UnicodeEncodeError):
-        return pa.array([value if value is None else as_text(value) for value in values])
+        return _texts(values)
+
+
+def _texts(values: list[Any]) -> pa.Array:
+    return pa.array([value if value is None else as_text(value) for value in values], pa.string())

@@ -36,6 +36,7 @@ _BROKEN = 40.0
 # GBK's user-defined zone, which some tools use for emoji.
 _PRIVATE_USE = 15.0
 _INCOMPLETE_TAIL = 25.0
+_HEAD_BYTES = 2048
 _MOST_BROKEN = 0.1
 
 _PUNCTUATION = frozenset("‘’‚“”„…–—•™€′″")
@@ -73,13 +74,19 @@ def decode_text(raw: bytes, *, usual: str | None = None) -> tuple[str, str]:
 def decode_bytes(raw: bytes, *, usual: str | None = None) -> tuple[str, str]:
     """Decode bytes as :func:`decode_text` does, but keep line breaks and all other characters."""
     if raw.isascii() and b"\x00" not in raw:
-        text, encoding = raw.decode("ascii"), "ascii"
-    else:
-        text, encoding = _choose(raw, usual)
+        return _readable(raw.decode("ascii")), "ascii"
+    if len(raw) > 2 * _HEAD_BYTES:
+        # The content of a picture is refused by its beginning, because a choice for all of it takes seconds.
+        _readable(_choose(raw[:_HEAD_BYTES], usual)[0])
+    text, encoding = _choose(raw, usual)
+    return _readable(text), encoding
+
+
+def _readable(text: str) -> str:
     broken = len(_UNREADABLE.findall(text))
     if broken > _MOST_BROKEN * max(len(text), 1):
         raise DataError(f"not text in any known encoding: {broken} of {len(text)} characters are unreadable")
-    return text, encoding
+    return text
 
 
 def usual_encoding(counts: Mapping[str, int]) -> str | None:
@@ -228,8 +235,8 @@ def _ideograph_cost(char: str) -> float:
 def wide_encoding(head: bytes) -> str | None:
     """Return the codec of a UTF-16 or UTF-32 file, with or without a byte order mark; ``None`` for other encodings.
 
-    Without a mark, UTF-16 is detected by two ASCII characters at the beginning, as in ``id,text`` or ``{"id"``, or by
-    zero bytes at even or at odd positions only.
+    Without a mark, they are detected by two ASCII characters at the beginning, as in ``id,text`` or ``{"id"``; UTF-16
+    also by zero bytes at even or at odd positions only.
 
     Args:
         head: The file's first bytes.
@@ -239,6 +246,10 @@ def wide_encoding(head: bytes) -> str | None:
             # The decoder of a fixed byte order would keep the mark.
             return encoding
     head = head[:4096]
+    if len(head) >= 8 and head[0] and head[4] and not any((*head[1:4], *head[5:8])):
+        return "utf-32-le"
+    if len(head) >= 8 and head[3] and head[7] and not any((*head[:3], *head[4:7])):
+        return "utf-32-be"
     even, odd = head[0::2].count(0), head[1::2].count(0)
     pairs = max(len(head) // 2, 1)
     if len(head) >= 4 and head[1] == head[3] == 0 and head[0] and head[2] and even <= 0.01 * pairs:

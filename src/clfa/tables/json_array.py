@@ -1,4 +1,4 @@
-"""JSON files that contain one array of objects, read element by element."""
+"""JSON files that contain arrays of objects, read element by element."""
 
 from __future__ import annotations
 
@@ -14,14 +14,17 @@ from clfa.tables.row import Row, TableOptions
 from clfa.tables.table import Table
 
 _BLOCK = 1 << 18
-_BETWEEN = re.compile(r"[\s,]*")
+_BETWEEN = re.compile(r"[\s,\ufeff]*")
 _MARK = re.compile(r'"(?:[^"\\]|\\.)*+"|[{}\[\],"]', re.DOTALL)
 # Possible start of an element after an element with unmatched brackets.
 _NEXT = re.compile(r"(?:\}\s*,|\n)\s*(?=\{)")
 
 
 class JsonArrayTable(Table):
-    """A file with one array of objects. An element that is not an object becomes a row with an error."""
+    """A file with one array of objects, or several. An element that is not an object becomes a row with an error.
+
+    So does what stands after or between arrays, unless it is an object, and the end of a file that breaks off.
+    """
 
     declares_columns = False
 
@@ -36,51 +39,60 @@ class JsonArrayTable(Table):
 
     def _rows(self, start: int) -> Iterator[Row]:
         parser = JsonRows()
+        failed = False
         with self._file.open_text() as file:
-            for number, (line, lines, text) in enumerate(_elements(file), start=1):
-                if number <= start:
-                    continue
-                decoded = decode_line(text)
+            for number, (line, text) in enumerate(_elements(file), start=1):
+                if text is _CUT and failed:
+                    # The element before says so already.
+                    return
+                decoded = decode_line(text) if isinstance(text, str) else text
+                lines = text.count("\n") + 1 if isinstance(text, str) else 1
                 try:
                     if isinstance(decoded, UnreadableLine):
                         raise BadRecord(decoded.reason)
-                    yield Row(number, parser.parse(decoded), None, line, lines)
+                    row = Row(number, parser.parse(decoded), None, line, lines)
                 except BadRecord as error:
-                    yield Row(number, {}, str(error), line, lines)
+                    row = Row(number, {}, str(error), line, lines)
+                failed = row.error is not None
+                if number > start:
+                    yield row
 
 
-def _elements(file: IO[str]) -> Iterator[tuple[int, int, str]]:
-    """Return line, number of lines and text of each element; for a malformed one, the text between its neighbours."""
+_CUT = UnreadableLine("the array does not end: the file breaks off here")
+
+
+def _elements(file: IO[str]) -> Iterator[tuple[int, str | UnreadableLine]]:
+    """Return line and text of each element; for a malformed one, the text between its neighbours.
+
+    The last one is :data:`_CUT` if an array does not end.
+    """
     buffer, position, line, whole, block = "", 0, 1, False, _BLOCK
-    opened = False
+    inside = False
     while True:
-        if opened:
-            end = _BETWEEN.match(buffer, position).end()  # type: ignore[union-attr]
-            line += buffer.count("\n", position, end)
-            position = end
-            if position < len(buffer):
-                if buffer[position] == "]":
-                    return
-                stop = _end_of(buffer, position, whole or len(buffer) - position > MAX_LINE)
-                if stop is not None:
-                    text = buffer[position:stop]
-                    yield line, text.count("\n") + 1, text
-                    line += text.count("\n")
-                    position, block = stop, _BLOCK
-                    continue
-            elif whole:
-                return
+        end = _BETWEEN.match(buffer, position).end()  # type: ignore[union-attr]
+        line += buffer.count("\n", position, end)
+        position = end
+        if position < len(buffer):
+            if buffer[position] == ("]" if inside else "["):
+                inside = not inside
+                position += 1
+                continue
+            stop = _end_of(buffer, position, whole or len(buffer) - position > MAX_LINE)
+            if stop is not None:
+                text = buffer[position:stop]
+                yield line, text
+                line += text.count("\n")
+                position, block = stop, _BLOCK
+                continue
+        elif whole:
+            if inside:
+                yield line, _CUT
+            return
         more = file.read(block)
         # Doubling the block limits how often a long element is parsed again.
         block *= 2
         whole = not more
         buffer, position = buffer[position:] + more, 0
-        if not opened:
-            head = buffer.lstrip("\ufeff \t\r\n")
-            line += buffer[: len(buffer) - len(head)].count("\n")
-            buffer, opened = head[1:], bool(head)
-            if whole and not opened:
-                return
 
 
 def _end_of(buffer: str, start: int, whole: bool) -> int | None:

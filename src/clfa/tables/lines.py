@@ -40,7 +40,7 @@ Line = tuple[int, int, "str | UnreadableLine"]
 class TextFile:
     """A text file in UTF-8, UTF-16 or UTF-32, or with lines in different one-byte and multi-byte encodings.
 
-    Lines end with a line feed, or with a carriage return if the file has no line feed.
+    Lines end with a line feed, or with a carriage return if the first line does.
 
     Args:
         path: File or address; its suffix says whether it is compressed.
@@ -52,7 +52,7 @@ class TextFile:
             head = file.read(HEAD_BYTES)
         self.encoding = wide_encoding(head)
         text = head if self.encoding is None else head.decode(self.encoding, "ignore").encode("utf-8", "ignore")
-        self.newline = "\r" if b"\r" in text and b"\n" not in text else "\n"
+        self.newline = "\r" if _ends_with_return(text) else "\n"
         self.seekable = self.encoding is None and self.newline == "\n" and compression_of(path) is None
 
     def head(self) -> list[Line]:
@@ -87,6 +87,14 @@ class TextFile:
             yield from _byte_lines(file, offset, number)
 
 
+def _ends_with_return(head: bytes) -> bool:
+    """Return whether the first line of a text ends with a carriage return alone."""
+    first, feed, _ = head.lstrip().partition(b"\n")
+    before, mark, _ = (first.rstrip(b"\r") if feed else first).partition(b"\r")
+    # One between quotes belongs to a column name.
+    return bool(mark) and before.count(b'"') % 2 == 0
+
+
 def _byte_lines(file: IO[bytes], offset: int, number: int) -> Iterator[Line]:
     readline, limit = file.readline, MAX_LINE
     while raw := readline(limit):
@@ -113,6 +121,9 @@ def _byte_lines(file: IO[bytes], offset: int, number: int) -> Iterator[Line]:
 def _text_lines(text: IO[str], newline: str, number: int) -> Iterator[Line]:
     limit, first = MAX_LINE, True
     while raw := text.readline(limit):
+        if newline == "\r" and raw.startswith("\n"):
+            # Of a line that ends with both.
+            raw = raw[1:] or "\r"
         line = decode_line(raw.lstrip("\ufeff") if first else raw)
         if len(raw) == limit and not raw.endswith(newline):
             line = UnreadableLine(f"the line is longer than {limit:,} characters")

@@ -31,22 +31,21 @@ def as_cell(pictures: Sequence[Any]) -> Any:
 
 
 def listed(cell: Any) -> list[Any] | None:
-    """Return the entries of a cell that is a list: also a tuple, an array of objects, or a text with a JSON list.
+    """Return the entries of a cell that is a list: also a tuple, an array of texts or objects, or a JSON list as text.
 
     A text counts as a list if it is a JSON list of texts or objects, for instance ``["a.jpg", "b.jpg"]``; any other
     text is one path.
 
     Returns:
-        ``None`` for a cell that is not a list.
+        ``None`` for a cell that is not a list: also for encoded bytes and an array of numbers.
     """
     if isinstance(cell, str):
         return _json_list(cell)
     if isinstance(cell, (list, tuple)):
         return list(cell)
     # pandas reads lists in Parquet files as arrays of objects.
-    if getattr(cell, "ndim", 0) == 1 and hasattr(cell, "tolist"):
-        return list(cell.tolist())
-    return None
+    kind = getattr(getattr(cell, "dtype", None), "kind", "")
+    return list(cell.tolist()) if getattr(cell, "ndim", 0) == 1 and kind in ("O", "U", "T") else None
 
 
 def _json_list(text: str) -> list[Any] | None:
@@ -58,6 +57,11 @@ def _json_list(text: str) -> list[Any] | None:
         return None
     usable = isinstance(found, list) and all(entry is None or isinstance(entry, (str, dict)) for entry in found)
     return found if usable else None
+
+
+def no_picture(value: Any) -> dict[str, Any]:
+    """Return :func:`unusable_picture` for something that is no picture, for instance a list in a list."""
+    return unusable_picture(f"image: one picture must be a path, encoded bytes or pixels, got {type(value).__name__}")
 
 
 def unusable_picture(message: str) -> dict[str, Any]:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import contextlib
+import io
 import json
 from collections import Counter
 from pathlib import Path
@@ -10,6 +12,7 @@ import fsspec
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -17,7 +20,11 @@ from hypothesis import strategies as st
 from class_indices import class_indices
 from clfa.data import read_corpus, validate
 from clfa.errors import DataError
+from clfa.prediction.post import Post
+from clfa.prediction.table_posts import table_posts
 from clfa.tables.access import Access
+from clfa.tables.columns import Columns
+from clfa.tables.pictures import pictures_of
 
 
 def frame(size: int = 20) -> pd.DataFrame:
@@ -394,3 +401,58 @@ def test_class_names_of_other_types(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"x\.csv|booleans") as refusal:
         read_corpus("table", path, as_split="test", label_names=[False, True])
     assert "label" in str(refusal.value)
+
+
+PICTURES: list[Any] = [
+    b"png",
+    bytearray(b"png"),
+    memoryview(b"png"),
+    "a.png",
+    Path("a.png"),
+    {"bytes": b"png"},
+    {"path": "a.png"},
+    ["a.png", "b.png"],
+    [["/etc/passwd"]],
+    io.BytesIO(b"png"),
+    {"/etc/passwd"},
+    None,
+]
+
+
+def opened(cell: Any) -> list[str | bytes]:
+    """Return the contents and paths that are opened for an image cell; ``""`` for what is none."""
+    found = []
+    for picture in pictures_of(cell):
+        content = (picture.get("bytes") or picture["path"]) if isinstance(picture, dict) else picture
+        content = bytes(content) if isinstance(content, memoryview | bytearray) else content
+        usable = isinstance(content, str) or (isinstance(content, bytes) and not content.startswith(b"clfa: "))
+        found.append(content if usable else "")
+    return found
+
+
+@pytest.mark.parametrize("one", PICTURES, ids=str)
+def test_pictures_of_any_two_kinds_in_a_column_are_those_of_prediction(one: Any, tmp_path: Path) -> None:
+    """A column of Arrow has one type, cells of a frame and of JSON have any."""
+    for other in PICTURES:
+        cells = pd.Series([one, other], dtype=object)
+        tables: list[Any] = [pd.DataFrame({"text": ["a", "b"], "label": ["x", "y"], "image": cells})]
+        with contextlib.suppress(TypeError):
+            (tmp_path / "t.jsonl").write_text("\n".join(map(json.dumps, tables[0].to_dict("records"))))
+            tables.append(tmp_path / "t.jsonl")
+        for table in tables:
+            trained = read_corpus("table", table, as_split="test").splits["test"]["image"][:]
+            posts = [post for post in table_posts(table, Columns(), ()) if isinstance(post, Post)]
+            assert list(map(opened, trained)) == [opened(post.image) for post in posts], (one, other)
+            assert not any("passwd" in str(place) for cell in trained for place in opened(cell))
+
+
+def test_columns_of_types_that_a_data_set_does_not_have(tmp_path: Path) -> None:
+    table = pa.table(
+        {
+            "text": ["a", "b"],
+            "label": ["x", "y"],
+            "extra": pa.array([[("k", 1)], None], pa.map_(pa.string(), pa.int64())),
+        }
+    )
+    pq.write_table(table, tmp_path / "t.parquet")
+    assert len(read_corpus("table", tmp_path / "t.parquet", as_split="test").splits["test"]) == 2
