@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,11 @@ from clfa.tables.row import Row
         (5, "5"),
         (5.0, "5"),
         (5.25, "5.25"),
+        (Decimal("5.00"), "5"),
+        (Decimal("5.20"), "5.20"),
+        (Decimal(2**60 + 1), "1152921504606846977"),
+        (Decimal("NaN"), None),
+        (np.int64(5), "5"),
         (True, "True"),
         (b"caf\xc3\xa9", "café"),
         ("so sad \ud83d", "so sad"),

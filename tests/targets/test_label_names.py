@@ -1,6 +1,13 @@
 from __future__ import annotations
 
+import itertools
+from decimal import Decimal
+from typing import Any
+
+import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from clfa.errors import DataError
 from clfa.targets.label_names import LabelIndex
@@ -47,3 +54,47 @@ def test_no_labels_and_too_many() -> None:
         LabelIndex([None, ""])
     with pytest.raises(DataError, match="1,001 different values, for instance '0'; it is probably the wrong column"):
         LabelIndex(range(1001))
+
+
+@given(st.lists(st.integers(-3, 9).map(str), min_size=2, max_size=5, unique=True), st.integers(-5, 12))
+def test_a_number_is_no_index_of_classes_that_are_numbers(names: list[str], value: int) -> None:
+    labels = LabelIndex([], names)
+    for form in (value, str(value), float(value), f" {value}.0", np.int8(value), Decimal(value)):
+        if str(value) in names:
+            assert labels.of(form) == names.index(str(value))
+        else:
+            with pytest.raises(KeyError):
+                labels.of(form)
+
+
+EDGES = ["", " ", "\u200b", "\ufeff", "\u00a0", "\u2060 ", "\u200e", "\t"]
+
+
+@pytest.mark.parametrize("before", EDGES)
+@pytest.mark.parametrize("name", ["joy", "caf\xe9", "cafe\u0301", "\u1100\u1161"])
+def test_what_is_not_seen_makes_no_class(before: str, name: str) -> None:
+    others = {"caf\xe9": "cafe\u0301", "cafe\u0301": "caf\xe9", "\u1100\u1161": "\uac00"}
+    forms = [f"{before}{text}{after}" for text in (name, others.get(name, name)) for after in EDGES]
+    for found in (LabelIndex([*forms, "other"]), LabelIndex(["other", *forms[::-1]]), LabelIndex([], [name, "other"])):
+        assert len(found.names) == 2
+        assert {found.of(form) for form in forms} == {1 - found.of("other")}  # type: ignore[operator]
+    # The form of the data is kept, where it has one only.
+    assert LabelIndex([name, "other"]).names == sorted([name, "other"])
+
+
+def test_another_spelling_of_classes_that_differ_in_case_is_none_of_them() -> None:
+    labels = LabelIndex(["US", "us", "eu"])
+    assert [labels.of(value) for value in ("US", "us", "EU", "eu")] == [0, 2, 1, 1]
+    with pytest.raises(KeyError, match="Us"):
+        labels.of("Us")
+
+
+ONES: list[Any] = [1, 1.0, "1", "1.0", np.int64(1), np.float32(1), np.uint8(1), Decimal("1.00"), " 1 "]
+
+
+@pytest.mark.parametrize(("one", "other"), itertools.combinations(ONES, 2))
+def test_equal_numbers_are_one_class_of_the_type_that_all_have(one: Any, other: Any) -> None:
+    found = LabelIndex([one, other, 0])
+    assert found.names == ["0", "1"]
+    numbers = not isinstance(one, str) and not isinstance(other, str)
+    assert found.types == ("int", "int" if numbers else "str")

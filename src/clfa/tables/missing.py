@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numbers
+from decimal import Decimal
 from typing import Any
 
 # Texts for a missing value, as pandas reads and writes them, and pandas' and NumPy's missing time.
@@ -53,5 +54,15 @@ def is_missing(value: Any) -> bool:
 
 
 def plain(value: Any) -> Any:
-    """Return a NumPy number or truth value as that of Python, and any other value unchanged."""
+    """Return a NumPy number or truth value as that of Python, and a whole decimal number as a whole number.
+
+    Any other value is unchanged.
+
+    Example:
+        >>> plain(Decimal("5.00")), plain(Decimal("5.5")), plain("5.00")
+        (5, Decimal('5.5'), '5.00')
+    """
+    if isinstance(value, Decimal):
+        # Parquet files and databases have ids and labels of such types.
+        return int(value) if value.is_finite() and value == value.to_integral_value() else value
     return value.item() if type(value).__module__ == "numpy" and getattr(value, "ndim", None) == 0 else value

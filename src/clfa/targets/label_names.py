@@ -8,7 +8,7 @@ from typing import Any
 
 from clfa.errors import Argument, DataError
 from clfa.targets.cells import labels_in
-from clfa.targets.label_types import label_text, label_type, name_types
+from clfa.targets.label_types import label_text, label_type, name_types, same_name
 
 _MOST_CLASSES = 1000
 
@@ -39,14 +39,12 @@ class LabelIndex:
             self.names = list(names)
             if self._class_names and len(names) == len(self._class_names) and not set(names) & set(self._class_names):
                 self._class_names = self.names  # The user renames the declared classes.
-            self._whole_numbers = True
         elif self._class_names is not None:
             self.names = list(self._class_names)
-            self._whole_numbers = True
         else:
             self.names = sorted(seen, key=_natural)
-            # Numbers are class names here: -1, 0, 1 are three classes, not indices.
-            self._whole_numbers = False
+        # Beside classes that are numbers, a number is never an index: 0 is not the first of the classes 1, 2, 3.
+        self._whole_numbers = (names or self._class_names) is not None and not any(map(_is_number, self.names))
         if not self.names:
             raise DataError(
                 "no row has a label; name the column of the labels with ",
@@ -64,8 +62,10 @@ class LabelIndex:
         self.types = None if self._class_names is not None else name_types(self.names, seen)
         self._index = {name: index for index, name in enumerate(self.names)}
         for index, name in enumerate(self.names):
-            self._index.setdefault(label_text(name), index)
-        self._folded = {name.strip().casefold(): index for index, name in enumerate(self.names)}
+            self._index.setdefault(same_name(label_text(name)), index)
+        folded = [same_name(name.strip()).casefold() for name in self.names]
+        # Where classes differ in letter case only, another spelling is none of them.
+        self._folded = {name: index for index, name in enumerate(folded) if folded.count(name) == 1}
 
     def of(self, value: Any) -> int | None:
         """Return the class index of ``value``; ``None`` for a missing label or the ``-1`` of a ``ClassLabel``.
@@ -88,6 +88,9 @@ class LabelIndex:
             raise KeyError(text)
         if text in self._index:
             return self._index[text]
+        text = same_name(text)
+        if text in self._index:
+            return self._index[text]
         if text.casefold() in self._folded:
             return self._folded[text.casefold()]
         if self._whole_numbers and text.isdecimal() and int(text) < len(self.names):
@@ -97,6 +100,8 @@ class LabelIndex:
 
 def _seen(values: Iterable[Any]) -> dict[str, set[str]]:
     """Return the types of the labels by class name; without lists of labels.
+
+    Names of the same characters, composed (é) or not (e and an accent), are one class, by a name that the data have.
 
     Raises:
         DataError: If most of the labels are lists.
@@ -116,13 +121,20 @@ def _seen(values: Iterable[Any]) -> dict[str, set[str]]:
             Argument("problem_type", "multi_label_classification"),
             "; otherwise write one class in each cell",
         )
-    return seen
+    same: dict[str, list[str]] = {}
+    for text in sorted(seen):
+        same.setdefault(same_name(text), []).append(text)
+    names = {key: key if key in texts else texts[0] for key, texts in same.items()}
+    return {names[key]: set().union(*(seen[text] for text in texts)) for key, texts in same.items()}
 
 
 def _natural(name: str) -> tuple[int, float, str]:
     """Return a sort key: finite numbers by value, then texts."""
+    return (0, float(name), name) if _is_number(name) else (1, 0.0, name)
+
+
+def _is_number(name: str) -> bool:
     try:
-        number = float(name)
+        return math.isfinite(float(name))
     except ValueError:
-        return 1, 0.0, name
-    return (0, number, name) if math.isfinite(number) else (1, 0.0, name)
+        return False

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
@@ -19,6 +20,8 @@ _LABELS: dict[str, Callable[[str], Any]] = {
 }
 LABEL_TYPES = tuple(_LABELS)
 _WHOLE = re.compile(r"([+-]?\d+)\.0+")
+# White space and characters that are not seen, around a name.
+_EDGES = re.compile(r"^[\s\u00ad\u200b-\u200f\u2060\ufeff]+|[\s\u00ad\u200b-\u200f\u2060\ufeff]+$")
 
 
 def label_text(value: Any) -> str:
@@ -35,9 +38,19 @@ def label_text(value: Any) -> str:
     value = plain(value)
     if isinstance(value, float) and value.is_integer():
         value = int(value)  # pandas converts an integer column with missing cells to floats.
-    text = str(value).strip()
+    text = _EDGES.sub("", str(value))
     whole = _WHOLE.fullmatch(text)
     return whole[1] if whole else text
+
+
+def same_name(text: str) -> str:
+    """Return a class name in the form in which equal names are equal: composed characters (NFC).
+
+    Example:
+        >>> same_name("cafe\\u0301") == "caf\\xe9"
+        True
+    """
+    return text if text.isascii() else unicodedata.normalize("NFC", text)
 
 
 def label_type(value: Any) -> str:

@@ -13,6 +13,7 @@ from clfa.tables.missing import is_missing
 from clfa.targets.cells import UnusableCell, labels_in
 from clfa.targets.focal import focal_factor
 from clfa.targets.label_names import LabelIndex
+from clfa.targets.label_types import label_text
 from clfa.targets.plots import plot_class_f1
 from clfa.targets.probabilities import log_odds, sigmoid
 from clfa.targets.problem_type import ColumnKind, Figure, ProblemType, class_index
@@ -86,8 +87,7 @@ class MultiLabel(ProblemType):
             if empty and empty_is_none:
                 values[label] = 0.0
                 continue
-            text = "" if empty else str(cell).strip().lower()
-            value = _ZERO_ONE.get(text.removesuffix(".0"))
+            value = _ZERO_ONE.get(label_text(cell).lower())
             if value is None:
                 hint = "is empty, but other columns are not" if empty else f"holds {cell!r}, neither 0 nor 1"
                 raise UnusableCell("unknown label", f"column {column!r} {hint}")
