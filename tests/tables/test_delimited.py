@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 import tempfile
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 
 from clfa.errors import DataError
 from clfa.tables import delimited
+from clfa.tables.lines import TextFile
 from clfa.tables.row import Row, TableOptions
 from clfa.tables.rows import open_rows
 
@@ -162,7 +164,48 @@ def test_bytes_no_text_has(tmp_path: Path) -> None:
 
 def test_blanks_between_separator_and_quote(tmp_path: Path) -> None:
     rows = rows_of(tmp_path / "t.csv", 'id, text, label\n1, "well, yes", x\n2, "no", y\n')
-    assert texts(rows) == ["well, yes", ' "no"']
+    assert [(row.values["text"], row.values["label"]) for row in rows] == [("well, yes", " x"), ("no", " y")]
+    rows = rows_of(tmp_path / "t.csv", 'id, text, label\n1, "a, b", "x"\n2, "c", "x"\n3, "d" e, "x"\n')
+    assert [row.values["label"] for row in rows] == ["x", "x", ' "x"']
+
+
+@pytest.mark.parametrize("place", ["first", "last"])
+@pytest.mark.parametrize("stray", ['"pos', 'pos"', ' "pos"', '"pos "'])
+@pytest.mark.parametrize("quoting", [csv.QUOTE_MINIMAL, csv.QUOTE_ALL])
+def test_a_stray_quote_makes_no_class(tmp_path: Path, place: str, stray: str, quoting: int) -> None:
+    body = io.StringIO()
+    writer = csv.writer(body, lineterminator="\n", quoting=quoting)  # type: ignore[arg-type]
+    writer.writerow(["label", "text", "kind"])
+    for number in range(12):
+        writer.writerow([("neg", "pos")[number % 2], f"text, number {number}", ("neg", "pos")[number % 2]])
+    lines = body.getvalue().splitlines()
+    whole = '"pos"' if quoting == csv.QUOTE_ALL else "pos"
+    assert lines[8].count(whole) == 2
+    lines[8] = lines[8].replace(whole, stray, 1) if place == "first" else lines[8][: -len(whole)] + stray
+    rows = rows_of(tmp_path / "t.csv", "\n".join(lines))
+    readable = [row for row in rows if row.error is None]
+    # A quote that opens and does not close takes the separator with it: such a line is listed.
+    assert len(rows) == 12
+    assert len(readable) >= 11
+    assert {row.values["label"] for row in readable} | {row.values["kind"] for row in readable} == {"neg", "pos"}
+    assert all(row.values["text"] == f"text, number {row.number - 1}" for row in readable)
+
+
+@settings(deadline=None, max_examples=200)
+@given(st.lists(st.text(st.sampled_from(list("ab 'é\"")), min_size=1, max_size=12), min_size=1, max_size=8))
+def test_quotes_escaped_by_backslashes(cells: list[str]) -> None:
+    body = io.StringIO()
+    writer = csv.writer(body, lineterminator="\n", quoting=csv.QUOTE_ALL, doublequote=False, escapechar="\\")
+    writer.writerows([("id", "text", "label"), *((n, f"so, {cell}", "x") for n, cell in enumerate(cells))])
+    with tempfile.TemporaryDirectory() as folder:
+        assert texts(rows_of(Path(folder) / "t.csv", body.getvalue())) == [f"so, {cell}" for cell in cells]
+
+
+def test_backslashes_that_escape_nothing(tmp_path: Path) -> None:
+    body = io.StringIO()
+    found = ["C:\\", '\\"', 'a\\" b', "\\\\", '{"a": "x\\"y"}']
+    csv.writer(body, lineterminator="\n").writerows([("id", "text", "label"), *((1, text, "x") for text in found)])
+    assert texts(rows_of(tmp_path / "t.csv", body.getvalue())) == found
 
 
 def test_a_file_that_is_damaged(tmp_path: Path) -> None:
@@ -193,7 +236,7 @@ def test_every_line_is_accounted_for(body: str, suffix: str, size: int) -> None:
         assert [row.number for row in rows] == list(range(1, len(rows) + 1))
         taken = {line for row in rows for line in range(row.line, row.line + row.lines)}
         assert len(taken) == sum(row.lines for row in rows), "no line in two rows"
-        lines = body.replace("\r", "\n").split("\n") if "\n" not in body else body.split("\n")
+        lines = re.split("\n" if TextFile(str(path)).newline else "\r\n|\r|\n", body)
         first = min(taken, default=None)
         for number, line in enumerate(lines, start=1):
             blank = not line.replace("\x00", "").strip("\ufeff").strip() and table.separator not in line

@@ -62,8 +62,8 @@ CASES: dict[str, tuple[str, bytes, Found]] = {
     "utf-32 without a mark": ("t.csv", "id,text,image\nx,é,1\n".encode("utf-32-be"), [("x", "é")]),
     "returns, and line feeds in texts": (
         "t.csv",
-        b'id,text,image\rx,"a\nb",1\ry,c,2\r\nz,d,3\r\n',
-        [("x", "a b"), ("y", "c"), ("z", "d")],
+        b'id,text,image\rx,"a\nb",1\ry,c,2\r\nz,d,3\nw,e,3\r\n',
+        [("x", "a b"), ("y", "c"), ("z", "d"), ("w", "e")],
     ),
     "utf-16 without a mark": ("t.tsv", "id\ttext\timage\nx\té\t1\n".encode("utf-16-le"), [("x", "é")]),
     "utf-16 lines of JSON": ("t.jsonl", lines({"text": "a", "image": 1}).decode().encode("utf-16"), [("1", "a")]),

@@ -13,7 +13,7 @@ from clfa.tables.formats import table_suffix
 from clfa.tables.lines import MAX_LINE, Line, TextFile, UnreadableLine
 from clfa.tables.names import column_names
 from clfa.tables.profile import RowProfile
-from clfa.tables.quoting import Fields, may_close, split_fields
+from clfa.tables.quoting import Fields, escaped_fields, may_close, split_fields
 from clfa.tables.row import Row, TableOptions
 from clfa.tables.table import Stretch, Table, stretches_from
 
@@ -125,10 +125,8 @@ class DelimitedTable(Table):
                     if len(fields) != width and _is_blank(line, separator):
                         blank += 1
                         continue
-                elif (found := split_fields(text, separator)).open:
-                    fields, lines = self._quoted(item, buffer, len(found.values) - 1)
                 else:
-                    fields = found.values if len(found.values) == width else self._best(text, found)
+                    fields, lines = self._with_quotes(item, text, buffer)
                 if len(fields) == width:
                     values = {name: field or None for name, field in zip(columns, fields, strict=True)}
                     row = Row(number + 1, values, None, place, lines)
@@ -145,14 +143,31 @@ class DelimitedTable(Table):
                     yield None, Row(number, {}, row.error, line_number)
         assert kept + blank == buffer.taken, f"{self.path}: {buffer.taken} lines, of which {kept} + {blank} were read"
 
+    def _with_quotes(self, item: Line, text: str, buffer: _LineBuffer) -> tuple[list[str], int]:
+        """Return the fields and the number of lines of a row whose first line is ``text``, which has a quote."""
+        width, lines = len(self.columns), 1
+        found = split_fields(text, self.separator)
+        fields = found.values
+        if found.open or not found.proper or len(fields) != width:
+            escaped = escaped_fields(text, self.separator)
+            if escaped is not None and len(escaped) == width:
+                return escaped, 1
+        if found.open:
+            fields, lines = self._quoted(item, buffer, len(fields) - 1)
+        elif len(fields) != width or not found.proper or f"{self.separator} " in text:
+            fields = self._best(text, found)
+        return (self._profile.without_stray_quotes(fields) if len(fields) == width else fields), lines
+
     def _best(self, text: str, found: Fields) -> list[str]:
-        """Return the fields of a line with closed quotes, split another way if that gives one field per column."""
-        width = len(self.columns)
-        plain = text.split(self.separator)
-        if len(plain) == width:
-            return plain
+        """Return the fields of a line with closed quotes, split another way if that fits the columns better."""
+        # In a file with blanks after its separators, all quotes are quotes. Tabs have none.
         spaced = split_fields(text, self.separator, skip_blanks=True)
-        return spaced.values if len(spaced.values) == width and not spaced.open else found.values
+        ways = [spaced.values] if spaced.proper and not spaced.open and self.separator != "\t" else []
+        strict = split_fields(text, self.separator, strict=True)
+        ways += [found.values, strict.values, text.split(self.separator), *([] if spaced.open else [spaced.values])]
+        fitting = [fields for fields in ways if len(fields) == len(self.columns)]
+        # The first of those with the most values that their columns have elsewhere, too.
+        return max(fitting, key=self._profile.usual) if fitting else found.values
 
     def _quoted(self, item: Line, buffer: _LineBuffer, place: int) -> tuple[list[str], int]:
         """Return the fields and the number of lines of a row whose first line ends inside a quoted field."""
@@ -180,7 +195,8 @@ class DelimitedTable(Table):
                 return found.values, len(parts)
             break
         buffer.give_back(following)
-        return text.split(self.separator), 1
+        fields = split_fields(text, self.separator, strict=True).values
+        return (fields if len(fields) == len(self.columns) else text.split(self.separator)), 1
 
 
 class _LineBuffer:

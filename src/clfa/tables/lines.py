@@ -40,7 +40,7 @@ Line = tuple[int, int, "str | UnreadableLine"]
 class TextFile:
     """A text file in UTF-8, UTF-16 or UTF-32, or with lines in different one-byte and multi-byte encodings.
 
-    Lines end with a line feed, or with a carriage return if the first line does.
+    Lines end with a line feed; if the first line ends with a carriage return, with one of the two or both.
 
     Args:
         path: File or address; its suffix says whether it is compressed.
@@ -52,7 +52,8 @@ class TextFile:
             head = file.read(HEAD_BYTES)
         self.encoding = wide_encoding(head)
         text = head if self.encoding is None else head.decode(self.encoding, "ignore").encode("utf-8", "ignore")
-        self.newline = "\r" if _ends_with_return(text) else "\n"
+        # As `open` takes it: an empty text stands for any end of a line.
+        self.newline = "" if _ends_with_return(text) else "\n"
         self.seekable = self.encoding is None and self.newline == "\n" and compression_of(path) is None
 
     def head(self) -> list[Line]:
@@ -77,9 +78,9 @@ class TextFile:
             offset: Byte offset of the first line to read; only for ``seekable`` files.
             number: Number of this line.
         """
-        if self.encoding is not None or self.newline == "\r":
+        if self.encoding is not None or not self.newline:
             with self.open_text(self.newline) as text:
-                yield from _text_lines(text, self.newline, number)
+                yield from _text_lines(text, self.newline or ("\r", "\n"), number)
             return
         with open_binary(self.path) as file:
             if offset:
@@ -118,16 +119,13 @@ def _byte_lines(file: IO[bytes], offset: int, number: int) -> Iterator[Line]:
         number += 1
 
 
-def _text_lines(text: IO[str], newline: str, number: int) -> Iterator[Line]:
+def _text_lines(text: IO[str], ends: str | tuple[str, ...], number: int) -> Iterator[Line]:
     limit, first = MAX_LINE, True
     while raw := text.readline(limit):
-        if newline == "\r" and raw.startswith("\n"):
-            # Of a line that ends with both.
-            raw = raw[1:] or "\r"
         line = decode_line(raw.lstrip("\ufeff") if first else raw)
-        if len(raw) == limit and not raw.endswith(newline):
+        if len(raw) == limit and not raw.endswith(ends):
             line = UnreadableLine(f"the line is longer than {limit:,} characters")
-            while len(raw) == limit and not raw.endswith(newline):
+            while len(raw) == limit and not raw.endswith(ends):
                 raw = text.readline(limit)
         yield number, -1, line
         number, first = number + 1, False

@@ -47,6 +47,18 @@ class RowProfile:
             if plain and sum(cells[column].startswith('"') for cells in plain) >= _NEARLY_ALL * len(plain)
         }
 
+    def without_stray_quotes(self, cells: list[str]) -> list[str]:
+        """Return the cells of a row, without quotes around a usual value of a column with few values (labels)."""
+        bare = [cell.strip('" ') for cell in cells]
+        return [
+            inside if inside in self._values.get(column, ()) else cell
+            for column, (cell, inside) in enumerate(zip(cells, bare, strict=True))
+        ]
+
+    def usual(self, cells: Sequence[str]) -> int:
+        """Return the number of cells of a row with a usual value of their column, also with a stray quote."""
+        return sum(cell.strip('" ') in self._values.get(column, ()) for column, cell in enumerate(cells))
+
     def swallowed(self, first: str, place: int, following: Sequence[str], whole: bool) -> bool:
         """Return whether the lines between two quotes are separate rows, and the first quote is not an opening one.
 
