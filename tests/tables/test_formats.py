@@ -7,6 +7,7 @@ import datetime
 import gzip
 import lzma
 import sys
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -111,6 +112,106 @@ def test_excel_sheets(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     assert open_rows(path, TableOptions(sheet="second")).columns == ("text",)
     with pytest.raises(DataError, match=r"no sheet 'third'; the sheets are first, second. Choose with sheet=...\."):
         open_rows(path, TableOptions(sheet="third"))
+
+
+def edited(path: Path, part: str, old: str, new: str) -> Path:
+    """Replace a text in one part of an Excel file."""
+    with zipfile.ZipFile(path) as book:
+        parts = {name: book.read(name) for name in book.namelist()}
+    assert old.encode() in parts[part]
+    parts[part] = parts[part].replace(old.encode(), new.encode())
+    with zipfile.ZipFile(path, "w") as book:
+        for name, content in parts.items():
+            book.writestr(name, content)
+    return path
+
+
+SHEET = "xl/worksheets/sheet1.xml"
+
+
+@pytest.mark.parametrize("stated", ["A1", "A1:B2", "B2:B2", "A1:Z900"])
+def test_the_size_that_an_excel_file_states_counts_for_nothing(tmp_path: Path, stated: str) -> None:
+    path = excel(tmp_path / "t.xlsx", ["id", "text", "label"], [1, "a", "x"], [2, "b", "y"])
+    table = open_rows(edited(path, SHEET, 'ref="A1:C3"', f'ref="{stated}"'))
+    assert [list(row.values.values()) for row in table] == [[1, "a", "x"], [2, "b", "y"]]
+
+
+def test_hidden_sheets_are_not_the_first(tmp_path: Path) -> None:
+    path = excel(tmp_path / "t.xlsx", ["text"], ["a"], sheets=("notes", "posts"))
+    book = openpyxl.load_workbook(path)
+    book["notes"].sheet_state = "hidden"
+    book["posts"]["A2"] = "b"
+    book.active = 1
+    book.save(path)
+    assert [row.values for row in open_rows(path)] == [{"text": "b"}]
+    assert [row.values for row in open_rows(path, TableOptions(sheet="notes"))] == [{"text": "a"}]
+
+
+@pytest.mark.parametrize(
+    ("ranges", "labels"),
+    [
+        (["C2:C3", "C4:C6"], ["x", "x", "y", "y", "y"]),
+        (["C2:C9"], ["x"] * 5),
+        (["B2:C3"], [None, None, "y", None, "y"]),
+        (["A1:A2"], ["x", None, "y", None, "y"]),
+        (["A2:B2"], ["x", None, "y", None, "y"]),
+        (["C3:C4"], ["x", None, None, None, "y"]),
+    ],
+)
+def test_merged_cells_have_their_value_in_each_row(tmp_path: Path, ranges: list[str], labels: list[Any]) -> None:
+    rows = [[n, f"post {n}", "xyy"[n // 2] if n % 2 == 0 else None] for n in range(5)]
+    path = excel(tmp_path / "t.xlsx", ["id", "text", "label"], *rows)
+    book = openpyxl.load_workbook(path)
+    for cells in ranges:
+        book.active.merge_cells(cells)
+    book.save(path)
+    assert [row.values["label"] for row in open_rows(path)] == labels
+
+
+@pytest.mark.parametrize(
+    ("cell", "value", "said"),
+    [
+        ("<f>1+1</f><v></v>", None, "cell B2 has a formula whose value is not in the file"),
+        ("<f>1+1</f>", None, "cell B2 has a formula whose value is not in the file"),
+        ("<f>1+1</f><v>2</v>", 2, ""),
+        *[
+            (f"<v>{word}</v>", None, f"cell B2 has the error {word}")
+            for word in ("#REF!", "#VALUE!", "#DIV/0!", "#N/A")
+        ],
+    ],
+)
+def test_cells_without_a_value(
+    tmp_path: Path, cell: str, value: Any, said: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = excel(tmp_path / "t.xlsx", ["id", "text"], ["a", 7], ["b", "c"])
+    kind = 't="e"' if "#" in cell else 't="n"'
+    edited(path, SHEET, '<c r="B2" t="n"><v>7</v></c>', f'<c r="B2" {kind}>{cell}</c>')
+    table = open_rows(path)
+    for _ in range(2):
+        assert [row.values["text"] for row in table] == [value, "c"]
+    assert [record.getMessage().split(". Such")[0].partition(": ")[2] for record in caplog.records] == [said] * bool(
+        said
+    )
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("<v>7</v>", "<v>abc</v>"),
+        ('t="n"><v>7</v>', 't="s"><v>99</v>'),
+        ('t="n"><v>7</v>', 't="b"><v>z</v>'),
+        ('t="n"><v>7</v>', 't="d"><v>z</v>'),
+        ('r="B2"', 'r="2B"'),
+        ('<row r="2"', '<row r="x"'),
+        ('<row r="2"', '<row r="99999999"'),
+        ("</sheetData>", ""),
+    ],
+)
+def test_sheets_that_are_damaged(tmp_path: Path, old: str, new: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("clfa.tables.excel._MOST_ROWS", 1000)
+    path = edited(excel(tmp_path / "t.xlsx", ["id", "text"], ["a", 7]), SHEET, old, new)
+    with pytest.raises(DataError, match=r"t\.xlsx is damaged: "):
+        list(open_rows(path))
 
 
 def test_excel_files_that_cannot_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

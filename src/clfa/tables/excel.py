@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import logging
+import re
 import zipfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from itertools import repeat
 from typing import Any
 
 from clfa.errors import Argument, DataError
@@ -17,16 +19,35 @@ from clfa.tables.table import Table
 
 logger = logging.getLogger(__name__)
 
+_MERGED, _FORMULA = re.compile(rb"<mergeCell[ >]"), re.compile(rb"<f[ />]")
+_BLOCK = 1 << 20
+_MOST_ROWS = 1 << 20
+# What openpyxl raises for broken content.
+_FAULTS = (
+    zipfile.BadZipFile,
+    ArithmeticError,
+    AttributeError,
+    LookupError,
+    SyntaxError,
+    TypeError,
+    ValueError,
+)
+
 
 class ExcelTable(Table):
-    """One sheet of an ``.xlsx`` file; its first non-blank row contains the column names."""
+    """One sheet of an ``.xlsx`` file; its first non-blank row contains the column names.
+
+    Cells that are merged over several rows have their value in each. A cell with an error of the spreadsheet
+    (``#REF!``), or with a formula whose value is not in the file, is missing, with a warning.
+    """
 
     def __init__(self, path: str, options: TableOptions) -> None:
         super().__init__(path, options)
         if compression_of(path) is not None:
             raise DataError(f"{path}: a compressed Excel file is not supported; decompress it first.")
+        self._warned = False
         with self.damage(0), self._sheet() as sheet:
-            for number, cells in enumerate(sheet.iter_rows(values_only=True), start=1):
+            for number, cells in _numbered(sheet.iter_rows(values_only=True)):
                 if not _is_blank(cells):
                     self._header = number
                     break
@@ -36,9 +57,24 @@ class ExcelTable(Table):
         while names and not names[-1].strip():
             names.pop()
         self.columns = column_names(names, path, f"row {self._header}")
+        with self.damage(0):
+            self._merged, self._formulas = self._holds(_MERGED), self._holds(_FORMULA)
+
+    def _holds(self, mark: re.Pattern[bytes]) -> bool:
+        """Return whether any sheet has a mark, without parsing it."""
+        with open_binary(self.path) as file, zipfile.ZipFile(file) as parts:
+            for name in parts.namelist():
+                if name.startswith("xl/worksheets/") and name.endswith(".xml"):
+                    with parts.open(name) as part:
+                        last = b""
+                        while block := part.read(_BLOCK):
+                            if mark.search(last + block):
+                                return True
+                            last = block[-16:]
+        return False
 
     @contextmanager
-    def _sheet(self) -> Iterator[Any]:
+    def _sheet(self, **how: Any) -> Iterator[Any]:
         try:
             import openpyxl
         except ImportError as error:
@@ -47,12 +83,14 @@ class ExcelTable(Table):
             ) from error
         with open_binary(self.path) as file:
             try:
-                book = openpyxl.load_workbook(file, read_only=True, data_only=True)
-            except (zipfile.BadZipFile, KeyError, ValueError, TypeError) as error:
+                book = openpyxl.load_workbook(file, **{"read_only": True, "data_only": True, **how})
+            except _FAULTS as error:
                 raise DataError(f"{self.path} is not an Excel file: {error}") from error
             try:
                 names = [sheet.title for sheet in book.worksheets]
-                wanted = self.options.sheet or names[0]
+                # Spreadsheet programs do not show the others.
+                shown = [sheet.title for sheet in book.worksheets if sheet.sheet_state == "visible"] or names
+                wanted = self.options.sheet or shown[0]
                 if wanted not in names:
                     raise DataError(
                         f"{self.path}: no sheet {wanted!r}; the sheets are {', '.join(names)}. Choose with ",
@@ -61,29 +99,101 @@ class ExcelTable(Table):
                     )
                 if self.options.sheet is None and len(names) > 1:
                     logger.info("%s: reading the first sheet, %r.", self.path, wanted)
-                yield book[wanted]
+                sheet = book[wanted]
+                if book.read_only:
+                    # The size that the file states may be too small, and rows beyond it would be left out.
+                    sheet.reset_dimensions()
+                try:
+                    yield sheet
+                except _FAULTS as error:
+                    raise DataError(f"{self.path} is damaged: {error}") from error
             finally:
                 book.close()
 
+    def _lines(self) -> Iterator[Sequence[Any]]:
+        """Read the values of each row of the sheet, also of the header and of blank ones."""
+        with ExitStack() as stack:
+            # Only a sheet that is read as a whole knows its merged cells.
+            sheet = stack.enter_context(self._sheet(read_only=not self._merged))
+            written: Iterator[Any] = repeat(())
+            if self._formulas:
+                # The rows of both are the same ones; the second has formulas in place of values.
+                written = stack.enter_context(self._sheet(data_only=False)).iter_rows()
+            tall = _Merged(sheet.merged_cells.ranges if self._merged else (), self._header)
+            for line, cells in _numbered(sheet.iter_rows()):
+                sources = next(written, ())
+                values = [self._value(cell) for cell in cells]
+                for cell, value in zip(sources, values, strict=False):
+                    if value is None and cell.data_type == "f":
+                        self._warn(cell.coordinate, "a formula whose value is not in the file")
+                tall.fill(line, values)
+                yield values
+
+    def _value(self, cell: Any) -> Any:
+        if cell.data_type == "e":
+            self._warn(cell.coordinate, f"the error {cell.value}")
+            return None
+        return None if cell.value == "" else cell.value
+
+    def _warn(self, place: str, what: str) -> None:
+        if not self._warned:
+            self._warned = True
+            logger.warning(
+                "%s: cell %s has %s. Such cells are read as empty ones; correct them in a spreadsheet program, and "
+                "save the file there.",
+                self.path,
+                place,
+                what,
+            )
+
     def _rows(self, start: int) -> Iterator[Row]:
         width, number = len(self.columns), 0
-        with self._sheet() as sheet:
-            for line, cells in enumerate(sheet.iter_rows(values_only=True), start=1):
-                if line <= self._header or _is_blank(cells):
-                    continue
-                number += 1
-                if number <= start:
-                    continue
-                if not _is_blank(cells[width:]):
-                    yield Row(number, {}, f"{len(cells)} fields instead of {width}", line)
-                    continue
-                values = [*cells[:width], *[None] * (width - len(cells))]
-                yield Row(number, dict(zip(self.columns, map(_value, values), strict=True)), None, line)
+        for line, values in enumerate(self._lines(), start=1):
+            if line <= self._header or _is_blank(values):
+                continue
+            number += 1
+            if number <= start:
+                continue
+            if not _is_blank(values[width:]):
+                yield Row(number, {}, f"{len(values)} fields instead of {width}", line)
+                continue
+            whole = [*values[:width], *[None] * (width - len(values))]
+            yield Row(number, dict(zip(self.columns, whole, strict=True)), None, line)
+
+
+def _numbered(rows: Iterator[Any]) -> Iterator[tuple[int, Any]]:
+    for line, cells in enumerate(rows, start=1):
+        if line > _MOST_ROWS:
+            # openpyxl makes blank rows up to the number that a row states.
+            raise ValueError(f"a sheet has at most {_MOST_ROWS:,} rows")
+        yield line, cells
+
+
+class _Merged:
+    """Values of cells that are merged over several rows.
+
+    Args:
+        ranges: Merged ranges of a sheet.
+        header: Row of the column names; ranges that begin above the rows are none of theirs.
+    """
+
+    def __init__(self, ranges: Any, header: int) -> None:
+        self._begin: dict[int, list[tuple[int, int]]] = {}
+        for found in ranges:
+            if found.max_row > found.min_row > header:
+                self._begin.setdefault(found.min_row, []).append((found.min_col - 1, found.max_row))
+        # Column -> last row, value.
+        self._open: dict[int, tuple[int, Any]] = {}
+
+    def fill(self, line: int, values: list[Any]) -> None:
+        """Write the values of ranges that began above into a row."""
+        self._open = {column: (last, value) for column, (last, value) in self._open.items() if line <= last}
+        for column, (_, value) in self._open.items() if not _is_blank(values) else ():
+            values += [None] * (column + 1 - len(values))
+            values[column] = value
+        for column, last in self._begin.get(line, ()):
+            self._open[column] = (last, values[column] if column < len(values) else None)
 
 
 def _is_blank(cells: Any) -> bool:
     return all(cell is None or (isinstance(cell, str) and not cell.strip()) for cell in cells)
-
-
-def _value(cell: Any) -> Any:
-    return None if cell == "" else cell
