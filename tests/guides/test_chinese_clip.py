@@ -1,4 +1,4 @@
-"""Chinese CLIP (``OFA-Sys/chinese-clip-*``), whose text tower is a BERT, as guide and as vision encoder."""
+"""Chinese CLIP (``OFA-Sys/chinese-clip-*``), whose text tower is a BERT, as guide and as encoders."""
 
 from __future__ import annotations
 
@@ -11,8 +11,7 @@ from PIL import Image
 from transformers import BertTokenizerFast, ChineseCLIPConfig, ChineseCLIPModel
 from transformers.models.chinese_clip.image_processing_pil_chinese_clip import ChineseCLIPImageProcessorPil
 
-from clfa import CLFAForClassification, CLFAProcessor, CLIPGuide, ModelError
-from clfa.modeling.encoders import load_encoder
+from clfa import CLFAForClassification, CLFAProcessor, CLIPGuide
 
 TEXTS = ["星期一的早上真好", "我爱下雨"]
 PICTURES = [Image.new("RGB", (40, 30), "red"), Image.new("RGB", (20, 30), "blue")]
@@ -59,19 +58,14 @@ def test_a_text_has_the_same_embedding_alone_and_beside_a_longer_one(folder: Pat
     assert np.allclose(guide.embed_texts(TEXTS)[1], guide.embed_texts(TEXTS[1:])[0], atol=1e-5)
 
 
-def test_its_vision_tower_is_an_encoder(folder: Path, tiny_bert_dir: Path, tmp_path: Path) -> None:
-    model = CLFAForClassification.from_encoders(
-        tiny_bert_dir, folder, ["no", "yes"], hidden_size=16, num_attention_heads=2
-    )
-    inputs = CLFAProcessor.from_encoders(tiny_bert_dir, folder, max_length=32)(text=TEXTS, images=PICTURES)
+@pytest.mark.parametrize("text", ["bert", "its own"])
+def test_its_towers_are_encoders(text: str, folder: Path, tiny_bert_dir: Path, tmp_path: Path) -> None:
+    texts = tiny_bert_dir if text == "bert" else folder
+    model = CLFAForClassification.from_encoders(texts, folder, ["no", "yes"], hidden_size=16, num_attention_heads=2)
+    inputs = CLFAProcessor.from_encoders(texts, folder, max_length=32)(text=TEXTS, images=PICTURES)
     model.save_pretrained(tmp_path)
     with torch.no_grad():
         logits = model.eval()(**inputs).logits
         again = CLFAForClassification.from_pretrained(tmp_path).eval()(**inputs).logits
     assert logits.shape == (2, 2)
     assert torch.equal(logits, again)
-
-
-def test_its_text_tower_alone_is_refused(folder: Path) -> None:
-    with pytest.raises(ModelError, match="'chinese_clip_text_model' tower, which cannot be loaded alone"):
-        load_encoder(folder, "text")

@@ -41,12 +41,16 @@ TEXT_ENCODERS = {
     "mpnet": tf.MPNetConfig(**SMALL, **WORDS),
     "deberta": tf.DebertaV2Config(**SMALL, **WORDS),
     "clip text tower": tf.CLIPTextConfig(**SMALL, **WORDS),
+    "chinese clip text tower": tf.ChineseCLIPTextConfig(**SMALL, **WORDS),
+    "metaclip 2 text tower": tf.MetaClip2TextConfig(**SMALL, **WORDS),
 }
 # With the number of tokens of a picture of 32 x 32 pixels, and the width.
 VISION_ENCODERS = {
     "vit": (tf.ViTConfig(**SMALL, **PATCHES), 5, 16),
     "deit": (tf.DeiTConfig(**SMALL, **PATCHES), 6, 16),
     "clip vision tower": (tf.CLIPVisionConfig(**SMALL, **PATCHES), 5, 16),
+    "chinese clip vision tower": (tf.ChineseCLIPVisionConfig(**SMALL, **PATCHES), 5, 16),
+    "metaclip 2 vision tower": (tf.MetaClip2VisionConfig(**SMALL, **PATCHES), 5, 16),
     "siglip vision tower": (tf.SiglipVisionConfig(**SMALL, **PATCHES), 4, 16),
     "resnet": (tf.ResNetConfig(embedding_size=8, hidden_sizes=[8, 12], depths=[1, 1]), 16, 12),
     "convnext": (tf.ConvNextConfig(hidden_sizes=[8, 12], depths=[1, 1], num_stages=2), 16, 12),
@@ -92,7 +96,8 @@ def test_a_configuration_that_does_not_tell_its_width() -> None:
 
 
 def test_no_pooler_that_nobody_reads() -> None:
-    for config in (TEXT_ENCODERS["bert"], TEXT_ENCODERS["roberta"], VISION_ENCODERS["vit"][0]):
+    texts = (TEXT_ENCODERS[name] for name in ("bert", "roberta", "chinese clip text tower"))
+    for config in (*texts, VISION_ENCODERS["vit"][0]):
         assert not [name for name, _ in build_encoder(config).named_parameters() if "pooler" in name]
 
 
@@ -112,8 +117,9 @@ def test_vit_tokens_are_after_its_last_norm() -> None:
     torch.testing.assert_close(tokens.var(-1, correction=0), torch.ones(2, 5), atol=1e-3, rtol=0)
 
 
-def test_clip_vision_tokens_get_the_norm_of_the_pooled_output() -> None:
-    encoder = build_encoder(VISION_ENCODERS["clip vision tower"][0]).eval()
+@pytest.mark.parametrize("family", ["clip", "chinese clip", "metaclip 2"])
+def test_clip_vision_tokens_get_the_norm_of_the_pooled_output(family: str) -> None:
+    encoder = build_encoder(VISION_ENCODERS[f"{family} vision tower"][0]).eval()
     pixels = torch.rand(2, 3, 32, 32)
     tokens = encode_image(encoder, pixels)
     torch.testing.assert_close(tokens[:, 0], encoder(pixel_values=pixels).pooler_output)
@@ -198,15 +204,24 @@ def test_a_directory_saved_with_save_pretrained(tiny_bert_dir: Path, tiny_vit_di
     assert load_config(tiny_bert_dir).hidden_size == 16
 
 
-def test_the_towers_of_a_clip_directory(tiny_clip_dir: Path) -> None:
-    clip = tf.CLIPModel.from_pretrained(tiny_clip_dir).eval()
-    text, vision = load_encoder(tiny_clip_dir, "text").eval(), load_encoder(tiny_clip_dir, "vision").eval()
-    assert (type(text), type(vision)) == (tf.CLIPTextModel, tf.CLIPVisionModel)
-    ids, pixels = torch.tensor([[188, 5, 9, 189]]), torch.rand(1, 3, 32, 32)
+@pytest.mark.parametrize("family", ["CLIP", "ChineseCLIP", "MetaClip2"])
+def test_the_towers_of_a_two_tower_directory(family: str, tmp_path: Path) -> None:
+    config = getattr(tf, f"{family}Config")(text_config={**SMALL, **WORDS}, vision_config={**SMALL, **PATCHES})
+    whole = getattr(tf, f"{family}Model")(config).eval()
+    whole.save_pretrained(tmp_path)
+    text, vision = load_encoder(tmp_path, "text").eval(), load_encoder(tmp_path, "vision").eval()
+    assert type(text) is getattr(tf, f"{family}TextModel")
+    assert type(vision) is getattr(tf, f"{family}VisionModel")
+    ids, pixels = torch.tensor([[18, 5, 9, 19]]), torch.rand(1, 3, 32, 32)
     with torch.no_grad():
-        torch.testing.assert_close(encode_text(text, input_ids=ids), clip.text_model(input_ids=ids).last_hidden_state)
-        expected = clip.vision_model(pixel_values=pixels)
-        torch.testing.assert_close(encode_image(vision, pixels)[:, 0], expected.pooler_output)
+        expected = whole.text_model(input_ids=ids).last_hidden_state
+        torch.testing.assert_close(encode_text(text, input_ids=ids), expected)
+        # As a saved model is loaded: from the tower's configuration, and its weights.
+        again = build_encoder(text.config).eval()
+        again.load_state_dict(text.state_dict())
+        torch.testing.assert_close(encode_text(again, input_ids=ids), expected)
+        pooled = whole.vision_model(pixel_values=pixels).pooler_output
+        torch.testing.assert_close(encode_image(vision, pixels)[:, 0], pooled)
 
 
 @pytest.mark.parametrize("with_projection", [False, True])

@@ -5,7 +5,19 @@ from pathlib import Path
 
 import pytest
 import torch
-from transformers import BertConfig, BertModel, RobertaConfig, RobertaModel, T5Config, T5EncoderModel
+from transformers import (
+    BertConfig,
+    BertModel,
+    ChineseCLIPTextConfig,
+    ChineseCLIPTextModel,
+    CLIPTextConfig,
+    CLIPTextModel,
+    PreTrainedModel,
+    RobertaConfig,
+    RobertaModel,
+    T5Config,
+    T5EncoderModel,
+)
 
 from clfa.modeling.encoders import most_tokens
 from clfa.recipe import load_recipe
@@ -25,14 +37,14 @@ SMALL = {
     [
         (BertModel(BertConfig(max_position_embeddings=32, **SMALL)), 32),
         (RobertaModel(RobertaConfig(max_position_embeddings=34, pad_token_id=1, **SMALL)), 32),
+        (CLIPTextModel(CLIPTextConfig(max_position_embeddings=32, **SMALL)), 32),
+        (ChineseCLIPTextModel(ChineseCLIPTextConfig(max_position_embeddings=32, **SMALL)), 32),
     ],
 )
-def test_more_tokens_than_positions_are_an_error_of_the_encoder(
-    encoder: BertModel | RobertaModel, expected: int
-) -> None:
+def test_more_tokens_than_positions_are_an_error_of_the_encoder(encoder: PreTrainedModel, expected: int) -> None:
     assert most_tokens(encoder) == expected
     assert encoder(input_ids=torch.full((1, expected), 5)).last_hidden_state.shape == (1, expected, 8)
-    with pytest.raises((IndexError, RuntimeError)):
+    with pytest.raises((IndexError, RuntimeError, ValueError)):
         encoder(input_ids=torch.full((1, expected + 1), 5))
 
 

@@ -8,6 +8,7 @@ import os
 from typing import Any
 
 import torch
+import transformers
 from torch import nn
 from torch.nn import functional as F
 from transformers import AutoConfig, AutoModel, PreTrainedConfig, PreTrainedModel
@@ -21,6 +22,11 @@ from clfa.pretrained import EMBEDDINGS_PREFIX, pretrained, pretrained_model
 
 # Fields of a configuration with the width of token features, in order of preference.
 _WIDTH_FIELDS = ("hidden_size", "d_model", "dim", "hidden_dim")
+# Towers of two-tower models that Transformers' AutoModel does not know alone. Others of this kind (of AltCLIP, SigLIP,
+# ...) are refused: the width of their tokens is another than their configuration's, or they read no mask of padding.
+_TOWERS = ("chinese_clip_text_model", "metaclip_2_text_model", "metaclip_2_vision_model")
+# Vision towers that apply their last norm to the pooled output alone.
+_NORM_OF_POOLED = ("clip_vision_model", "chinese_clip_vision_model", "metaclip_2_vision_model")
 
 
 def encoder_width(config: PreTrainedConfig) -> int:
@@ -41,7 +47,8 @@ def encoder_width(config: PreTrainedConfig) -> int:
 def most_tokens(encoder: PreTrainedModel) -> int | None:
     """Return the largest number of tokens that a text encoder has positions for; ``None`` if it learns no positions."""
     embeddings = getattr(encoder, "embeddings", None)
-    positions = getattr(embeddings, "position_embeddings", None)
+    # The latter is the name in CLIP.
+    positions = getattr(embeddings, "position_embeddings", getattr(embeddings, "position_embedding", None))
     if not isinstance(positions, nn.Embedding):
         return None
     # RoBERTa and its relatives count positions from behind that of padding.
@@ -49,7 +56,9 @@ def most_tokens(encoder: PreTrainedModel) -> int | None:
 
 
 def _model_class(config: PreTrainedConfig) -> Any:
-    """Return the class that ``AutoModel`` would use, or ``None``."""
+    """Return the class of a model or of a tower that can be loaded alone; ``None`` if there is none."""
+    if config.model_type in _TOWERS:
+        return getattr(transformers, type(config).__name__.replace("Config", "Model"))
     found: Any = MODEL_MAPPING.get(type(config), None)
     return found[0] if isinstance(found, tuple) else found
 
@@ -64,7 +73,9 @@ def _unused_pooler(config: PreTrainedConfig) -> dict[str, bool]:
 
 def build_encoder(config: PreTrainedConfig) -> PreTrainedModel:
     """Create an encoder with random weights from a configuration."""
-    return AutoModel.from_config(config, **_unused_pooler(config))
+    loader = _model_class(config)._from_config if config.model_type in _TOWERS else AutoModel.from_config
+    encoder: PreTrainedModel = loader(config, **_unused_pooler(config))
+    return encoder
 
 
 def load_encoder(name: str | os.PathLike[str], tower: str) -> PreTrainedModel:
@@ -87,9 +98,12 @@ def load_encoder(name: str | os.PathLike[str], tower: str) -> PreTrainedModel:
         return StaticEmbeddingsModel.of(load_encoder(os.fspath(name).removeprefix(EMBEDDINGS_PREFIX), tower))
     config = pretrained(AutoConfig, name)
     encoder: PreTrainedModel
-    if getattr(config, f"{tower}_config", None) is not None:
+    tower_config = getattr(config, f"{tower}_config", None)
+    if tower_config is not None and tower_config.model_type in _TOWERS:
+        # The weights have names that the tower's own class does not find.
+        encoder = getattr(pretrained_model(AutoModel, name, config=config), f"{tower}_model")
+    elif tower_config is not None:
         # The tower's own class, so that the configuration saved with CLFA rebuilds exactly this module.
-        tower_config = getattr(config, f"{tower}_config")
         encoder = pretrained_model(_tower_class(tower_config, name), name)
     else:
         encoder = pretrained_model(AutoModel, name, config=config, **_unused_pooler(config))
@@ -135,16 +149,27 @@ def encode_text(
     ).last_hidden_state
 
 
+def last_norm(encoder: nn.Module) -> nn.Module | None:
+    """Return the last norm of a vision tower that applies it to its pooled output alone, as CLIP's does; else ``None``.
+
+    Args:
+        encoder: A vision encoder.
+    """
+    if getattr(encoder.config, "model_type", "") not in _NORM_OF_POOLED:
+        return None
+    norm: nn.Module = getattr(encoder, "vision_model", encoder).post_layernorm
+    return norm
+
+
 def encode_image(encoder: nn.Module, pixel_values: torch.Tensor) -> torch.Tensor:
     """Return the token features (B, P, D) of a vision encoder: patch tokens with [CLS] after the last norm, or cells.
 
-    CLIP's vision tower applies its last norm only to the pooled output; here it is applied to all tokens.
+    The vision towers of CLIP and its relatives apply their last norm only to the pooled output; here it is applied to
+    all tokens.
     """
     tokens = tokens_of(encoder(pixel_values=pixel_values).last_hidden_state)
-    norm = getattr(getattr(encoder, "vision_model", encoder), "post_layernorm", None)
-    if norm is not None and getattr(encoder.config, "model_type", "") == "clip_vision_model":
-        tokens = norm(tokens)
-    return tokens
+    norm = last_norm(encoder)
+    return tokens if norm is None else norm(tokens)
 
 
 def pool_grid(tokens: torch.Tensor, size: int | None) -> torch.Tensor:

@@ -17,7 +17,7 @@ from clfa.ahead import prepared_ahead
 from clfa.cpu import busy
 from clfa.data.images import load_image, pictures_key
 from clfa.data.single_pictures import single_pictures
-from clfa.modeling.encoders import encode_image, encode_text, encoder_width, pool_grid
+from clfa.modeling.encoders import encode_image, encode_text, encoder_width, last_norm, pool_grid
 from clfa.processing.processor import CLFAProcessor, tokenizer_digest
 from clfa.progress import track
 from clfa.store import FeatureStore, mean_row, single_keys, text_key
@@ -100,6 +100,9 @@ class FrozenEncoder:
         settings.append(self.max_length if is_text else part.to_dict())
         if is_text:
             settings.append(tokenizer_digest(part))
+        elif last_norm(self.encoder) is not None and self.encoder.config.model_type != "clip_vision_model":
+            # Caches of other towers than CLIP's were once written without it.
+            settings.append("last norm")
         return weights_fingerprint(self.encoder, *settings)
 
     @cached_property
