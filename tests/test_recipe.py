@@ -205,6 +205,12 @@ def test_wrong_overrides(overrides: list[str], message: str) -> None:
         load_recipe("paper-mmsd", overrides)
 
 
+@pytest.mark.parametrize("overrides", ["training.epochs=1", {"training.epochs": 1}], ids=["text", "mapping"])
+def test_overrides_are_a_list(overrides: Any) -> None:
+    with pytest.raises(RecipeError, match=r"overrides is a list of texts, .* \['training\.epochs=1'\]; got one of"):
+        load_recipe("paper-mmsd", overrides)
+
+
 def test_all_problems_of_a_file_are_listed_with_its_name(tmp_path: Path) -> None:
     path = tmp_path / "mine.yaml"
     path.write_text("modle: {alpha: 1}\ntraining: {batch_size: 0}\n")

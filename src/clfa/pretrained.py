@@ -197,6 +197,13 @@ def pretrained(loader: Any, name: str | os.PathLike[str], **kwargs: Any) -> Any:
     except CLFAError:
         raise
     except Exception as error:  # On damaged files, the libraries raise many types; tokenizers raises Exception itself.
+        if "file named model.safetensors" in str(error):
+            raise ModelError(
+                f"{str(name)!r} has no model.safetensors. Weights in other files are not read, because opening them "
+                "can run code. If you trust the model, convert it once: "
+                f"transformers.{getattr(loader, '__name__', loader)}.from_pretrained({str(name)!r})"
+                ".save_pretrained(FOLDER), with its tokenizer and image processor."
+            ) from error
         raise ModelError(
             f"cannot load {getattr(loader, '__name__', loader)} from {str(name)!r}: {_short(error)} "
             "Give a hub id (with network access), a local directory with config.json and model.safetensors, "

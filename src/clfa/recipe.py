@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -431,6 +431,9 @@ def load_recipe(source: str | os.PathLike[str], overrides: Sequence[str] = ()) -
         RecipeError: If the recipe does not exist, is not YAML, or has an invalid key or value; the message names the
             key and the most similar valid key.
     """
+    if isinstance(overrides, (str, Mapping)):
+        kind = type(overrides).__name__
+        raise RecipeError(f"overrides is a list of texts, such as ['training.epochs=1']; got one of type {kind}.")
     path = Path(source)
     if not path.is_file():
         known = recipe_dir() / f"{path.name.removesuffix('.yaml')}.yaml"

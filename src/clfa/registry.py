@@ -95,7 +95,8 @@ class Registry:
         """
         if name not in self:
             known = self.names()
-            raise RecipeError(f"unknown {self.kind} {name!r}; known: {', '.join(known)}.{did_you_mean(name, known)}")
+            hint = did_you_mean(name, known) or " If it is a plugin's, install the package that declares it."
+            raise RecipeError(f"unknown {self.kind} {name!r}; known: {', '.join(known)}.{hint}")
 
     def get(self, name: str) -> Any:
         """Return the object with the given name.

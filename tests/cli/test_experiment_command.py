@@ -9,7 +9,7 @@ import yaml
 from typer.testing import CliRunner
 
 from clfa.cli.main import app
-from clfa.errors import RecipeError
+from clfa.errors import CLFAError, RecipeError
 from clfa.experiments import load_experiment, plan_runs, pool
 from clfa.experiments.execute import run_path
 from warm import warm_context
@@ -62,9 +62,11 @@ def test_mistakes_are_found_before_anything_runs(tiny_file: Path, tmp_path: Path
         ({"published": "mvsa"}, "no table 'mvsa'"),
         ({"overrides": ["model.fusion=glue"]}, "unknown fusion 'glue'"),
         ({"baseline_row": "alpha"}, "there is no row 'alpha'"),
+        ({"data": {"dir": "nowhere.csv"}}, r"row 'alpha 0': nowhere\.csv: no such file"),
+        ({"data": {"dir": content["data"]["dir"], "options": {"text": "tweet"}}}, "row 'alpha 0': .*no column 'tweet'"),
     ):
         tiny_file.write_text(yaml.safe_dump({**content, **change}), encoding="utf-8")
-        with pytest.raises(RecipeError, match=message):
+        with pytest.raises(CLFAError, match=message):
             invoke("experiment", tiny_file, "--output", tmp_path / "out")
     assert not (tmp_path / "out").exists()
 

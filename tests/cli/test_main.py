@@ -62,7 +62,7 @@ def test_help_is_quick_and_loads_nothing_heavy() -> None:
     result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True)
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     assert "LOADED []" in result.stdout
-    assert "clfa train offline --data-dir posts.csv" in result.stdout
+    assert "clfa train good --data-dir posts.csv" in result.stdout
     # Processor time: other processes do not count.
     assert after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime < 1.0
 

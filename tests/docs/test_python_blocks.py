@@ -1,7 +1,8 @@
 """The Python of README and docs is run, page by page, on tiny data and with tiny models.
 
 A page's blocks share their names, in their order. What they may use beside: the files ``posts.csv`` and ``new.csv``,
-their pictures, ``a.jpg``, ``rain.jpg``, the finished run ``runs/mine``, and the names of :func:`prelude`.
+their pictures, ``a.jpg``, ``rain.jpg``, a picture of the demo, the finished run ``runs/mine``, and the names of
+:func:`prelude`.
 """
 
 from __future__ import annotations
@@ -37,7 +38,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory, tiny_run: Path, tiny_bert_d
     rows = make_posts(path, 32, with_split=False)
     write_csv(path / "posts.csv", rows)
     write_csv(path / "new.csv", [{key: row[key] for key in ("id", "text", "image")} for row in rows[:4]])
-    for name in ("a.jpg", "rain.jpg"):
+    (path / "demo" / "data" / "images").mkdir(parents=True)
+    for name in ("a.jpg", "rain.jpg", "demo/data/images/test-00000.jpg"):
         picture(path / name, "blue")
     shutil.copytree(tiny_run, path / "runs" / "mine")
     shutil.copytree(tiny_run / "model", path / "owner" / "name")

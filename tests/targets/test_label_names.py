@@ -50,7 +50,7 @@ def test_given_names_reorder_or_rename_class_labels() -> None:
 
 
 def test_no_labels_and_too_many() -> None:
-    with pytest.raises(DataError, match="or the classes with label_names"):
+    with pytest.raises(DataError, match=r"or the classes with label_names=\.\.\."):
         LabelIndex([None, ""])
     with pytest.raises(DataError, match="1,001 different values, for instance '0'; it is probably the wrong column"):
         LabelIndex(range(1001))

@@ -38,13 +38,16 @@ def experiment(
 
         clfa experiment my.yaml --data-dir posts.csv --jobs 4 --only "CLFA*"
     """
-    from clfa.experiments.plan import check_names_known, check_plan, plan_runs, select_rows
+    from clfa.experiments.execute import is_finished
+    from clfa.experiments.plan import check_data, check_names_known, check_plan, plan_runs, select_rows
     from clfa.experiments.schema import load_experiment
 
     described = load_experiment(source, data_dir)
     target = output or Path("runs") / described.name
     chosen = select_rows(plan_runs(described), only or [])
     check_names_known(chosen)
+    # Finished runs need no data.
+    check_data([run for run in chosen if not is_finished(target, run)])
     # Imported after the names are checked, so that a misspelt one is reported at once.
     from clfa.experiments.run import run_experiment
     from clfa.report.published import published_rows

@@ -43,7 +43,7 @@ posts.
 
 A first run, with your own table of posts (columns text, image, label):
 
-    clfa train offline --data-dir posts.csv --output runs/mine
+    clfa train good --data-dir posts.csv --output runs/mine
 
     clfa evaluate runs/mine --split test
 

@@ -190,6 +190,21 @@ def check_names_known(runs: Sequence[PlannedRun]) -> None:
     _check(runs, check_known)
 
 
+def check_data(runs: Sequence[PlannedRun]) -> None:
+    """Check within a second that the tables of runs exist, and have the columns that the recipes name.
+
+    Raises:
+        DataError: When one does not; the message names the row.
+    """
+    from clfa.data.readers import check_source
+
+    def check(recipe: Recipe) -> None:
+        if recipe.data.dir is not None:
+            check_source(recipe.data.reader, recipe.data.dir, recipe.data.options)
+
+    _check(runs, check)
+
+
 def _check(runs: Sequence[PlannedRun], check: Callable[[Recipe], None]) -> None:
     for name, run in {run.row: run for run in runs}.items():
         try:

@@ -157,7 +157,8 @@ def last_norm(encoder: nn.Module) -> nn.Module | None:
     """
     if getattr(encoder.config, "model_type", "") not in _NORM_OF_POOLED:
         return None
-    norm: nn.Module = getattr(encoder, "vision_model", encoder).post_layernorm
+    tower: Any = getattr(encoder, "vision_model", encoder)
+    norm: nn.Module = tower.post_layernorm
     return norm
 
 

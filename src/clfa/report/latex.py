@@ -27,7 +27,9 @@ def render_latex(report: ReportContent) -> str:
         notes.append(words.SYNTHETIC)
     marked = any(row.significant for row in report.rows)
     # The explanation is a formula; all other notes are texts.
-    caption = " ".join(tex(note) for note in notes if note) + " Mean $\\pm$ standard deviation; the best mean is bold."
+    caption = " ".join(tex(note) for note in notes if note) + (
+        " Mean $\\pm$ standard deviation; the best mean, yardsticks apart, is bold."
+    )
     if marked:
         baseline = tex(str(study.experiment.baseline_row))
         caption += f" $^{{\\dagger}}$ differs from {baseline} ($p < 0.05$, corrected after Holm)."

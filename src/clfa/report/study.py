@@ -15,6 +15,7 @@ from clfa.experiments import Experiment, load_experiment, plan_runs, write_resul
 from clfa.experiments.plan import PlannedRun
 from clfa.experiments.scores import shown_metrics
 from clfa.nearest import did_you_mean, path_hint
+from clfa.runs.run_folder import is_run_folder
 
 
 @dataclass
@@ -49,6 +50,8 @@ class Study:
         path = Path(directory)
         if not (path / "experiment.yaml").is_file():
             hint = path_hint(path) if not path.exists() else ""
+            if is_run_folder(path):
+                hint = " It is the run of one training: its scores are in metrics.json and model/README.md."
             raise DataError(
                 f"{path} holds no experiment.yaml; make it with `clfa experiment FILE --output {path}`.{hint}"
             )

@@ -124,7 +124,10 @@ class RunFolder:
         if not self.recipe.is_file():
             if not self.path.exists():
                 raise ModelError(f"there is no run folder {self.path}.{path_hint(self.path)}")
-            raise ModelError(f"{self.path} is not a run folder: it has no recipe.yaml. Train one with `clfa train`.")
+            problem = f"{self.path} is not a run folder: it has no recipe.yaml."
+            if (self.path.parent / self.recipe.name).is_file():
+                raise ModelError(f"{problem} {self.path.parent} is one; the folder of its model has no scores.")
+            raise ModelError(f"{problem} Train one with `clfa train`.")
         if not self.metrics.is_file():
             problem = f"the run in {self.path} did not finish; continue it by training with "
             raise ModelError(problem, Argument("resume", True), ".")

@@ -55,6 +55,10 @@ def show_run(metrics: Mapping[str, Any], place: str | Path, out: Any) -> None:
         )
     show_scores({name: metrics[name] for name in ("validation", "test") if name in metrics}, out)
     _show_yardsticks(metrics, out)
+    for target, weights in metrics.get("blend", {}).get("weights", {}).items():
+        of_target = "" if target == LABEL else f" for target {target}"
+        shares = ", ".join(f"{name} {weight:.2f}" for name, weight in weights.items())
+        _say(out, f"The model is a blend{of_target}; weights: {shares}. The scores of single epochs are the network's.")
     training, cost = metrics["training"], metrics["resources"]
     if "lora" in training:
         _say(out, _adapters(training))

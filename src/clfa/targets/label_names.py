@@ -49,14 +49,16 @@ class LabelIndex:
             raise DataError(
                 "no row has a label; name the column of the labels with ",
                 Argument("label", ...),
-                ", or the classes with label_names",
+                ", or the classes with ",
+                Argument("label_names", ...),
             )
         if len(self.names) > _MOST_CLASSES:
             raise DataError(
                 f"the label column has {len(self.names):,} different values, for instance {self.names[0]!r}; "
                 "it is probably the wrong column. Choose another with ",
                 Argument("label", ...),
-                ", or give label_names",
+                ", or give ",
+                Argument("label_names", ...),
             )
         # Labels of a file that declares its classes are their indices.
         self.types = None if self._class_names is not None else name_types(self.names, seen)

@@ -1,4 +1,4 @@
-"""Reader for any table: CSV, TSV, JSON Lines, Parquet, a data frame, a ``datasets.Dataset`` or a list of mappings."""
+"""Reader for any table: CSV, TSV, JSON, Parquet, Excel, a data frame, a ``datasets.Dataset`` or a list of mappings."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def read(
     name: str | None = None,
     targets: Mapping[str, Any] | None = None,
 ) -> Corpus:
-    """A CSV, TSV, JSON Lines or Parquet file, a folder of them, a data frame or a datasets.Dataset.
+    """A CSV, TSV, JSON, Parquet or Excel file, a folder of them, a data frame or a datasets.Dataset.
 
     Columns are found by their usual names (``text``, ``image``, ``label``, ``id``, ``split``, ...) or given by options.
     Images are paths (relative to the table's folder), addresses, bytes or ``{"bytes", "path"}``, or a list of these for
