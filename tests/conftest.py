@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gc
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -25,6 +26,7 @@ from transformers import (
 from transformers.models.clip.image_processing_pil_clip import CLIPImageProcessorPil
 from transformers.models.vit.image_processing_pil_vit import ViTImageProcessorPil
 
+from no_pictures import leave_out_pictures, with_pictures
 from posts import make_posts, write_csv
 from vocabularies import tiny_bert_tokenizer, tiny_clip_tokenizer
 
@@ -32,6 +34,24 @@ torch.set_num_threads(1)
 # No deadline for a single example: on a busy machine any of them may take longer than 0.2 s.
 settings.register_profile("clfa", deadline=None)
 settings.load_profile("clfa")
+
+
+def pytest_collection_finish() -> None:
+    """Leave what the imports made out of every collection of garbage: each training begins with one."""
+    gc.collect()
+    gc.freeze()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _no_pictures() -> None:
+    leave_out_pictures()
+
+
+@pytest.fixture
+def pictures() -> Iterator[None]:
+    """Plots are drawn, as they are outside of tests."""
+    with with_pictures():
+        yield
 
 
 @pytest.fixture(scope="session")
@@ -161,12 +181,13 @@ def posts_csv(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def tiny_run(tmp_path_factory: pytest.TempPathFactory, tiny_overrides: list[str], posts_csv: Path) -> Path:
-    """Run folder of a finished tiny training with guide on ``posts_csv``; not to be changed."""
+    """Run folder of a finished tiny training with guide on ``posts_csv``, with its plots; not to be changed."""
     from clfa.recipe import load_recipe
     from clfa.runs.train import train
 
     path = tmp_path_factory.mktemp("runs") / "tiny"
-    train(load_recipe("offline", [*tiny_overrides, f"data.dir={posts_csv}"]), path)
+    with with_pictures():
+        train(load_recipe("offline", [*tiny_overrides, f"data.dir={posts_csv}"]), path)
     return path
 
 

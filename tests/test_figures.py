@@ -22,6 +22,8 @@ from clfa.figures import legend_file, plot_address, series_label, write_plot
 from clfa.report.plots import confusion_plot
 from clfa.targets.plots import plot_class_f1, plot_confusion_matrix
 
+pytestmark = pytest.mark.usefixtures("pictures")
+
 ROOT = Path(__file__).parents[1]
 CJK = "\u5f00\u5fc3"  # "happy"
 KOREAN, ARABIC, EMOJI, SURROGATE = "\ud589\ubcf5", "\u0633\u0639\u064a\u062f", "\U0001f9ff\u200d\ufe0f", "a\ud83d"

@@ -26,10 +26,3 @@ def tiny_content(tiny_overrides: list[str], posts_csv: Path) -> dict[str, Any]:
         "baseline_row": "CLFA, alpha 0",
         "score_test": True,
     }
-
-
-@pytest.fixture(autouse=True)
-def _no_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Drawing takes half of a tiny run's time."""
-    for name in ("targets.single_label.plot_confusion_matrix", "runs.train_one.plot_learning_curves"):
-        monkeypatch.setattr(f"clfa.{name}", lambda *args: None)

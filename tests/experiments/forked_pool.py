@@ -8,8 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from clfa.experiments import pool
-from clfa.runs import train_one
-from clfa.targets import single_label
+from no_pictures import leave_out_pictures
 from warm import clfa
 
 _fork = multiprocessing.get_context("fork")
@@ -19,9 +18,7 @@ _opened: list[Connection] = []
 def experiment(*arguments: str) -> None:
     """Do what ``clfa experiment ARGUMENTS`` does."""
     pool._start = _start  # type: ignore[assignment]
-    # Drawing takes half of a tiny run's time.
-    for module, name in ((single_label, "plot_confusion_matrix"), (train_one, "plot_learning_curves")):
-        setattr(module, name, lambda *args: None)
+    leave_out_pictures()
     clfa("experiment", *arguments)
 
 

@@ -17,10 +17,3 @@ def tiny_recipe(tiny_overrides: list[str]) -> Callable[..., Recipe]:
         return load_recipe(recipe, [*tiny_overrides, *place, *overrides])
 
     return make
-
-
-@pytest.fixture(autouse=True)
-def _no_pictures(monkeypatch: pytest.MonkeyPatch, tiny_run: Path) -> None:
-    """Drawing takes half of a tiny run's time; ``tiny_run``, made before, has its pictures."""
-    for name in ("targets.single_label.plot_confusion_matrix", "runs.train_one.plot_learning_curves"):
-        monkeypatch.setattr(f"clfa.{name}", lambda *args: None)

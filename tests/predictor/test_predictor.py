@@ -17,12 +17,6 @@ from clfa.recipe import load_recipe
 from posts import LABELS, make_posts, read_jsonl, write_csv, write_jsonl
 
 
-@pytest.fixture(autouse=True)
-def _no_pictures(monkeypatch: pytest.MonkeyPatch, tiny_run: Path) -> None:
-    for name in ("targets.single_label.plot_confusion_matrix", "runs.train_one.plot_learning_curves"):
-        monkeypatch.setattr(f"clfa.{name}", lambda *args: None)
-
-
 @pytest.fixture
 def frame(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> pd.DataFrame:
     """40 posts with absolute picture paths below the working directory, no ids and no splits."""

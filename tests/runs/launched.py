@@ -15,9 +15,8 @@ from accelerate.state import AcceleratorState
 from accelerate.utils import DistributedType
 
 from clfa.cli.main import main
-from clfa.runs import target_report, train_one
-from clfa.targets import single_label
 from clfa.training import CLFATrainer
+from no_pictures import leave_out_pictures
 
 
 def arm(process: int, step: int) -> None:
@@ -41,13 +40,6 @@ def shard_on_cpus() -> None:
             self.distributed_type, self.fsdp_plugin = DistributedType.FSDP, fsdp_plugin
 
     AcceleratorState.__init__ = sharding  # type: ignore[method-assign]
-
-
-def leave_out_pictures() -> None:
-    """Draw nothing, which takes half of a tiny run's time."""
-    drawn = ((single_label, "plot_confusion_matrix"), (train_one, "plot_learning_curves"))
-    for module, name in (*drawn, (target_report, "plot_confidence")):
-        setattr(module, name, lambda *args: None)
 
 
 def launched(*arguments: str) -> None:

@@ -153,6 +153,7 @@ def test_a_configuration_checks_its_calibration(calibration: dict[str, Any]) -> 
         CLFAConfig(text_config={"model_type": "bert"}, calibration=calibration)
 
 
+@pytest.mark.usefixtures("pictures")
 def test_a_plot_without_a_risk_curve(tmp_path: Path) -> None:
     bins = [{"samples": 0, "confidence": None, "frequency": None}] * 14
     bins.append({"samples": 3, "confidence": 0.97, "frequency": 1.0})

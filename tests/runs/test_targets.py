@@ -244,10 +244,7 @@ def emotions_run(folder: Path, tiny_overrides: list[str]) -> Path:
     overrides = ["data.options.label=emotions", "data.problem_type=multi_label_classification"]
     assert all(item in blocks("sh")[0] for item in overrides)
     recipe = load_recipe("offline", [*tiny_overrides, *overrides, f"data.dir={folder / 'posts.csv'}"])
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("clfa.runs.train_one.plot_learning_curves", lambda *args: None)
-        patch.setattr("clfa.targets.multi_label.plot_class_f1", lambda *args: None)
-        train(recipe, folder / "runs" / "emotions")
+    train(recipe, folder / "runs" / "emotions")
     return folder / "runs" / "emotions"
 
 
@@ -279,8 +276,7 @@ def test_one_multi_label_target(emotions_run: Path, folder: Path, tmp_path: Path
     assert [name in result.output for name in EMOTIONS] == [True] * 3
 
 
-def test_one_regression(folder: Path, tiny_recipe: MakeRecipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("clfa.targets.regression.plot_scatter", lambda *args: None)
+def test_one_regression(folder: Path, tiny_recipe: MakeRecipe, tmp_path: Path) -> None:
     recipe = tiny_recipe(folder / "posts.csv", "data.options.label=intensity", "data.problem_type=regression")
     train(recipe, tmp_path / "run")
     config = json.loads((tmp_path / "run" / "model" / "config.json").read_text())
@@ -301,7 +297,6 @@ def test_one_regression(folder: Path, tiny_recipe: MakeRecipe, tmp_path: Path, m
 
 
 def test_one_ordinal(folder: Path, tiny_overrides: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("clfa.runs.train_one.plot_learning_curves", lambda *args: None)
     drawn: list[Path] = []
     monkeypatch.setattr("clfa.targets.single_label.plot_confusion_matrix", lambda *args: drawn.append(args[2]))
     grades = ["not", "slightly", "very"]
@@ -361,11 +356,7 @@ def test_one_ordinal(folder: Path, tiny_overrides: list[str], tmp_path: Path, mo
     assert a.probabilities == pytest.approx(b.probabilities, abs=1e-4)
 
 
-def test_a_single_label_target_of_another_name(
-    folder: Path, tiny_overrides: list[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    for name in ("targets.single_label.plot_confusion_matrix", "runs.train_one.plot_learning_curves"):
-        monkeypatch.setattr(f"clfa.{name}", lambda *args: None)
+def test_a_single_label_target_of_another_name(folder: Path, tiny_overrides: list[str], tmp_path: Path) -> None:
     table = pd.read_csv(folder / "posts.csv")
     predictor = CLFAPredictor(
         path=tmp_path / "run", image_root=folder, overrides=[*tiny_overrides, "training.epochs=1"]

@@ -10,6 +10,8 @@ from PIL import Image
 
 from clfa.targets import plots
 
+pytestmark = pytest.mark.usefixtures("pictures")
+
 
 @pytest.fixture
 def figures(monkeypatch: pytest.MonkeyPatch) -> list[Figure]:

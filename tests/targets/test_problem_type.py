@@ -110,6 +110,7 @@ def test_it_can_be_learnt(name: str, gamma: float) -> None:
     np.testing.assert_allclose(values, labels, atol=0.2 if name == "regression" else 0)
 
 
+@pytest.mark.usefixtures("pictures")
 @pytest.mark.parametrize("name", TYPES)
 def test_it_is_predicted_scored_and_drawn(name: str, tmp_path: Path) -> None:
     corpus = corpus_of(name)
@@ -165,6 +166,7 @@ def test_all_of_them_in_one_model() -> None:
     assert set(prediction_columns(targets)) >= {f"{name}.prediction" for name in TYPES}
 
 
+@pytest.mark.usefixtures("pictures")
 def test_each_has_its_curve(tmp_path: Path) -> None:
     history = [{"epoch": 1.0, **{f"loss_target_{name}": 0.5 for name in TYPES}}, {"epoch": 1.0, "eval_score": 0.4}]
     plot_learning_curves(history, tmp_path / "curves.png", "run", None)

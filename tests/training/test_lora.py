@@ -236,9 +236,6 @@ class _KilledError(Exception):
 def test_a_run_and_its_resumption(
     tiny_overrides: list[str], posts_csv: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name in ("runs.train_one.plot_learning_curves", "runs.target_report.plot_confidence"):
-        monkeypatch.setattr(f"clfa.{name}", lambda *args: None)
-    monkeypatch.setattr("clfa.targets.single_label.plot_confusion_matrix", lambda *args: None)
     recipe = load_recipe("offline", [*tiny_overrides, *LORA, f"data.dir={posts_csv}"])
     whole = train(recipe, tmp_path / "whole")
     training = whole.metrics["training"]

@@ -158,6 +158,7 @@ def test_jsonl_nan(given: Callable[[str], Path], predictor: CLFAPredictor) -> No
     assert [error.split(":")[0] for error in errors if error] == ["empty text", "missing image"]
 
 
+@pytest.mark.usefixtures("pictures")
 def test_label_dollar(
     given: Callable[[str], Path], tiny_overrides: list[str], tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
