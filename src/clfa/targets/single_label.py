@@ -187,42 +187,42 @@ def classification_metrics(labels: np.ndarray, predictions: np.ndarray, num_labe
         ``accuracy``, ``macro_f1``, ``weighted_f1`` and, with two classes, ``binary_f1``, ``precision`` and ``recall``
         of class 1 (the sarcastic class in MMSD, as published tables report it).
     """
-    # Imported here, because prediction does not need it.
-    from sklearn.metrics import accuracy_score, f1_score, precision_recall_fscore_support
-
-    classes = list(range(num_labels))
-    metrics = {
-        "accuracy": float(accuracy_score(labels, predictions)),
-        "macro_f1": float(f1_score(labels, predictions, labels=classes, average="macro", zero_division=0)),
-        "weighted_f1": float(f1_score(labels, predictions, labels=classes, average="weighted", zero_division=0)),
-    }
-    if num_labels == 2:
-        precision, recall, f1, _ = precision_recall_fscore_support(
-            labels, predictions, labels=[1], average=None, zero_division=0
-        )
-        metrics |= {"binary_f1": float(f1[0]), "precision": float(precision[0]), "recall": float(recall[0])}
-    return metrics
+    return _metrics_and_classes(labels, predictions, num_labels)[0]
 
 
 def classification_report(labels: np.ndarray, predictions: np.ndarray, label_names: list[str]) -> dict[str, Any]:
     """Return :func:`classification_metrics`, support and metrics by class, and the confusion matrix (rows: true)."""
-    from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
+    from sklearn.metrics import confusion_matrix
 
-    classes = list(range(len(label_names)))
-    precision, recall, f1, support = precision_recall_fscore_support(
-        labels, predictions, labels=classes, average=None, zero_division=0
-    )
+    indices = list(range(len(label_names)))
+    metrics, classes = _metrics_and_classes(labels, predictions, len(label_names))
     return {
         "samples": len(labels),
-        **classification_metrics(labels, predictions, len(label_names)),
-        "classes": {
-            name: {
-                "precision": float(precision[i]),
-                "recall": float(recall[i]),
-                "f1": float(f1[i]),
-                "support": int(support[i]),
-            }
-            for i, name in enumerate(label_names)
-        },
-        "confusion_matrix": confusion_matrix(labels, predictions, labels=classes).tolist(),
+        **metrics,
+        "classes": dict(zip(label_names, classes, strict=True)),
+        "confusion_matrix": confusion_matrix(labels, predictions, labels=indices).tolist(),
     }
+
+
+def _metrics_and_classes(
+    labels: np.ndarray, predictions: np.ndarray, num_labels: int
+) -> tuple[dict[str, float], list[dict[str, float]]]:
+    """Return :func:`classification_metrics`, and precision, recall, F1 and support of each class."""
+    # Imported here, because prediction does not need it.
+    from sklearn.metrics import accuracy_score, precision_recall_fscore_support
+
+    # Once for all figures: its checks take longer than the counting.
+    precision, recall, f1, support = precision_recall_fscore_support(
+        labels, predictions, labels=list(range(num_labels)), average=None, zero_division=0
+    )
+    metrics = {
+        "accuracy": float(accuracy_score(labels, predictions)),
+        "macro_f1": float(f1.mean()),
+        "weighted_f1": float(np.average(f1, weights=support)),
+    }
+    if num_labels == 2:
+        metrics |= {"binary_f1": float(f1[1]), "precision": float(precision[1]), "recall": float(recall[1])}
+    table = zip(precision, recall, f1, support, strict=True)
+    return metrics, [
+        {"precision": float(p), "recall": float(r), "f1": float(f), "support": int(count)} for p, r, f, count in table
+    ]
