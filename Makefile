@@ -16,11 +16,13 @@ HARMEME ?= ../shared/data/harmeme
 help:  ## List the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
+# pip compiles on one processor alone; not every file of every package can be compiled.
 $(BIN)/.installed: pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(if $(TORCH),$(BIN)/python -m pip install --quiet $(TORCH))
-	$(if $(LOCKED),$(BIN)/python -m pip install --quiet --no-deps --require-hashes -r requirements/lock.txt)
-	$(BIN)/python -m pip install --quiet $(if $(LOCKED),--no-deps) -e '.[offline,demo,ocr,knowledge,excel,onnx,ray,ray-serve,tune,lora,mlflow,wandb,explain,serve,docs,dev]'
+	$(if $(TORCH),$(BIN)/python -m pip install --quiet --no-compile $(TORCH))
+	$(if $(LOCKED),$(BIN)/python -m pip install --quiet --no-compile --no-deps --require-hashes -r requirements/lock.txt)
+	$(BIN)/python -m pip install --quiet --no-compile $(if $(LOCKED),--no-deps) -e '.[offline,demo,ocr,knowledge,excel,onnx,ray,ray-serve,tune,lora,mlflow,wandb,explain,serve,docs,dev]'
+	$(BIN)/python -m compileall -qq -j 0 $(VENV)/lib || true
 	touch $@
 
 install: $(BIN)/.installed  ## Create .venv and install everything
