@@ -221,7 +221,7 @@ def levers(subject: Subject) -> list[Lever]:
         return replaced(Dropout, "forward", nn.Dropout.forward)
 
     encoder = speed_up(load_encoder("package:efficientnet-lite0", "vision")).eval()
-    pictures = torch.randn(SAMPLES, 3, 224, 224, generator=torch.Generator().manual_seed(0))
+    pictures = torch.randn(len(s.data), 3, 224, 224, generator=torch.Generator().manual_seed(0))
     in_parts, at_once = torch.no_grad()(encoder), torch.no_grad()(partial(type(encoder).forward, encoder))
     bf16, fp32 = "a training step, bf16", "a training step, fp32"
     epoch, evaluation = "an epoch of 64, bf16", "an evaluation of 64, bf16"
@@ -385,12 +385,14 @@ def within(context: Callable[[], AbstractContextManager[Any]], work: Callable[[]
     return inside
 
 
-def measure(work: Path, repetitions: int, only: Sequence[str] = (), architecture: str = "paper") -> None:
+def measure(
+    work: Path, repetitions: int, only: Sequence[str] = (), architecture: str = "paper", samples: int = SAMPLES
+) -> None:
     """Time all levers, or those named and what is kept of the others; ``levers.json`` in ``work`` has the seconds."""
     place = work / "levers.json"
     before = json.loads(place.read_text(encoding="utf-8"))["levers"] if only and place.is_file() else []
     found: dict[tuple[str, str], dict[str, Any]] = {(lever["name"], lever["of"]): lever for lever in before}
-    every = levers(Subject(work, architecture))
+    every = levers(Subject(work, architecture, samples))
     for lever in every:
         if only and lever.name not in only:
             continue

