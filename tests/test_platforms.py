@@ -18,14 +18,19 @@ import importlib, pkgutil, clfa
 for module in pkgutil.walk_packages(clfa.__path__, "clfa."):
     importlib.import_module(module.name)
     print(module.name)
+from clfa.runs import resources
+print(resources.resource, resources.peak_memory_mb(), resources._peak_working_set_mb())
 """
 
-TRAIN = """
+TRAIN_AND_PREDICT = """
 import json, sys
+from clfa.cli.main import main
 from clfa.recipe import load_recipe
 from clfa.runs.train import train
 overrides, output = json.loads(sys.argv[1]), sys.argv[2]
 train(load_recipe("offline", overrides), output)
+sys.argv[1:] = ["predict", output, *sys.argv[3:]]
+main()
 """
 
 COMMAND_LINE = """
@@ -45,41 +50,30 @@ def python(code: str, *arguments: str) -> subprocess.CompletedProcess[str]:
 def test_every_module_is_imported_without_fcntl_and_resource() -> None:
     done = python(IMPORT)
     assert done.returncode == 0, done.stderr
-    assert {"clfa.runs.resources", "clfa.prediction.post_classifier", "clfa.cli.main"} <= set(done.stdout.split())
-
-
-@pytest.mark.slow
-def test_a_run_is_trained_without_fcntl_and_resource(
-    tmp_path: Path, tiny_overrides: list[str], posts_csv: Path
-) -> None:
-    run = tmp_path / "run"
-    overrides = [*tiny_overrides, "guide={name: none}", "training.epochs=1", f"data.dir={posts_csv}"]
-    trained = python(TRAIN, json.dumps(overrides), str(run))
-    assert trained.returncode == 0, trained.stderr
-    metrics = json.loads((run / "metrics.json").read_text(encoding="utf-8"))
-    assert metrics["test"]["samples"] == 16
-
-
-@pytest.mark.slow
-def test_a_file_is_predicted_without_fcntl_and_resource(tmp_path: Path, tiny_run: Path, posts_csv: Path) -> None:
-    output = tmp_path / "predictions.jsonl"
-    predicted = python(COMMAND_LINE, "predict", str(tiny_run), str(posts_csv), "--output", str(output))
-    assert predicted.returncode == 0, predicted.stderr
-    lines = [json.loads(line) for line in output.read_text(encoding="utf-8").splitlines()]
-    assert len(lines) == 64
-    assert "64 rows" in predicted.stdout
-
-
-def test_peak_memory_without_resource() -> None:
-    """Linux still tells by ``/proc``; without it nothing is made up."""
-    read = "from clfa.runs import resources\nprint(resources.resource, resources.peak_memory_mb())\n"
-    name, peak = python(read).stdout.split()
-    assert name == "None"
+    *modules, read = done.stdout.splitlines()
+    assert {"clfa.runs.resources", "clfa.prediction.post_classifier", "clfa.cli.main"} <= set(modules)
+    # Linux still tells its peak of memory by ``/proc``; without it nothing is made up.
+    resource, peak, elsewhere = read.split()
+    assert resource == "None"
     if Path("/proc/self/status").exists():
         assert 10 < float(peak) < 100_000
-    elsewhere = "from clfa.runs import resources\nprint(resources._peak_working_set_mb())\n"
     if sys.platform != "win32":
-        assert python(elsewhere).stdout.split() == ["None"]
+        assert elsewhere == "None"
+
+
+@pytest.mark.slow
+def test_a_run_is_trained_and_a_file_predicted_without_fcntl_and_resource(
+    tmp_path: Path, tiny_overrides: list[str], posts_csv: Path
+) -> None:
+    run, output = tmp_path / "run", tmp_path / "predictions.jsonl"
+    overrides = [*tiny_overrides, "guide={name: none}", "training.epochs=1", f"data.dir={posts_csv}"]
+    done = python(TRAIN_AND_PREDICT, json.dumps(overrides), str(run), str(posts_csv), "--output", str(output))
+    assert done.returncode == 0, done.stderr
+    metrics = json.loads((run / "metrics.json").read_text(encoding="utf-8"))
+    assert metrics["test"]["samples"] == 16
+    lines = [json.loads(line) for line in output.read_text(encoding="utf-8").splitlines()]
+    assert len(lines) == 64
+    assert "64 rows" in done.stdout
 
 
 def test_an_output_without_a_character_is_no_error(tmp_path: Path) -> None:

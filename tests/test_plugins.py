@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 import clfa as public
+import warm
 from clfa.registry import Registry
 
 PAGE = (Path(__file__).resolve().parents[1] / "docs" / "plugins.md").read_text(encoding="utf-8")
@@ -29,15 +30,17 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     return {**os.environ, "PYTHONPATH": path}
 
 
-def clfa(environment: dict[str, str], *arguments: str) -> str:
-    command = [sys.executable, "-m", "clfa.cli.main", *arguments]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300, check=False)
-    assert done.returncode == 0, done.stderr
-    return done.stdout
+def clfa_with(site: str, *arguments: str) -> None:
+    """Do what ``clfa ARGUMENTS`` does where the packages in ``site`` are installed."""
+    sys.path.insert(0, site)
+    warm.clfa(*arguments)
 
 
 def test_its_reader_is_listed(environment: dict[str, str]) -> None:
-    listed = clfa(environment, "data", "readers").splitlines()
+    command = [sys.executable, "-m", "clfa.cli.main", "data", "readers"]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == 0, done.stderr
+    listed = done.stdout.splitlines()
     position = next(number for number, line in enumerate(listed) if line.startswith("lines "))
     assert listed[position].split(maxsplit=1)[1] == "JSON lines with file, words, kind and part."
     assert listed[position + 1].strip() == "options: labels"
@@ -50,6 +53,15 @@ def test_its_fusion_and_reader_train_and_predict(
 ) -> None:
     import pandas as pd
 
+    site = environment["PYTHONPATH"].split(os.pathsep)[0]
+    work = tmp_path / "work"
+    work.mkdir()
+
+    def clfa(*arguments: str) -> str:
+        program = warm.Program(clfa_with, (site, *arguments), work)
+        assert program.wait() == 0, program.stderr
+        return program.stdout
+
     posts = pd.read_csv(posts_csv)
     lines = [
         {"file": str(posts_csv.parent / row.image), "words": row.text, "kind": row.label, "part": row.split}
@@ -58,11 +70,11 @@ def test_its_fusion_and_reader_train_and_predict(
     (tmp_path / "posts.lines").write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
     overrides = [*tiny_overrides, "data.reader=lines", "model.fusion=first_token"]
     run = tmp_path / "run"
-    clfa(environment, "train", "offline", *overrides, "--data-dir", f"{tmp_path}/posts.lines", "--output", str(run))
+    clfa("train", "offline", *overrides, "--data-dir", f"{tmp_path}/posts.lines", "--output", str(run))
     metrics = json.loads((run / "metrics.json").read_text(encoding="utf-8"))
     assert metrics["data"] == {"name": "lines", "samples": {"train": 32, "validation": 16, "test": 16}, "dropped": {}}
     assert json.loads((run / "model" / "config.json").read_text(encoding="utf-8"))["fusion"] == "first_token"
-    said = clfa(environment, "predict", str(run), "--text", "what a great day", "--image", lines[0]["file"])
+    said = clfa("predict", str(run), "--text", "what a great day", "--image", lines[0]["file"])
     assert said.splitlines()[0] in ("bad", "good")
 
 

@@ -6,6 +6,7 @@ start Python.
 
 from __future__ import annotations
 
+import gc
 import multiprocessing
 import os
 import signal
@@ -57,6 +58,8 @@ class Program:
         # Beside the folder, of which tests check what is in it.
         name = f"{folder.name}-{os.urandom(4).hex()}"
         self._out, self._err = (folder.parent / f"{name}.{stream}" for stream in ("out", "err"))
+        for file in (self._out, self._err):
+            file.touch()
         variables = {**os.environ, **(environment or {})}
         self._process = warm_context().Process(  # type: ignore[attr-defined]
             target=_run, args=(call, tuple(arguments), folder, variables, self._out, self._err)
@@ -73,6 +76,11 @@ class Program:
         return int(self._process.exitcode)
 
     @property
+    def running(self) -> bool:
+        """Whether it has not ended."""
+        return bool(self._process.is_alive())
+
+    @property
     def stdout(self) -> str:
         """What it has printed."""
         return self._out.read_text(encoding="utf-8")
@@ -86,6 +94,8 @@ class Program:
 def _run(
     call: Callable[..., Any], arguments: tuple[Any, ...], folder: Path, variables: dict[str, str], out: Path, err: Path
 ) -> None:
+    # What the imports made is left out of collections of garbage.
+    gc.freeze()
     os.setsid()
     os.environ.clear()
     os.environ.update(variables)

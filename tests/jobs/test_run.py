@@ -389,11 +389,11 @@ def test_outputs_that_cannot_be_written_are_refused_before_the_model_is_loaded(t
 def test_memory_is_the_same_for_any_number_of_rows(
     stand_in: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(parquet, "GROUP_ROWS", 500)
-    stand_in.window_size = 256
+    monkeypatch.setattr(parquet, "GROUP_ROWS", 200)
+    stand_in.window_size = 64
     peaks = {}
     # The first one is not counted: it fills caches and imports.
-    for count in (500, 2_000, 20_000):
+    for count in (200, 1_000, 8_000):
         # Each file is larger than any buffer.
         rows = [{**row, "text": row["text"] + " word" * 200} for row in make_rows(count)]
         source = write_jsonl(tmp_path / f"{count}.jsonl", rows)
@@ -403,6 +403,6 @@ def test_memory_is_the_same_for_any_number_of_rows(
         peaks[count] = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
         assert summary.rows == count
-    assert peaks[20_000] < peaks[2_000] + 300_000
-    assert peaks[20_000] < (tmp_path / "20000.jsonl").stat().st_size / 4
-    assert pq.read_metadata(tmp_path / "20000.parquet").num_row_groups == 40
+    assert peaks[8_000] < peaks[1_000] + 100_000
+    assert peaks[8_000] < (tmp_path / "8000.jsonl").stat().st_size / 4
+    assert pq.read_metadata(tmp_path / "8000.parquet").num_row_groups == 40

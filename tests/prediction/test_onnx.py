@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from transformers import AutoModel
 from typer.testing import CliRunner
 
 from clfa.cli.main import app
@@ -68,6 +69,23 @@ def save(directory: Path, text: Path | None, vision: Path | None, **config: Any)
     CLFAForClassification.from_encoders(text, vision, names, **sizes).save_pretrained(directory)
     CLFAProcessor.from_encoders(text, vision).save_pretrained(directory)
     return directory
+
+
+def shallow(directory: Path, folder: Path) -> Path:
+    """A copy of a tiny encoder with one layer: the exporter takes seconds for each, and every layer is the same."""
+    shutil.copytree(directory, folder)
+    AutoModel.from_pretrained(directory, num_hidden_layers=1).save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def tiny_bert_dir(tiny_bert_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return shallow(tiny_bert_dir, tmp_path_factory.mktemp("shallow") / "bert")
+
+
+@pytest.fixture(scope="module")
+def tiny_vit_dir(tiny_vit_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return shallow(tiny_vit_dir, tmp_path_factory.mktemp("shallow") / "vit")
 
 
 @pytest.fixture(scope="module")

@@ -2,80 +2,80 @@
 
 from __future__ import annotations
 
+import contextlib
+import logging
 import os
 import re
 import signal
 import socket
-import subprocess
-import sys
-import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
 
-_PROGRAM = """
-import json, sys, time
+from clfa.prediction.post import Post
 from clfa.serving.run import serve
 from clfa.serving.served_model import ServedModel
 from clfa.serving.settings import Settings
 from clfa.terminal import log_to_stderr
-import logging
+from warm import Program
 
-run, settings, pause = sys.argv[1], json.loads(sys.argv[2]), float(sys.argv[3])
-log_to_stderr(logging.INFO)
+PATIENCE_S = 120.0
 
-class Slow(ServedModel):
-    def predict(self, posts):
-        time.sleep(pause)
-        return super().predict(posts)
 
-serve(lambda: Slow.load(run), Settings(**settings), port=0, on_start=lambda address: print(address, flush=True))
-"""
+def _serve(run: str, settings: dict[str, Any], pause: float) -> None:
+    class Slow(ServedModel):
+        def predict(self, posts: Sequence[Post]) -> Any:
+            time.sleep(pause)
+            return super().predict(posts)
+
+    log_to_stderr(logging.INFO)
+    serve(lambda: Slow.load(run), Settings(**settings), port=0, on_start=lambda address: print(address, flush=True))
 
 
 @dataclass
 class Live:
-    """A server: its address, process and what it has logged."""
+    """A server: its address and process."""
 
     port: int
-    process: subprocess.Popen[str]
-    log: list[str] = field(default_factory=list)
+    program: Program
 
     @property
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}"
 
+    @property
+    def log(self) -> list[str]:
+        """What it has logged."""
+        return self.program.stderr.splitlines()
+
     def connect(self) -> socket.socket:
         return socket.create_connection(("127.0.0.1", self.port), timeout=20)
+
+    def send(self, kind: signal.Signals) -> None:
+        os.kill(self.program.pid, kind)
 
 
 @contextmanager
 def live(run: Path, pause: float = 0, **settings: object) -> Iterator[Live]:
     """Serve a run until the context ends."""
-    import json
-
-    process = subprocess.Popen(
-        [sys.executable, "-c", _PROGRAM, str(run), json.dumps(settings), str(pause)],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env=os.environ | {"OMP_NUM_THREADS": "1"},
-    )
-    assert process.stdout is not None
-    assert process.stderr is not None
-    log: list[str] = []
-    reading = threading.Thread(target=lambda: log.extend(process.stderr or ()), daemon=True)
-    reading.start()
-    found = re.search(r":(\d+)$", process.stdout.readline())
-    assert found, log
-    try:
-        yield Live(int(found[1]), process, log)
-    finally:
-        if process.poll() is None:
-            process.send_signal(signal.SIGTERM)
+    with TemporaryDirectory() as folder:
+        work = Path(folder) / "work"
+        work.mkdir()
+        program = Program(_serve, (str(run), settings, pause), work, {"OMP_NUM_THREADS": "1"})
         try:
-            process.wait(20)
-        except subprocess.TimeoutExpired:
-            process.kill()
-        reading.join(5)
+            end = time.monotonic() + PATIENCE_S
+            while not (found := re.search(r":(\d+)$", program.stdout, re.MULTILINE)):
+                assert program.running, program.stderr
+                assert time.monotonic() < end, program.stderr
+                time.sleep(0.05)
+            yield Live(int(found[1]), program)
+        finally:
+            if program.running:
+                os.kill(program.pid, signal.SIGTERM)
+            # It is killed then.
+            with contextlib.suppress(TimeoutError):
+                program.wait(20)

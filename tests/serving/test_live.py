@@ -123,16 +123,18 @@ def test_reload_and_end_while_busy(tiny_run: Path) -> None:
             asked = [pool.submit(ask, number) for number in range(24)]
             while arrived(one) < 24:
                 time.sleep(0.1)
-            one.process.send_signal(signal.SIGHUP)
+            one.send(signal.SIGHUP)
             time.sleep(0.5)
-            one.process.send_signal(signal.SIGTERM)
+            one.send(signal.SIGTERM)
             answers = [future.result() for future in asked]
-        assert one.process.wait(30) == 0
+        assert one.program.wait(30) == 0
+        log = one.log
     assert [found.status_code for found in answers] == [200] * 24
     for number, found in enumerate(answers):
         target = next(iter(found.json()["targets"].values()))
         assert target["probabilities"] == pytest.approx(wanted[number % 4].probabilities, abs=2e-6)
-    assert [line for line in one.log if "sunny" in line or "127.0.0.1" in line] == []
+    assert log
+    assert [line for line in log if "sunny" in line or "127.0.0.1" in line] == []
 
 
 def arrived(server: Live) -> float:
