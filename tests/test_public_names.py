@@ -40,6 +40,17 @@ MOVED = {
     "clfa.pipeline.prepare:load_corpus": "clfa.runs.corpus:load_corpus",
     "clfa.pipeline.train:train": "clfa.runs.train:train",
     "clfa.pipeline.evaluate:evaluate": "clfa.runs.evaluate:evaluate",
+    "clfa.modeling.contrastive:GuidedContrastiveLoss": "clfa.modeling.alignment.contrastive:GuidedContrastiveLoss",
+    "clfa.modeling.efficientnet_lite:EfficientNetLiteModel": "clfa.packages.efficientnet_lite:EfficientNetLiteModel",
+    "clfa.modeling.features:FrozenEncoder": "clfa.modeling.frozen_encoder:FrozenEncoder",
+    "clfa.processing.store:FeatureStore": "clfa.store:FeatureStore",
+    "clfa.pipeline.run_folder:RunFolder": "clfa.runs.run_folder:RunFolder",
+    "clfa.pipeline.train:RunResult": "clfa.runs.train_one:RunResult",
+    "clfa.pipeline.evaluate:load_trained": "clfa.runs.trained:load_trained",
+    "clfa.modeling.model:CLFAForClassification": "clfa.modeling.classification:CLFAForClassification",
+    "clfa.modeling.pooling:MeanPooling": "clfa.modeling.pooling.mean:MeanPooling",
+    "clfa.modeling.pooling:ClsPooling": "clfa.modeling.pooling.cls:ClsPooling",
+    "clfa.modeling.pooling:MaxPooling": "clfa.modeling.pooling.max:MaxPooling",
 }
 
 

@@ -9,6 +9,7 @@ from torch import nn
 from transformers import AutoModel, AutoProcessor, PreTrainedModel
 
 from clfa.errors import ModelError
+from clfa.lazy import lazy_names
 from clfa.modeling.base import CLFAPreTrainedModel
 from clfa.modeling.baselines.base import build_baseline, require_several_images
 from clfa.modeling.configuration import CLFAConfig
@@ -333,6 +334,9 @@ class CLFAModel(CLFAPreTrainedModel):
         with torch.set_grad_enabled(torch.is_grad_enabled() and not is_frozen(self.text_encoder)):
             return encode_text(self.text_encoder, input_ids, attention_mask, token_type_ids)
 
+
+# A name of version 0.1 that has moved; removed in 0.3.
+__getattr__ = lazy_names(__name__, {}, {"CLFAForClassification": "clfa.modeling.classification"})
 
 AutoModel.register(CLFAConfig, CLFAModel)
 AutoProcessor.register(CLFAConfig, CLFAProcessor)

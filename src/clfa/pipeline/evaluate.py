@@ -2,4 +2,4 @@
 
 from clfa.lazy import lazy_names
 
-__getattr__ = lazy_names(__name__, {}, {"evaluate": "clfa.runs.evaluate"})
+__getattr__ = lazy_names(__name__, {}, {"evaluate": "clfa.runs.evaluate", "load_trained": "clfa.runs.trained"})

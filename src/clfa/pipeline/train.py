@@ -2,4 +2,4 @@
 
 from clfa.lazy import lazy_names
 
-__getattr__ = lazy_names(__name__, {}, {"train": "clfa.runs.train"})
+__getattr__ = lazy_names(__name__, {}, {"RunResult": "clfa.runs.train_one", "train": "clfa.runs.train"})

@@ -24,4 +24,7 @@ _MODULES = {"masked_mean": "mean"}
 __all__ = ["POOLINGS", *_MODULES]
 
 
-__getattr__ = lazy_names(__name__, {name: f"{__name__}.{module}" for name, module in _MODULES.items()})
+# Names of version 0.1 that have moved; removed in 0.3.
+_MOVED = {"MeanPooling": f"{__name__}.mean", "ClsPooling": f"{__name__}.cls", "MaxPooling": f"{__name__}.max"}
+
+__getattr__ = lazy_names(__name__, {name: f"{__name__}.{module}" for name, module in _MODULES.items()}, _MOVED)
