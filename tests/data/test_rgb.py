@@ -203,11 +203,30 @@ def chunk(kind: bytes, body: bytes) -> bytes:
         (np.array([[np.nan, np.inf, 0.5]]), np.array([[[0] * 3, [0] * 3, [128] * 3]])),
         (np.array([[-1.0, 0.0, 1.0]]), np.array([[[0] * 3, [128] * 3, [255] * 3]])),
         (np.array([[-1e308, 1e308]]), np.array([[[0] * 3, [255] * 3]])),
+        (NOISE[..., :3] / 255 * 1.1 - 0.05, np.rint((NOISE[..., :3] / 255 * 1.1 - 0.05).clip(0, 1) * 255)),
+        (np.array([[0.0, 1.0001]]), np.array([[[0] * 3, [255] * 3]])),
         (np.array([[300.0, 300.0]]), np.array([[[255] * 3] * 2])),
     ],
 )
 def test_arrays(array: np.ndarray, expected: np.ndarray) -> None:
     assert np.array_equal(np.asarray(load_image(array)), expected)
+
+
+@given(
+    arrays(
+        st.sampled_from([np.uint8, np.uint16, np.int16, np.int64, np.float32, np.bool_]),
+        st.tuples(st.integers(1, 4), st.integers(1, 4), st.just(3)),
+    )
+)
+def test_the_layout_of_an_array_in_memory_does_not_matter(array: np.ndarray) -> None:
+    expected = load_image(array).tobytes()
+    wide = np.zeros((2 * array.shape[0], *array.shape[1:]), array.dtype)
+    wide[::2] = array
+    flipped = np.ascontiguousarray(array[::-1])
+    fixed = array.copy()
+    fixed.setflags(write=False)
+    others = [array.astype(array.dtype.newbyteorder()), np.asfortranarray(array), wide[::2], flipped[::-1], fixed]
+    assert [load_image(other).tobytes() for other in others] == [expected] * len(others)
 
 
 def test_a_tensor_is_an_array() -> None:

@@ -31,6 +31,8 @@ _UPRIGHT = {
 }
 # Number of channels -> mode of a picture in an array.
 _MODES = {1: "L", 2: "LA", 3: "RGB", 4: "RGBA"}
+# What interpolation may add to the ends of the scale from 0 to 1.
+_BEYOND = 0.1
 # Largest value of a grey level in PNG files of fewer than 8 bits, by Pillow's name of the format.
 _LEVELS = {"L;2": 3, "L;4": 15}
 
@@ -63,9 +65,10 @@ def from_array(array: Any, max_pixels: int | None = None) -> Image.Image:
     """Return the picture in an array, as 8-bit grey, grey with alpha, RGB or RGBA.
 
     ``uint8`` is taken as it is, ``bool`` is black and white, ``uint16`` is divided by 257. Other integers and floats
-    are on the scale that their values show: floats from 0 to 1 are multiplied by 255, values from 0 to 255 are taken as
-    they are, integers from 0 to 65535 are divided by 257, and any others are stretched from their smallest to their
-    largest value. Values that are not finite count as 0. A channel of alpha has a scale of its own.
+    are on the scale that their values show: floats from 0 to 1, and a tenth beyond as resizing leaves them, are
+    multiplied by 255, values from 0 to 255 are taken as they are, integers from 0 to 65535 are divided by 257, and any
+    others are stretched from their smallest to their largest value. Values that are not finite count as 0. A channel of
+    alpha has a scale of its own.
 
     Args:
         array: (H, W), (H, W, C) or (C, H, W) with C from 1 to 4: grey, grey and alpha, RGB, RGBA. If both ends could
@@ -106,7 +109,9 @@ def numbers(array: Any) -> np.ndarray:
         if str(array.dtype) == "torch.bfloat16":
             # NumPy has no such type.
             array = array.float()
-    return np.asarray(array)
+    values = np.asarray(array)
+    # In the order of this machine: TIFF files and cameras give the other one, which is another type.
+    return values.astype(values.dtype.newbyteorder("="), copy=False)
 
 
 def _orientation(picture: Image.Image) -> int:
@@ -195,7 +200,7 @@ def _to_8_bit(values: np.ndarray, scaled: np.ndarray) -> None:
         scale = _finite(values[rows])
         if values.dtype == np.uint16 or (whole and 255 < high <= 65535 and low >= 0):
             scale /= 257.0
-        elif not whole and low >= 0 and high <= 1:
+        elif not whole and low >= -_BEYOND and high <= 1 + _BEYOND:
             scale *= 255.0
         elif (low < 0 or high > 255) and high > low:
             # Halves, because the difference of the largest floats is infinite.
