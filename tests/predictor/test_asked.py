@@ -106,6 +106,11 @@ def test_one_post_has_one_answer(loaded: CLFAPredictor, rows: list[dict[str, Any
         ({"text": ["a", "b"], "image": ["a.jpg"]}, {}, "as many values each; here are 'text' 2, 'image' 1"),
         ({"text": ["a", "b"], "image": "a.jpg"}, {}, "here are 'text' 2, 'image' one"),
         ([{"text": "a"}], {"image": "a.jpg"}, "image= is the picture of one text; got list beside it"),
+        (
+            {"text": pd.Series(["a", "b"]), "image": pd.Series(["a.jpg", "b.jpg"], index=[1, 0])},
+            {},
+            "the series 'text' and 'image' have different indexes",
+        ),
         ("posts.txt", {}, "unknown suffix '.txt'"),
         ("posts.csv", {}, "input file posts.csv does not exist"),
     ],
@@ -116,7 +121,10 @@ def test_what_is_refused(loaded: CLFAPredictor, given: Any, more: dict[str, Any]
 
 
 def test_lists_for_models_of_one_modality() -> None:
-    assert asked(["a", None], needs_image=False) == Asked([{"text": "a"}, {"text": None}])
+    for missing in (None, float("nan"), pd.NA, np.float32("nan")):
+        assert asked(["a", missing], needs_image=False) == Asked([{"text": "a"}, {"text": None}])
+        series = pd.Series(["a", missing], index=[7, 3], dtype=object)
+        assert asked(series, needs_image=False).table == [{"text": "a"}, {"text": None}]
     assert asked(np.array(["a", "b"]), needs_image=False).table == [{"text": "a"}, {"text": "b"}]
     picture = Image.new("RGB", (2, 2))
     for item in ("a.jpg", picture, ["a.jpg", "b.jpg"], b"x"):

@@ -98,6 +98,16 @@ def test_what_are_labels(given: Any, expected: bool) -> None:
     assert is_labels(given) is expected
 
 
+def test_labels_in_another_order_than_the_rows_are_refused(tiny_run: Path) -> None:
+    predictor = CLFAPredictor.load(tiny_run)
+    frame = pd.DataFrame({"text": ["a", "b", "c"]}, index=[4, 7, 2])
+    for index in ([4, 7, 2], [0, 1, 2], [4, 7, 9]):
+        rows = predictor._labelled(frame, pd.Series(["x", "y", "z"], index=index))
+        assert rows == [{"text": text, "label": label} for text, label in zip("abc", "xyz", strict=True)]
+    with pytest.raises(DataError, match=r"the index of y has the rows of the table in another order.*y\.loc"):
+        predictor._labelled(frame, pd.Series(["x", "y", "z"], index=[2, 4, 7]))
+
+
 def test_cross_validation_gives_rows_and_labels(monkeypatch: pytest.MonkeyPatch) -> None:
     fitted: list[Any] = []
 

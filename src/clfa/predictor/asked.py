@@ -12,6 +12,7 @@ from clfa.prediction.post import Post
 from clfa.tables.columns import USUAL_NAMES, column_key
 from clfa.tables.formats import is_table
 from clfa.tables.memory import is_rows
+from clfa.tables.missing import is_missing
 from clfa.tables.paths import is_address
 
 _KINDS = "dictionaries, texts, (text, picture) pairs or Posts"
@@ -98,6 +99,8 @@ def as_table(given: Any) -> Any:
 def _listed(items: Sequence[Any], reads_text: bool, needs_image: bool, index: Any) -> Asked:
     if not items or is_rows(items):
         return Asked(list(items), index=index)
+    # A series has NaN or pandas' NA where a text is missing.
+    items = [None if not isinstance(item, str) and is_missing(item) else item for item in items]
     if all(isinstance(item, Post) for item in items):
         return Asked(posts=list(items), index=index)
     if not reads_text and not any(isinstance(item, (Mapping, Post)) or _is_pair(item, strict=True) for item in items):
@@ -154,6 +157,14 @@ def _columns(mapping: Mapping[Any, Any], texts: set[str]) -> list[dict[str, Any]
     if len(set(sizes.values())) > 1:
         counts = ", ".join(f"{name!r} {'one' if size is None else size}" for name, size in sizes.items())
         raise DataError(f"a mapping of columns has lists of as many values each; here are {counts}.")
+    series = {str(name): value for name, value in mapping.items() if _is_series(value)}
+    first = next(iter(series), None)
+    for name, value in series.items():
+        if not value.index.equals(series[str(first)].index):
+            raise DataError(
+                f"the series {first!r} and {name!r} have different indexes, so that it is open which values belong "
+                "together; give a data frame of both, or lists."
+            )
     names = list(map(str, mapping))
     return [dict(zip(names, row, strict=True)) for row in zip(*map(_values, mapping.values()), strict=True)]
 

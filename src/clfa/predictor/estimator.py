@@ -121,15 +121,23 @@ class Estimator:
         return self._classifier.targets
 
     def _labelled(self, table: Any, labels: Any) -> list[dict[str, Any]]:
-        """Return the rows of a table with labels beside them.
+        """Return the rows of a table with labels beside them, in order, as everywhere in scikit-learn.
 
         Raises:
-            DataError: If the numbers of rows and labels differ.
+            DataError: If the numbers of rows and labels differ, or both have the same index in another order.
         """
         rows = MemoryTable(table)
         values = labels.tolist() if hasattr(labels, "tolist") else list(labels)
         if (count := rows.known_length()) != len(values):
             raise DataError(f"the table has {count} rows and y {len(values)} labels; give one for each row.")
+        # Lists have a method of this name.
+        indexes: list[Any] = [getattr(given, "index", None) for given in (table, labels)]
+        own, other = indexes
+        if all(hasattr(index, "equals") for index in indexes) and not own.equals(other) and set(own) == set(other):
+            raise DataError(
+                "the index of y has the rows of the table in another order; labels belong to rows by their order: give "
+                "y.loc[table.index]."
+            )
         return [{**row.values, self.columns["label"]: value} for row, value in zip(rows, values, strict=True)]
 
 
