@@ -21,7 +21,7 @@ $(BIN)/.installed: pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(if $(TORCH),$(BIN)/python -m pip install --quiet --no-compile $(TORCH))
 	$(if $(LOCKED),$(BIN)/python -m pip install --quiet --no-compile --no-deps --require-hashes -r requirements/lock.txt)
-	$(BIN)/python -m pip install --quiet --no-compile $(if $(LOCKED),--no-deps) -e '.[offline,demo,ocr,knowledge,excel,onnx,ray,ray-serve,tune,lora,mlflow,wandb,explain,serve,docs,dev]'
+	$(BIN)/python -m pip install --quiet --no-compile $(if $(LOCKED),--no-deps) -e '.[offline,demo,ocr,knowledge,excel,onnx,openvino,ray,ray-serve,tune,lora,mlflow,wandb,explain,serve,docs,dev]'
 	$(BIN)/python -m compileall -qq -j 0 $(VENV)/lib || true
 	touch $@
 

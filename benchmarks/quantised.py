@@ -1,7 +1,8 @@
-"""``python -m benchmarks.quantised RUN TABLE``: a run by PyTorch, and by ONNX Runtime in fp32 and in int8.
+"""``python -m benchmarks.quantised RUN TABLE``: a run by PyTorch, ONNX Runtime (fp32, int8) and OpenVINO (fp32, bf16).
 
-Each predicts on all labelled posts of TABLE, from files to labels, in a process of its own, in turns; the order changes
-from round to round, and the first round does not count. Printed are posts per second (median of the rounds), processor
+OpenVINO is left out where it is not installed, and its bf16 on processors without instructions for it. Each predicts on
+all labelled posts of TABLE, from files to labels, in a process of its own, in turns; the order changes from round to
+round, and the first round does not count. Printed are posts per second (median of the rounds), processor
 time per post, peak memory of the process, the share of posts with PyTorch's label, accuracy and macro F1. The int8
 export is calibrated as by ``clfa export onnx``: with ``--calibration``, or the run's own validation posts.
 
@@ -16,6 +17,7 @@ import tempfile
 import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
+from importlib.util import find_spec
 from statistics import median
 from typing import Any
 
@@ -24,7 +26,9 @@ from sklearn.metrics import accuracy_score, f1_score
 
 from benchmarks.probe import Channel, Probe
 from benchmarks.spread import alternate
+from clfa.cpu import native_bfloat16
 from clfa.errors import DataError
+from clfa.prediction.engines.base import Precision
 from clfa.prediction.onnx_export import export_onnx
 from clfa.prediction.post import Post
 from clfa.prediction.post_classifier import PostClassifier
@@ -34,6 +38,7 @@ from clfa.tables.access import Access
 from clfa.tables.columns import find_columns
 
 TORCH, FP32, INT8 = "PyTorch, fp32", "ONNX Runtime, fp32", "ONNX Runtime, int8"
+OPENVINO, OPENVINO_BF16 = "OpenVINO, fp32", "OpenVINO, bf16"
 
 
 def labelled(table: str, run: str, split: str | None) -> tuple[list[Post], list[str]]:
@@ -59,19 +64,22 @@ def labelled(table: str, run: str, split: str | None) -> tuple[list[Post], list[
     return posts, labels
 
 
-def predict(channel: Channel, model: str, engine: str, run: str, table: str, split: str | None, batch: int) -> None:
+def predict(
+    channel: Channel, model: str, engine: str, precision: Precision, run: str, table: str, split: str | None, batch: int
+) -> None:
     """A round predicts on all posts.
 
     Args:
         channel: To the caller.
         model: Run folder or export.
-        engine: ``torch`` or ``onnx``.
+        engine: ``torch``, ``onnx`` or ``openvino``.
+        precision: Of the engine.
         run: Run folder, whose columns are used.
         table: Table of posts.
         split: See the module.
         batch: Posts per forward pass.
     """
-    classifier = PostClassifier.load(model, batch, engine=engine)
+    classifier = PostClassifier.load(model, batch, engine=engine, precision=precision)
     posts, _ = labelled(table, run, split)
     for _ in channel.rounds():
         start, used = time.perf_counter(), time.process_time()
@@ -141,12 +149,20 @@ def main(arguments: list[str] | None = None) -> None:
             access=Access.of(False, True),
         )
         print(f"int8: {report.int8}", flush=True)
-        places = {TORCH: (options.run, "torch"), FP32: (plain, "onnx"), INT8: (small, "onnx")}
+        places: dict[str, tuple[str, str, Precision]] = {
+            TORCH: (options.run, "torch", "fp32"),
+            FP32: (plain, "onnx", "auto"),
+            INT8: (small, "onnx", "auto"),
+        }
+        if find_spec("openvino") is not None:
+            places[OPENVINO] = (plain, "openvino", "fp32")
+            if native_bfloat16():
+                places[OPENVINO_BF16] = (plain, "openvino", "bf16")
         reports: dict[str, list[dict[str, Any]]] = {name: [] for name in places}
         given = {"run": options.run, "table": options.table, "split": options.split, "batch": options.batch_size}
 
-        def contender(name: str, model: str, engine: str) -> Callable[[], float]:
-            task = {"model": model, "engine": engine, **given}
+        def contender(name: str, model: str, engine: str, precision: Precision) -> Callable[[], float]:
+            task = {"model": model, "engine": engine, "precision": precision, **given}
             probe = stack.enter_context(Probe("quantised:predict", task, threads=options.threads))
 
             def once() -> float:

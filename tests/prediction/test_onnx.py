@@ -135,11 +135,13 @@ def test_posts_with_several_pictures_have_an_error_in_their_row(run: Path, posts
     assert (found[0].reason, found[1].error) == ("several images", None)
 
 
-def test_predictions_equal_those_of_pytorch(run: Path, posts: Any, tmp_path: Path) -> None:
+@pytest.mark.parametrize("engine", ["onnx", "openvino"])
+def test_predictions_equal_those_of_pytorch(run: Path, posts: Any, tmp_path: Path, engine: str) -> None:
+    pytest.importorskip("openvino" if engine == "openvino" else "onnxruntime")
     rows = [Post(row["text"], str(tmp_path / row["image"])) for row in posts]
     plain = PostClassifier.load(run, batch_size=5)(rows)
     for place in (run, run / "onnx"):
-        exported = PostClassifier.load(place, batch_size=5, engine="onnx")(rows)
+        exported = PostClassifier.load(place, batch_size=5, engine=engine)(rows)
         for a, b in zip(plain, exported, strict=True):
             assert (a.label, a.error) == (b.label, b.error)
             assert b.probabilities == pytest.approx(a.probabilities, abs=1e-4)

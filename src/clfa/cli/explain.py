@@ -21,7 +21,9 @@ _SHOWN = 10
 
 
 def explain(
-    run: Annotated[str, typer.Argument(help="Run folder, model directory or hub id; with --engine onnx an export.")],
+    run: Annotated[
+        str, typer.Argument(help="Run folder, model directory or hub id; with --engine onnx or openvino an export.")
+    ],
     source: Annotated[Path | None, typer.Argument(metavar="INPUT", help="Table of posts.", show_default=False)] = None,
     output: Annotated[
         Path | None,
@@ -51,7 +53,7 @@ def explain(
     ] = None,
     allow_urls: AllowUrls = None,
     allow_outside: AllowOutside = False,
-    engine: Annotated[str, typer.Option(help="torch or onnx.")] = "torch",
+    engine: Annotated[str, typer.Option(help="torch, onnx or openvino.")] = "torch",
 ) -> None:
     """Show which words and regions decided, and the answer without the text or the picture.
 
@@ -67,8 +69,8 @@ def explain(
         raise typer.BadParameter("give either an INPUT table, or one post with --image and --text.")
     if save_index is not None and neighbours is None:
         raise typer.BadParameter("--save-index needs --neighbours.")
-    if engine not in ("torch", "onnx"):
-        raise typer.BadParameter(f"--engine is {engine!r}; choose torch or onnx.")
+    if engine not in ("torch", "onnx", "openvino"):
+        raise typer.BadParameter(f"--engine is {engine!r}; choose torch, onnx or openvino.")
     suffixes = (".png", ".json") if source is None else (".html",)
     if output is not None and output.suffix.lower() not in suffixes:
         raise typer.BadParameter(f"--output is {output}; give a file that ends in {' or '.join(suffixes)}.")

@@ -26,7 +26,7 @@ def predict_one(
     """Predict on one post and print the prediction.
 
     Args:
-        run: Run folder, model directory or hub id; for ``onnx`` also an export.
+        run: Run folder, model directory or hub id; for ``onnx`` and ``openvino`` also an export.
         text: The post's text.
         images: Images of the post: paths, or addresses that are allowed.
         engine: A name in :data:`clfa.prediction.engines.ENGINES`.
@@ -39,7 +39,7 @@ def predict_one(
     """
     from clfa.cli.lean_start import lean_transformers, without_torch
 
-    with without_torch() if engine == "onnx" and not _makes_knowledge(run) else lean_transformers():
+    with without_torch() if engine in ("onnx", "openvino") and not _makes_knowledge(run) else lean_transformers():
         from clfa.prediction.engines import ENGINES
         from clfa.prediction.post import Post
         from clfa.prediction.post_classifier import PostClassifier

@@ -17,7 +17,10 @@ from clfa.nearest import did_you_mean
 
 
 def predict(
-    run: Annotated[str, typer.Argument(help="Run folder, model directory or hub id; with --engine onnx an export.")],
+    run: Annotated[
+        str,
+        typer.Argument(help="Run folder, model directory or hub id; with --engine onnx or openvino an export."),
+    ],
     source: Annotated[
         Path | None,
         typer.Argument(metavar="INPUT", help="Table file, folder of them, or pattern in quotes.", show_default=False),
@@ -57,8 +60,8 @@ def predict(
     engine: Annotated[
         str,
         typer.Option(
-            help="torch, onnx (see `clfa export onnx --help`), or ray for a cluster of machines (an export is run by "
-            "ONNX Runtime there, too)."
+            help="torch; onnx or openvino for an export (see `clfa export onnx --help`); or ray for a cluster of "
+            "machines (an export is run by ONNX Runtime there, too)."
         ),
     ] = "torch",
     address: Address = None,

@@ -16,7 +16,10 @@ from clfa.terminal import echo
 
 
 def serve(
-    run: Annotated[str, typer.Argument(help="Run folder, model directory or hub id; with --engine onnx an export.")],
+    run: Annotated[
+        str,
+        typer.Argument(help="Run folder, model directory or hub id; with --engine onnx or openvino an export."),
+    ],
     host: Annotated[str, typer.Option(help="Address to listen on. The default is this machine alone.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="Port; 0 for any free one.", min=0, max=65535)] = 8000,
     token_file: Annotated[
@@ -27,7 +30,10 @@ def serve(
         typer.Option(help="Name under which the service is called, beside localhost and plain addresses; repeatable."),
     ] = None,
     engine: Annotated[
-        str, typer.Option(help="torch, onnx (see `clfa export onnx --help`), or ray: replicas on a cluster.")
+        str,
+        typer.Option(
+            help="torch; onnx or openvino for an export (see `clfa export onnx --help`); or ray: replicas on a cluster."
+        ),
     ] = "torch",
     precision: Annotated[str, typer.Option(help=f"auto, fp32 or bf16. {AUTO_PRECISION}")] = "auto",
     address: Address = None,

@@ -21,7 +21,8 @@ from clfa.files import atomic_folder, require_writable, write_json
 from clfa.modeling import CLFAForClassification
 from clfa.prediction.calibration_inputs import CalibrationInputs
 from clfa.prediction.calibration_posts import CalibrationPosts, of_table, of_validation
-from clfa.prediction.engines.onnx_engine import AGREEMENT, IMAGE_PRESENT, MODEL_FILE, OUTPUTS, REPORT_FILE, OnnxRuntime
+from clfa.prediction.engines.exported import AGREEMENT, IMAGE_PRESENT, MODEL_FILE, OUTPUTS, REPORT_FILE
+from clfa.prediction.engines.onnx_engine import OnnxRuntime
 from clfa.prediction.engines.torch_engine import TorchRuntime
 from clfa.prediction.onnx_int8 import to_int8
 from clfa.prediction.post_classifier import PostClassifier

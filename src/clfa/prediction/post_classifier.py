@@ -155,14 +155,15 @@ class PostClassifier:
         """Load from a run folder, a model directory or a hub id.
 
         Args:
-            path: Run folder, model directory or hub id; for ``onnx`` an exported folder or a run that contains one.
+            path: Run folder, model directory or hub id; for ``onnx`` and ``openvino`` an exported folder or a run that
+                contains one.
             batch_size: Posts per forward pass.
             engine: Name in :data:`clfa.prediction.engines.ENGINES`.
-            precision: See the class; ``fp32`` when not given, and that of the export for ONNX Runtime.
+            precision: See the class; ``fp32`` when not given, and that of the export for exported models.
             allow_urls: See the class.
 
         Raises:
-            ModelError: If there is no trained model or, for ``onnx``, no exported model.
+            ModelError: If there is no trained model or, for ``onnx`` and ``openvino``, no exported model.
         """
         require_trained(path)
         chosen = ENGINES.get(engine)()

@@ -134,9 +134,10 @@ class CLFAPredictor(Answers, Estimator):
         """Return a predictor over a trained model.
 
         Args:
-            path: Finished run folder, model directory, or hub id; for ``onnx`` also an export.
+            path: Finished run folder, model directory, or hub id; for ``onnx`` and ``openvino`` also an export.
             engine: Name in :data:`clfa.prediction.engines.ENGINES`.
-            precision: ``auto``, ``fp32`` or ``bf16``; ``fp32`` when not given, and that of the export for ``onnx``.
+            precision: ``auto``, ``fp32`` or ``bf16``; ``fp32`` when not given, and that of the export for exported
+                models.
             batch_size: Posts per forward pass.
             image_root: See the class; that of the training when not given.
             allow_urls: See the class; what the training allowed does not count.

@@ -59,7 +59,7 @@ class ServedModel:
 
         Args:
             path: Run folder, model directory, export or hub id.
-            engine: ``torch`` or ``onnx``.
+            engine: ``torch``, ``onnx`` or ``openvino``.
             precision: As of ``clfa predict``.
 
         Raises:

@@ -9,6 +9,7 @@ ENGINES = Registry(
     {
         "torch": "clfa.prediction.engines.torch_engine:TorchEngine",
         "onnx": "clfa.prediction.engines.onnx_engine:OnnxEngine",
+        "openvino": "clfa.prediction.engines.openvino_engine:OpenVinoEngine",
         "ray": "clfa.prediction.engines.ray_engine:RayEngine",
     },
 )

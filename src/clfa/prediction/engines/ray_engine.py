@@ -8,7 +8,8 @@ from clfa.jobs.cluster import RayCluster
 from clfa.jobs.cluster_options import ClusterOptions
 from clfa.jobs.executor import Executor
 from clfa.prediction.engines.base import Engine, Precision, Runtime
-from clfa.prediction.engines.onnx_engine import OnnxEngine, is_export
+from clfa.prediction.engines.exported import is_export
+from clfa.prediction.engines.onnx_engine import OnnxEngine
 from clfa.prediction.engines.torch_engine import TorchEngine
 
 if TYPE_CHECKING:

@@ -9,6 +9,7 @@ SERVING_ENGINES = Registry(
     {
         "torch": "clfa.serving.engines.local:TorchHere",
         "onnx": "clfa.serving.engines.local:OnnxHere",
+        "openvino": "clfa.serving.engines.local:OpenVinoHere",
         "ray": "clfa.serving.engines.ray_engine:RayReplicas",
     },
 )

@@ -1,4 +1,4 @@
-"""The model in this process, with PyTorch or ONNX Runtime."""
+"""The model in this process, with PyTorch, ONNX Runtime or OpenVINO."""
 
 from __future__ import annotations
 
@@ -27,3 +27,9 @@ class OnnxHere(_Here):
     """ONNX Runtime, for exported models."""
 
     name = "onnx"
+
+
+class OpenVinoHere(_Here):
+    """OpenVINO, for exported models."""
+
+    name = "openvino"
