@@ -3,7 +3,8 @@
 ``keep RUN...`` writes one line per finished run of each experiment folder to ``docs/results/NAME.csv``; lines of other
 rows, folds and seeds stay, so that an experiment can be run in parts and on several machines. ``table FILE...`` prints
 means. ``ahead FILE... --row ROW`` compares a row with the best yardstick of each data set, and tests the mean of the
-differences over the data sets.
+differences over the data sets. The best one is that of the validation split; with ``--hindsight`` that of the test split,
+which nobody can choose, and which is the hardest to be ahead of.
 """
 
 from __future__ import annotations
@@ -68,20 +69,20 @@ def keep(run: Path, folder: Path) -> Path:
     return path
 
 
-def best_yardstick(scores: pd.DataFrame, metric: str) -> str:
-    """Return the yardstick with the best mean of a metric on the validation split.
+def best_yardstick(scores: pd.DataFrame, metric: str, split: str = "validation") -> str:
+    """Return the yardstick with the best mean of a metric on a split.
 
     Raises:
         DataError: If no yardstick has the metric there.
     """
-    end = f".validation.{metric}"
+    end = f".{split}.{metric}"
     means = {
         column.split(".")[1]: scores[column].mean()
         for column in map(str, scores.columns)
         if column.startswith("yardsticks.") and column.endswith(end) and scores[column].notna().any()
     }
     if not means:
-        raise DataError(f"no yardstick has {metric} on the validation split.")
+        raise DataError(f"no yardstick has {metric} on the {split} split.")
     return max(means, key=lambda name: means[name])
 
 
@@ -172,8 +173,8 @@ def table_lines(name: str, scores: pd.DataFrame, metrics: Sequence[str]) -> Iter
         yield line("the guide's cosine", first, "guide.cosine.", "")
 
 
-def ahead_lines(tables: dict[str, pd.DataFrame], row: str, metric: str) -> Iterator[str]:
-    """Yield the Markdown table of a row against the best yardstick on validation, by data set and on the mean.
+def ahead_lines(tables: dict[str, pd.DataFrame], row: str, metric: str, chosen_on: str = "validation") -> Iterator[str]:
+    """Yield the Markdown table of a row against the best yardstick, by data set and on the mean.
 
     p values are corrected for the number of tests in the table (Holm).
 
@@ -181,6 +182,7 @@ def ahead_lines(tables: dict[str, pd.DataFrame], row: str, metric: str) -> Itera
         tables: Scores by name of the experiment.
         row: Row that each of them has.
         metric: Compared metric.
+        chosen_on: Split on which the yardstick is the best.
 
     Raises:
         DataError: If an experiment has no run of the row.
@@ -190,7 +192,7 @@ def ahead_lines(tables: dict[str, pd.DataFrame], row: str, metric: str) -> Itera
         runs = table[table["row"] == row]
         if not len(runs):
             raise DataError(f"{name} has no run of the row {row!r}; there are: {', '.join(sorted(set(table['row'])))}.")
-        best = best_yardstick(runs, metric)
+        best = best_yardstick(runs, metric, chosen_on)
         own, other = f"test.{metric}", f"yardsticks.{best}.test.{metric}"
         one = difference(runs, own, other)
         found.append(one)
@@ -236,6 +238,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for reader in (table, ahead):
         reader.add_argument("files", nargs="+", type=Path)
     ahead.add_argument("--metric", default="macro_f1")
+    ahead.add_argument("--hindsight", action="store_true", help="against the yardstick that is best on the test split")
     table.add_argument("--metrics", nargs="+", default=["accuracy", "macro_f1"])
     options = parser.parse_args(arguments)
     try:
@@ -245,7 +248,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return 0
         tables = {path.stem: _read(path) for path in options.files}
         if options.command == "ahead":
-            print("\n".join(ahead_lines(tables, options.row, options.metric)))
+            chosen_on = "test" if options.hindsight else "validation"
+            print("\n".join(ahead_lines(tables, options.row, options.metric, chosen_on)))
         else:
             print("\n\n".join("\n".join(table_lines(name, own, options.metrics)) for name, own in tables.items()))
     except CLFAError as error:

@@ -45,6 +45,7 @@ def scores(own: list[float], yardstick: list[float], folds: bool = False, seeds:
 
 def test_the_best_yardstick_is_that_of_validation() -> None:
     assert best_yardstick(scores([0.5], [0.4]), "f1") == "high"
+    assert best_yardstick(scores([0.5], [0.4]), "f1", "test") == "low"
     with pytest.raises(DataError, match="no yardstick has auc on the validation split"):
         best_yardstick(scores([0.5], [0.4]), "auc")
 
@@ -156,6 +157,8 @@ def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
     scores([0.5, 0.6], [0.4, 0.4]).to_csv(path, index=False)
     assert main(["ahead", str(path), "--metric", "f1"]) == 0
     assert "| mine | high | 40.0 | 55.0 | +15.0 |" in capsys.readouterr().out
+    assert main(["ahead", str(path), "--metric", "f1", "--hindsight"]) == 0
+    assert "| mine | low | 90.0 | 55.0 | -35.0 |" in capsys.readouterr().out
     assert main(["table", str(path), "--metrics", "f1"]) == 0
     assert "| best | 55.0 ± 7.1 | 2 | 60 |" in capsys.readouterr().out
     assert main(["table", str(tmp_path / "none.csv")]) == 2
