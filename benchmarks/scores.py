@@ -3,8 +3,8 @@
 ``keep RUN...`` writes one line per finished run of each experiment folder to ``docs/results/NAME.csv``; lines of other
 rows, folds and seeds stay, so that an experiment can be run in parts and on several machines. ``table FILE...`` prints
 means. ``ahead FILE... --row ROW`` compares a row with the best yardstick of each data set, and tests the mean of the
-differences over the data sets. The best one is that of the validation split; with ``--hindsight`` that of the test split,
-which nobody can choose, and which is the hardest to be ahead of.
+differences over the data sets. The best one is that of the validation split; with ``--hindsight`` that of the test
+split, which nobody can choose, and which is the hardest to be ahead of.
 """
 
 from __future__ import annotations
