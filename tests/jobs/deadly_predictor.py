@@ -3,26 +3,23 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from clfa.prediction.post import Post, Prediction
-from clfa.prediction.post_classifier import PostClassifier
 from clfa.prediction.predict_job import PredictJob
-from clfa.targets.rules import Rules
+from jobs.post_reader import PostReader
 
 
-class DeadlyPredictor(PostClassifier):
-    """``PostClassifier`` that ends its process when it is asked about ``text``."""
+class DeadlyPredictor(PostReader):
+    """:class:`PostReader` that ends its process when it is asked about ``text``."""
 
-    text: str
+    def __init__(self, text: str) -> None:
+        self.text = text
 
-    def stream(self, windows: Iterable[Sequence[Post]], rules: Rules | None = None) -> Iterator[list[Prediction]]:
-        for posts in windows:
-            if any(post.text == self.text for post in posts):
-                os._exit(1)
-            yield from super().stream([posts], rules)
+    def predict(self, post: Post) -> Prediction:
+        if post.text == self.text:
+            os._exit(1)
+        return super().predict(post)
 
 
 @dataclass(frozen=True)
@@ -31,8 +28,5 @@ class DeadlyLoad:
 
     text: str
 
-    def __call__(self, job: PredictJob) -> Any:
-        predictor = DeadlyPredictor.load(job.model, job.batch_size)
-        assert isinstance(predictor, DeadlyPredictor)
-        predictor.text = self.text
-        return predictor
+    def __call__(self, job: PredictJob) -> DeadlyPredictor:
+        return DeadlyPredictor(self.text)

@@ -22,18 +22,22 @@ from clfa.jobs.cluster_options import ClusterOptions
 from clfa.jobs.outputs.folder import MANIFEST, read_manifest
 from clfa.jobs.run import run_job
 from clfa.jobs.trouble import ClusterError
+from clfa.prediction.post_classifier import PostClassifier
 from clfa.prediction.predict import predict_file
 from clfa.prediction.predict_job import PredictJob
 from clfa.recipe import load_recipe
-from jobs import deadly_predictor, slow_predictor
+from jobs import deadly_predictor, post_reader, slow_predictor, stand_in
 from jobs.deadly_predictor import DeadlyLoad
 from jobs.expectations import assert_equal_to_one_process
-from jobs.slow_predictor import SlowLoad
+from jobs.post_reader import PostReader, load_reader
+from jobs.slow_predictor import SlowLoad, load_model
 
 pytestmark = pytest.mark.slow
 pytest.importorskip("ray")
 
 PATIENCE_S = 300.0
+# Workers cannot import the tests.
+BY_VALUE = (slow_predictor, deadly_predictor, post_reader, stand_in)
 
 
 @pytest.fixture(scope="module")
@@ -43,8 +47,7 @@ def cluster() -> Iterator[Any]:
     from ray.cluster_utils import Cluster as LocalCluster
 
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
-    # Workers cannot import the tests.
-    for module in (slow_predictor, deadly_predictor):
+    for module in BY_VALUE:
         cloudpickle.register_pickle_by_value(module)
     cluster = LocalCluster(
         initialize_head=True,
@@ -64,7 +67,7 @@ def cluster() -> Iterator[Any]:
 
         ray.shutdown()
         cluster.shutdown()
-        for module in (slow_predictor, deadly_predictor):
+        for module in BY_VALUE:
             cloudpickle.unregister_pickle_by_value(module)
 
 
@@ -82,7 +85,7 @@ def parts(output: Path) -> list[Path]:
 def test_two_nodes_share_the_work(cluster: Any, tiny_run: Path, shard_folder: Path, tmp_path: Path) -> None:
     notes = tmp_path / "notes"
     notes.mkdir()
-    job = PredictJob(str(tiny_run), 4, load=SlowLoad(str(notes), 0.5))
+    job = PredictJob(str(tiny_run), 4, load=SlowLoad(load_model, str(notes), 0.5))
     result = run_job(job, shard_folder, tmp_path / "out", executor=RayCluster(cluster.address), shard_rows=8)
     assert (result.lost, result.rows) == (0, 40)
     assert len(parts(tmp_path / "out")) == 5
@@ -90,15 +93,15 @@ def test_two_nodes_share_the_work(cluster: Any, tiny_run: Path, shard_folder: Pa
     # A shard is one window, which sleeps for half a second.
     assert all(part["seconds"] >= 0.5 for part in read_manifest(tmp_path / "out")["parts"])
     assert result.failures == {"empty text": 1, "missing image": 1, "unreadable image": 1}
-    assert_equal_to_one_process(tmp_path / "out", tiny_run, shard_folder)
+    assert_equal_to_one_process(tmp_path / "out", PostClassifier.load(tiny_run), shard_folder)
 
 
-def test_a_node_killed_at_work(cluster: Any, tiny_run: Path, shard_folder: Path, tmp_path: Path) -> None:
+def test_a_node_killed_at_work(cluster: Any, shard_folder: Path, tmp_path: Path) -> None:
     notes, output = tmp_path / "notes", tmp_path / "out"
     notes.mkdir()
     (node,) = cluster.worker_nodes
-    # Two batches of two seconds to a shard: the node is killed in the first of them.
-    job = PredictJob(str(tiny_run), 4, load=SlowLoad(str(notes), 2.0))
+    # The node is killed in the two seconds before its first shard.
+    job = PredictJob("reader", load=SlowLoad(load_reader, str(notes), 2.0, once=True))
     seen: list[int] = []
 
     def kill() -> None:
@@ -116,14 +119,14 @@ def test_a_node_killed_at_work(cluster: Any, tiny_run: Path, shard_folder: Path,
     assert seen == [0]
     assert result.lost >= 1
     assert result.rows == 40
-    assert_equal_to_one_process(output, tiny_run, shard_folder)
+    assert_equal_to_one_process(output, PostReader(), shard_folder)
     # Nothing half-written stays.
     names = {path.name for path in output.iterdir()}
     assert names == {*(f"part-{number:06d}.parquet" for number in range(5)), "_plan.json", MANIFEST}
 
 
 def test_a_row_that_kills_its_worker(
-    cluster: Any, tiny_run: Path, shard_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    cluster: Any, shard_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(cluster_module, "MAX_ATTEMPTS", 2)
     output = tmp_path / "out"
@@ -131,7 +134,7 @@ def test_a_row_that_kills_its_worker(
     poison = pq.read_table(shard_folder / "1.parquet")["text"][9].as_py()
     texts = [text for path in shard_folder.glob("*.parquet") for text in pq.read_table(path)["text"].to_pylist()]
     assert texts.count(poison) == 1
-    job = PredictJob(str(tiny_run), 4, load=DeadlyLoad(poison))
+    job = PredictJob("reader", load=DeadlyLoad(poison))
     with pytest.raises(DataError) as caught:
         run_job(job, shard_folder, output, executor=RayCluster(cluster.address), shard_rows=8)
     assert str(caught.value) == (
@@ -141,37 +144,40 @@ def test_a_row_that_kills_its_worker(
     )
     assert {path.name for path in parts(output)} == {f"part-{number:06d}.parquet" for number in (0, 1, 2, 4)}
     # Once the row does no harm, what is missing is done.
-    result = run_job(
-        PredictJob(str(tiny_run), 4), shard_folder, output, executor=RayCluster(cluster.address), shard_rows=8
-    )
+    job = PredictJob("reader", load=load_reader)
+    result = run_job(job, shard_folder, output, executor=RayCluster(cluster.address), shard_rows=8)
     assert (result.resumed, result.lost, result.rows) == (32, 0, 40)
-    assert_equal_to_one_process(output, tiny_run, shard_folder)
+    assert_equal_to_one_process(output, PostReader(), shard_folder)
 
 
 def test_workers_that_all_die_end_the_run(
-    cluster: Any, tiny_run: Path, shard_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    cluster: Any, shard_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(cluster_module, "MOST_LOST", 0)
     monkeypatch.setattr(cluster_module, "MOST_LOST_PER_WORKER", 0)
     poison = pq.read_table(shard_folder / "1.parquet")["text"][9].as_py()
-    job = PredictJob(str(tiny_run), 4, load=DeadlyLoad(poison))
+    job = PredictJob("reader", load=DeadlyLoad(poison))
     with pytest.raises(ClusterError, match=r"^more than 0 shards were lost with their workers; the last: "):
         run_job(job, shard_folder, tmp_path / "out", executor=RayCluster(cluster.address, workers=1), shard_rows=8)
 
 
-def test_a_killed_drivers_work_is_gone_on_with(
-    cluster: Any, tiny_run: Path, shard_folder: Path, tmp_path: Path
-) -> None:
+def test_a_killed_drivers_work_is_gone_on_with(cluster: Any, shard_folder: Path, tmp_path: Path) -> None:
     output = tmp_path / "out"
     program = (
         "import sys\n"
+        "folder, source, output, address = sys.argv[1:]\n"
+        "sys.path.insert(0, folder)\n"
+        "from ray import cloudpickle\n"
         "from clfa.jobs.cluster import RayCluster\n"
         "from clfa.jobs.run import run_job\n"
         "from clfa.prediction.predict_job import PredictJob\n"
-        "run, source, output, address = sys.argv[1:]\n"
-        "run_job(PredictJob(run, 4), source, output, executor=RayCluster(address, workers=1), shard_rows=8)\n"
+        "from jobs import post_reader, stand_in\n"
+        "for module in (post_reader, stand_in):\n"
+        "    cloudpickle.register_pickle_by_value(module)\n"
+        "job = PredictJob('reader', load=post_reader.load_reader)\n"
+        "run_job(job, source, output, executor=RayCluster(address, workers=1), shard_rows=8)\n"
     )
-    arguments = [str(tiny_run), str(shard_folder), str(output), cluster.address]
+    arguments = [str(Path(__file__).parents[1]), str(shard_folder), str(output), cluster.address]
     driver = subprocess.Popen([sys.executable, "-c", program, *arguments], stdout=subprocess.DEVNULL)
     try:
         wait_for(lambda: parts(output) or driver.poll() is not None)
@@ -183,10 +189,11 @@ def test_a_killed_drivers_work_is_gone_on_with(
         path.unlink()
     (output / MANIFEST).unlink(missing_ok=True)
     executor = RayCluster(cluster.address, workers=1)
-    result = run_job(PredictJob(str(tiny_run), 4), shard_folder, output, executor=executor, shard_rows=8)
+    job = PredictJob("reader", load=load_reader)
+    result = run_job(job, shard_folder, output, executor=executor, shard_rows=8)
     assert result.resumed >= 8
     assert result.rows == 40
-    assert_equal_to_one_process(output, tiny_run, shard_folder)
+    assert_equal_to_one_process(output, PostReader(), shard_folder)
 
 
 @pytest.mark.parametrize("kind", ["jsonl", "csv", "parquet"])
@@ -219,20 +226,19 @@ def test_embeddings_are_those_of_one_process(
     assert pq.read_table(tmp_path / "ray").equals(pq.read_table(tmp_path / "alone"))
 
 
-def test_a_machine_without_the_model(cluster: Any, tiny_run: Path, shard_folder: Path, tmp_path: Path) -> None:
+def test_a_machine_without_the_model(cluster: Any, shard_folder: Path, tmp_path: Path) -> None:
     def absent(job: PredictJob) -> Any:
         from clfa.errors import ModelError
-        from clfa.prediction.post_classifier import PostClassifier
 
         if "CLFA_TEST_DRIVER" in os.environ:
-            return PostClassifier.load(job.model, job.batch_size)
+            return load_reader(job)
         raise ModelError("no such folder on this machine")
 
     os.environ["CLFA_TEST_DRIVER"] = "1"
     try:
         with pytest.raises(ClusterError, match=r"a worker cannot load the model: no such folder on this machine"):
             run_job(
-                PredictJob(str(tiny_run), load=absent),
+                PredictJob("reader", load=absent),
                 shard_folder,
                 tmp_path / "out",
                 executor=RayCluster(cluster.address, workers=1),

@@ -31,7 +31,7 @@ def job(tiny_run: Path) -> PredictJob:
 
 def test_rows_errors_and_counts(job: PredictJob, tiny_run: Path, shard_folder: Path, tmp_path: Path) -> None:
     result = run_job(job, shard_folder, tmp_path / "out", shard_rows=8)
-    assert_equal_to_one_process(tmp_path / "out", tiny_run, shard_folder)
+    assert_equal_to_one_process(tmp_path / "out", PostClassifier.load(tiny_run), shard_folder)
     assert (result.resumed, result.lost, result.rows) == (0, 0, 40)
     assert result.failures == {"empty text": 1, "missing image": 1, "unreadable image": 1}
     assert result.examples[0] == "0.parquet row 4 (id p3): empty text"
@@ -60,7 +60,7 @@ def test_what_is_done_is_not_done_again(job: PredictJob, tiny_run: Path, shard_f
     assert times_known == [False, False, True, False, False]
     changed = {path.name for path in (tmp_path / "out").glob("part*") if path.stat().st_mtime_ns != times[path.name]}
     assert changed == {part.name}
-    assert_equal_to_one_process(tmp_path / "out", tiny_run, shard_folder)
+    assert_equal_to_one_process(tmp_path / "out", PostClassifier.load(tiny_run), shard_folder)
 
 
 def test_a_broken_shard_does_not_keep_the_others_back(
@@ -80,7 +80,7 @@ def test_a_broken_shard_does_not_keep_the_others_back(
     broken.write_bytes(content)
     os.utime(broken, ns=(state.st_atime_ns, state.st_mtime_ns))
     assert run_job(job, source, tmp_path / "out", shard_rows=8).resumed == 32
-    assert_equal_to_one_process(tmp_path / "out", tiny_run, source)
+    assert_equal_to_one_process(tmp_path / "out", PostClassifier.load(tiny_run), source)
 
 
 def test_strict(job: PredictJob, shard_folder: Path, tmp_path: Path) -> None:

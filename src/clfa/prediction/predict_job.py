@@ -58,11 +58,11 @@ class PredictJob(Job):
         Raises:
             ModelError: If there is no trained model.
         """
+        if self.load is not None:
+            return PredictWorker(self.load(self), self)
         # Imported here because the environment of a worker must be set first.
         from clfa.prediction.post_classifier import PostClassifier
 
-        if self.load is not None:
-            return PredictWorker(self.load(self), self)
         classifier = PostClassifier.load(self.model, self.batch_size, engine=self.engine, precision=self.precision)
         return PredictWorker(classifier, self)
 
