@@ -126,6 +126,8 @@ def killed_under_load(client: httpx.Client, port: int, pictures: list[bytes], wa
         while not over.is_set():
             files = {"image": ("a.png", pictures[number % 4])}
             answers.append(client.post("/v1/predict", data={"text": "so sunny"}, files=files))
+            # The processor is also for the new replica, which starts meanwhile.
+            over.wait(0.05)
         for one in answers:
             check_answer(one, wanted[number % 4])
         return answers
