@@ -40,24 +40,32 @@ def run(*arguments: str) -> tuple[list[str], set[str]]:
     return lines, set(json.loads(modules))
 
 
-def test_one_post_needs_no_library_of_training(tiny_run: Path, posts_csv: Path) -> None:
-    picture = next((posts_csv.parent).rglob("*.jpg"))
-    lines, modules = run("predict", str(tiny_run), "--image", str(picture), "--text", "so sunny")
+@pytest.fixture(scope="module")
+def picture(posts_csv: Path) -> str:
+    return str(next(posts_csv.parent.rglob("*.jpg")))
+
+
+@pytest.fixture(scope="module")
+def answered(tiny_run: Path, picture: str) -> tuple[list[str], set[str]]:
+    """:func:`run` of a prediction."""
+    return run("predict", str(tiny_run), "--image", picture, "--text", "so sunny")
+
+
+def test_one_post_needs_no_library_of_training(answered: tuple[list[str], set[str]]) -> None:
+    lines, modules = answered
     assert lines[0] in ("good", "bad")
     assert "torch" in modules
     assert not modules & {*HEAVY, "transformers.trainer", "clfa.training", "clfa.runs.train"}
 
 
 def test_the_lean_start_changes_no_prediction(
-    tiny_run: Path, posts_csv: Path, capsys: pytest.CaptureFixture[str]
+    tiny_run: Path, picture: str, answered: tuple[list[str], set[str]], capsys: pytest.CaptureFixture[str]
 ) -> None:
     from clfa.cli.one_post import predict_one
 
-    picture = next((posts_csv.parent).rglob("*.jpg"))
-    lines, _ = run("predict", str(tiny_run), "--image", str(picture), "--text", "so sunny")
     # Here Transformers is imported already, in the usual way.
-    predict_one(str(tiny_run), "so sunny", [str(picture)], engine="torch", precision="auto")
-    assert capsys.readouterr().out.splitlines() == lines[:-1]
+    predict_one(str(tiny_run), "so sunny", [picture], engine="torch", precision="auto")
+    assert capsys.readouterr().out.splitlines() == answered[0][:-1]
 
 
 @pytest.mark.parametrize(
