@@ -78,12 +78,17 @@ def _described(value: Any) -> str:
     if isinstance(value, float) and value.is_integer() and abs(value) < _EXACT:
         # pandas converts an integer column with missing cells to floats.
         return str(int(value))
-    if isinstance(value, (bytes, bytearray)):
+    if isinstance(value, (bytes, bytearray, memoryview)):
         try:
             return decode_bytes(bytes(value))[0]
         except DataError:
             # Not text. The row is listed as one with an empty cell.
             return ""
+    if isinstance(value, (tuple, set, frozenset)):
+        value = list(value)
+    elif getattr(value, "ndim", 0) == 1 and hasattr(value, "tolist"):
+        # Arrow stores arrays as lists, too.
+        value = value.tolist()
     if isinstance(value, (list, dict)):
         return json.dumps(value, ensure_ascii=False, default=str)
     return str(value)

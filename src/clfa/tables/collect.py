@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from itertools import islice
@@ -19,6 +20,7 @@ from clfa.tables.table import Table
 
 # Rows converted to columns at a time.
 _BLOCK_ROWS = 1000
+_TIMES = (datetime.date, datetime.time, datetime.timedelta)
 
 
 @dataclass(frozen=True)
@@ -82,22 +84,30 @@ def from_columns(columns: Mapping[str, list[Any]]) -> Dataset:
 def _storable(table: pa.Table) -> pa.Table:
     """Return a table whose columns of types that a ``Dataset`` does not have (maps) are texts."""
     for position, column in enumerate(table.schema):
-        try:
-            Features.from_arrow_schema(pa.schema([column]))
-        except (ValueError, NotImplementedError):
+        if not _has_feature(column.type):
             cells = _texts(table.column(position).to_pylist())
             table = table.set_column(position, column.name, cells)
     return table
 
 
+def _has_feature(kind: pa.DataType) -> bool:
+    try:
+        Features.from_arrow_schema(pa.schema({"column": kind}))
+    except (ValueError, NotImplementedError):
+        return False
+    return True
+
+
 def _array(values: list[Any]) -> pa.Array:
-    if any(isinstance(value, str) for value in values) and not all(isinstance(value, str | None) for value in values):
-        # Arrow would make bytes of texts that stand beside bytes.
+    texts = any(isinstance(value, str) for value in values)
+    if any(isinstance(value, _TIMES) or (texts and not isinstance(value, str | None)) for value in values):
+        # Arrow would make bytes of texts that stand beside bytes, and takes times that it cannot give back.
         return _texts(values)
     try:
-        return pa.array(values)
-    except (pa.ArrowException, TypeError, OverflowError, UnicodeEncodeError):
+        found = pa.array(values)
+    except (pa.ArrowException, TypeError, OverflowError, UnicodeEncodeError, ArithmeticError):
         return _texts(values)
+    return found if _has_feature(found.type) else _texts(values)
 
 
 def _texts(values: list[Any]) -> pa.Array:

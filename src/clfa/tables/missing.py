@@ -47,6 +47,8 @@ def is_missing(value: Any) -> bool:
         return True
     if isinstance(value, str):
         return value.isspace() or ((value[:1].isspace() or len(value) <= _LONGEST) and value.strip() in MISSING_TEXTS)
+    if isinstance(value, Decimal):
+        return value.is_nan()  # A comparison of a signalling NaN is an error.
     if isinstance(value, numbers.Number):
         return bool(value != value)
     kind = type(value).__name__

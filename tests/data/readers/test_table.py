@@ -12,7 +12,6 @@ import fsspec
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -444,15 +443,3 @@ def test_pictures_of_any_two_kinds_in_a_column_are_those_of_prediction(one: Any,
             posts = [post for post in table_posts(table, Columns(), ()) if isinstance(post, Post)]
             assert list(map(opened, trained)) == [opened(post.image) for post in posts], (one, other)
             assert not any("passwd" in str(place) for cell in trained for place in opened(cell))
-
-
-def test_columns_of_types_that_a_data_set_does_not_have(tmp_path: Path) -> None:
-    table = pa.table(
-        {
-            "text": ["a", "b"],
-            "label": ["x", "y"],
-            "extra": pa.array([[("k", 1)], None], pa.map_(pa.string(), pa.int64())),
-        }
-    )
-    pq.write_table(table, tmp_path / "t.parquet")
-    assert len(read_corpus("table", tmp_path / "t.parquet", as_split="test").splits["test"]) == 2
