@@ -18,7 +18,7 @@ from clfa.errors import ModelError
 from clfa.modeling import CLFAForClassification
 from clfa.prediction import onnx_export
 from clfa.prediction.engines.onnx_engine import OnnxRuntime
-from clfa.prediction.onnx_export import ExportReport, check_exportable, export_onnx
+from clfa.prediction.onnx_export import ExportReport, export_onnx
 from clfa.prediction.post import Post
 from clfa.prediction.post_classifier import PostClassifier
 from clfa.prediction.predict import predict_file
@@ -120,7 +120,7 @@ def posts(tmp_path: Path) -> list[dict[str, Any]]:
 
 def test_what_is_written(run: Path) -> None:
     report = OnnxRuntime(run / "onnx").report
-    assert report["inputs"] == ["input_ids", "attention_mask", "pixel_values"]
+    assert report["inputs"] == ["input_ids", "attention_mask", "pixel_values", "image_index"]
     assert report["batches"] == 5
     assert 0 <= report["max_difference"] < 1e-4
     assert {"clfa", "torch", "onnx", "onnxruntime"} <= set(report["versions"])
@@ -128,11 +128,16 @@ def test_what_is_written(run: Path) -> None:
     assert [path.name for path in run.iterdir() if path.name.startswith(".")] == []
 
 
-def test_posts_with_several_pictures_have_an_error_in_their_row(run: Path, posts: Any, tmp_path: Path) -> None:
-    images = [str(tmp_path / row["image"]) for row in posts[:2]]
-    found = PostClassifier.load(run, engine="onnx")([Post("so", images), Post("so", images[:1])])
-    assert found[0].error == "an exported model reads one image per post; predict with the engine torch"
-    assert (found[0].reason, found[1].error) == ("several images", None)
+def test_posts_with_several_pictures(run: Path, posts: Any, tmp_path: Path) -> None:
+    images = [str(tmp_path / row["image"]) for row in posts[:4]]
+    rows = [Post("so", images[start:stop]) for start, stop in ((0, 3), (1, 2), (2, 4), (0, 2), (0, 1))]
+    for size in (1, 2, 5):
+        plain = PostClassifier.load(run, batch_size=size)(rows)
+        exported = PostClassifier.load(run, batch_size=size, engine="onnx")(rows)
+        for a, b in zip(plain, exported, strict=True):
+            assert (a.error, b.error) == (None, None)
+            np.testing.assert_allclose(b.embedding, a.embedding, atol=1e-4)
+    assert abs(exported[0].embedding - exported[-1].embedding).max() > 0.001
 
 
 @pytest.mark.parametrize("engine", ["onnx", "openvino"])
@@ -154,7 +159,7 @@ def test_models_of_one_modality(modality: str, tiny_bert_dir: Path, tiny_vit_dir
     text, vision = (tiny_bert_dir, None) if modality == "text" else (None, tiny_vit_dir)
     directory = save(tmp_path / "model", text, vision)
     report = export_onnx(directory, tmp_path / "exported")
-    assert report.inputs == (["input_ids", "attention_mask"] if modality == "text" else ["pixel_values"])
+    assert report.inputs == (["input_ids", "attention_mask"] if modality == "text" else ["pixel_values", "image_index"])
     rows = [Post(row["text"], str(tmp_path / row["image"])) for row in make_posts(tmp_path, 5)]
     plain = PostClassifier.load(directory)(rows)
     exported = PostClassifier.load(tmp_path / "exported", engine="onnx")(rows)
@@ -178,14 +183,17 @@ def test_agreement_of_an_exported_model(tiny_bert_dir: Path, tiny_vit_dir: Path,
         assert a.agreement is None or -1 <= a.agreement <= 1
 
 
-def test_missing_modalities_and_several_targets(tiny_bert_dir: Path, tiny_vit_dir: Path, tmp_path: Path) -> None:
+def test_missing_modalities_knowledge_several_pictures_and_targets(
+    tiny_bert_dir: Path, tiny_vit_dir: Path, tmp_path: Path
+) -> None:
     targets = [
         Target("mood", "single_label_classification", label_names=("bad", "good")),
         Target("topics", "multi_label_classification", label_names=("rain", "sun", "tea")),
         Target("stars", "regression", mean=3.0, sd=2.0),
     ]
-    lacking = {"allow_missing_modalities": True, "readout": "relation", "targets": [one.to_dict() for one in targets]}
-    directory = save(tmp_path / "model", tiny_bert_dir, tiny_vit_dir, **lacking)
+    lacking = {"allow_missing_modalities": True, "use_knowledge": True, "readout": "relation"}
+    listed = [one.to_dict() for one in targets]
+    directory = save(tmp_path / "model", tiny_bert_dir, tiny_vit_dir, targets=listed, **lacking)
     # The learnt tokens are zeros in a new model.
     model = CLFAForClassification.from_pretrained(directory)
     with torch.no_grad():
@@ -193,18 +201,23 @@ def test_missing_modalities_and_several_targets(tiny_bert_dir: Path, tiny_vit_di
             token.normal_()
     model.save_pretrained(directory)
     report = export_onnx(directory, tmp_path / "exported")
-    assert report.inputs == ["input_ids", "attention_mask", "pixel_values", "image_present"]
+    knowledge = ["knowledge_input_ids", "knowledge_attention_mask"]
+    assert report.inputs == ["input_ids", "attention_mask", *knowledge, "pixel_values", "image_index"]
     assert report.max_difference < 1e-4
     pairs = [(row["text"], str(tmp_path / row["image"])) for row in make_posts(tmp_path, 8)]
     texts, pictures = [(text, None) for text, _ in pairs[:3]], [("", picture) for _, picture in pairs[3:6]]
-    # Batches of texts, of pictures, of both, and of everything; one post by itself.
-    everything = [*texts, *pictures, *pairs]
-    kinds = {"texts": texts, "pictures": pictures, "both": pairs[6:], "mixed": everything, "one": texts[:1]}
+    several = [
+        (text, [picture, pictures[0][1]], note) for (text, picture), note in zip(pairs[:2], ("a sign", ""), strict=True)
+    ]
+    # Batches of texts, of pictures, of both, of several pictures with knowledge, and of everything; one post by itself.
+    everything = [*texts, *pictures, *pairs, *several]
+    kinds: dict[str, list[Any]] = {"texts": texts, "pictures": pictures, "both": pairs[6:], "several": several}
+    kinds |= {"mixed": everything, "one": texts[:1], "one of several": several[:1]}
     plain = PostClassifier.load(directory)
     exported = PostClassifier.load(tmp_path / "exported", engine="onnx")
     for name, rows in kinds.items():
         posts = [Post(*row) for row in rows]
-        for (text, picture), a, b in zip(rows, plain(posts), exported(posts), strict=True):
+        for (text, picture, *_), a, b in zip(rows, plain(posts), exported(posts), strict=True):
             assert (a.error, b.error) == (None, None), name
             np.testing.assert_allclose(b.embedding, a.embedding, atol=1e-4)
             assert {one: found.value for one, found in b.targets.items() if one != "stars"} == {
@@ -217,6 +230,8 @@ def test_missing_modalities_and_several_targets(tiny_bert_dir: Path, tiny_vit_di
     # What is missing has an effect, and a post with nothing is an error.
     full, alone = exported([Post(*pairs[0]), Post(pairs[0][0], None)])
     assert abs(full.embedding - alone.embedding).max() > 0.01
+    noted, silent = exported([Post(*several[0]), Post(*several[0][:2])])
+    assert abs(noted.embedding - silent.embedding).max() > 0.001
     assert exported([Post("", None)])[0].error == plain([Post("", None)])[0].error == "missing image"
     for given in (["--text", texts[0][0]], ["--image", pictures[0][1]]):
         assert_one_post(directory, tmp_path / "exported", given)
@@ -240,7 +255,7 @@ def test_a_blend_that_reads_terms(modality: str, tiny_bert_dir: Path, tiny_vit_d
     processor.save_pretrained(directory)
     plain = PostClassifier.load(directory)
     report = export_onnx(directory, tmp_path / "exported")
-    pixels = ["pixel_values"] if modality == "both" else []
+    pixels = ["pixel_values", "image_index"] if modality == "both" else []
     assert report.inputs == ["input_ids", "attention_mask", "term_ids", "term_weights", *pixels]
     assert report.max_difference < 1e-4
     exported = PostClassifier.load(tmp_path / "exported", engine="onnx")
@@ -332,11 +347,7 @@ def test_fingerprints(run: Path) -> None:
 def test_models_that_cannot_be_exported(
     tiny_bert_dir: Path, tiny_vit_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    knowing = save(tmp_path / "knowing", tiny_bert_dir, tiny_vit_dir, use_knowledge=True)
-    with pytest.raises(ModelError, match=r"reads knowledge texts.*cannot be exported to ONNX.*engine='torch'"):
-        export_onnx(knowing, tmp_path / "exported")
     plain = save(tmp_path / "plain", tiny_bert_dir, tiny_vit_dir)
-    check_exportable(CLFAForClassification.from_pretrained(plain))
 
     def fails(*args: Any, **kwargs: Any) -> None:
         raise RuntimeError("\nCannot branch on u0\nmore")
@@ -344,7 +355,7 @@ def test_models_that_cannot_be_exported(
     monkeypatch.setattr(torch.onnx, "export", fails)
     with pytest.raises(ModelError, match=r"this model \(fusion cross_attention\) cannot be exported.*: Cannot branch"):
         export_onnx(plain, tmp_path / "exported")
-    assert {path.name for path in tmp_path.iterdir()} == {"knowing", "plain"}
+    assert {path.name for path in tmp_path.iterdir()} == {"plain"}
 
 
 def test_a_difference_is_an_error(run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

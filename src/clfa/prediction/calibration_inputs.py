@@ -91,12 +91,11 @@ class CalibrationInputs:
 class _Recorder:
     """A runtime that keeps what goes through it."""
 
-    several_images = False
-
     def __init__(self, runtime: OnnxRuntime, found: CalibrationInputs) -> None:
         self._runtime, self._found = runtime, found
         self.config: CLFAConfig = runtime.config
         self.has_agreement = runtime.has_agreement
+        self.several_images = runtime.several_images
         self.fingerprint = ""
 
     def busy(self) -> AbstractContextManager[None]:

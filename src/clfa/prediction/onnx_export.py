@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import shutil
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from importlib.util import find_spec
@@ -14,16 +14,17 @@ from typing import Any, Literal
 
 import numpy as np
 import torch
-from torch import nn
 
 from clfa.errors import Argument, DataError, ModelError
 from clfa.files import atomic_folder, require_writable, write_json
 from clfa.modeling import CLFAForClassification
 from clfa.prediction.calibration_inputs import CalibrationInputs
 from clfa.prediction.calibration_posts import CalibrationPosts, of_table, of_validation
-from clfa.prediction.engines.exported import AGREEMENT, IMAGE_PRESENT, MODEL_FILE, OUTPUTS, REPORT_FILE
+from clfa.prediction.engines.exported import AGREEMENT, MODEL_FILE, OUTPUTS, REPORT_FILE
+from clfa.prediction.engines.graph_inputs import IMAGE_INDEX, graph_inputs
 from clfa.prediction.engines.onnx_engine import OnnxRuntime
 from clfa.prediction.engines.torch_engine import TorchRuntime
+from clfa.prediction.onnx_graph import Graph, changing_axes, input_names
 from clfa.prediction.onnx_int8 import to_int8
 from clfa.prediction.post_classifier import PostClassifier
 from clfa.prediction.required import required_fields
@@ -70,35 +71,6 @@ class ExportReport:
     int8: dict[str, Any] | None = None
 
 
-class _Exported(nn.Module):
-    """The model with its inputs by name and its outputs as tensors."""
-
-    def __init__(self, model: nn.Module) -> None:
-        super().__init__()
-        self.model = model
-
-    def forward(
-        self,
-        input_ids: torch.Tensor | None = None,
-        attention_mask: torch.Tensor | None = None,
-        term_ids: torch.Tensor | None = None,
-        term_weights: torch.Tensor | None = None,
-        pixel_values: torch.Tensor | None = None,
-        image_present: torch.Tensor | None = None,
-    ) -> tuple[torch.Tensor, ...]:
-        """Return logits, fused vectors and, for readouts that compare text and image, the agreement."""
-        output = self.model(
-            input_ids=input_ids,
-            attention_mask=attention_mask,
-            term_ids=term_ids,
-            term_weights=term_weights,
-            pixel_values=pixel_values,
-            image_present=image_present,
-        )
-        found = (output.logits, output.pooler_output)
-        return found if output.agreement is None else (*found, output.agreement)
-
-
 def export_onnx(
     path: str | Path,
     output: str | Path,
@@ -141,7 +113,6 @@ def export_onnx(
     require_writable(output)
     predictor = PostClassifier.load(path)
     model, processor = predictor.model.cpu(), predictor.processor
-    check_exportable(model)
     posts = None
     if precision == "int8":
         posts = _calibration(predictor, path, calibration, calibration_posts, access)
@@ -150,7 +121,7 @@ def export_onnx(
         model.config.save_pretrained(temporary)
         processor.save_pretrained(temporary)
         _copy_card(path, temporary)
-        names = list(_batch(model, processor, *_SHAPES[0]))
+        names = input_names(model, processor)
         write_json(temporary / REPORT_FILE, {"inputs": names})
         exported = OnnxRuntime(temporary)
         difference = _difference(model, processor, exported)
@@ -214,27 +185,16 @@ def _copy_card(path: str | Path, folder: Path) -> None:
             return
 
 
-def check_exportable(model: CLFAForClassification) -> None:
-    """Check that a model's inputs are the same for every post.
-
-    Raises:
-        ModelError: When it reads knowledge.
-    """
-    advice = "it cannot be exported to ONNX. Predict with ", Argument("engine", "torch"), "."
-    if model.config.use_knowledge:
-        raise ModelError("this model reads knowledge texts, which not every post has; ", *advice)
-
-
 def _export(model: CLFAForClassification, processor: CLFAProcessor, path: Path) -> None:
-    inputs = _batch(model, processor, *_SHAPES[0])
-    names = list(inputs)
-    any_size = torch.export.Dim.DYNAMIC
-    one = {0: any_size}
-    shapes = {name: one if name in ("pixel_values", IMAGE_PRESENT) else {**one, 1: any_size} for name in names}
+    names = input_names(model, processor)
+    batch = {name: tensor.numpy() for name, tensor in _batch(model, processor, *_SHAPES[0]).items()}
+    shape = batch["pixel_values"].shape[-3:] if "pixel_values" in batch else ()
+    inputs = {name: torch.from_numpy(array) for name, array in graph_inputs(names, batch, shape).items()}
+    shapes = {name: dict.fromkeys(range(changing_axes(name)), torch.export.Dim.DYNAMIC) for name in names}
     try:
         with torch.inference_mode(False), torch.no_grad(), _quiet():
             torch.onnx.export(
-                _Exported(model).eval(),
+                Graph(model).eval(),
                 (),
                 path,
                 kwargs=inputs,
@@ -274,16 +234,25 @@ def _difference(model: CLFAForClassification, processor: CLFAProcessor, exported
 def _batch(model: CLFAForClassification, processor: CLFAProcessor, size: int, length: int) -> dict[str, torch.Tensor]:
     """Return random token ids and terms, some rows with padding, and random images, as the processor returns them.
 
-    Where modalities may be missing, one sample has no text, and one no image.
+    Where a model reads them, samples have different numbers of images, and one has no knowledge; the batch of the
+    longest texts has one image each, and no knowledge. Where modalities may be missing, one sample has no text, and one
+    no image.
     """
     random = torch.Generator().manual_seed(100 * size + length)
+    names, plain = input_names(model, processor), not length
+    lacking = model.config.allow_missing_modalities and len(model.config.modalities) == 2
     batch: dict[str, torch.Tensor] = {}
     if processor.tokenizer is not None:
         length = length or processor.max_length
-        batch["input_ids"] = torch.randint(len(processor.tokenizer), (size, length), generator=random)
-        lengths = torch.randint(1, length + 1, (size, 1), generator=random)
-        lengths[0] = length
-        batch["attention_mask"] = (torch.arange(length) < lengths).long()
+        batch["input_ids"], batch["attention_mask"] = _tokens(processor, size, length, random)
+        if "knowledge_input_ids" in names and not plain:
+            notes, mask = _tokens(processor, size, min(length + 2, processor.knowledge_max_length), random)
+            if size > 1:
+                mask[-1] = 0
+            batch["knowledge_input_ids"], batch["knowledge_attention_mask"] = notes, mask
+        for name, attended in (("text_bias", "input_ids"), ("knowledge_bias", "knowledge_input_ids")):
+            if name in names and attended in batch:
+                batch[name] = torch.rand((size, length, batch[attended].shape[1]), generator=random)
         if processor.terms is not None:
             columns = 2 * length - 1
             batch["term_ids"] = torch.randint(len(processor.terms), (size, columns), generator=random)
@@ -291,16 +260,32 @@ def _batch(model: CLFAForClassification, processor: CLFAProcessor, size: int, le
             # As of a text without known terms.
             batch["term_weights"][1:2] = 0
     if processor.image_processor is not None:
-        from PIL import Image
-
-        noise = torch.randint(256, (size, 40, 50, 3), generator=random, dtype=torch.uint8).numpy()
-        batch["pixel_values"] = processor.pixels([Image.fromarray(picture) for picture in noise])
-    if model.config.allow_missing_modalities and len(model.config.modalities) == 2:
-        batch[IMAGE_PRESENT] = torch.ones(size, dtype=torch.bool)
-        batch[IMAGE_PRESENT][1:2] = False
-        batch["pixel_values"][1:2] = 0
+        several = IMAGE_INDEX in names and not plain
+        counts = [0 if lacking and row == 1 else 1 + row % 3 * several for row in range(size)]
+        batch |= {name: torch.from_numpy(array) for name, array in _images(processor, counts, random).items()}
+    if lacking:
         batch["attention_mask"][2:3] = 0
     return batch
+
+
+def _tokens(
+    processor: CLFAProcessor, size: int, length: int, random: torch.Generator
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return token ids and mask (size, length); the first row has no padding."""
+    ids = torch.randint(len(processor.tokenizer), (size, length), generator=random)
+    lengths = torch.randint(1, length + 1, (size, 1), generator=random)
+    lengths[0] = length
+    return ids, (torch.arange(length) < lengths).long()
+
+
+def _images(processor: CLFAProcessor, counts: Sequence[int], random: torch.Generator) -> dict[str, np.ndarray]:
+    """Return the model's inputs from samples with these numbers of images of noise."""
+    from PIL import Image
+
+    noise = torch.randint(256, (sum(counts), 40, 50, 3), generator=random, dtype=torch.uint8).numpy()
+    pixels = processor.pixel_array([Image.fromarray(picture) for picture in noise])
+    each = np.split(pixels, np.cumsum(counts)[:-1])
+    return processor.image_inputs([one[0] if len(one) == 1 else one if len(one) else None for one in each])
 
 
 def _versions() -> dict[str, str]:

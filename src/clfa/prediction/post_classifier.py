@@ -429,7 +429,7 @@ class PostClassifier:
     def _takes_one_image(self) -> str | None:
         """Return the reason why a post may have one image only, if it is so."""
         if not self.runtime.several_images:
-            return "an exported model reads one image per post; predict with the engine torch"
+            return "this export reads one image per post; predict with the engine torch"
         from clfa.modeling.baselines.base import require_several_images
 
         try:

@@ -16,6 +16,7 @@ from clfa.cpu import busy
 from clfa.errors import Argument, ModelError
 from clfa.modeling import CLFAConfig
 from clfa.prediction.engines.base import Engine, Precision, RuntimeOutput
+from clfa.prediction.engines.graph_inputs import IMAGE_INDEX, graph_inputs
 from clfa.pretrained import pretrained
 from clfa.processing.processor import CLFAProcessor
 
@@ -23,8 +24,6 @@ MODEL_FILE, REPORT_FILE, SUBFOLDER = "model.onnx", "export.json", "onnx"
 OUTPUTS = ("logits", "pooler_output")
 # A third output of models whose readout compares text and image.
 AGREEMENT = "agreement"
-# A further input of models that allow missing modalities.
-IMAGE_PRESENT = "image_present"
 _BLOCK = 1 << 20
 
 
@@ -44,8 +43,6 @@ class ExportedRuntime(ABC):
         ModelError: When there is no export, or it cannot be loaded.
     """
 
-    # The exported graph takes images of the shape (B, 3, H, W).
-    several_images = False
     kind: ClassVar[str]
     inputs: list[str]
     outputs: list[str]
@@ -65,6 +62,7 @@ class ExportedRuntime(ABC):
         self.precision: str = self.report_precision if precision == "auto" else precision
         shapes = self.open(path)
         self.has_agreement = AGREEMENT in self.outputs
+        self.several_images = IMAGE_INDEX in self.inputs
         self._picture_shape: tuple[int, ...] = tuple(shapes.get("pixel_values", ())[1:])
 
     @abstractmethod
@@ -108,14 +106,8 @@ class ExportedRuntime(ABC):
         return RuntimeOutput(logits, embeddings, found.get(AGREEMENT))
 
     def complete(self, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-        """Return an array for every input of the graph: also for pictures of a batch in which no post has one."""
-        given = dict(inputs)
-        if IMAGE_PRESENT in self.inputs:
-            size = len(next(iter(given.values())))
-            present = given.setdefault(IMAGE_PRESENT, np.ones(size, bool))
-            if not present.any():
-                given["pixel_values"] = np.zeros((size, *self._picture_shape), np.float32)
-        return {name: given[name] for name in self.inputs}
+        """Return an array for every input of the graph; see :func:`graph_inputs`."""
+        return graph_inputs(self.inputs, inputs, self._picture_shape)
 
     @property
     def report_precision(self) -> str:
