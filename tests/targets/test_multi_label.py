@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from clfa.targets.cells import labels_in
 from clfa.targets.multi_label import best_thresholds
 from clfa.targets.target import Target
 
@@ -72,3 +75,29 @@ def test_thresholds_are_the_best(seed: int, size: int) -> None:
 def test_thresholds_lie_between_probabilities_and_skip_missing_labels() -> None:
     labels = np.array([[1.0], [1.0], [0.0], [NAN]])
     assert best_thresholds(labels, np.array([[0.4], [0.3], [0.1], [0.2]])) == [pytest.approx(0.2)]
+
+
+@pytest.mark.parametrize(
+    ("cell", "labels"),
+    [
+        ('["a", null, "b"]', ["a", None, "b"]),
+        ('["a", NaN]', ["a", pytest.approx(float("nan"), nan_ok=True)]),
+        ("['a', nan, 'b']", ["a", None, "b"]),
+        ("['a', None]", ["a", None]),
+        ("['a' 'b']", ["a", "b"]),
+        ("['a b'\n 'c, d']", ["a b", "c, d"]),
+        ("[1 2 3]", [1, 2, 3]),
+        ('["it\'s", "a"]', ["it's", "a"]),
+        ("[]", []),
+        ("[happy]", None),
+        ("[happy sad]", None),
+        ("[a, b]", None),
+        ('[["a"]]', None),
+        ('[{"a": 1}]', None),
+        ("['a", None),
+        ("[(]", None),
+    ],
+)
+def test_lists_as_texts(cell: str, labels: list[Any] | None) -> None:
+    """As JSON, Python, pandas and NumPy write them."""
+    assert labels_in(cell) == labels

@@ -1,10 +1,15 @@
 from __future__ import annotations
 
+from decimal import Decimal
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
 
+from clfa.targets.cells import UnusableCell
 from clfa.targets.regression import regression_loss, regression_metrics
+from clfa.targets.spec import TargetSpec
 from clfa.targets.target import Target
 
 NAN = np.nan
@@ -32,3 +37,14 @@ def test_regression_figures() -> None:
 def test_regression_is_of_standardised_values() -> None:
     found = regression_loss(torch.tensor([0.5, -1.0]), torch.tensor([30.0, 10.0]), mean=20.0, sd=5.0)
     assert found.item() == pytest.approx(((0.5 - 2) ** 2 + (-1 + 2) ** 2) / 2)
+
+
+@pytest.mark.parametrize("cell", ["1_000", "4,5", "12%", "inf", "1e400", "x", [1], b"x"])
+def test_what_is_no_number(cell: Any) -> None:
+    with pytest.raises(UnusableCell, match="is not a finite number"):
+        NUMBER.kind.decode([cell], TargetSpec(problem_type="regression"), None)
+
+
+@pytest.mark.parametrize(("cell", "value"), [(" 7 ", 7), ("1e3", 1000), (True, 1), (Decimal("1.5"), 1.5), (b"2", 2)])
+def test_what_is_a_number(cell: Any, value: float) -> None:
+    assert NUMBER.kind.decode([cell], TargetSpec(problem_type="regression"), None) == [value]

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import ast
+import io
+import json
+import re
+import tokenize
 from collections.abc import Mapping
 from typing import Any
 
@@ -43,10 +47,28 @@ def labels_in(cell: Any) -> list[Any] | None:
 
 
 def _listed(text: str) -> list[Any] | None:
-    """Return the list that a text is in JSON or Python, where pandas and spreadsheets write it."""
-    try:
-        found = ast.literal_eval(text)
-    except (ValueError, SyntaxError, MemoryError, RecursionError):
-        return None
-    plain = isinstance(found, list) and all(isinstance(item, str | int | float) for item in found)
+    """Return the list that a text is in JSON, Python or NumPy, where pandas and spreadsheets write it."""
+    found: Any = None
+    for read in (json.loads, _spaced, _python):
+        try:
+            found = read(text)
+        except (ValueError, SyntaxError, MemoryError, RecursionError, tokenize.TokenError):
+            continue
+        if found is not None:
+            break
+    plain = isinstance(found, list) and all(isinstance(item, str | int | float | None) for item in found)
     return found if plain else None
+
+
+def _python(text: str) -> Any:
+    # A missing entry of pandas is no literal.
+    return ast.literal_eval(re.sub(r"\bnan\b(?=\s*[,\]])", "None", text))
+
+
+def _spaced(text: str) -> list[Any] | None:
+    """Return the entries of a list with blanks between them, as NumPy writes arrays; Python would join their texts."""
+    tokens = [t for t in tokenize.generate_tokens(io.StringIO(text).readline) if t.string.strip()][1:-1]
+    entries = [t.string for t in tokens if t.type in (tokenize.STRING, tokenize.NUMBER)]
+    if len(entries) < 2 or len(entries) != len(tokens):
+        return None
+    return [ast.literal_eval(entry) for entry in entries]

@@ -62,7 +62,8 @@ class Regression(ProblemType):
         if is_missing(cell):
             return [math.nan]
         try:
-            value = float(cell)
+            # Python takes "1_000" for a number.
+            value = math.inf if isinstance(cell, str) and "_" in cell else float(cell)
         except (TypeError, ValueError):
             value = math.inf
         if math.isinf(value):
