@@ -27,45 +27,39 @@ from sklearn.metrics import accuracy_score, f1_score
 from benchmarks.probe import Channel, Probe
 from benchmarks.spread import alternate
 from clfa.cpu import native_bfloat16
+from clfa.data import read_corpus, validate
 from clfa.errors import DataError
 from clfa.prediction.engines.base import Precision
 from clfa.prediction.onnx_export import export_onnx
 from clfa.prediction.post import Post
 from clfa.prediction.post_classifier import PostClassifier
-from clfa.prediction.table_posts import rows_of
-from clfa.runs.run_folder import RunFolder
 from clfa.tables.access import Access
-from clfa.tables.columns import find_columns
 
 TORCH, FP32, INT8 = "PyTorch, fp32", "ONNX Runtime, fp32", "ONNX Runtime, int8"
 OPENVINO, OPENVINO_BF16 = "OpenVINO, fp32", "OpenVINO, bf16"
 
 
-def labelled(table: str, run: str, split: str | None) -> tuple[list[Post], list[str]]:
-    """Return the posts of a table that have a label and can be read, and their labels.
+def labelled(table: str, split: str | None) -> tuple[list[Post], list[str]]:
+    """Return the posts of a table that have a label and can be read, and the names of their classes.
 
     Raises:
-        DataError: If there is no column of labels, or of splits where one is asked for, or no post is left.
+        DataError: If there is no such split, or no post is left.
     """
+    corpus = validate(read_corpus("table", table, access=Access.of(False, True)))
     posts, labels = [], []
-    columns = None
-    for row in rows_of(table, RunFolder(run).read_columns(), (), access=Access.of(False, True)):
-        if not isinstance(row.post, Post):
-            continue
-        if columns is None:
-            wanted = ("label",) if split is None else ("label", "split")
-            columns = find_columns(list(row.cells), table, run=RunFolder(run).read_columns(), required=wanted)
-        label = row.cells.get(str(columns.label))
-        if label is not None and str(label) and split in (None, row.cells.get(str(columns.split))):
-            posts.append(row.post)
-            labels.append(str(label))
+    for name, rows in corpus.splits.items():
+        if split in (None, name):
+            for text, image, label in zip(rows["text"][:], rows["image"][:], corpus.labels(name), strict=True):
+                if label is not None:
+                    posts.append(Post(text, image))
+                    labels.append(str(label))
     if not posts:
         raise DataError(f"{table} has no labelled posts{'' if split is None else f' of the split {split!r}'}.")
     return posts, labels
 
 
 def predict(
-    channel: Channel, model: str, engine: str, precision: Precision, run: str, table: str, split: str | None, batch: int
+    channel: Channel, model: str, engine: str, precision: Precision, table: str, split: str | None, batch: int
 ) -> None:
     """A round predicts on all posts.
 
@@ -74,13 +68,12 @@ def predict(
         model: Run folder or export.
         engine: ``torch``, ``onnx`` or ``openvino``.
         precision: Of the engine.
-        run: Run folder, whose columns are used.
         table: Table of posts.
         split: See the module.
         batch: Posts per forward pass.
     """
     classifier = PostClassifier.load(model, batch, engine=engine, precision=precision)
-    posts, _ = labelled(table, run, split)
+    posts, _ = labelled(table, split)
     for _ in channel.rounds():
         start, used = time.perf_counter(), time.process_time()
         found = classifier(posts)
@@ -136,7 +129,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--batch-size", type=int, default=32)
     parser.add_argument("--threads", type=int, help="of each process")
     options = parser.parse_args(arguments)
-    _, labels = labelled(options.table, options.run, options.split)
+    _, labels = labelled(options.table, options.split)
     with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
         plain, small = f"{folder}/fp32", f"{folder}/int8"
         export_onnx(options.run, plain)
@@ -159,7 +152,7 @@ def main(arguments: list[str] | None = None) -> None:
             if native_bfloat16():
                 places[OPENVINO_BF16] = (plain, "openvino", "bf16")
         reports: dict[str, list[dict[str, Any]]] = {name: [] for name in places}
-        given = {"run": options.run, "table": options.table, "split": options.split, "batch": options.batch_size}
+        given = {"table": options.table, "split": options.split, "batch": options.batch_size}
 
         def contender(name: str, model: str, engine: str, precision: Precision) -> Callable[[], float]:
             task = {"model": model, "engine": engine, "precision": precision, **given}

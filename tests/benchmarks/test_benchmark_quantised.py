@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 from benchmarks.quantised import FP32, INT8, TORCH, labelled, table_lines
+from datasets import ClassLabel, Dataset, Features, Value
 
 from clfa.errors import DataError
 from posts import make_posts, write_csv
@@ -31,9 +32,19 @@ def test_labelled_posts_of_a_split(tmp_path: Path) -> None:
     rows = make_posts(tmp_path, 32)
     rows[24]["label"] = ""
     path = str(write_csv(tmp_path / "posts.csv", rows))
-    posts, labels = labelled(path, str(tmp_path), "test")
+    posts, labels = labelled(path, "test")
     assert [post.text for post in posts] == [row["text"] for row in rows[25:]]
     assert labels == [row["label"] for row in rows[25:]]
-    assert len(labelled(path, str(tmp_path), None)[0]) == 31
+    assert len(labelled(path, None)[0]) == 31
     with pytest.raises(DataError, match=r"posts.csv has no labelled posts of the split 'none'"):
-        labelled(path, str(tmp_path), "none")
+        labelled(path, "none")
+
+
+def test_labels_are_names_where_the_file_has_numbers_of_classes(tmp_path: Path) -> None:
+    rows = make_posts(tmp_path, 32)
+    names = sorted({row["label"] for row in rows})
+    columns = {name: [row[name] for row in rows] for name in ("id", "text", "image", "label", "split")}
+    kind = Features({**{name: Value("string") for name in columns}, "label": ClassLabel(names=names)})
+    Dataset.from_dict(columns, features=kind).to_parquet(tmp_path / "posts.parquet")
+    _, labels = labelled(str(tmp_path / "posts.parquet"), "test")
+    assert labels == [row["label"] for row in rows if row["split"] == "test"]
