@@ -55,6 +55,7 @@ class DelimitedTable(Table):
         self.separator: str = options.separator or declared or find_separator(texts, likely)
         if len(self.separator) != 1 or self.separator in '"\r\n':
             raise DataError(Argument("separator"), f" must be one character, got {self.separator!r}")
+        self._spaced = re.compile(re.escape(self.separator) + ' +"')
         header, self._header_lines = self._read_header([line for _, _, line in head], declared is not None)
         self._first_line = head[0][0] + self._header_lines
         self.columns = column_names(header, path, f"line {head[0][0]}")
@@ -154,7 +155,7 @@ class DelimitedTable(Table):
                 return escaped, 1
         if found.open:
             fields, lines = self._quoted(item, buffer, len(fields) - 1)
-        elif len(fields) != width or not found.proper or f"{self.separator} " in text:
+        elif len(fields) != width or not found.proper or self._spaced.search(text):
             fields = self._best(text, found)
         return (self._profile.without_stray_quotes(fields) if len(fields) == width else fields), lines
 

@@ -49,11 +49,10 @@ class RowProfile:
 
     def without_stray_quotes(self, cells: list[str]) -> list[str]:
         """Return the cells of a row, without quotes around a usual value of a column with few values (labels)."""
-        bare = [cell.strip('" ') for cell in cells]
-        return [
-            inside if inside in self._values.get(column, ()) else cell
-            for column, (cell, inside) in enumerate(zip(cells, bare, strict=True))
-        ]
+        for column, usual in self._values.items():
+            if cells[column] not in usual and (bare := cells[column].strip('" ')) in usual:
+                cells = [*cells[:column], bare, *cells[column + 1 :]]
+        return cells
 
     def usual(self, cells: Sequence[str]) -> int:
         """Return the number of cells of a row with a usual value of their column, also with a stray quote."""
