@@ -27,7 +27,7 @@ from serving.conftest import picture
 pytestmark = pytest.mark.slow
 pytest.importorskip("ray.serve")
 
-PATIENCE_S = 120.0
+PATIENCE_S = 300.0
 TOKEN = "a-token-of-this-test"
 COLOURS = ["red", "green", "blue", "white"]
 
