@@ -36,6 +36,12 @@ settings.register_profile("clfa", deadline=None)
 settings.load_profile("clfa")
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Refuse names of tests with an address in memory: processes that share the tests would not know each other's."""
+    if wrong := [item.nodeid for item in items if " at 0x" in item.nodeid]:
+        raise pytest.UsageError(f"{wrong[0]}: give the parameters ids that are the same in every process.")
+
+
 def pytest_collection_finish() -> None:
     """Leave what the imports made out of every collection of garbage: each training begins with one."""
     gc.collect()

@@ -429,7 +429,7 @@ def opened(cell: Any) -> list[str | bytes]:
     return found
 
 
-@pytest.mark.parametrize("one", PICTURES, ids=str)
+@pytest.mark.parametrize("one", PICTURES, ids=lambda one: type(one).__name__)
 def test_pictures_of_any_two_kinds_in_a_column_are_those_of_prediction(one: Any, tmp_path: Path) -> None:
     """A column of Arrow has one type, cells of a frame and of JSON have any."""
     for other in PICTURES:
