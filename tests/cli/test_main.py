@@ -267,7 +267,7 @@ def test_strict_reaches_the_file(fails: Any, tmp_path: Path, tiny_run: Path) -> 
         (["predict", "run", "*.jsonl"], "with a pattern as INPUT, give --output."),
         (["predict", "run"], "give an INPUT file, or one post with --image and --text"),
         (["predict", "run", "a.jsonl", "--text", "so"], "give either an INPUT file or one post"),
-        (["predict", "run", "a.jsonl", "--engine", "tf"], "--engine is 'tf'; choose one of torch, onnx, ray."),
+        (["predict", "run", "a.csv", "--engine", "tf"], "--engine is 'tf'; choose one of torch, onnx, openvino, ray."),
         (["predict", "run", "a.jsonl", "--precision", "8"], "--precision is '8'; choose one of auto, fp32, bf16."),
         (["evaluate", "run", "--split", "tset"], "--split is 'tset'; choose one of train, validation, test. did you"),
         (["train"], "missing argument 'recipe'"),

@@ -23,7 +23,7 @@ RUNNER = CliRunner()
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--engine", "onx"], "--engine is 'onx'; choose one of torch, onnx, ray."),
+        (["--engine", "onx"], "--engine is 'onx'; choose one of torch, onnx, openvino, ray."),
         (["--precision", "fp16"], "--precision is 'fp16'; choose one of auto, fp32, bf16."),
         (["--max-posts", "0"], "--max-posts: Input should be greater than or equal to 1."),
         (["--max-body-mb", "0.0001"], "--max-body-mb: Input should be greater than or equal to 1000."),

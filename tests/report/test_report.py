@@ -308,7 +308,7 @@ def test_folders_without_an_experiment(finished_experiment: Path, tmp_path: Path
         write_report(tmp_path)
     with pytest.raises(DataError, match=r"has the metric 'acuracy'; there are: accuracy, weighted_f1, macro_f1"):
         write_report(finished_experiment, metric="acuracy")
-    run = next((finished_experiment / "runs").iterdir())
+    run = next((finished_experiment / "runs").glob("*/metrics.json")).parent
     with pytest.raises(DataError, match=r"It is the run of one training: its scores are in metrics\.json"):
         write_report(run)
 
