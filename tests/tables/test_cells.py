@@ -9,7 +9,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clfa.tables.cells import Cells, as_text, is_missing, read_cells, read_id, read_image, read_text
+from clfa.tables.cells import (
+    Cells,
+    _warn_of_lost_digits,
+    as_text,
+    is_missing,
+    read_cells,
+    read_id,
+    read_image,
+    read_text,
+)
 from clfa.tables.columns import Columns
 from clfa.tables.gate import PictureGate
 from clfa.tables.pictures import pictures_of
@@ -55,6 +64,22 @@ def test_missing_cells() -> None:
 
 def test_ids() -> None:
     assert [read_id(value, 7) for value in (" a ", 3, 3.0, None, "", float("nan"))] == ["a", "3", "3", "7", "7", "7"]
+
+
+@pytest.mark.parametrize("value", [1234567890123456789.0, np.float64(1e18), -1e300, 2.0**53])
+def test_floats_that_have_lost_digits_of_an_id(value: float, caplog: pytest.LogCaptureFixture) -> None:
+    _warn_of_lost_digits.cache_clear()
+    assert [read_id(value, 7), read_id(value, 8)] == [str(float(value))] * 2
+    assert [record.getMessage().partition(":")[0] for record in caplog.records] == [
+        "An id is a floating-point number of more than 15 digits, as spreadsheets and pandas store long numbers"
+    ]
+
+
+@pytest.mark.parametrize("value", [1234567890123456789, "1234567890123456789.0", 2.0**53 - 1, float("inf"), 0.5])
+def test_ids_with_all_digits_have_no_warning(value: object, caplog: pytest.LogCaptureFixture) -> None:
+    _warn_of_lost_digits.cache_clear()
+    read_id(value, 7)
+    assert not caplog.records
 
 
 def test_images() -> None:

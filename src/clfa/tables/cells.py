@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import logging
+import math
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 from clfa.errors import DataError
@@ -16,6 +19,8 @@ from clfa.tables.lines import whole_characters
 from clfa.tables.missing import is_missing, plain
 from clfa.tables.pictures import as_cell, listed, no_picture, pictures_of, unusable_picture
 from clfa.tables.row import Row
+
+logger = logging.getLogger(__name__)
 
 # Above this value, a float cannot represent every integer.
 _EXACT = 2**53
@@ -105,8 +110,21 @@ def read_text(value: Any, *, literal: bool = False) -> str | None:
 
 
 def read_id(value: Any, number: int) -> str:
-    """Return an id cell as text, or the row's number if the cell is empty."""
+    """Return an id cell as text, or the row's number if the cell is empty.
+
+    Warn once of floats that are too large to hold every digit of an id.
+    """
+    if isinstance(value, float) and math.isfinite(value) and abs(value) >= _EXACT:
+        _warn_of_lost_digits()
     return as_text(value).replace("\x00", "").strip() or str(number)
+
+
+@cache
+def _warn_of_lost_digits() -> None:
+    logger.warning(
+        "An id is a floating-point number of more than 15 digits, as spreadsheets and pandas store long numbers: its "
+        "last digits are lost, and different ids may be equal. Store ids as texts."
+    )
 
 
 def read_image(value: Any, gate: PictureGate) -> Any:
