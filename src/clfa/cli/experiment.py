@@ -41,11 +41,14 @@ def experiment(
     from clfa.experiments.execute import is_finished
     from clfa.experiments.plan import check_data, check_names_known, check_plan, plan_runs, select_rows
     from clfa.experiments.schema import load_experiment
+    from clfa.files import require_writable
 
     described = load_experiment(source, data_dir)
     target = output or Path("runs") / described.name
     chosen = select_rows(plan_runs(described), only or [])
     check_names_known(chosen)
+    if not dry_run:
+        require_writable(target)
     # Finished runs need no data.
     check_data([run for run in chosen if not is_finished(target, run)])
     # Imported after the names are checked, so that a misspelt one is reported at once.
