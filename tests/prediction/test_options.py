@@ -16,6 +16,7 @@ from typer.testing import CliRunner
 
 from clfa.cli.flags import flags
 from clfa.cli.main import app
+from clfa.cpu import native_bfloat16
 from clfa.errors import CLFAError
 from clfa.jobs.cluster import PieceWorker, RayCluster, in_rounds
 from clfa.jobs.executor import Task
@@ -28,10 +29,11 @@ from posts import make_posts, read_jsonl, write_csv
 
 pytest.importorskip("onnxscript")
 pytest.importorskip("onnxruntime")
+pytest.importorskip("openvino")
 cloudpickle = pytest.importorskip("ray").cloudpickle
 
 runner = CliRunner(env={"COLUMNS": "200", "NO_COLOR": "1", "TERM": "dumb"})
-HERE = ("torch", "onnx")
+HERE = ("torch", "onnx", "openvino")
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +41,7 @@ def models(tiny_run: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str
     """A model for each engine; the run is also what a cluster loads."""
     export = tmp_path_factory.mktemp("options") / "onnx"
     export_onnx(tiny_run, export)
-    return {"torch": tiny_run, "onnx": export, "ray": tiny_run}
+    return {"torch": tiny_run, "onnx": export, "openvino": export, "ray": tiny_run}
 
 
 @pytest.fixture(scope="module")
@@ -83,7 +85,7 @@ def predict(models: dict[str, Path], source: Path, engine: str) -> Any:
 
 
 def test_engines_are_those_of_this_test(engine: str) -> None:
-    assert engine in ("torch", "onnx", "ray")
+    assert engine in ("torch", "onnx", "openvino", "ray")
 
 
 @pytest.mark.parametrize("suffix", [".jsonl", ".csv", ".parquet", ""])
@@ -150,6 +152,9 @@ def test_precision(predict: Any, engine: str, tmp_path: Path, monkeypatch: pytes
         said = predict("--output", tmp_path / "out.jsonl", "--precision", "bf16", fails=True)
         assert said == "--precision bf16 is not for engine 'onnx'; it takes auto, fp32."
         assert loaded == []
+    elif engine == "openvino" and not native_bfloat16():
+        said = predict("--output", tmp_path / "out.jsonl", "--precision", "bf16", fails=True)
+        assert said.startswith("--precision bf16 needs a processor with instructions for bfloat16")
     else:
         predict("--output", tmp_path / "out.jsonl", "--precision", "bf16", "--batch-size", "3")
         assert set(loaded) == {(3, "bf16")}

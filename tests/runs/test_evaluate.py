@@ -46,6 +46,8 @@ def test_the_default_output_leaves_the_run_as_it_was(tiny_run: Path, tmp_path: P
         "metrics.json",
         "predictions-train.jsonl",
         "dropped.jsonl",
+        "confusion-train.png",
+        "reliability-train.png",
     }
     with pytest.raises(RecipeError, match="holds a run, whose own metrics would be lost; give another output"):
         evaluate(run, "test", output=run)

@@ -102,7 +102,7 @@ def test_arguments_become_options_of_the_command_line(posts: list[dict[str, Any]
     with pytest.raises(DataError) as raised:
         _load([{**row, "label": ""} for row in posts])
     spelled = raised.value.spelled(flags(typer.main.get_command(app), ["train"]))
-    assert spelled.endswith("with data.options.label=..., or the classes with label_names")
+    assert spelled.endswith("with data.options.label=..., or the classes with data.options.label_names=...")
 
 
 def test_a_model_that_allows_missing_images_needs_none(posts: list[dict[str, Any]]) -> None:
