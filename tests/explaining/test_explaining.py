@@ -286,7 +286,7 @@ def test_the_command(tiny_run: Path, posts: pd.DataFrame, tmp_path: Path) -> Non
         ([], "give either an INPUT table, or one post"),
         (["new.csv", "--text", "x"], "give either an INPUT table, or one post"),
         (["--text", "x", "--save-index", "i.npz"], "--save-index needs --neighbours"),
-        (["--text", "x", "--engine", "ray"], "choose torch, onnx or openvino"),
+        (["--text", "x", "--engine", "ray"], "--engine ray computes elsewhere"),
         (["--text", "x", "--output", "a.html"], "ends in .png or .json"),
         (["new.csv", "--output", "a.png"], "ends in .html"),
     ],

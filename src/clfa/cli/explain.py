@@ -69,19 +69,20 @@ def explain(
         raise typer.BadParameter("give either an INPUT table, or one post with --image and --text.")
     if save_index is not None and neighbours is None:
         raise typer.BadParameter("--save-index needs --neighbours.")
-    if engine not in ("torch", "onnx", "openvino"):
-        raise typer.BadParameter(f"--engine is {engine!r}; choose torch, onnx or openvino.")
     suffixes = (".png", ".json") if source is None else (".html",)
     if output is not None and output.suffix.lower() not in suffixes:
         raise typer.BadParameter(f"--output is {output}; give a file that ends in {' or '.join(suffixes)}.")
     require_trained(run)
     from clfa.explaining import METHODS
     from clfa.files import require_writable
+    from clfa.prediction.engines import ENGINES
     from clfa.prediction.post import Post
     from clfa.prediction.post_classifier import PostClassifier
     from clfa.tables.access import Access
 
     METHODS.get(method)
+    if ENGINES.get(engine).distributed:
+        raise typer.BadParameter(f"--engine {engine} computes elsewhere, explanations are made here; choose another.")
     target_file = source.with_name(f"{source.stem}.explanations.html") if source and not output else output
     for place in (target_file, save_index):
         if place is not None:

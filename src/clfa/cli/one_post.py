@@ -38,9 +38,9 @@ def predict_one(
         CLFAError: When there is no model, the post cannot be read, or the model cannot follow what is asked.
     """
     from clfa.cli.lean_start import lean_transformers, without_torch
+    from clfa.prediction.engines import ENGINES, WITHOUT_TORCH
 
-    with without_torch() if engine in ("onnx", "openvino") and not _makes_knowledge(run) else lean_transformers():
-        from clfa.prediction.engines import ENGINES
+    with without_torch() if engine in WITHOUT_TORCH and not _makes_knowledge(run) else lean_transformers():
         from clfa.prediction.post import Post
         from clfa.prediction.post_classifier import PostClassifier
         from clfa.targets.rules import Rules

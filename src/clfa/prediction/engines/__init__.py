@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from clfa.registry import Registry
 
+# Engines whose models are computed without PyTorch, so that a prediction on one post need not import it.
+WITHOUT_TORCH = ("onnx", "openvino")
+
 ENGINES = Registry(
     "engine",
     {

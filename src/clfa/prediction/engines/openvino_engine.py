@@ -13,9 +13,6 @@ from clfa.devices import thread_count
 from clfa.errors import Argument, ModelError
 from clfa.prediction.engines.exported import ExportedEngine, ExportedRuntime
 
-# OpenVINO's names of the precisions that a graph in float32 is computed in.
-_HINTS = {"bf16": "bf16"}
-
 
 class OpenVinoRuntime(ExportedRuntime):
     """Run a model written by ``clfa export onnx`` on a CPU with OpenVINO.
@@ -46,7 +43,7 @@ class OpenVinoRuntime(ExportedRuntime):
             "INFERENCE_NUM_THREADS": thread_count(),
             "PERFORMANCE_HINT": "LATENCY",
             # Without it OpenVINO takes bfloat16 wherever the processor has it, also for an export in fp32.
-            "INFERENCE_PRECISION_HINT": _HINTS.get(self.precision, "f32"),
+            "INFERENCE_PRECISION_HINT": "bf16" if self.precision == "bf16" else "f32",
         }
         try:
             model = core.compile_model(str(path), "CPU", settings)
@@ -64,9 +61,9 @@ class OpenVinoRuntime(ExportedRuntime):
         request = getattr(self._local, "request", None)
         if request is None:
             request = self._local.request = self.model.create_infer_request()
-        found = request.infer(dict(feeds))
-        # The arrays of a request are overwritten by its next batch.
-        return {name: np.array(found[name]) for name in self.outputs}
+        # Copies: the arrays of a request are overwritten by its next batch.
+        found = request.infer(dict(feeds), share_outputs=False)
+        return {name: found[name] for name in self.outputs}
 
 
 class OpenVinoEngine(ExportedEngine[OpenVinoRuntime]):
