@@ -191,6 +191,26 @@ def test_a_stray_quote_makes_no_class(tmp_path: Path, place: str, stray: str, qu
     assert all(row.values["text"] == f"text, number {row.number - 1}" for row in readable)
 
 
+@pytest.mark.parametrize("suffix", [".csv", ".tsv"])
+@pytest.mark.parametrize("stray", ['"joy', 'joy"'])
+@pytest.mark.parametrize("others", [["joy"], ["fear", "joy"], ["fear", "joy", "fear"]])
+def test_a_stray_quote_in_few_rows(tmp_path: Path, suffix: str, stray: str, others: list[str]) -> None:
+    separator = "\t" if suffix == ".tsv" else ","
+    for place in range(len(others) + 1):
+        labels = [*others[:place], stray, *others[place:]]
+        lines = [["id", "text", "label"], *([str(n), f"post {n}", label] for n, label in enumerate(labels))]
+        rows = rows_of(tmp_path / f"t{suffix}", "\n".join(map(separator.join, lines)))
+        assert [row.values["label"] for row in rows] == [*others[:place], "joy", *others[place:]]
+        assert texts(rows) == [f"post {n}" for n in range(len(labels))]
+
+
+def test_quotes_in_few_rows_that_belong_to_a_cell(tmp_path: Path) -> None:
+    body = io.StringIO()
+    cells = ['say "hi"', "hi", '"hi"', 'hi" and', '"odd']
+    csv.writer(body, lineterminator="\n").writerows([("id", "text", "label"), *((1, cell, "x") for cell in cells)])
+    assert texts(rows_of(tmp_path / "t.csv", body.getvalue())) == cells
+
+
 @settings(deadline=None, max_examples=200)
 @given(st.lists(st.text(st.sampled_from(list("ab 'é\"")), min_size=1, max_size=12), min_size=1, max_size=8))
 def test_quotes_escaped_by_backslashes(cells: list[str]) -> None:

@@ -56,6 +56,15 @@ def test_no_labels_and_too_many() -> None:
         LabelIndex(range(1001))
 
 
+def test_a_stray_quote_makes_no_class() -> None:
+    """A small file of a split has no other row to tell; the other files have."""
+    labels = LabelIndex(["joy", "fear", '"joy', 'fear"', '"odd', '"both"', '5"', "5"])
+    assert labels.names == ["5", '"both"', '"odd', '5"', "fear", "joy"]
+    assert [labels.of(cell) for cell in ('"joy', 'fear"', '"odd', '5"', '"fear')] == [5, 4, 2, 3, 4]
+    with pytest.raises(KeyError):
+        labels.of('"joy"')
+
+
 @given(st.lists(st.integers(-3, 9).map(str), min_size=2, max_size=5, unique=True), st.integers(-5, 12))
 def test_a_number_is_no_index_of_classes_that_are_numbers(names: list[str], value: int) -> None:
     labels = LabelIndex([], names)

@@ -30,6 +30,8 @@ class RowProfile:
         found = [split_fields(line, separator) for line in lines]
         rows = [fields.values for fields in found if not fields.open and len(fields.values) == width]
         self._values: dict[int, set[str]] = {}
+        # Without usual values, as in a table of few rows: the cells of a column that have no quotes.
+        self._bare: dict[int, set[str]] = {}
         self._shapes: dict[int, set[str]] = {}
         if len(rows) >= _FEWEST_ROWS:
             for column in range(width):
@@ -39,6 +41,9 @@ class RowProfile:
                     self._values[column] = values
                 if len(shapes) <= _MOST_SHAPES:
                     self._shapes[column] = shapes
+        for column in range(width):
+            if column not in self._values:
+                self._bare[column] = {row[column] for row in rows if '"' not in row[column] and row[column].strip()}
         plain = [cells for line in (header, *lines) if len(cells := line.split(separator)) == width]
         # Columns in which every field is quoted.
         self._quoted = {
@@ -48,9 +53,16 @@ class RowProfile:
         }
 
     def without_stray_quotes(self, cells: list[str]) -> list[str]:
-        """Return the cells of a row, without quotes around a usual value of a column with few values (labels)."""
+        """Return the cells of a row, without quotes around a usual value of a column with few values (labels).
+
+        In another column, a single quote at the edge of a cell is left out if another row has the same cell without it.
+        """
         for column, usual in self._values.items():
             if cells[column] not in usual and (bare := cells[column].strip('" ')) in usual:
+                cells = [*cells[:column], bare, *cells[column + 1 :]]
+        for column, others in self._bare.items():
+            cell = cells[column]
+            if '"' in cell and cell.count('"') == 1 and (bare := cell.strip('" ')) in others:
                 cells = [*cells[:column], bare, *cells[column + 1 :]]
         return cells
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from clfa.errors import Argument, DataError
 from clfa.targets.cells import labels_in
-from clfa.targets.label_types import label_text, label_type, name_types, same_name
+from clfa.targets.label_types import label_text, label_type, name_types, same_name, without_stray_quote
 
 _MOST_CLASSES = 1000
 
@@ -95,6 +95,8 @@ class LabelIndex:
             return self._index[text]
         if text.casefold() in self._folded:
             return self._folded[text.casefold()]
+        if (bare := without_stray_quote(text)) in self._index:
+            return self._index[bare]
         if self._whole_numbers and text.isdecimal() and int(text) < len(self.names):
             return int(text)
         raise KeyError(text)
@@ -103,7 +105,8 @@ class LabelIndex:
 def _seen(values: Iterable[Any]) -> dict[str, set[str]]:
     """Return the types of the labels by class name; without lists of labels.
 
-    Names of the same characters, composed (é) or not (e and an accent), are one class, by a name that the data have.
+    Names of the same characters, composed (é) or not (e and an accent), are one class, by a name that the data have. So
+    are a name and the same one with a stray quote, as a faulty CSV file has it.
 
     Raises:
         DataError: If most of the labels are lists.
@@ -126,6 +129,9 @@ def _seen(values: Iterable[Any]) -> dict[str, set[str]]:
     same: dict[str, list[str]] = {}
     for text in sorted(seen):
         same.setdefault(same_name(text), []).append(text)
+    for key in list(same):
+        if (bare := without_stray_quote(key)) in same and bare != key:
+            same[bare] += same.pop(key)
     names = {key: key if key in texts else texts[0] for key, texts in same.items()}
     return {names[key]: set().union(*(seen[text] for text in texts)) for key, texts in same.items()}
 

@@ -53,6 +53,17 @@ def same_name(text: str) -> str:
     return text if text.isascii() else unicodedata.normalize("NFC", text)
 
 
+def without_stray_quote(text: str) -> str:
+    """Return a class name without a single quote at its beginning or end; numbers, as ``5"``, are unchanged.
+
+    Example:
+        >>> [without_stray_quote(text) for text in ('"joy', 'joy"', '"joy"', '5"', 'so "joy')]
+        ['joy', 'joy', '"joy"', '5"', 'so "joy']
+    """
+    bare = text.strip('"')
+    return bare if text.count('"') == 1 and bare != text and not bare[-1:].isdigit() else text
+
+
 def label_type(value: Any) -> str:
     """Return the type of a label, one of :data:`LABEL_TYPES`; whole numbers are ``int``."""
     value = plain(value)
