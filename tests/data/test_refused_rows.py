@@ -16,7 +16,8 @@ from typer.testing import CliRunner
 from clfa import CLFAPredictor
 from clfa.cli.main import app
 from clfa.data import READERS, Corpus, read_corpus, validate
-from clfa.data.columns import ColumnMap, TablePart, to_corpus
+from clfa.data.columns import ColumnMap, to_corpus
+from clfa.data.table_part import TablePart
 from clfa.data.unlabelled import add_unlabelled
 from clfa.errors import DataError
 from clfa.guides.pair_tables import PairTables, content_keys

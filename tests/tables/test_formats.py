@@ -6,6 +6,7 @@ import bz2
 import datetime
 import gzip
 import lzma
+import re
 import sys
 import zipfile
 from pathlib import Path
@@ -134,6 +135,73 @@ def test_the_size_that_an_excel_file_states_counts_for_nothing(tmp_path: Path, s
     path = excel(tmp_path / "t.xlsx", ["id", "text", "label"], [1, "a", "x"], [2, "b", "y"])
     table = open_rows(edited(path, SHEET, 'ref="A1:C3"', f'ref="{stated}"'))
     assert [list(row.values.values()) for row in table] == [[1, "a", "x"], [2, "b", "y"]]
+
+
+def _sheet(rows: tuple[str, ...]) -> str:
+    """Return the XML of rows such as `r=2: A2=a B2=b`; a row or a cell may have no number."""
+    found = []
+    for row in rows:
+        number, _, cells = row.partition(": ")
+        start = f' r="{number.removeprefix("r=")}"' if number else ""
+        found.append(f"<row{start}>")
+        for cell in cells.split():
+            place, _, value = cell.partition("=")
+            start = f' r="{place}"' if place else ""
+            found.append(f'<c{start} t="str"><v>{value}</v></c>')
+        found.append("</row>")
+    return "".join(found)
+
+
+def _with_rows(path: Path, *rows: str, prefix: str = "") -> Path:
+    space = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
+    start = f'<worksheet xmlns="{space}"><sheetData>{_sheet(rows)}</sheetData></worksheet>'
+    if prefix:
+        start = re.sub(r"<(/?)(\w)", rf"<\1{prefix}:\2", start).replace("xmlns=", f"xmlns:{prefix}=")
+    excel(path, ["x"])
+    with zipfile.ZipFile(path) as book:
+        old = book.read(SHEET).decode()
+    return edited(path, SHEET, old, start)
+
+
+@pytest.mark.parametrize(
+    ("rows", "lines"),
+    [
+        (["r=3: A3=2 B3=b", "r=1: A1=id B1=text", "r=2: A2=1 B2=a"], [2, 3]),
+        (["r=1: A1=id B1=text", "r=9: A9=2 B9=b", "r=4: A4=1 B4=a"], [4, 9]),
+        (["r=1: B1=text A1=id", "r=2: B2=a A2=1", "r=3: B3=b A3=2"], [2, 3]),
+        (["r=1: A1=id B1=text", "r=2: A2=1", "r=2: B2=a", "r=3: A3=2 B3=b"], [2, 3]),
+        (["r=1: A1=id B1=text", "r=2: A3=2 B2=a A2=1 B3=b"], [2, 3]),
+        ([": A1=id B1=text", ": A5=1 B5=a", ": A8=2 B8=b"], [5, 8]),
+        ([": =id =text", ": =1 =a", ": =2 =b"], [2, 3]),
+        (["r=4: A4=id B4=text", "r=7: A7=1 B7=a", "r=11: A11=2 B11=b"], [7, 11]),
+    ],
+    ids=["header", "rows", "cells", "row in parts", "cells elsewhere", "no row numbers", "no numbers", "gaps"],
+)
+def test_excel_rows_and_cells_in_any_order(tmp_path: Path, rows: list[str], lines: list[int]) -> None:
+    for prefix in ("", "x"):
+        table = open_rows(_with_rows(tmp_path / f"t{prefix}.xlsx", *rows, prefix=prefix))
+        assert table.columns == ("id", "text")
+        assert [row.values for row in table] == [{"id": "1", "text": "a"}, {"id": "2", "text": "b"}]
+        assert [row.line for row in table] == lines
+        assert [row.number for row in table.rows(1)] == [2]
+
+
+@pytest.mark.parametrize("rows", [["r=2: A2=1", "r=2: A2=2"], ["r=2: A2=1 A2=2"], ["r=3: A3=1", "r=2: A2=2", ": A3=3"]])
+def test_excel_cells_that_occur_twice(tmp_path: Path, rows: list[str]) -> None:
+    path = _with_rows(tmp_path / "t.xlsx", "r=1: A1=id", *rows)
+    with pytest.raises(DataError, match=r"t\.xlsx is damaged: cell A[23] occurs twice"):
+        open_rows(path)
+
+
+@pytest.mark.parametrize("reference", ["A1:XFD1048576", "A2:XFD1048576", "B2:B2</mergeCell>"])
+def test_merged_cells_have_a_limit(tmp_path: Path, reference: str) -> None:
+    path = excel(tmp_path / "t.xlsx", ["id", "text"], [1, "a"])
+    far = "</mergeCell>" in reference
+    cells = '<row r="1048576"><c r="XFD1048576"/></row>' if far else ""
+    merged = f'<mergeCells><mergeCell ref="{reference.partition("<")[0]}"/></mergeCells>'
+    edited(path, SHEET, "</sheetData>", f"{cells}</sheetData>{merged}")
+    with pytest.raises(DataError, match=r"t\.xlsx: the sheet has merged or unordered cells, the last in row 1,048,576"):
+        open_rows(path)
 
 
 def test_hidden_sheets_are_not_the_first(tmp_path: Path) -> None:

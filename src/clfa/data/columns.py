@@ -12,9 +12,11 @@ from typing import Any
 from datasets import Dataset, DatasetDict, Features, Image, List, Value, concatenate_datasets
 
 from clfa.data.groups import column_groups, duplicate_groups
+from clfa.data.label_forms import label_form_warnings
 from clfa.data.named_columns import require_group_column
 from clfa.data.schema import SPLITS, Corpus, Dropped, has_lists, schema_features
 from clfa.data.splits import RATIOS, split_name, stratified_split
+from clfa.data.table_part import TablePart
 from clfa.tables.access import current_reading
 from clfa.tables.cells import as_text, read_id, read_image, read_text
 from clfa.tables.columns import Columns, find_columns
@@ -32,32 +34,6 @@ from clfa.targets.target import Target, strata
 logger = logging.getLogger(__name__)
 
 UNLABELLED = "unlabelled"
-
-
-@dataclass(frozen=True)
-class TablePart:
-    """One table, or one split of a table.
-
-    Args:
-        split: Name of the split; ``None`` if a column or a random draw decides.
-        source: File or other source, for messages.
-        data: Rows of the table.
-        image_root: Base folder or address of relative image paths; rows may name the pictures there.
-        numbers: Number of each row in its table; by default counted from 1.
-        separator: Field separator, for CSV and TSV files.
-        mixed: Cells of columns of mixed types, which ``data`` has as text.
-        gated: Whether the reader has taken the pictures from :class:`clfa.data.picture_folder.PictureFolder`, which
-            decides what rows may name.
-    """
-
-    split: str | None
-    source: str
-    data: Dataset
-    image_root: str = ""
-    numbers: Sequence[int] | None = None
-    separator: str | None = None
-    mixed: Mapping[str, list[Any]] = field(default_factory=dict)
-    gated: bool = False
 
 
 @dataclass
@@ -191,7 +167,9 @@ def to_corpus(
     splits = DatasetDict({split: _concatenate(taken[split]) for split in SPLITS if any(map(len, taken[split]))})
     unlabelled = _concatenate(taken[UNLABELLED]) if any(map(len, taken[UNLABELLED])) else None
     used = found[0] if not targets else replace(found[0], label=None, targets=labels.columns)
-    facts = {"split": how, "lines": _lines(parts), "columns": used.to_dict()}
+    facts: dict[str, Any] = {"split": how, "lines": _lines(parts), "columns": used.to_dict()}
+    if forms := label_form_warnings(parts, labels):
+        facts["label_forms"] = forms
     return Corpus(name, splits, labels.targets, unlabelled, dropped, facts)
 
 

@@ -63,6 +63,10 @@ def _like_names(corpus: Corpus) -> Iterator[str]:
             )
 
 
+def _forms(corpus: Corpus) -> Iterator[str]:
+    yield from corpus.facts.get("label_forms", ())
+
+
 def _small_classes(corpus: Corpus) -> Iterator[str]:
     for target, values in split_labels(corpus, "train"):
         if target.kind.has_classes:
@@ -152,6 +156,7 @@ def no_texts(corpus: Corpus) -> Iterator[str]:
 _KINDS: tuple[Callable[[Corpus], Iterator[str]], ...] = (
     _one_class,
     _like_names,
+    _forms,
     _small_classes,
     _absent_classes,
     _numbers,

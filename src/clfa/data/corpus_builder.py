@@ -6,10 +6,11 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from clfa.data.columns import ColumnMap, TablePart, to_corpus
+from clfa.data.columns import ColumnMap, to_corpus
 from clfa.data.read_part import read_part
 from clfa.data.schema import Corpus, Dropped
 from clfa.data.splits import RATIOS
+from clfa.data.table_part import TablePart
 from clfa.errors import DataError
 from clfa.nearest import did_you_mean
 from clfa.tables.collect import from_columns

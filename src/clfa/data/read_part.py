@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from clfa.data.columns import TablePart
 from clfa.data.schema import Dropped
+from clfa.data.table_part import TablePart
 from clfa.tables.collect import collect
 from clfa.tables.row import TableOptions
 from clfa.tables.rows import open_rows

@@ -17,6 +17,7 @@ from clfa.jobs.trouble import storage
 from clfa.jobs.worker import Outcome, Worker
 from clfa.tables.cells import Cells, read_cells
 from clfa.tables.gate import PictureGate, table_folders
+from clfa.tables.id_forms import watch_ids
 from clfa.tables.row import Row
 from clfa.tables.rows import open_rows
 
@@ -65,6 +66,7 @@ def process_piece(
 
         def windows() -> Iterator[list[Cells]]:
             rows = _reading(piece, piece_rows(piece, table, part.rows, needed))
+            rows = watch_ids(rows, columns.id, piece.source)
             while window := [(row, read_cells(row, columns, gate)) for row in islice(rows, worker.window_size)]:
                 waiting.append(window)
                 yield [cells for row, cells in window if row.error is None]

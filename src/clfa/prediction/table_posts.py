@@ -13,6 +13,7 @@ from clfa.tables.access import CLOSED, Access
 from clfa.tables.cells import read_cells
 from clfa.tables.columns import Columns, find_columns
 from clfa.tables.gate import PictureGate, table_folders
+from clfa.tables.id_forms import watch_ids
 from clfa.tables.memory import MemoryTable
 from clfa.tables.row import TableOptions
 from clfa.tables.rows import open_rows
@@ -90,7 +91,7 @@ def rows_of(
     )
     root = str(image_root or columns.image_root or table.folder)
     gate = PictureGate(root, access, table_folders(table.folder))
-    for row in table:
+    for row in watch_ids(table, columns.id, table.path):
         if row.error is not None:
             yield TablePost(str(row.number), Prediction(None, {}, error=row.error, reason="unreadable row"))
             continue

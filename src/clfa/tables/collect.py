@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 from datasets import Dataset, Features, Value
 from datasets.table import InMemoryTable
@@ -100,6 +101,9 @@ def _has_feature(kind: pa.DataType) -> bool:
 
 def _array(values: list[Any]) -> pa.Array:
     texts = any(isinstance(value, str) for value in values)
+    if any(map(_is_truth, values)) and not all(value is None or _is_truth(value) for value in values):
+        # Arrow may make numbers of truth values that stand beside numbers.
+        return _texts(values)
     if any(isinstance(value, _TIMES) or (texts and not isinstance(value, str | None)) for value in values):
         # Arrow would make bytes of texts that stand beside bytes, and takes times that it cannot give back.
         return _texts(values)
@@ -108,6 +112,10 @@ def _array(values: list[Any]) -> pa.Array:
     except (pa.ArrowException, TypeError, OverflowError, UnicodeEncodeError, ArithmeticError):
         return _texts(values)
     return found if _has_feature(found.type) else _texts(values)
+
+
+def _is_truth(value: Any) -> bool:
+    return isinstance(value, bool | np.bool_)
 
 
 def _texts(values: list[Any]) -> pa.Array:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import re
 import zipfile
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -13,15 +12,16 @@ from typing import Any
 from clfa.errors import Argument, DataError
 from clfa.nearest import did_you_mean
 from clfa.tables.compression import compression_of, open_binary
+from clfa.tables.excel_layout import sheet_layout
 from clfa.tables.names import column_names
 from clfa.tables.row import Row, TableOptions
 from clfa.tables.table import Table
 
 logger = logging.getLogger(__name__)
 
-_MERGED, _FORMULA = re.compile(rb"<mergeCell[ >]"), re.compile(rb"<f[ />]")
-_BLOCK = 1 << 20
 _MOST_ROWS = 1 << 20
+# A sheet that is read as a whole has an object for every cell up to the last row and column, also for blank ones.
+_MOST_CELLS = 20_000_000
 # What openpyxl raises for broken content.
 _FAULTS = (
     zipfile.BadZipFile,
@@ -37,8 +37,9 @@ _FAULTS = (
 class ExcelTable(Table):
     """One sheet of an ``.xlsx`` file; its first non-blank row contains the column names.
 
-    Cells that are merged over several rows have their value in each. A cell with an error of the spreadsheet
-    (``#REF!``), or with a formula whose value is not in the file, is missing, with a warning.
+    Cells that are merged over several rows have their value in each. Rows and cells have the place that they state, in
+    whatever order they stand in the file; a cell that stands there twice is an error. A cell with an error of the
+    spreadsheet (``#REF!``), or with a formula whose value is not in the file, is missing, with a warning.
     """
 
     def __init__(self, path: str, options: TableOptions) -> None:
@@ -47,31 +48,33 @@ class ExcelTable(Table):
             raise DataError(f"{path}: a compressed Excel file is not supported; decompress it first.")
         self._warned = False
         with self.damage(0), self._sheet() as sheet:
-            for number, cells in _numbered(sheet.iter_rows(values_only=True)):
-                if not _is_blank(cells):
-                    self._header = number
-                    break
-            else:
-                raise DataError(f"{path}: the file is empty; expected a line with column names")
+            self._layout = sheet_layout(sheet._get_source)
+            if self._layout.rows > _MOST_ROWS:
+                # openpyxl makes blank rows up to the number that a row states.
+                raise ValueError(f"a sheet has at most {_MOST_ROWS:,} rows")
+            cells = self._find_header(sheet) if self._layout.ordered else ()
+        if (self._layout.merged or not self._layout.ordered) and self._layout.size > _MOST_CELLS:
+            raise DataError(
+                f"{path}: the sheet has merged or unordered cells, the last in row {self._layout.rows:,} and column "
+                f"{self._layout.columns:,}: too many to be read. Delete empty rows and columns in a spreadsheet "
+                "program, or save the sheet as CSV."
+            )
+        if not self._layout.ordered:
+            with self.damage(0), self._sheet(read_only=False) as sheet:
+                cells = self._find_header(sheet)
         names = ["" if cell is None else str(cell) for cell in cells]
         while names and not names[-1].strip():
             names.pop()
         self.columns = column_names(names, path, f"row {self._header}")
-        with self.damage(0):
-            self._merged, self._formulas = self._holds(_MERGED), self._holds(_FORMULA)
 
-    def _holds(self, mark: re.Pattern[bytes]) -> bool:
-        """Return whether any sheet has a mark, without parsing it."""
-        with open_binary(self.path) as file, zipfile.ZipFile(file) as parts:
-            for name in parts.namelist():
-                if name.startswith("xl/worksheets/") and name.endswith(".xml"):
-                    with parts.open(name) as part:
-                        last = b""
-                        while block := part.read(_BLOCK):
-                            if mark.search(last + block):
-                                return True
-                            last = block[-16:]
-        return False
+    def _find_header(self, sheet: Any) -> Sequence[Any]:
+        """Return the first row of the sheet that is not blank, and keep its number."""
+        for number, cells in enumerate(sheet.iter_rows(values_only=True), start=1):
+            if not _is_blank(cells):
+                self._header = number
+                found: Sequence[Any] = cells
+                return found
+        raise DataError(f"{self.path}: the file is empty; expected a line with column names")
 
     @contextmanager
     def _sheet(self, **how: Any) -> Iterator[Any]:
@@ -113,14 +116,15 @@ class ExcelTable(Table):
     def _lines(self) -> Iterator[Sequence[Any]]:
         """Read the values of each row of the sheet, also of the header and of blank ones."""
         with ExitStack() as stack:
-            # Only a sheet that is read as a whole knows its merged cells.
-            sheet = stack.enter_context(self._sheet(read_only=not self._merged))
+            layout = self._layout
+            # Only a sheet that is read as a whole knows its merged cells, and has its rows in order.
+            sheet = stack.enter_context(self._sheet(read_only=layout.ordered and not layout.merged))
             written: Iterator[Any] = repeat(())
-            if self._formulas:
+            if layout.formulas:
                 # The rows of both are the same ones; the second has formulas in place of values.
-                written = stack.enter_context(self._sheet(data_only=False)).iter_rows()
-            tall = _Merged(sheet.merged_cells.ranges if self._merged else (), self._header)
-            for line, cells in _numbered(sheet.iter_rows()):
+                written = stack.enter_context(self._sheet(read_only=layout.ordered, data_only=False)).iter_rows()
+            tall = _Merged(sheet.merged_cells.ranges if layout.merged else (), self._header)
+            for line, cells in enumerate(sheet.iter_rows(), start=1):
                 sources = next(written, ())
                 values = [self._value(cell) for cell in cells]
                 for cell, value in zip(sources, values, strict=False):
@@ -159,14 +163,6 @@ class ExcelTable(Table):
                 continue
             whole = [*values[:width], *[None] * (width - len(values))]
             yield Row(number, dict(zip(self.columns, whole, strict=True)), None, line)
-
-
-def _numbered(rows: Iterator[Any]) -> Iterator[tuple[int, Any]]:
-    for line, cells in enumerate(rows, start=1):
-        if line > _MOST_ROWS:
-            # openpyxl makes blank rows up to the number that a row states.
-            raise ValueError(f"a sheet has at most {_MOST_ROWS:,} rows")
-        yield line, cells
 
 
 class _Merged:

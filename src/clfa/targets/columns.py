@@ -86,6 +86,16 @@ class TargetColumns:
         """Columns of each target in the first table, by target name."""
         return {target: [name for name in names if name is not None] for target, names in self._columns[0].items()}
 
+    def column(self, target: str, table: int) -> str | None:
+        """Return the only column of a target in a table; ``None`` if there is none, or several.
+
+        Args:
+            target: Name of the target.
+            table: Position of the table in ``tables``.
+        """
+        names = self._columns[table][target]
+        return names[0] if len(names) == 1 else None
+
     def rows(self, table: int, data: Dataset) -> list[tuple[Any, ...]]:
         """Return the target cells of each row of a table.
 

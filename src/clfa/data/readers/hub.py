@@ -8,10 +8,11 @@ from typing import Any
 import datasets
 from datasets import IterableDataset
 
-from clfa.data.columns import ColumnMap, TablePart, to_corpus
+from clfa.data.columns import ColumnMap, to_corpus
 from clfa.data.hub_name import is_local, require_folder, require_hub_data
 from clfa.data.schema import Corpus
 from clfa.data.splits import RATIOS, split_name
+from clfa.data.table_part import TablePart
 from clfa.errors import DataError
 from clfa.tables.memory import undecoded
 from clfa.targets.spec import parse_specs

@@ -7,11 +7,12 @@ from dataclasses import replace
 from pathlib import Path
 
 from clfa.data.assemble import image_at
-from clfa.data.columns import ColumnMap, TablePart, to_corpus
+from clfa.data.columns import ColumnMap, to_corpus
 from clfa.data.layout import IMAGE_SUFFIXES, layout_error
 from clfa.data.read_part import read_part
 from clfa.data.schema import Corpus, Dropped
 from clfa.data.splits import RATIOS, split_name
+from clfa.data.table_part import TablePart
 from clfa.errors import DataError
 from clfa.tables.access import current_reading
 from clfa.tables.collect import from_columns

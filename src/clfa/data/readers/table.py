@@ -10,12 +10,13 @@ from typing import Any
 
 from datasets import Dataset
 
-from clfa.data.columns import ColumnMap, TablePart, to_corpus
+from clfa.data.columns import ColumnMap, to_corpus
 from clfa.data.frame_images import storable_images
 from clfa.data.layout import layout_error
 from clfa.data.read_part import read_part
 from clfa.data.schema import SPLITS, Corpus, Dropped
 from clfa.data.splits import RATIOS, split_name
+from clfa.data.table_part import TablePart
 from clfa.errors import DataError
 from clfa.tables.collect import CollectedTable, collect
 from clfa.tables.formats import is_table, known_suffixes, table_stem
