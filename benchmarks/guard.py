@@ -7,7 +7,6 @@ it counts. Limits leave room for noise: what they catch is a step that does clea
 
 from __future__ import annotations
 
-import math
 import subprocess
 import sys
 import time
@@ -22,12 +21,12 @@ import numpy as np
 import torch
 from PIL import Image
 from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils.flop_counter import FlopCounterMode
 from transformers import BertConfig, ViTConfig
 
 from benchmarks import lengths, plain, startup
 from benchmarks.architectures import IMAGENET, RandomGuide, recipe_of, write_encoders
 from benchmarks.material import write_posts
+from benchmarks.operations import operations
 from benchmarks.spread import alternate, ratios
 from clfa.cpu import speed_up
 from clfa.data.images import load_image
@@ -48,16 +47,6 @@ from clfa.targets.target import Target
 AT_MOST, AT_LEAST = "at most", "at least"
 BATCH = 8
 _WIDTH, _LAYERS, _HEADS, _FUSION = 192, 3, 3, 128
-
-
-def _linear_operations(x: Sequence[int], weight: Sequence[int], *rest: Any, **shapes: Any) -> int:
-    return 2 * math.prod(x) * weight[0]
-
-
-# What the counter has to be told of.
-_ONEDNN = {}
-if hasattr(torch.ops.mkldnn, "_linear_pointwise"):
-    _ONEDNN[torch.ops.mkldnn._linear_pointwise] = _linear_operations
 
 
 @dataclass(frozen=True)
@@ -231,12 +220,10 @@ class Subject:
 
     def operations(self) -> float:
         """Floating-point operations of forward and backward pass, ours over plain."""
-        counts = []
-        for loss in (self.our_loss, self.plain_loss):
-            with FlopCounterMode(display=False, custom_mapping=_ONEDNN) as counter:
-                loss(self.batches[0]).backward()
-            counts.append(counter.get_total_flops())
-        return counts[0] / counts[1]
+        ours, plainly = (
+            operations(lambda loss=loss: loss(self.batches[0]).backward()) for loss in (self.our_loss, self.plain_loss)
+        )
+        return ours / plainly
 
     def kernels(self) -> float:
         """ATen operations dispatched, ours over plain; what Python and the dispatcher cost grows with them."""

@@ -141,8 +141,8 @@ def test_texts_of_like_length_share_a_batch(
         return forward(self, inputs)
 
     monkeypatch.setattr(TorchRuntime, "__call__", watch)
-    image = str(tmp_path / posts[0]["image"])
-    predictor([Post("great " * (1 + 5 * n % 8), image) for n in range(16)])
+    images = [str(tmp_path / row["image"]) for row in posts[:2]]
+    predictor([Post("great " * (1 + 5 * n % 8), images[n // 8]) for n in range(16)])
     assert lengths == [[3, 3, 4, 4], [5, 5, 6, 6], [7, 7, 8, 8], [9, 9, 10, 10]]
 
 
@@ -165,11 +165,47 @@ def test_pictures_are_decoded_a_bounded_way_ahead(
 
     monkeypatch.setattr(PostClassifier, "_pixels", counted)
     monkeypatch.setattr(TorchRuntime, "__call__", watch)
-    found = predictor([Post("so", images[n % 10]) for n in range(80)])
+    found = predictor([Post("so"[: 1 + n // 40] * (1 + n // 10 % 4), images[n % 10]) for n in range(80)])
     assert len(found) == 80
     assert len(decoded) == 80
     # Its own batch and at most two more.
     assert all(4 <= count <= 12 for count in ahead)
+
+
+def test_equal_posts_are_predicted_on_once(
+    predictor: PostClassifier, posts: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    images = [str(tmp_path / row["image"]) for row in posts[:2]]
+    rows = [Post("so sunny", images[0]), Post("so", images[0]), Post("so", images[1]), Post("so", "absent.jpg")]
+    single = [predictor([row])[0] for row in rows]
+    sizes = []
+    forward = TorchRuntime.__call__
+
+    def watch(self: TorchRuntime, inputs: Any) -> Any:
+        sizes.append(len(inputs["input_ids"]))
+        return forward(self, inputs)
+
+    monkeypatch.setattr(TorchRuntime, "__call__", watch)
+    order = [2, 0, 3, 1, 0, 2, 2, 3, 1]
+    found = predictor([rows[place] for place in order])
+    assert sizes == [3]
+    for place, prediction in zip(order, found, strict=True):
+        assert (prediction.label, prediction.error) == (single[place].label, single[place].error)
+        assert prediction.probabilities == pytest.approx(single[place].probabilities, abs=1e-5)
+    found[0].probabilities.clear()
+    assert found[5].probabilities
+    assert found[5].embedding is not found[6].embedding
+
+
+def test_pictures_of_equal_posts_that_are_left_out_are_counted_each_time(
+    tiny_run: Path, posts: Any, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    images = [str(tmp_path / row["image"]) for row in posts]
+    predictor = PostClassifier.load(tiny_run, batch_size=4)
+    rows = [Post("so", [images[0], "absent.jpg"]), Post("so", images)]
+    predictor([rows[0], rows[1], rows[0], rows[0]])
+    assert "3 images of posts with several cannot be read and were left out" in caplog.text
+    assert "1 images were ignored: the model reads the first 9 of a post" in caplog.text
 
 
 def test_a_picture_that_cannot_be_prepared_fails_alone(

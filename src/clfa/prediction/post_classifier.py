@@ -11,6 +11,7 @@ from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, nullcontext
+from copy import deepcopy
 from dataclasses import dataclass, replace
 from functools import cached_property
 from math import isnan
@@ -26,6 +27,7 @@ from clfa.prediction.engines import ENGINES
 from clfa.prediction.engines.base import Precision, Runtime
 from clfa.prediction.fitting import fitting
 from clfa.prediction.post import Post, Prediction
+from clfa.prediction.repeats import distinct
 from clfa.pretrained import cache_dir
 from clfa.processing.processor import CLFAProcessor, tokenizer_digest
 from clfa.processing.unknown_tokens import UnknownTokens
@@ -61,12 +63,36 @@ NOT_FINITE = "the model's output is not a finite number"
 
 @dataclass
 class _Window:
-    """Posts that are sorted by length together, and their predictions so far."""
+    """Different posts that are sorted by length together, and their predictions so far.
+
+    Args:
+        posts: The posts.
+        places: For each post of the caller, the position of its equal.
+        results: Predictions of ``posts``.
+        rules: See :meth:`PostClassifier.stream`.
+        batches: Number of batches without predictions.
+    """
 
     posts: Sequence[Post]
+    places: Sequence[int]
     results: list[Prediction | None]
     rules: Rules | None = None
     batches: int = 0
+
+    @cached_property
+    def times(self) -> Counter[int]:
+        """How often each post occurs."""
+        return Counter(self.places)
+
+    def whole(self) -> Iterator[Prediction]:
+        """Yield the prediction of each post of the caller."""
+        seen = set()
+        for place in self.places:
+            found = self.results[place]
+            assert found is not None
+            # Nobody who changes the prediction of one row should change that of another.
+            yield deepcopy(found) if place in seen else found
+            seen.add(place)
 
 
 @dataclass(frozen=True)
@@ -265,8 +291,8 @@ class PostClassifier:
     def stream(self, windows: Iterable[Sequence[Post]], rules: Rules | None = None) -> Iterator[list[Prediction]]:
         """Predict on any number of posts in bounded memory.
 
-        Within a window, texts of similar length form a batch, which reduces padding. Images are decoded in threads,
-        at most two batches ahead of the model.
+        Within a window, texts of similar length form a batch, which reduces padding, and equal posts are predicted on
+        once. Images are decoded in threads, at most two batches ahead of the model.
 
         Args:
             windows: Windows of posts, ideally of :attr:`window_size`. The next window is read before the last batches
@@ -281,8 +307,9 @@ class PostClassifier:
         waiting: deque[tuple[_Window, list[int], list[Future[Readable | Prediction]]]] = deque()
         try:
             for given in windows:
-                posts = [replace(post, image=callers_pictures(post.image, self.access)) for post in given]
-                window = _Window(posts, [None] * len(posts), rules)
+                gated = [replace(post, image=callers_pictures(post.image, self.access)) for post in given]
+                posts, places = distinct(gated)
+                window = _Window(posts, places, [None] * len(posts), rules)
                 batches = self._batches(posts)
                 window.batches = len(batches)
                 if not batches:
@@ -308,15 +335,20 @@ class PostClassifier:
         while len(waiting) > left:
             window, positions, reading = waiting.popleft()
             posts = [window.posts[position] for position in positions]
-            found = self.predict_read(posts, [f.result() for f in reading], window.rules)
+            times = [window.times[position] for position in positions]
+            found = self.predict_read(posts, [f.result() for f in reading], window.rules, times)
             for position, result in zip(positions, found, strict=True):
                 window.results[position] = result
             window.batches -= 1
             if window.batches == 0:
-                yield [result for result in window.results if result is not None]
+                yield list(window.whole())
 
     def predict_read(
-        self, posts: Sequence[Post], read: Sequence[Readable | Prediction], rules: Rules | None = None
+        self,
+        posts: Sequence[Post],
+        read: Sequence[Readable | Prediction],
+        rules: Rules | None = None,
+        times: Sequence[int] | None = None,
     ) -> list[Prediction]:
         """Return the prediction of each post, in one batch.
 
@@ -324,11 +356,13 @@ class PostClassifier:
             posts: The posts.
             read: What :meth:`read` has returned for each.
             rules: See :meth:`stream`.
+            times: How often each post occurs, for counts in warnings; once when not given.
         """
         results: list[Prediction | None] = [found if isinstance(found, Prediction) else None for found in read]
         kept = [(position, found) for position, found in enumerate(read) if isinstance(found, Readable)]
-        for _, readable in kept:
-            self._left_out.update(ignored=readable.ignored, unreadable=len(readable.unreadable))
+        for position, readable in kept:
+            count = 1 if times is None else times[position]
+            self._left_out.update(ignored=count * readable.ignored, unreadable=count * len(readable.unreadable))
             self._example = next(iter(readable.unreadable), self._example)
         if kept:
             texts = [found.text for _, found in kept]
