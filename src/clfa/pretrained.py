@@ -204,6 +204,11 @@ def pretrained(loader: Any, name: str | os.PathLike[str], **kwargs: Any) -> Any:
                 f"transformers.{getattr(loader, '__name__', loader)}.from_pretrained({str(name)!r})"
                 ".save_pretrained(FOLDER), with its tokenizer and image processor."
             ) from error
+        if "trust_remote_code" in str(error):
+            raise ModelError(
+                f"{str(name)!r} is a model with program code of its own beside its weights, which is never run. Give a "
+                "model whose architecture is part of Transformers."
+            ) from error
         raise ModelError(
             f"cannot load {getattr(loader, '__name__', loader)} from {str(name)!r}: {_short(error)} "
             "Give a hub id (with network access), a local directory with config.json and model.safetensors, "

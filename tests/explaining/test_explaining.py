@@ -125,6 +125,16 @@ def test_a_chosen_class_and_what_cannot_be_chosen(classifier: PostClassifier, po
     assert explain_post(classifier, Post("", post.image)).to_dict() == {"error": "empty text"}
 
 
+def test_gradients_need_a_fast_tokenizer(
+    classifier: PostClassifier, post: Post, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(type(classifier.processor.tokenizer), "is_fast", False)
+    with pytest.raises(
+        ModelError, match=r"gradients need a fast tokenizer, and .* is not one; use the method occlusion"
+    ):
+        explain_post(classifier, post, method="gradients")
+
+
 def test_an_export_has_no_gradients_but_occlusion(classifier: PostClassifier, post: Post) -> None:
     class Exported:
         several_images = False

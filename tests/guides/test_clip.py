@@ -68,6 +68,9 @@ def model_outputs(directory: Path, pictures: list[Any], **padding: Any) -> tuple
     """``text_embeds`` and ``image_embeds`` of the whole model's forward pass, which Transformers L2-normalises."""
     inputs = dict(AutoTokenizer.from_pretrained(directory)(TEXTS, truncation=True, return_tensors="pt", **padding))
     inputs.pop("token_type_ids", None)
+    if padding["padding"] == "max_length":
+        # The tokenizers of SigLIP on the hub give no mask.
+        inputs.pop("attention_mask")
     images = AutoImageProcessor.from_pretrained(directory)([load_image(p) for p in pictures], return_tensors="pt")
     with torch.no_grad():
         outputs = AutoModel.from_pretrained(directory).eval()(**inputs, pixel_values=images["pixel_values"])

@@ -243,13 +243,6 @@ def test_a_classifier_serves_as_an_encoder(tmp_path: Path) -> None:
     assert same_weights(load_encoder(tmp_path, "vision"), classifier.vit)
 
 
-def test_a_two_tower_model_whose_tower_cannot_be_loaded_alone(tmp_path: Path) -> None:
-    config = tf.SiglipConfig(text_config={**SMALL, **WORDS}, vision_config={**SMALL, **PATCHES})
-    config.save_pretrained(tmp_path)
-    with pytest.raises(ModelError, match="holds a 'siglip_text_model' tower, which cannot be loaded alone"):
-        load_encoder(tmp_path, "text")
-
-
 def test_pool_grid_averages_cells() -> None:
     tokens = torch.arange(16.0).reshape(1, 16, 1)
     pooled = pool_grid(tokens, 2)

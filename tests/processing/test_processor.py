@@ -12,6 +12,7 @@ from datasets import Dataset
 from PIL import Image
 from transformers import AutoProcessor, BertConfig, ViTConfig
 
+import clfa.modeling.model  # noqa: F401 - registers the Auto classes
 from clfa.errors import ImageError, ModelError
 from clfa.knowledge.recipe import KnowledgeRecipe
 from clfa.modeling import CLFAConfig

@@ -26,11 +26,17 @@ def gradients(probe: Probe, steps: int = STEPS) -> Attribution:
         steps: Steps of the integral.
 
     Raises:
-        ModelError: If Captum is not installed, or the model does not run in PyTorch.
+        ModelError: If Captum is not installed, the model does not run in PyTorch, or its tokenizer does not say which
+            word a token is of.
     """
     model: Any = getattr(probe.classifier.runtime, "model", None)
     if model is None:
         raise ModelError("gradients need a model in PyTorch, and this one is an export; use the method occlusion.")
+    tokenizer: Any = probe.classifier.processor.tokenizer
+    if probe.text is not None and tokenizer is not None and not tokenizer.is_fast:
+        raise ModelError(
+            f"gradients need a fast tokenizer, and {type(tokenizer).__name__} is not one; use the method occlusion."
+        )
     captum = _captum()
     inputs = probe.inputs()
     names = [name for name in ("text_features", "image_features") if name in inputs]
@@ -90,7 +96,11 @@ def _of_words(probe: Probe, scores: np.ndarray | None) -> list[float]:
         return found
     processor = probe.classifier.processor
     encoded = processor.tokenizer(
-        probe.text, truncation=True, max_length=processor.max_length, return_offsets_mapping=True
+        probe.text,
+        truncation=True,
+        max_length=processor.max_length,
+        padding="max_length" if processor.pad_to_max_length else False,
+        return_offsets_mapping=True,
     )
     for (start, stop), score in zip(encoded["offset_mapping"], scores, strict=False):
         for place, (first, end) in enumerate(probe.spans):

@@ -8,25 +8,28 @@ import os
 from typing import Any
 
 import torch
-import transformers
 from torch import nn
 from torch.nn import functional as F
 from transformers import AutoConfig, AutoModel, PreTrainedConfig, PreTrainedModel
-from transformers.models.auto.modeling_auto import MODEL_MAPPING
 
 from clfa.cpu import speed_up
 from clfa.errors import ModelError
 from clfa.modeling.static_embeddings import StaticEmbeddingsModel
+from clfa.modeling.towers import TOWERS, load_tower, model_class, unused_pooler
 from clfa.packages import efficientnet_lite as _efficientnet_lite  # noqa: F401 - registers its Auto classes
 from clfa.pretrained import EMBEDDINGS_PREFIX, pretrained, pretrained_model
 
 # Fields of a configuration with the width of token features, in order of preference.
 _WIDTH_FIELDS = ("hidden_size", "d_model", "dim", "hidden_dim")
-# Towers of two-tower models that Transformers' AutoModel does not know alone. Others of this kind (of AltCLIP, SigLIP,
-# ...) are refused: the width of their tokens is another than their configuration's, or they read no mask of padding.
-_TOWERS = ("chinese_clip_text_model", "metaclip_2_text_model", "metaclip_2_vision_model")
+# The same in architectures that give their tokens another width.
+_WIDTH_OF = {"altclip_text_model": "project_dim"}
 # Vision towers that apply their last norm to the pooled output alone.
-_NORM_OF_POOLED = ("clip_vision_model", "chinese_clip_vision_model", "metaclip_2_vision_model")
+_NORM_OF_POOLED = (
+    "clip_vision_model",
+    "altclip_vision_model",
+    "chinese_clip_vision_model",
+    "metaclip_2_vision_model",
+)
 
 
 def encoder_width(config: PreTrainedConfig) -> int:
@@ -38,43 +41,34 @@ def encoder_width(config: PreTrainedConfig) -> int:
     sizes = getattr(config, "hidden_sizes", None)
     if sizes:
         return int(sizes[-1])
-    for field in _WIDTH_FIELDS:
+    for field in (_WIDTH_OF.get(config.model_type, ""), *_WIDTH_FIELDS):
         if isinstance(getattr(config, field, None), int):
             return int(getattr(config, field))
     raise ModelError(f"cannot tell the feature width of a {config.model_type!r} encoder from its configuration.")
 
 
-def most_tokens(encoder: PreTrainedModel) -> int | None:
+def most_tokens(encoder: nn.Module) -> int | None:
     """Return the largest number of tokens that a text encoder has positions for; ``None`` if it learns no positions."""
-    embeddings = getattr(encoder, "embeddings", None)
-    # The latter is the name in CLIP.
-    positions = getattr(embeddings, "position_embeddings", getattr(embeddings, "position_embedding", None))
-    if not isinstance(positions, nn.Embedding):
+    positions = next(
+        (
+            module
+            for name, module in encoder.named_modules()
+            # The latter is the name in CLIP.
+            if name.rpartition(".")[2] in ("position_embeddings", "position_embedding")
+            and isinstance(module, nn.Embedding)
+        ),
+        None,
+    )
+    if positions is None:
         return None
     # RoBERTa and its relatives count positions from behind that of padding.
     return positions.num_embeddings - (0 if positions.padding_idx is None else positions.padding_idx + 1)
 
 
-def _model_class(config: PreTrainedConfig) -> Any:
-    """Return the class of a model or of a tower that can be loaded alone; ``None`` if there is none."""
-    if config.model_type in _TOWERS:
-        return getattr(transformers, type(config).__name__.replace("Config", "Model"))
-    found: Any = MODEL_MAPPING.get(type(config), None)
-    return found[0] if isinstance(found, tuple) else found
-
-
-def _unused_pooler(config: PreTrainedConfig) -> dict[str, bool]:
-    """Return the keyword that omits a pooler, if the architecture has one; CLFA does not use the pooler's output."""
-    model_class = _model_class(config)
-    if model_class is None or "add_pooling_layer" not in inspect.signature(model_class).parameters:
-        return {}
-    return {"add_pooling_layer": False}
-
-
 def build_encoder(config: PreTrainedConfig) -> PreTrainedModel:
     """Create an encoder with random weights from a configuration."""
-    loader = _model_class(config)._from_config if config.model_type in _TOWERS else AutoModel.from_config
-    encoder: PreTrainedModel = loader(config, **_unused_pooler(config))
+    loader = model_class(config)._from_config if config.model_type in TOWERS else AutoModel.from_config
+    encoder: PreTrainedModel = loader(config, **unused_pooler(config))
     return encoder
 
 
@@ -87,8 +81,8 @@ def load_encoder(name: str | os.PathLike[str], tower: str) -> PreTrainedModel:
         tower: ``"text"`` or ``"vision"``.
 
     Raises:
-        ModelError: When the encoder cannot be loaded, the model has no such tower, or word embeddings are requested as
-            a vision encoder.
+        ModelError: When the encoder cannot be loaded, the model has no such tower or cannot be called as an encoder, or
+            word embeddings are requested as a vision encoder.
     """
     if os.fspath(name).startswith(EMBEDDINGS_PREFIX):
         if tower != "text":
@@ -98,23 +92,55 @@ def load_encoder(name: str | os.PathLike[str], tower: str) -> PreTrainedModel:
         return StaticEmbeddingsModel.of(load_encoder(os.fspath(name).removeprefix(EMBEDDINGS_PREFIX), tower))
     config = pretrained(AutoConfig, name)
     encoder: PreTrainedModel
-    tower_config = getattr(config, f"{tower}_config", None)
-    if tower_config is not None and tower_config.model_type in _TOWERS:
-        # The weights have names that the tower's own class does not find.
-        encoder = getattr(pretrained_model(AutoModel, name, config=config), f"{tower}_model")
-    elif tower_config is not None:
-        # The tower's own class, so that the configuration saved with CLFA rebuilds exactly this module.
-        encoder = pretrained_model(_tower_class(tower_config, name), name)
+    if getattr(config, f"{tower}_config", None) is not None:
+        encoder = load_tower(name, config, tower)
     else:
-        encoder = pretrained_model(AutoModel, name, config=config, **_unused_pooler(config))
+        encoder = pretrained_model(AutoModel, name, config=config, **unused_pooler(config))
+    _check_encoder(encoder, tower, name)
     return speed_up(encoder, layers_only=True)
 
 
-def _tower_class(config: PreTrainedConfig, name: str | os.PathLike[str]) -> Any:
-    model_class = _model_class(config)
-    if model_class is None:
-        raise ModelError(f"{os.fspath(name)!r} holds a {config.model_type!r} tower, which cannot be loaded alone.")
-    return model_class
+def _check_encoder(encoder: PreTrainedModel, tower: str, name: str | os.PathLike[str]) -> None:
+    """Check that a model can be called as a text or vision encoder."""
+    problem = _problem_of_input(encoder, tower)
+    if problem is None and tower == "text":
+        problem = _problem_of_output(encoder)
+    if problem is not None:
+        raise ModelError(
+            f"{os.fspath(name)!r} cannot be the {tower} encoder: {type(encoder).__name__} {problem}. Give another "
+            f"model as model.{tower}_encoder."
+        )
+
+
+def _problem_of_input(encoder: PreTrainedModel, tower: str) -> str | None:
+    if hasattr(encoder, "get_text_features") or hasattr(encoder, "get_image_features"):
+        return "reads texts and pictures, and its towers cannot be loaded alone"
+    given, reads = ("input_ids", "texts") if tower == "text" else ("pixel_values", "pictures")
+    parameters = inspect.signature(encoder.forward).parameters
+    if given not in parameters:
+        return f"does not read {reads}"
+    further = [
+        parameter.name
+        for parameter in parameters.values()
+        if parameter.default is parameter.empty
+        and parameter.kind not in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD)
+        and parameter.name != given
+    ]
+    # For instance the shapes of pictures that are not resized to one size.
+    return f"needs further inputs ({', '.join(further)}), which are not made here" if further else None
+
+
+def _problem_of_output(encoder: PreTrainedModel) -> str | None:
+    ids = torch.zeros(1, 2, dtype=torch.long)
+    try:
+        # Not in inference mode: buffers that a model keeps from one call to the next could not be used in training.
+        with torch.no_grad():
+            hidden = encode_text(encoder, ids, torch.ones_like(ids))
+    except Exception as error:  # Whatever a model that reads no text alone raises.
+        return f"fails on a text ({' '.join(str(error).split())})"
+    if hidden.dim() == 3 and hidden.shape[-1] == encoder_width(encoder.config):
+        return None
+    return f"returns the shape {tuple(hidden.shape)} for a text of 2 tokens"
 
 
 def load_config(name: str | os.PathLike[str]) -> PreTrainedConfig:

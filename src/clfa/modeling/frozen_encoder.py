@@ -18,7 +18,8 @@ from clfa.cpu import busy
 from clfa.data.images import load_image, pictures_key
 from clfa.data.single_pictures import single_pictures
 from clfa.modeling.encoders import encode_image, encode_text, encoder_width, last_norm, pool_grid
-from clfa.processing.processor import CLFAProcessor, tokenizer_digest
+from clfa.processing.processor import CLFAProcessor
+from clfa.processing.tokenizers import tokenizer_digest
 from clfa.progress import track
 from clfa.store import FeatureStore, mean_row, single_keys, text_key
 

@@ -29,7 +29,8 @@ from clfa.prediction.fitting import fitting
 from clfa.prediction.post import Post, Prediction
 from clfa.prediction.repeats import distinct
 from clfa.pretrained import cache_dir
-from clfa.processing.processor import CLFAProcessor, tokenizer_digest
+from clfa.processing.processor import CLFAProcessor
+from clfa.processing.tokenizers import tokenizer_digest
 from clfa.processing.unknown_tokens import UnknownTokens
 from clfa.runs.processor_match import check_processor
 from clfa.runs.trained_place import require_trained

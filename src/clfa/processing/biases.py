@@ -10,7 +10,8 @@ from pathlib import Path
 import numpy as np
 
 from clfa.knowledge.words import Pieces
-from clfa.processing.processor import CLFAProcessor, tokenizer_digest
+from clfa.processing.processor import CLFAProcessor
+from clfa.processing.tokenizers import tokenizer_digest
 from clfa.progress import track
 from clfa.store import ABSENT_KEY, FeatureStore, text_key
 

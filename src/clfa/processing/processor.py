@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 from collections.abc import Mapping, Sequence
@@ -21,9 +20,11 @@ from clfa.knowledge.recipe import KnowledgeRecipe
 from clfa.knowledge.words import Pieces, align
 from clfa.nearest import did_you_mean
 from clfa.pretrained import pretrained, require_model
+from clfa.processing.padded_texts import reads_padding
 from clfa.processing.pictures import pad_pictures
 from clfa.processing.sparse import dense
 from clfa.processing.terms import TERMS_FILE, Terms, pad_terms
+from clfa.processing.tokenizers import require_same_copy
 from clfa.tables.access import Access
 from clfa.tables.gate import callers_pictures
 from clfa.tables.lines import whole_characters
@@ -38,14 +39,6 @@ _TENSORS = ("pt", "np")
 _INPUTS = ("text", "images", "knowledge", "return_tensors")
 
 
-def tokenizer_digest(tokenizer: Any) -> str:
-    """Return a hexadecimal digest of a fast tokenizer's vocabulary and rules, for the names of caches."""
-    content = json.loads(tokenizer.backend_tokenizer.to_str())
-    # Truncation and padding depend on the last call, not on the tokenizer.
-    content = {name: value for name, value in content.items() if name not in ("truncation", "padding")}
-    return hashlib.blake2b(json.dumps(content, sort_keys=True).encode(), digest_size=16).hexdigest()
-
-
 class CLFAProcessor(ProcessorMixin):
     """A tokenizer and an image processor; a model of one modality has only one of them.
 
@@ -58,6 +51,8 @@ class CLFAProcessor(ProcessorMixin):
             It defines the knowledge texts and word graphs of new posts.
         max_images: Largest number of images per sample; further ones are ignored.
         terms: Vocabulary of a model that reads the terms of the text beside its tokens; ``None`` for other models.
+        pad_to_max_length: Whether every text is padded to the maximum length, and the padding is read as tokens are.
+            The text towers of SigLIP were trained so.
 
     Example:
         >>> processor = CLFAProcessor.from_pretrained("runs/mine/model")        # doctest: +SKIP
@@ -73,8 +68,10 @@ class CLFAProcessor(ProcessorMixin):
         knowledge: KnowledgeRecipe | dict[str, Any] | None = None,
         max_images: int = MAX_IMAGES,
         terms: Terms | None = None,
+        pad_to_max_length: bool = False,
         **kwargs: Any,
     ) -> None:
+        self.pad_to_max_length = pad_to_max_length
         self.max_length = max_length
         self.knowledge_max_length = knowledge_max_length
         self.max_images = max_images
@@ -125,7 +122,11 @@ class CLFAProcessor(ProcessorMixin):
             "word_graphs": self._graph_fingerprint,
             "modalities": [name for name, part in parts if part is not None],
         }
-        return settings if self.terms is None else {**settings, "terms": self.terms.fingerprint}
+        if self.terms is not None:
+            settings["terms"] = self.terms.fingerprint
+        if self.pad_to_max_length:
+            settings["pad_to_max_length"] = True
+        return settings
 
     @classmethod
     def from_pretrained(  # type: ignore[override]
@@ -157,6 +158,7 @@ class CLFAProcessor(ProcessorMixin):
             **limits,
             knowledge=knowledge,
             terms=None if settings.get("terms") is None else _saved_terms(place, settings["terms"]),
+            pad_to_max_length=bool(settings.get("pad_to_max_length", False)),
         )
         if processor.tokenizer is not None and processor.tokenizer.pad_token_id is None:
             raise ModelError(f"the tokenizer in {str(place)!r} has no padding token; save the processor again.")
@@ -185,15 +187,19 @@ class CLFAProcessor(ProcessorMixin):
             max_images: Largest number of images per sample.
 
         Raises:
-            ModelError: When a tokenizer or image processor is not there.
+            ModelError: When a tokenizer or image processor is not there, or the tokenizer cannot be saved with a model.
         """
+        tokenizer = None if text_encoder is None else pretrained(AutoTokenizer, text_encoder)
+        if tokenizer is not None and text_encoder is not None:
+            require_same_copy(tokenizer, text_encoder)
         return cls(
             None if vision_encoder is None else pretrained(AutoImageProcessor, vision_encoder),
-            None if text_encoder is None else pretrained(AutoTokenizer, text_encoder),
+            tokenizer,
             max_length=max_length,
             knowledge_max_length=knowledge_max_length,
             knowledge=knowledge,
             max_images=max_images,
+            pad_to_max_length=text_encoder is not None and reads_padding(text_encoder),
         )
 
     def __call__(
@@ -306,6 +312,7 @@ class CLFAProcessor(ProcessorMixin):
             texts,
             truncation=True,
             max_length=max_length or self.max_length,
+            padding=self._padding(),
             return_offsets_mapping=True,
             return_special_tokens_mask=True,
         )
@@ -350,13 +357,21 @@ class CLFAProcessor(ProcessorMixin):
         return inputs
 
     def token_ids(self, texts: Sequence[str], max_length: int | None = None) -> list[list[int]]:
-        """Return the token ids of each text, with special tokens, truncated but not padded."""
+        """Return the token ids of each text, with special tokens, truncated.
+
+        They are only padded where the text encoder reads the padding.
+        """
         # Tokenizers fail on an empty list.
         if not texts:
             return []
         whole = [whole_characters(text) for text in texts]
-        encoded = self.tokenizer(whole, truncation=True, max_length=max_length or self.max_length)
+        encoded = self.tokenizer(
+            whole, truncation=True, max_length=max_length or self.max_length, padding=self._padding()
+        )
         return encoded["input_ids"]
+
+    def _padding(self) -> str | bool:
+        return "max_length" if self.pad_to_max_length else False
 
     def _biases(
         self, texts: Sequence[str | None], knowledge: Sequence[str | None] | None, batch: dict[str, Any]
@@ -383,8 +398,16 @@ class CLFAProcessor(ProcessorMixin):
     def _tokenize(self, texts: list[str], max_length: int) -> dict[str, np.ndarray]:
         # Tokenizers reject halves of surrogate pairs.
         whole = [whole_characters(text) for text in texts]
-        encoded = self.tokenizer(whole, truncation=True, max_length=max_length, padding=True, return_tensors="np")
-        return {"input_ids": encoded["input_ids"], "attention_mask": encoded["attention_mask"]}
+        encoded = self.tokenizer(
+            whole,
+            truncation=True,
+            max_length=max_length,
+            padding=self._padding() or True,
+            return_tensors="np",
+            return_attention_mask=True,
+        )
+        mask = np.ones_like(encoded["input_ids"]) if self.pad_to_max_length else encoded["attention_mask"]
+        return {"input_ids": encoded["input_ids"], "attention_mask": mask}
 
 
 def _saved_terms(place: str | os.PathLike[str], fingerprint: Any) -> Terms:
