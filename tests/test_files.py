@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -8,7 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from clfa.files import atomic_write, write_json, write_jsonl
+from clfa.errors import DataError
+from clfa.files import atomic_write, require_apart, require_writable, write_json, write_jsonl
 from clfa.jobs.lines import json_line
 
 
@@ -78,3 +80,56 @@ def test_json_has_no_nan(tmp_path: Path, value: float, wrap: Any) -> None:
     line = json_line({"found": wrap(value), "ü": 0.1})
     assert json.loads(line, parse_constant=refuse) == expected
     assert "ü" in line
+
+
+@pytest.mark.parametrize("file", [True, False])
+def test_outputs_that_cannot_be_written_are_refused_before_the_work(tmp_path: Path, file: bool) -> None:
+    def refused(path: str | Path) -> str:
+        with pytest.raises(DataError) as caught:
+            require_writable(path, file=file)
+        return str(caught.value)
+
+    (tmp_path / "file").touch()
+    (tmp_path / "folder").mkdir()
+    assert refused(tmp_path / "file" / "x" / "y").endswith(f"y cannot be written: Not a directory ({tmp_path}/file).")
+    # The temporary name is longer than the final one.
+    assert refused(tmp_path / ("n" * 250)).endswith(f"n cannot be written: File name too long ({tmp_path}).")
+    assert "n/x cannot be written: File name too long (" in refused(tmp_path / ("n" * 300) / "x")
+    assert "\\x00' cannot be written: " in refused(tmp_path / "nul\0")
+    assert "\\ud83d' cannot be written: " in refused(f"{tmp_path}/\ud83d")
+    if hasattr(os, "mkfifo"):
+        os.mkfifo(tmp_path / "pipe")
+        assert refused(tmp_path / "pipe").endswith("pipe cannot be written: it is a device, a pipe or a socket.")
+        assert refused("/dev/null") == "/dev/null cannot be written: it is a device, a pipe or a socket."
+    with pytest.raises(DataError, match="file cannot be written: it is a file, where a folder is made"):
+        require_writable(tmp_path / "file", folder=True)
+    if file:
+        assert refused(tmp_path / "folder").endswith("folder cannot be written: it is a folder.")
+    before = sorted(tmp_path.iterdir())
+    require_writable(tmp_path / "new" / "x", file=file)
+    require_writable(tmp_path / "file", file=file)
+    assert sorted(tmp_path.iterdir()) == before
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes here")
+def test_no_file_takes_the_place_of_a_device_or_pipe(tmp_path: Path) -> None:
+    """Else a prediction by root with the output /dev/null leaves the machine without it."""
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(OSError, match="it is a device, a pipe or a socket"):
+        write_json(tmp_path / "pipe", {})
+    assert (tmp_path / "pipe").is_fifo()
+    assert len(list(tmp_path.iterdir())) == 1
+
+
+def test_outputs_are_other_files_than_inputs_and_each_other(tmp_path: Path) -> None:
+    posts = tmp_path / "posts.jsonl"
+    posts.touch()
+    (tmp_path / "link").symlink_to(posts)
+    (tmp_path / "a").mkdir()
+    for same in (posts, tmp_path / "a" / ".." / "posts.jsonl", tmp_path / "link"):
+        with pytest.raises(DataError) as caught:
+            require_apart([None, same], [str(posts), {"no": "path"}])
+        assert str(caught.value) == f"{same} is the input, which would be lost; give another output."
+        with pytest.raises(DataError, match="is named for two outputs; give another for one of them"):
+            require_apart([posts, same])
+    require_apart([posts, tmp_path / "other", None], [tmp_path])

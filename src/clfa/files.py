@@ -25,6 +25,7 @@ _ATTEMPTS = 100
 _TEMPORARY = re.compile(r"\.(.+)\.[0-9a-f]{8}-[0-9]+-[0-9a-f]{8}\.(?:tmp|old)", re.DOTALL)
 # Temporary files and folders are called .NAME.HOST-PROCESS-RANDOM.tmp, folders that are being replaced ....old.
 _HOST = hashlib.blake2b(socket.gethostname().encode(), digest_size=4).hexdigest()
+_SPECIAL = "it is a device, a pipe or a socket"
 
 
 @contextmanager
@@ -35,8 +36,13 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
 
     Args:
         path: Final path; its folder is created if absent.
+
+    Raises:
+        OSError: If it cannot be written, or is a device, a pipe or a socket, whose place a file would take.
     """
     target = Path(path)
+    if _is_special(target):
+        raise OSError(errno.EINVAL, _SPECIAL, os.fspath(target))
     target.parent.mkdir(parents=True, exist_ok=True)
     remove_leftovers(target)
     temporary = _beside(target, "tmp")
@@ -160,29 +166,70 @@ def _beside(target: Path, kind: str) -> Path:
     return target.with_name(f".{target.name}.{_HOST}-{os.getpid()}-{uuid.uuid4().hex[:8]}.{kind}")
 
 
-def require_writable(path: str | os.PathLike[str], *, file: bool = False) -> None:
+def _is_special(path: Path) -> bool:
+    return path.exists() and not (path.is_file() or path.is_dir())
+
+
+def require_writable(path: str | os.PathLike[str], *, file: bool = False, folder: bool = False) -> None:
     """Check that a file or folder can be made at ``path``, before the work whose results it will hold.
 
     Args:
         path: The output.
         file: Whether it must be a file.
+        folder: Whether it must be a folder.
 
     Raises:
         DataError: When it cannot.
     """
     path = Path(path)
-    if file and path.is_dir():
-        raise DataError(f"{path} cannot be written: it is a folder.")
-    folder = path.absolute() if path.is_dir() else path.absolute().parent
-    while not folder.exists() and folder != folder.parent:
-        folder = folder.parent
+    place = path.absolute().parent
     try:
-        with tempfile.NamedTemporaryFile(dir=folder, prefix=".clfa-"):
+        if file and path.is_dir():
+            raise DataError(f"{path} cannot be written: it is a folder.")
+        if folder and path.is_file():
+            raise DataError(f"{path} cannot be written: it is a file, where a folder is made.")
+        if _is_special(path):
+            raise DataError(f"{path} cannot be written: {_SPECIAL}.")
+        place, missing = path.absolute() if path.is_dir() else place, []
+        while not place.exists() and place != place.parent:
+            missing.append(place.name)
+            place = place.parent
+        with tempfile.NamedTemporaryFile(dir=place, prefix=".clfa-"):
             pass
+        for name in (*missing, _beside(path.absolute(), "tmp").name):
+            # What is wrong with a name, for instance its length, shows without making it.
+            with suppress(FileNotFoundError):
+                os.lstat(place / name)
     except OSError as error:
-        raise DataError(f"{path} cannot be written: {error.strerror or error} ({folder}).") from error
+        raise DataError(f"{path} cannot be written: {error.strerror or error} ({place}).") from error
+    except ValueError as error:
+        # A NUL character, or half a surrogate pair.
+        raise DataError(f"{str(path)!r} cannot be written: {error}.") from error
     if path.is_file() and not os.access(path, os.W_OK):
         raise DataError(f"{path} cannot be written: it is read-only.")
+
+
+def require_apart(outputs: Iterable[str | os.PathLike[str] | None], inputs: Iterable[Any] = ()) -> None:
+    """Check that outputs are different files, and none is an input, which it would replace.
+
+    Args:
+        outputs: Files to write; ``None`` for one that is not asked for.
+        inputs: What is read; anything but paths is ignored.
+
+    Raises:
+        DataError: Naming the output.
+    """
+    read = {os.path.realpath(path) for path in inputs if isinstance(path, (str, os.PathLike))}
+    written: set[str] = set()
+    for output in outputs:
+        if output is None:
+            continue
+        place = os.path.realpath(output)
+        if place in read:
+            raise DataError(f"{os.fspath(output)} is the input, which would be lost; give another output.")
+        if place in written:
+            raise DataError(f"{os.fspath(output)} is named for two outputs; give another for one of them.")
+        written.add(place)
 
 
 def follow_umask(folder: str | os.PathLike[str], pattern: str = "**/*") -> None:

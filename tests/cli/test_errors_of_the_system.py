@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import json
 import logging
 import os
 import sys
@@ -92,3 +93,38 @@ def test_other_names_are_left_as_they_are() -> None:
     for name in ("a.tmp", ".hidden", ".a.tmp", "dir/.x.csv.12345678-1.tmp"):
         assert final_name(name) == name
     assert final_name(b"d/.x.y.12345678-9-abcdef01.old") == "d/x.y"
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("data", "check", "table", "POSTS.jsonl", "--dropped", "POSTS.jsonl"),
+        ("data", "check", "table", "POSTS.jsonl", "--output", "x/../POSTS.jsonl"),
+        ("data", "issues", "table", "POSTS.jsonl", "--output", "POSTS.html"),
+        ("data", "knowledge", "table", "POSTS.jsonl", "--sources", "column", "--output", "POSTS.jsonl"),
+        ("predict", "RUN", "POSTS.jsonl", "--output", "out.jsonl", "--failures", "POSTS.jsonl"),
+        ("predict", "RUN", "POSTS.jsonl", "--output", "x/../POSTS.jsonl"),
+    ],
+    ids=lambda arguments: " ".join(arguments[:2]),
+)
+def test_no_output_replaces_the_input(
+    fails: Any, tiny_run: Path, tmp_path: Path, arguments: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """``data issues`` writes its records beside the page, ``POSTS.jsonl`` beside ``POSTS.html``."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "x").mkdir()
+    content = "\n".join(json.dumps({"text": f"a {n}", "label": n % 2}) for n in range(20))
+    (tmp_path / "POSTS.jsonl").write_text(content)
+    line = fails(*(tiny_run if word == "RUN" else word for word in arguments))
+    assert "POSTS.jsonl is the input" in line
+    assert (tmp_path / "POSTS.jsonl").read_text() == content
+
+
+def test_failures_are_written_to_another_file_than_predictions(fails: Any, tiny_run: Path, tmp_path: Path) -> None:
+    table = write_csv(tmp_path / "posts.csv", make_posts(tmp_path, 4))
+    same = tmp_path / "out.jsonl"
+    assert "is named for two outputs" in fails("predict", tiny_run, table, "--output", same, "--failures", same)
+    (tmp_path / "folder").mkdir()
+    line = fails("predict", tiny_run, table, "--output", same, "--failures", tmp_path / "folder")
+    assert line.endswith("folder cannot be written: it is a folder.")
+    assert not same.exists()

@@ -91,3 +91,9 @@ def test_an_address_that_is_taken() -> None:
         port = taken.getsockname()[1]
         with pytest.raises(DataError, match=f"cannot listen on 127.0.0.1:{port}: Address already in use; give another"):
             listen("127.0.0.1", port)
+
+
+@pytest.mark.parametrize("host", ["no.such.host.invalid", "a..b", "192.0.2.1"])
+def test_a_host_that_is_none_of_this_machine(host: str) -> None:
+    with pytest.raises(DataError, match=rf"^cannot listen on {host}:8000: .*; give another host\.$"):
+        listen(host, 8000)

@@ -324,3 +324,11 @@ def test_figures_as_text() -> None:
     assert plus_minus(71.25, 1.04) == "71.2 ± 1.0"
     assert plus_minus(3, float("nan")) == "3.0"
     assert (count(1234567), count(999), count(float("nan"))) == ("1.2 M", "999", "–")
+
+
+@pytest.mark.parametrize("suffix", [".md", ".tex"])
+def test_a_page_with_the_name_of_another_output(tmp_path: Path, suffix: str) -> None:
+    with pytest.raises(
+        DataError, match=rf"r\{suffix}: the page is HTML, and a file with this suffix is written beside it"
+    ):
+        write_report(tmp_path, tmp_path / f"r{suffix}")

@@ -7,11 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from clfa.errors import DataError, ModelError, RecipeError
 from clfa.recipe import Recipe
 from clfa.runs import evaluate as evaluate_module
 from clfa.runs.evaluate import evaluate
+from clfa.tables.access import Access
 from clfa.targets.default_label import default_label
 from posts import make_posts, read_jsonl, write_csv
 
@@ -97,6 +99,36 @@ def test_bad_samples_are_listed_or_with_strict_an_error(tiny_run: Path, tmp_path
     assert (dropped["id"], dropped["split"], dropped["reason"]) == ("p3", "test", "unreadable image")
     with pytest.raises(DataError, match=r"sample 'p3' \(test, row 3\): unreadable image"):
         evaluate(tiny_run, data_dir=str(table), output=tmp_path / "strict", strict=True)
+
+
+@pytest.mark.parametrize("root", ["http://example.org/x", "http://127.0.0.1/x", "zip://::s3://b/x.zip"])
+def test_other_data_get_nothing_from_the_recipe_of_a_run(tiny_run: Path, tmp_path: Path, root: str) -> None:
+    """A run may be somebody else's; what its recipe permits is for its own data."""
+    run = tmp_path / "run"
+    shutil.copytree(tiny_run, run)
+    content = (run / "recipe.yaml").read_text()
+    recipe = yaml.safe_load(content)
+    recipe["data"] |= {"allow_outside": True, "allow_urls": True}
+    (run / "recipe.yaml").write_text(yaml.safe_dump(recipe))
+    rows = make_posts(tmp_path / "posts", 8)
+    shutil.copytree(tmp_path / "posts", tmp_path / "elsewhere")
+    rows[0]["image"] = str(tmp_path / "elsewhere" / rows[0]["image"])
+    rows[1]["image"] = "http://127.0.0.1:9/a.png"
+    table = write_csv(tmp_path / "posts" / "posts.csv", rows)
+    evaluate(run, data_dir=str(table), output=tmp_path / "out")
+    reasons = [entry["reason"] for entry in read_jsonl(tmp_path / "out" / "dropped.jsonl")]
+    assert reasons == ["image needs allow_outside", "image needs allow_urls"]
+
+    recipe["data"]["options"] = {**recipe["data"].get("options", {}), "image_root": root}
+    (run / "recipe.yaml").write_text(yaml.safe_dump(recipe))
+    access = Access.of(["http"] if "127" in root else False)
+    with pytest.raises(DataError) as caught:
+        evaluate(run, data_dir=str(table), output=tmp_path / "out", access=access)
+    assert str(caught.value) == (
+        f"the run reads pictures below {root}; if other data may do so, permit it with allow_urls=..., and `private` "
+        "beside the scheme for a private host."
+    )
+    evaluate(run, data_dir=str(table), output=tmp_path / "out", image_root=table.parent)
 
 
 def test_a_split_that_does_not_exist(tiny_run: Path, tmp_path: Path) -> None:

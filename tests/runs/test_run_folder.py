@@ -11,12 +11,13 @@ from typing import Any
 
 import pytest
 
-from clfa.errors import DataError, RecipeError
+from clfa.errors import DataError, ModelError, RecipeError
 from clfa.recipe import Recipe
 from clfa.runs import train_one as train_module
 from clfa.runs.checkpoints import fault, last_whole
 from clfa.runs.run_folder import RunFolder
 from clfa.runs.train import train
+from clfa.tables.columns import Columns
 
 SMALL = ("guide={name: none}", "model.alpha=0", "training.yardsticks=false")
 
@@ -192,3 +193,28 @@ def test_a_checkpoint_whose_best_one_is_broken_is_not_continued_from(
     shutil.rmtree(folder / "checkpoint-4")
     assert fault(folder / "checkpoint-8") == "the best checkpoint so far, checkpoint-4: trainer_state.json is missing"
     assert last_whole(folder) is None
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ('{"text": ["a"]}', "the column of 'text' is ['a']"),
+        ('{"image_root": 5}', "the column of 'image_root' is 5"),
+        ('{"targets": []}', "the column of 'targets' is []"),
+        ("[]", "columns must be an object, not list"),
+        ("[" * 100_000, "maximum recursion depth exceeded"),
+        ('{"text"', "Expecting ':' delimiter"),
+        ("\udcff", "'utf-8' codec can't decode byte 0xff"),
+    ],
+    ids=["list", "number", "targets", "no object", "deep", "cut", "no text"],
+)
+def test_columns_of_a_damaged_run(tmp_path: Path, content: str, said: str) -> None:
+    (tmp_path / "columns.json").write_text(content, encoding="utf-8", errors="surrogateescape")
+    with pytest.raises(ModelError) as caught:
+        RunFolder(tmp_path).read_columns()
+    assert str(caught.value).startswith(f"{tmp_path}/columns.json is damaged: {said}")
+    assert RunFolder(tmp_path / "none").read_columns() == Columns()
+    (tmp_path / "columns.json").unlink()
+    (tmp_path / "recipe.yaml").write_text("name: x\ndata: {options: {text: [a]}}\n")
+    with pytest.raises(ModelError, match=r"recipe.yaml: data.options: the column of 'text' is \['a'\]\."):
+        RunFolder(tmp_path).read_columns()

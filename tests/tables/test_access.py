@@ -29,7 +29,7 @@ def test_schemes(urls: Any, allowed: str, refused: str) -> None:
 
 @pytest.mark.parametrize("wrong", ["", "a b", "c", "http:/x"])
 def test_what_is_no_scheme(wrong: str) -> None:
-    with pytest.raises(RecipeError, match="is no scheme; give true, or a list"):
+    with pytest.raises(RecipeError, match="is no scheme; give one such as https or s3"):
         Access.of([wrong])
     with pytest.raises(RecipeError, match=r"data\.allow_urls: .*is no scheme"):
         load_recipe("offline", [f"data.allow_urls=['{wrong}']"])

@@ -14,6 +14,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from PIL import Image
 
 from clfa.data import read_corpus
 from clfa.prediction.post import Post
@@ -38,6 +39,10 @@ OBJECTS: list[Any] = [
     {3},
     np.array([1, 2]),
     {"k": 1},
+    [Path("a.png")],
+    [{"path": "a.png"}],
+    np.zeros((2, 2)),
+    Image.new("L", (2, 2)),
     b"bytes",
     memoryview(b"bytes"),
     2**70,

@@ -204,6 +204,21 @@ def test_merged_cells_have_a_limit(tmp_path: Path, reference: str) -> None:
         open_rows(path)
 
 
+def test_small_files_with_much_in_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("clfa.tables.excel_layout._MOST_BYTES", 1 << 17)
+    monkeypatch.setattr("clfa.tables.excel_layout._MOST_SHARED", 1 << 18)
+    path = _with_rows(tmp_path / "a.xlsx", "r=1: A1=id", f"r=2: A2={'x' * (1 << 18)}")
+    with pytest.raises(DataError, match=r"a\.xlsx is damaged: a cell of row 2 has more than 131,072 bytes"):
+        open_rows(path)
+    path = _with_rows(tmp_path / "b.xlsx", "r=1: A1=id", "r=2: ZZZ2=1")
+    with pytest.raises(DataError, match=r"b\.xlsx is damaged: a sheet has at most 16,384 columns"):
+        open_rows(path)
+    path = excel(tmp_path / "c.xlsx", ["id"], ["x"])
+    edited(path, "xl/styles.xml", "</styleSheet>", " " * (1 << 18) + "</styleSheet>")
+    with pytest.raises(DataError, match=r"c\.xlsx is not an Excel file: its texts and styles have [\d,]+ bytes, limit"):
+        open_rows(path)
+
+
 def test_hidden_sheets_are_not_the_first(tmp_path: Path) -> None:
     path = excel(tmp_path / "t.xlsx", ["text"], ["a"], sheets=("notes", "posts"))
     book = openpyxl.load_workbook(path)

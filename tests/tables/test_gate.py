@@ -10,7 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from clfa.prediction.post import Post
+from clfa.prediction.table_posts import rows_of
 from clfa.tables.access import Access
+from clfa.tables.columns import Columns
 from clfa.tables.gate import ADDRESS, OUTSIDE, PermittedAddress, PictureGate, callers_pictures, table_folders
 from clfa.tables.paths import is_address
 from clfa.tables.pictures import refusal, refused_picture, unusable_reason
@@ -184,6 +187,39 @@ def test_permitted_addresses(urls: Any, path: str, expected: str) -> None:
 def test_a_folder_at_an_address_is_named_by_the_user(path: str, expected: str) -> None:
     found = PictureGate("s3://b/images")(path)
     assert (reason(found) or found) == expected
+
+
+@pytest.mark.parametrize(
+    ("urls", "path", "expected"),
+    [
+        (False, "a.jpg", ADDRESS),
+        (["http"], "a.jpg", ADDRESS),
+        (["s3"], "a.jpg", "s3://b/images/a.jpg"),
+        (["s3"], "../a.jpg", "s3://b/images/../a.jpg"),
+        (False, "/etc/passwd", OUTSIDE),
+    ],
+)
+def test_a_folder_at_an_address_that_comes_with_a_model(urls: Any, path: str, expected: str) -> None:
+    """Otherwise somebody else's model decides what a table opens, also in a private network."""
+    found = PictureGate("s3://b/images", Access.of(urls), named=False)(path)
+    assert (reason(found) or found) == expected
+
+
+def test_a_private_host_that_comes_with_a_model() -> None:
+    root = "http://127.0.0.1/images"
+    assert PictureGate(root)("a.jpg") == f"private::{root}/a.jpg"
+    assert PictureGate(root, Access.of(["http"]), named=False)("a.jpg") == f"{root}/a.jpg"
+    assert PictureGate(root, Access.of(["http", "private"]), named=False)("a.jpg") == f"private::{root}/a.jpg"
+
+
+def test_a_row_of_a_table_for_a_model_with_a_folder_at_an_address() -> None:
+    columns, rows = Columns(image_root="http://127.0.0.1/x"), [{"text": "a", "image": "a.jpg"}]
+    (found,) = rows_of(rows, columns, ())
+    assert isinstance(found.post, Post)
+    assert reason(found.post.image) == ADDRESS
+    (found,) = rows_of(rows, columns, (), image_root="http://127.0.0.1/y")
+    assert isinstance(found.post, Post)
+    assert found.post.image == "private::http://127.0.0.1/y/a.jpg"
 
 
 def test_pictures_of_callers() -> None:

@@ -54,9 +54,10 @@ def check(
     from clfa.data.check import check_corpus
     from clfa.data.check_view import render
     from clfa.data.export import write_dropped, write_parquet
-    from clfa.files import require_writable, write_json
+    from clfa.files import require_apart, require_writable, write_json
     from clfa.tables.access import Access
 
+    require_apart([report, dropped, output], [data_dir])
     for place in (report, dropped, output):
         if place is not None:
             require_writable(place, file=True)
@@ -103,7 +104,7 @@ def knowledge(
         clfa data knowledge table posts.csv --sources caption --caption-model blip/ --output captions.parquet
     """
     from clfa.data.readers import check_source, read_corpus
-    from clfa.files import require_writable
+    from clfa.files import require_apart, require_writable
 
     options = reader_options(option or [])
     check_source(name, data_dir, options)
@@ -114,6 +115,7 @@ def knowledge(
     from clfa.recipe import validate_knowledge
     from clfa.tables.access import Access
 
+    require_apart([output], [data_dir])
     require_writable(output, file=True)
     wanted = [part.strip() for part in sources.split(",") if part.strip()]
     recipe = validate_knowledge({"sources": wanted, "caption_model": caption_model}, "--sources")

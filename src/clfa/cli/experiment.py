@@ -48,7 +48,7 @@ def experiment(
     chosen = select_rows(plan_runs(described), only or [])
     check_names_known(chosen)
     if not dry_run:
-        require_writable(target)
+        require_writable(target, folder=True)
     # Finished runs need no data.
     check_data([run for run in chosen if not is_finished(target, run)])
     # Imported after the names are checked, so that a misspelt one is reported at once.

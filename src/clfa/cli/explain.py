@@ -74,7 +74,7 @@ def explain(
         raise typer.BadParameter(f"--output is {output}; give a file that ends in {' or '.join(suffixes)}.")
     require_trained(run)
     from clfa.explaining import METHODS
-    from clfa.files import require_writable
+    from clfa.files import require_apart, require_writable
     from clfa.prediction.engines import ENGINES
     from clfa.prediction.post import Post
     from clfa.prediction.post_classifier import PostClassifier
@@ -84,6 +84,7 @@ def explain(
     if ENGINES.get(engine).distributed:
         raise typer.BadParameter(f"--engine {engine} computes elsewhere, explanations are made here; choose another.")
     target_file = source.with_name(f"{source.stem}.explanations.html") if source and not output else output
+    require_apart([target_file, save_index], [source])
     for place in (target_file, save_index):
         if place is not None:
             require_writable(place, file=True)

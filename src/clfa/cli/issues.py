@@ -56,7 +56,7 @@ def issues(
     options = reader_options(option or [])
     check_source(name, data_dir, options)
     check_target(name, options, target)
-    from clfa.files import atomic_write, require_writable
+    from clfa.files import atomic_write, require_apart, require_writable
     from clfa.recipe import load_recipe
     from clfa.tables.access import Access
 
@@ -72,6 +72,7 @@ def issues(
     without(ignore, [])
     table = output.with_suffix(".jsonl") if table is None else table
     check_suffix(table)
+    require_apart([output, table], [data_dir])
     for place in (output, table):
         require_writable(place, file=True)
     access = Access.of(allowed_urls(allow_urls), allow_outside)

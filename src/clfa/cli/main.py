@@ -134,7 +134,8 @@ def evaluate(
 ) -> None:
     """Score a finished run's model on a split of its data, or of other data (--data-dir).
 
-    Rows may open what the run's recipe says, unless --allow-urls or --allow-outside is given.
+    Rows may open what the run's recipe says, those of other data nothing, unless --allow-urls or --allow-outside is
+    given.
     """
     from clfa.data.schema import SPLITS
     from clfa.nearest import did_you_mean

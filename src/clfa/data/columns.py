@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -22,7 +21,7 @@ from clfa.tables.cells import as_text, read_id, read_image, read_text
 from clfa.tables.columns import Columns, find_columns
 from clfa.tables.gate import PictureGate
 from clfa.tables.memory import undecoded
-from clfa.tables.paths import is_address
+from clfa.tables.paths import absolute_root
 from clfa.tables.pictures import as_cell, no_picture, pictures_of
 from clfa.targets.cells import UnusableCell
 from clfa.targets.columns import TargetColumns
@@ -59,9 +58,7 @@ class ColumnMap:
             DataError: If a given column is absent, or there is no column of a field that the model reads; without a
                 model, if there is neither a text nor an image column.
         """
-        root = self.image_root
-        if root is not None and not is_address(root):
-            root = os.path.abspath(root)
+        root = None if self.image_root is None else absolute_root(self.image_root)
         found = [replace(_found(part, self.names), image_root=root, separator=part.separator) for part in parts]
         if self.names.get("id") is not None:
             return found

@@ -10,6 +10,7 @@ from PIL import Image
 
 from clfa.data.images import is_array, read_image_bytes
 from clfa.errors import ImageError
+from clfa.tables.columns import USUAL_NAMES, column_key
 from clfa.tables.missing import is_missing
 from clfa.tables.pictures import listed, no_picture, pictures_of, unusable_picture
 
@@ -20,20 +21,25 @@ if TYPE_CHECKING:
 _STORABLE = (bytes, bytearray, Mapping, os.PathLike)
 
 
-def storable_images(frame: pandas.DataFrame) -> pandas.DataFrame:
+def storable_images(frame: pandas.DataFrame, image: str | None = None) -> pandas.DataFrame:
     """Return a data frame whose columns of images can be stored by Arrow.
 
-    A column changes only if it has a PIL image, an array, or a list with anything but texts and numbers in it. Cells
-    become lists of ``{"bytes", "path"}``; a picture that cannot be decoded is an error of its own row only.
+    Only a column that may be that of the images changes, and only if it has a PIL image, an array, or a list with
+    anything but texts and numbers in it. Cells become lists of ``{"bytes", "path"}``; a picture that cannot be decoded
+    is an error of its own row only.
 
     Args:
         frame: The data frame; it is not changed.
+        image: Column of the images; by default those with a usual name.
     """
     if not frame.columns.is_unique:
         return frame
+    usual = {column_key(name) for name in (USUAL_NAMES["image"] if image is None else [image])}
     changed = frame.copy(deep=False)
     for name in frame.columns:
-        if frame[name].dtype == object and any(_unstorable(cell) for cell in frame[name]):
+        if column_key(str(name)) not in usual or frame[name].dtype != object:
+            continue
+        if any(_unstorable(cell) for cell in frame[name]):
             cells: Any = [_stored(cell) for cell in frame[name]]
             changed[name] = cells
     return changed

@@ -21,7 +21,6 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from clfa.errors import Argument, DataError, ModelError
@@ -141,7 +140,7 @@ class PieceWorker:
         job: bytes,
         identity: dict[str, Any],
         record: Parts,
-        image_root: Path | None,
+        image_root: str | None,
         strict: bool,
         environment: dict[str, str],
         directory: str,

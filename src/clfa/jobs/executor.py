@@ -5,7 +5,6 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from clfa.errors import DataError
@@ -43,7 +42,7 @@ class Task:
     identity: dict[str, Any]
     pieces: Sequence[Piece]
     record: Record
-    image_root: Path | None = None
+    image_root: str | None = None
     strict: bool = False
     finish: Finish = _unset
     advance: Callable[[int], None] = _unset

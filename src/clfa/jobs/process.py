@@ -6,7 +6,6 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
-from pathlib import Path
 from typing import Any
 
 from clfa.errors import DataError
@@ -30,7 +29,7 @@ def process_piece(
     piece: Piece,
     record: Record,
     *,
-    image_root: Path | None = None,
+    image_root: str | None = None,
     strict: bool = False,
     commit_rows: int = COMMIT_ROWS,
     advance: Callable[[int], None] | None = None,
@@ -57,8 +56,9 @@ def process_piece(
     with storage(piece.path, "read"):
         table = open_rows(piece.path, worker.columns.options)
     columns = worker.columns.find(table)
-    root = columns.image_root or table.folder if image_root is None else str(image_root)
-    gate = PictureGate(root, worker.columns.access, table_folders(table.folder))
+    root = columns.image_root or table.folder if image_root is None else image_root
+    named = image_root is not None or not columns.image_root
+    gate = PictureGate(root, worker.columns.access, table_folders(table.folder), named=named)
     needed = [name for name in (columns.id, columns.text, columns.image, columns.knowledge) if name is not None]
     with record.part(piece) as part:
         waiting: deque[list[tuple[Row, Cells]]] = deque()

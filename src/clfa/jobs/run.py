@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from clfa.errors import DataError
-from clfa.files import require_writable
+from clfa.files import require_apart, require_writable
 from clfa.jobs.executor import Executor, Task, ThisProcess
 from clfa.jobs.identity import SHARDS, file_facts, make_identity
 from clfa.jobs.outputs import open_output
@@ -17,6 +17,7 @@ from clfa.jobs.summary import MAX_EXAMPLES, Summary
 from clfa.jobs.trouble import ClusterError, StorageError
 from clfa.jobs.worker import Job, Worker
 from clfa.progress import bars, track
+from clfa.tables.paths import absolute_root
 from clfa.tables.rows import open_rows
 from clfa.version import __version__
 
@@ -69,22 +70,23 @@ def run_job(
     target = open_output(output, output_kind)
     target.raw = raw
     files = input_files(source, target.path)
+    require_apart([target.path, failures], files)
     target.check()
     if failures is not None:
-        require_writable(Path(failures))
+        require_writable(failures, file=True)
     executor.check()
     worker = job.open()
     in_order = executor.here and not target.of_parts
     pieces = whole_files(files) if in_order else shards(files, shard_rows, worker.columns.options)
     # Report missing columns before any work is created.
     worker.columns.find(open_rows(files[0], worker.columns.options))
-    root = None if image_root is None else Path(image_root).absolute()
+    root = None if image_root is None else absolute_root(str(image_root))
     identity = make_identity(
         **{
             "the kind of work": job.kind,
             "the input": file_facts(files),
             **worker.identity,
-            "the image root": None if root is None else str(root),
+            "the image root": root,
             SHARDS: None if in_order else shard_rows,
         }
     )

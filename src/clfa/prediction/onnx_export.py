@@ -110,7 +110,7 @@ def export_onnx(
     output = Path(output)
     if output.exists() and not (output / REPORT_FILE).is_file():
         raise ModelError(f"{output} exists and holds no export; give another ", Argument("output"), ".")
-    require_writable(output)
+    require_writable(output, folder=True)
     predictor = PostClassifier.load(path)
     model, processor = predictor.model.cpu(), predictor.processor
     posts = None

@@ -90,7 +90,8 @@ def rows_of(
         arguments={},
     )
     root = str(image_root or columns.image_root or table.folder)
-    gate = PictureGate(root, access, table_folders(table.folder))
+    named = bool(image_root) or not columns.image_root
+    gate = PictureGate(root, access, table_folders(table.folder), named=named)
     for row in watch_ids(table, columns.id, table.path):
         if row.error is not None:
             yield TablePost(str(row.number), Prediction(None, {}, error=row.error, reason="unreadable row"))

@@ -139,7 +139,8 @@ class CLFAPredictor(Answers, Estimator):
             precision: ``auto``, ``fp32`` or ``bf16``; ``fp32`` when not given, and that of the export for exported
                 models.
             batch_size: Posts per forward pass.
-            image_root: See the class; that of the training when not given.
+            image_root: See the class; that of the training when not given. If this is an address, ``allow_urls`` must
+                permit it.
             allow_urls: See the class; what the training allowed does not count.
             allow_outside: See ``allow_urls``.
 
@@ -157,7 +158,7 @@ class CLFAPredictor(Answers, Estimator):
         predictor.recipe = load_recipe(RunFolder(path).recipe) if is_run_folder(Path(path)) else None
         options = {} if predictor.recipe is None else predictor.recipe.data.options
         predictor.columns = {name: options.get(name, name) for name in ("text", "image", "label")}
-        predictor.image_root = options.get("image_root") if image_root is None else image_root
+        predictor.image_root = image_root
         predictor.access = Access.of(allow_urls, allow_outside)
         return predictor
 
@@ -272,7 +273,14 @@ class CLFAPredictor(Answers, Estimator):
         from clfa.runs.evaluate import evaluate
 
         strict = errors == "raise"
-        return evaluate(self.path, "test", source={"test": as_table(table)}, strict=strict, access=self.access)
+        return evaluate(
+            self.path,
+            "test",
+            source={"test": as_table(table)},
+            strict=strict,
+            access=self.access,
+            image_root=self.image_root,
+        )
 
     def leaderboard(self) -> pandas.DataFrame:
         """Return the scores of the model and its yardsticks by split, the best on validation first.

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from clfa.errors import DataError
 from clfa.experiments.scores import factor, lower_is_better
 from clfa.figures import Plot
 from clfa.files import atomic_write, require_writable
@@ -58,6 +59,8 @@ def write_report(
     path = Path(output) if output is not None else Path(directory) / "report.html"
     beside = path.with_suffix(".md")
     places = (path, beside, path.with_suffix(".tex"))[: 3 if latex else 2]
+    if path.suffix in (".md", ".tex"):
+        raise DataError(f"{path}: the page is HTML, and a file with this suffix is written beside it; use .html.")
     for place in places:
         require_writable(place, file=True)
     content = build(Study.read(directory, metric), samples=samples)

@@ -9,10 +9,10 @@ from typing import Any
 
 from clfa.data import Corpus
 from clfa.errors import Argument, DataError, RecipeError
-from clfa.files import write_json
+from clfa.files import require_writable, write_json
 from clfa.modeling import CLFAForClassification
 from clfa.nearest import did_you_mean
-from clfa.recipe import load_recipe
+from clfa.recipe import Recipe, load_recipe
 from clfa.runs.corpus import load_corpus
 from clfa.runs.data_record import recorded_split
 from clfa.runs.encoded_splits import encode_split
@@ -21,7 +21,10 @@ from clfa.runs.run_folder import RunFolder
 from clfa.runs.score import score_split
 from clfa.runs.trained import load_trained
 from clfa.runs.unlabelled import without_unlabelled
-from clfa.tables.access import Access
+from clfa.tables.access import CLOSED, Access
+from clfa.tables.gate import PictureGate
+from clfa.tables.hosts import PRIVATE, names_private_host
+from clfa.tables.paths import is_address
 from clfa.targets.target import Target, same_labels
 
 logger = logging.getLogger(__name__)
@@ -36,6 +39,7 @@ def evaluate(
     strict: bool = False,
     source: Any = None,
     access: Access | None = None,
+    image_root: str | Path | None = None,
     cache: Path | None = None,
 ) -> dict[str, Any]:
     """Evaluate a finished run on one split, of its own data on the samples that the run recorded as that split.
@@ -48,7 +52,8 @@ def evaluate(
             what the training wrote stays as it was.
         strict: Make the first bad sample an error.
         source: Data from memory, for readers that take it.
-        access: What rows may open; what the run's recipe says when not given.
+        access: What rows may open. By default what the run's recipe says, and nothing for other data than the run's.
+        image_root: Base folder or address of the relative image paths of other data; that of the run when not given.
         cache: Cache directory.
 
     Returns:
@@ -56,8 +61,8 @@ def evaluate(
 
     Raises:
         ModelError: When ``run`` is not a finished run.
-        DataError: When the split does not exist, its classes are not the model's, or samples of the run's own split
-            have changed since.
+        DataError: When ``output`` cannot be written, the split does not exist, its classes are not the model's, or
+            samples of the run's own split have changed since.
         RecipeError: When ``output`` is a run folder.
     """
     folder = RunFolder(run).finished()
@@ -71,12 +76,15 @@ def evaluate(
         recipe = recipe.model_copy(
             update={"data": recipe.data.model_copy(update={"dir": data_dir, "options": options})}
         )
-    if access is not None:
+    if data_dir is not None or source is not None:
+        recipe = _for_other_data(recipe, access or CLOSED, image_root)
+    elif access is not None:
         recipe = recipe.model_copy(update={"data": recipe.data.with_access(access)})
     target = RunFolder(output if output is not None else folder.path / f"evaluation-{split}")
     if target.recipe.exists():
         problem = f"{target.path} holds a run, whose own metrics would be lost; give another "
         raise RecipeError(problem, Argument("output"), ".")
+    require_writable(target.path, folder=True)
     model, processor = load_trained(folder)
     corpus = load_corpus(recipe, strict=strict, source=source, targets=model.config.target_list, cache=cache)
     if source is not None or data_dir is not None:
@@ -95,6 +103,24 @@ def evaluate(
     target.write_dropped(corpus.dropped)
     write_json(target.metrics, {"run": str(run), "split": split, "data": corpus.name, **metrics})
     return metrics
+
+
+def _for_other_data(recipe: Recipe, access: Access, image_root: str | Path | None) -> Recipe:
+    """Return the recipe of a run for rows that its maker does not know, which it gives no permission."""
+    options = dict(recipe.data.options)
+    root = options.get("image_root")
+    if image_root is not None:
+        options["image_root"] = str(image_root)
+    elif isinstance(root, str) and is_address(root):
+        refused = isinstance(PictureGate("", access)(root), dict)
+        if refused or (names_private_host(root) and not access.allows(PRIVATE)):
+            raise DataError(
+                f"the run reads pictures below {root}; if other data may do so, permit it with ",
+                Argument("allow_urls", ...),
+                ", and `private` beside the scheme for a private host.",
+            )
+    data = recipe.data.with_access(access)
+    return recipe.model_copy(update={"data": data.model_copy(update={"options": options})})
 
 
 def _report_dropped(corpus: Corpus, strict: bool) -> None:

@@ -59,7 +59,7 @@ def fit_guide(
         raise RecipeError(f"{problem}set guide={{name: fitted}}.")
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
         raise RecipeError(f"{target} exists and is not an empty folder; give another ", Argument("output"), ".")
-    require_writable(target)
+    require_writable(target, folder=True)
     names = {"text": text, "image": image}
     access = recipe.data.access
     held_out = content_keys(exclude, access=access)

@@ -9,7 +9,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from clfa.errors import Argument, ModelError, RecipeError
+from clfa.errors import Argument, DataError, ModelError, RecipeError
 from clfa.files import write_jsonl
 from clfa.jobs.lock import OutputLock
 from clfa.nearest import path_hint
@@ -143,12 +143,21 @@ class RunFolder:
 
         Without ``columns.json`` they are the columns that the recipe names. Without names, and in a folder without a
         run, columns are found by their usual names.
+
+        Raises:
+            ModelError: If ``columns.json`` is damaged, or an option is no name.
         """
         if self.columns.is_file():
-            return Columns.from_dict(json.loads(self.columns.read_text(encoding="utf-8")))
+            try:
+                return Columns.from_dict(json.loads(self.columns.read_text(encoding="utf-8")))
+            except (ValueError, RecursionError, DataError) as error:
+                raise ModelError(f"{self.columns} is damaged: {error}.") from error
         options = load_recipe(self.recipe).data.options if self.recipe.is_file() else {}
         named = ("id", "text", "image", "knowledge", "label", "split", "image_root", "separator")
-        return Columns(**{name: options[name] for name in named if options.get(name) is not None})
+        try:
+            return Columns.from_dict({name: options[name] for name in named if options.get(name) is not None})
+        except DataError as error:
+            raise ModelError(f"{self.recipe}: data.options: {error}.") from error
 
     def write_dropped(self, dropped: Iterable[Dropped]) -> None:
         """List every sample left out, with its reason."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import logging
 import signal
 import socket
@@ -151,7 +152,10 @@ def listen(host: str, port: int) -> socket.socket:
         listening = socket.socket(family, kind, protocol)
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listening.bind(address)
-    except OSError as error:
-        problem = f"cannot listen on {host}:{port}: {error.strerror or error}; give another "
-        raise DataError(problem, Argument("port"), ".") from error
+    except (OSError, UnicodeError) as error:
+        # A name that is not known, or an address of another machine.
+        host_is_wrong = isinstance(error, socket.gaierror | UnicodeError) or error.errno == errno.EADDRNOTAVAIL
+        other = "host" if host_is_wrong else "port"
+        problem = f"cannot listen on {host}:{port}: {getattr(error, 'strerror', None) or error}; give another "
+        raise DataError(problem, Argument(other), ".") from error
     return listening

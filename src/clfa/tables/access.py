@@ -9,7 +9,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any
 
-from clfa.errors import RecipeError
+from clfa.errors import Argument, RecipeError
 from clfa.tables.hosts import PRIVATE
 
 _SCHEME = re.compile(r"[a-z][a-z0-9+.-]+")
@@ -52,7 +52,7 @@ class Access:
         schemes = [str(scheme).strip().lower().removesuffix("://") for scheme in given]
         for scheme in schemes:
             if not _SCHEME.fullmatch(scheme):
-                raise RecipeError(f"allow_urls: {scheme!r} is no scheme; give true, or a list such as [https, s3].")
+                raise RecipeError(Argument("allow_urls"), f": {scheme!r} is no scheme; give one such as https or s3.")
         named = tuple(sorted(set(schemes)))
         return cls(named == ("all",) or named or False, outside)
 

@@ -55,9 +55,24 @@ class Columns:
 
     @classmethod
     def from_dict(cls, content: Mapping[str, Any]) -> Columns:
-        """Return the columns from the output of :meth:`to_dict`; unknown keys (of later versions) are ignored."""
+        """Return the columns from the output of :meth:`to_dict`; unknown keys (of later versions) are ignored.
+
+        Raises:
+            DataError: If the content is not of this form.
+        """
         known = {entry.name for entry in fields(cls)}
-        return cls(**{name: value for name, value in content.items() if name in known})
+        if not isinstance(content, Mapping):
+            raise DataError(f"columns must be an object, not {type(content).__name__}")
+        found = {name: value for name, value in content.items() if name in known}
+        for name, value in found.items():
+            kind = _KINDS.get(name)
+            if not (value is None or isinstance(value, str) if kind is None else isinstance(value, kind)):
+                raise DataError(f"the column of {name!r} is {value!r}")
+        return cls(**found)
+
+
+# Types of the fields that are not the name of one column.
+_KINDS: dict[str, Any] = {"targets": Mapping, "unused": (list, tuple)}
 
 
 def find_columns(

@@ -12,7 +12,7 @@ from typing import Any
 from clfa.errors import Argument, DataError
 from clfa.nearest import did_you_mean
 from clfa.tables.compression import compression_of, open_binary
-from clfa.tables.excel_layout import sheet_layout
+from clfa.tables.excel_layout import require_bounded, sheet_layout
 from clfa.tables.names import column_names
 from clfa.tables.row import Row, TableOptions
 from clfa.tables.table import Table
@@ -86,6 +86,7 @@ class ExcelTable(Table):
             ) from error
         with open_binary(self.path) as file:
             try:
+                require_bounded(file)
                 book = openpyxl.load_workbook(file, **{"read_only": True, "data_only": True, **how})
             except _FAULTS as error:
                 raise DataError(f"{self.path} is not an Excel file: {error}") from error

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
@@ -10,6 +11,10 @@ from typing import IO, Any
 from xml.parsers import expat
 
 _BLOCK = 1 << 16
+_MOST_COLUMNS = 1 << 14
+# Bytes of a cell, and of all parts beside the sheets, which are in memory as a whole: texts, styles and names.
+_MOST_BYTES = 1 << 26
+_MOST_SHARED = 1 << 30
 _CELL = re.compile(r"\$?([A-Za-z]{1,3})\$?(\d+)")
 
 
@@ -39,6 +44,24 @@ class SheetLayout:
         return max(self.rows * self.columns, self.covered)
 
 
+def require_bounded(file: IO[bytes]) -> None:
+    """Check the size of what is read into memory as a whole, before it is.
+
+    Args:
+        file: An Excel file, of any compressed size.
+
+    Raises:
+        ValueError: If it is too large.
+        zipfile.BadZipFile: If it is no Excel file.
+    """
+    with zipfile.ZipFile(file) as parts:
+        inner = [part for part in parts.infolist() if not part.filename.startswith(("xl/worksheets/", "xl/media/"))]
+    size = sum(part.file_size for part in inner)
+    if size > _MOST_SHARED:
+        raise ValueError(f"its texts and styles have {size:,} bytes, limit {_MOST_SHARED:,}; save it as CSV")
+    file.seek(0)
+
+
 def sheet_layout(open_part: Callable[[], IO[bytes]]) -> SheetLayout:
     """Read the layout of a sheet, without the content of its cells.
 
@@ -57,10 +80,11 @@ def sheet_layout(open_part: Callable[[], IO[bytes]]) -> SheetLayout:
 def _read(open_part: Callable[[], IO[bytes]], taken: set[tuple[int, int]] | None) -> SheetLayout:
     layout = SheetLayout()
     # Rows and cells without a number follow the one before.
-    row = column = 0
+    row = column = fed = mark = 0
 
     def start(name: str, attributes: dict[str, str]) -> None:
-        nonlocal row, column
+        nonlocal row, column, mark
+        mark = fed
         kind = name.rpartition(" ")[2]
         if kind == "c":
             reference = attributes.get("r")
@@ -68,6 +92,8 @@ def _read(open_part: Callable[[], IO[bytes]], taken: set[tuple[int, int]] | None
             if line != row or place <= column:
                 layout.ordered = False
             column = place
+            if place > _MOST_COLUMNS:
+                raise ValueError(f"a sheet has at most {_MOST_COLUMNS:,} columns")
             layout.rows, layout.columns = max(layout.rows, line), max(layout.columns, place)
             if taken is not None:
                 if (line, place) in taken:
@@ -95,6 +121,9 @@ def _read(open_part: Callable[[], IO[bytes]], taken: set[tuple[int, int]] | None
         try:
             while block := part.read(_BLOCK):
                 parser.Parse(block, False)
+                fed += len(block)
+                if fed - mark > _MOST_BYTES:
+                    raise ValueError(f"a cell of row {row} has more than {_MOST_BYTES:,} bytes")
             parser.Parse(b"", True)
         except expat.ExpatError as error:
             raise ValueError(str(error)) from None

@@ -37,13 +37,16 @@ class PictureGate:
         root: Folder or address that relative paths start from; ``""`` for the working directory.
         access: Permissions of the rows.
         folders: Other folders whose pictures the rows may name.
+        named: Whether the user has named the root. One that comes with a model is not, and needs the permission of its
+            scheme if it is an address.
     """
 
-    def __init__(self, root: str, access: Access = CLOSED, folders: Iterable[str] = ()) -> None:
+    def __init__(self, root: str, access: Access = CLOSED, folders: Iterable[str] = (), *, named: bool = True) -> None:
         scheme, mark, rest = root.partition("://")
         self.root = rest if mark and scheme.lower() in _LOCAL and "::" not in root else root
         self.access = access
         self._folders = tuple(folders)
+        self._named = named
 
     @classmethod
     def of_reader(cls, root: str) -> PictureGate:
@@ -65,7 +68,7 @@ class PictureGate:
         if not is_address(place):
             return self._local(place, path)
         steps = unquote(path).replace("\\", "/").split("/")
-        if ".." in steps or "::" in place:
+        if ".." in steps or "::" in place or not self._named:
             return self._address(place)
         # The user has named the root, so that what is below needs no permission.
         return PermittedAddress(f"{PRIVATE}::{place}" if self._private_root else place)

@@ -17,6 +17,11 @@ def resolve_path(path: str, root: str) -> str:
     return f"{root.rstrip('/')}/{path}" if is_address(root) else os.path.normpath(os.path.join(root, path))
 
 
+def absolute_root(root: str) -> str:
+    """Return a base folder of relative image paths as an absolute path; an address unchanged."""
+    return root if is_address(root) else os.path.abspath(root)
+
+
 def folder_of(path: str) -> str:
     """Return the base folder or address of relative image paths in the table ``path``."""
     return path.rpartition("/")[0] if is_address(path) else os.path.dirname(os.path.abspath(path))

@@ -18,7 +18,7 @@ from optuna.trial import TrialState
 from clfa.errors import Argument, CLFAError, RecipeError
 from clfa.experiments.corpora import Corpora
 from clfa.fields.space import Range
-from clfa.files import atomic_write
+from clfa.files import atomic_write, require_writable
 from clfa.jobs.lock import OutputLock
 from clfa.recipe import Recipe, load_recipe, validate_recipe
 from clfa.runs.run_folder import RunFolder
@@ -70,7 +70,7 @@ def tune(
     Raises:
         RecipeError: If the recipe declares no space or an impossible one, the folder has a search of another recipe, or
             no trial could be trained.
-        CLFAError: If the data cannot be read.
+        CLFAError: If the output cannot be written, or the data cannot be read.
     """
     if not recipe.tune:
         raise RecipeError(f"recipe {recipe.name} declares no space; add a section tune (docs/tuning.md).")
@@ -79,6 +79,7 @@ def tune(
     for key, part in recipe.tune.items():
         for value in (part.low, part.high) if isinstance(part, Range) else part.choices:
             _with_settings(recipe, {key: value})
+    require_writable(output, folder=True)
     # Data that cannot be read are an error of the search, not of each trial.
     corpora = Corpora()
     corpora.get(recipe)

@@ -85,7 +85,7 @@ def read(
     dropped: list[Dropped] = []
     parts = [
         replace(part, split=as_split or part.split, image_root=part.image_root if image_root is None else image_root)
-        for part in _parts(data_dir, None, TableOptions(separator, sheet=sheet), dropped)
+        for part in _parts(data_dir, None, TableOptions(separator, sheet=sheet), dropped, image)
     ]
     names = {"text": text, "image": image, "label": label, "id": id, "knowledge": knowledge, "split": split}
     corpus = to_corpus(
@@ -103,13 +103,15 @@ def read(
     return corpus
 
 
-def _parts(source: Any, split: str | None, options: TableOptions, dropped: list[Dropped]) -> list[TablePart]:
+def _parts(
+    source: Any, split: str | None, options: TableOptions, dropped: list[Dropped], image: str | None
+) -> list[TablePart]:
     if isinstance(source, Mapping):
         parts = []
         for key, value in source.items():
             if (known := split_name(str(key))) is None:
                 raise DataError(f"{key!r} is not the name of a split; use train, validation and test")
-            parts += _parts(value, known, options, dropped)
+            parts += _parts(value, known, options, dropped, image)
         return parts
     if isinstance(source, Dataset):
         # A format such as "torch" would change the types of the cells.
@@ -123,18 +125,18 @@ def _parts(source: Any, split: str | None, options: TableOptions, dropped: list[
         if not is_address(path) and not os.path.exists(path):
             raise layout_error("table", Path(path), f"a file ending in one of {', '.join(known_suffixes())}")
         return [read_part(path, split, options, dropped)]
-    collected = _from_frame(source)
+    collected = _from_frame(source, image)
     return [TablePart(split, "<data frame>", collected.data, mixed=collected.mixed)]
 
 
-def _from_frame(frame: Any) -> CollectedTable:
+def _from_frame(frame: Any, image: str | None) -> CollectedTable:
     import pandas as pd
 
     if not isinstance(frame, pd.DataFrame):
         kinds = "a path, a mapping of splits, a pandas DataFrame or a datasets.Dataset, or a list of dictionaries"
         raise DataError(f"a table must be {kinds}, got {type(frame).__name__}")
     # Cells are read as in prediction.
-    return collect(MemoryTable(storable_images(frame)))
+    return collect(MemoryTable(storable_images(frame, image)))
 
 
 def _files(folder: Path) -> list[tuple[Path, str | None]]:
