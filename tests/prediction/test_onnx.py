@@ -4,6 +4,8 @@ import json
 import shutil
 import subprocess
 import sys
+from importlib.util import find_spec
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -128,16 +130,31 @@ def test_what_is_written(run: Path) -> None:
     assert [path.name for path in run.iterdir() if path.name.startswith(".")] == []
 
 
-def test_posts_with_several_pictures(run: Path, posts: Any, tmp_path: Path) -> None:
-    images = [str(tmp_path / row["image"]) for row in posts[:4]]
+# Those that are installed.
+EXPORT_ENGINES = ["onnx", *(["openvino"] if find_spec("openvino") else [])]
+
+
+def assert_several_pictures_are_read(directory: Path, export: Path, folder: Path, posts: Any) -> None:
+    images = [str(folder / row["image"]) for row in posts[:4]]
     rows = [Post("so", images[start:stop]) for start, stop in ((0, 3), (1, 2), (2, 4), (0, 2), (0, 1))]
-    for size in (1, 2, 5):
-        plain = PostClassifier.load(run, batch_size=size)(rows)
-        exported = PostClassifier.load(run, batch_size=size, engine="onnx")(rows)
-        for a, b in zip(plain, exported, strict=True):
-            assert (a.error, b.error) == (None, None)
-            np.testing.assert_allclose(b.embedding, a.embedding, atol=1e-4)
-    assert abs(exported[0].embedding - exported[-1].embedding).max() > 0.001
+    for engine in EXPORT_ENGINES:
+        for size in (1, 2, 5):
+            plain = PostClassifier.load(directory, batch_size=size)(rows)
+            exported = PostClassifier.load(export, batch_size=size, engine=engine)(rows)
+            for a, b in zip(plain, exported, strict=True):
+                assert (a.error, b.error) == (None, None)
+                np.testing.assert_allclose(b.embedding, a.embedding, atol=1e-4)
+        assert abs(exported[0].embedding - exported[-1].embedding).max() > 0.001
+
+
+def test_posts_with_several_pictures(run: Path, posts: Any, tmp_path: Path) -> None:
+    assert_several_pictures_are_read(run, run / "onnx", tmp_path, posts)
+
+
+def test_a_baseline_reads_several_pictures(tiny_bert_dir: Path, tiny_vit_dir: Path, posts: Any, tmp_path: Path) -> None:
+    directory = save(tmp_path / "model", tiny_bert_dir, tiny_vit_dir, baseline="pooled_concat")
+    export_onnx(directory, tmp_path / "exported")
+    assert_several_pictures_are_read(directory, tmp_path / "exported", tmp_path, posts)
 
 
 @pytest.mark.parametrize("engine", ["onnx", "openvino"])
@@ -214,11 +231,11 @@ def test_missing_modalities_knowledge_several_pictures_and_targets(
     kinds: dict[str, list[Any]] = {"texts": texts, "pictures": pictures, "both": pairs[6:], "several": several}
     kinds |= {"mixed": everything, "one": texts[:1], "one of several": several[:1]}
     plain = PostClassifier.load(directory)
-    exported = PostClassifier.load(tmp_path / "exported", engine="onnx")
-    for name, rows in kinds.items():
+    for engine, (name, rows) in product(EXPORT_ENGINES, kinds.items()):
+        exported = PostClassifier.load(tmp_path / "exported", engine=engine)
         posts = [Post(*row) for row in rows]
         for (text, picture, *_), a, b in zip(rows, plain(posts), exported(posts), strict=True):
-            assert (a.error, b.error) == (None, None), name
+            assert (a.error, b.error) == (None, None), (engine, name)
             np.testing.assert_allclose(b.embedding, a.embedding, atol=1e-4)
             assert {one: found.value for one, found in b.targets.items() if one != "stars"} == {
                 one: found.value for one, found in a.targets.items() if one != "stars"

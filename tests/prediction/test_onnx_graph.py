@@ -13,6 +13,7 @@ pytest.importorskip("onnxruntime")
 
 from clfa.knowledge.recipe import KnowledgeRecipe
 from clfa.modeling import CLFAForClassification
+from clfa.modeling.baselines import BASELINES
 from clfa.modeling.fusion import FUSIONS
 from clfa.prediction import onnx_export
 from clfa.prediction.engines.graph_inputs import graph_inputs
@@ -21,6 +22,8 @@ from clfa.processing.processor import CLFAProcessor
 
 SMALL = {"hidden_size": 8, "projection_hidden_size": 8, "intermediate_size": 8, "num_attention_heads": 2}
 PICTURE = (3, 32, 32)
+# Baselines that read the class token of a vision transformer.
+OF_ONE_PICTURE = ("image_transformer", "res_bert", "multiview_clip", "interclip_mep")
 
 
 @pytest.mark.parametrize("lacking", [False, True], ids=["complete", "may lack"])
@@ -65,9 +68,25 @@ def test_pictures_are_listed_once() -> None:
     assert (none["image_index"].tolist(), none["pixel_values"].shape) == ([[-1], [-1]], (1, 3, 1, 1))
 
 
-def test_a_baseline_reads_one_picture(tiny_bert_dir: Path, tiny_vit_dir: Path) -> None:
-    processor = CLFAProcessor.from_encoders(tiny_bert_dir, tiny_vit_dir)
-    for lacking, last in ((False, "pixel_values"), (True, "image_present")):
-        settings: dict[str, Any] = {"baseline": "pooled_concat", "allow_missing_modalities": lacking}
-        model = CLFAForClassification.from_encoders(tiny_bert_dir, tiny_vit_dir, ["a", "b"], **SMALL, **settings)
-        assert input_names(model, processor)[-1] == last
+@pytest.mark.parametrize("lacking", [False, True], ids=["complete", "may lack"])
+@pytest.mark.parametrize("baseline", BASELINES.names())
+def test_every_baseline_reads_as_many_pictures_as_in_pytorch(
+    baseline: str, lacking: bool, tiny_bert_dir: Path, tiny_vit_dir: Path
+) -> None:
+    torch.manual_seed(0)
+    settings: dict[str, Any] = {"baseline": baseline, "use_knowledge": True, "allow_missing_modalities": lacking}
+    model = CLFAForClassification.from_encoders(tiny_bert_dir, tiny_vit_dir, ["a", "b"], **SMALL, **settings).eval()
+    knowledge = KnowledgeRecipe()
+    processor = CLFAProcessor.from_encoders(tiny_bert_dir, tiny_vit_dir, knowledge=knowledge, max_length=12)
+    names = input_names(model, processor)
+    several = baseline not in OF_ONE_PICTURE
+    assert ("image_index" in names) == several
+    assert ("image_present" in names) == (lacking and not several)
+    for shape in ((3, 9), (1, 3), (2, 0)):
+        batch = onnx_export._batch(model, processor, *shape)
+        arrays = graph_inputs(names, {name: tensor.numpy() for name, tensor in batch.items()}, PICTURE)
+        with torch.no_grad():
+            expected = model(**batch)
+            found = Graph(model)(**{name: torch.from_numpy(array) for name, array in arrays.items()})
+        torch.testing.assert_close(found[0], expected.logits)
+        torch.testing.assert_close(found[1], expected.pooler_output)

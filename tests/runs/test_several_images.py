@@ -258,7 +258,9 @@ def test_a_model_of_one_picture_names_itself_in_the_row(run: Path, monkeypatch: 
     classifier = PostClassifier.load(run)
     classifier.runtime.several_images = False
     found = classifier([Post("so", _pictures(2)), Post("so", _pictures(1))])
-    assert found[0].error == "this export reads one image per post; predict with the engine torch"
+    assert found[0].error == (
+        "this export reads one image per post; export the run again, or predict with the engine torch"
+    )
     assert (found[0].reason, found[1].error) == ("several images", None)
 
 

@@ -6,6 +6,7 @@ import torch
 from torch import nn
 
 from clfa.modeling import CLFAForClassification
+from clfa.modeling.baselines.base import reads_several_images
 from clfa.modeling.encoders import encode_image, encode_text, pool_grid
 from clfa.prediction.engines.graph_inputs import IMAGE_INDEX, IMAGE_PRESENT
 from clfa.processing.processor import CLFAProcessor
@@ -35,8 +36,7 @@ def input_names(model: CLFAForClassification, processor: CLFAProcessor) -> list[
         names += ["term_ids", "term_weights"]
     if processor.image_processor is not None:
         names.append("pixel_values")
-        # Baselines may be made for the tokens of one picture.
-        if config.baseline is None:
+        if reads_several_images(config.baseline, config.vision_config):
             names.append(IMAGE_INDEX)
         elif config.allow_missing_modalities and len(config.modalities) == 2:
             names.append(IMAGE_PRESENT)

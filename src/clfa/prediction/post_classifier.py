@@ -464,7 +464,7 @@ class PostClassifier:
     def _takes_one_image(self) -> str | None:
         """Return the reason why a post may have one image only, if it is so."""
         if not self.runtime.several_images:
-            return "this export reads one image per post; predict with the engine torch"
+            return "this export reads one image per post; export the run again, or predict with the engine torch"
         from clfa.modeling.baselines.base import require_several_images
 
         try:

@@ -84,6 +84,16 @@ class Baseline(nn.Module):
         return None
 
 
+def reads_several_images(baseline: str | None, vision_config: Any) -> bool:
+    """Return whether a model reads samples with several images.
+
+    Args:
+        baseline: Name of its baseline; ``None`` for CLFA.
+        vision_config: Configuration of its vision encoder.
+    """
+    return baseline is None or BASELINES.get(baseline).takes_several_images(str(vision_config.model_type))
+
+
 def require_several_images(baseline: str | None, vision_config: Any) -> None:
     """Check that a model can read samples with several images.
 
@@ -94,7 +104,7 @@ def require_several_images(baseline: str | None, vision_config: Any) -> None:
     Raises:
         ModelError: When the baseline reads the class token of one image.
     """
-    if baseline is not None and not BASELINES.get(baseline).takes_several_images(str(vision_config.model_type)):
+    if not reads_several_images(baseline, vision_config):
         raise ModelError(
             f"baseline {baseline!r} reads the class token of one image and cannot read samples with several; "
             "keep the first image of each with data.max_images=1, or use another baseline."
