@@ -184,6 +184,12 @@ def test_a_recipe_needs_little(tmp_path: Path) -> None:
     ("overrides", "message"),
     [
         (["training.learning_rat=1"], r"unknown key 'training.learning_rat'. Did you mean 'learning_rate'\?"),
+        (["training.precision=bf61"], r"'bf16' or 'fp16' \(got 'bf61'\)\. Did you mean 'bf16'\?$"),
+        (["training.lr_scheduler_type=cosin"], r"\(got 'cosin'\)\. Did you mean 'cosine'\?$"),
+        (
+            ["training.class_weights=balancd"],
+            r"class_weights: choose none, balanced or a mapping of classes to weights. Did you mean 'balanced'\? \(",
+        ),
         (["trainin.epochs=1"], r"unknown key 'trainin'. Did you mean 'training'\?"),
         (["model.zzz=1"], r"unknown key 'model.zzz'. Known here: text_encoder, vision_encoder"),
         (["training.epochs=many"], r"training.epochs: Input should be a valid number.*\(got 'many'\)"),

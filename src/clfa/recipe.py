@@ -19,7 +19,7 @@ from clfa.fields.training import OptimizerFields, TrainingFields
 from clfa.files import atomic_write
 from clfa.knowledge.recipe import KnowledgeRecipe
 from clfa.nearest import did_you_mean, path_hint, suggestion
-from clfa.strict_model import Options, StrictModel, finite_values
+from clfa.strict_model import Options, StrictModel, finite_values, problem_text
 from clfa.tables.access import Access
 from clfa.tables.pictures import MAX_IMAGES
 from clfa.targets import CLASS_WEIGHTS
@@ -289,7 +289,9 @@ class TrainingRecipe(StrictModel, TrainingFields, _Schedule, OptimizerFields, _A
     @classmethod
     def _known_scheme(cls, value: str | dict[str, Any]) -> str | dict[str, Any]:
         if isinstance(value, str) and value != "none" and value not in CLASS_WEIGHTS:
-            raise ValueError(f"choose none, {', '.join(CLASS_WEIGHTS.names())} or a mapping of classes to weights")
+            names = CLASS_WEIGHTS.names()
+            hint = did_you_mean(value, ["none", *names])
+            raise ValueError(f"choose none, {', '.join(names)} or a mapping of classes to weights.{hint}")
         return value
 
 
@@ -537,7 +539,7 @@ def _explain(problem: Any) -> str:
         got = "" if isinstance(problem["input"], dict) else f" (got {problem['input']!r})"
         if problem["type"] in ("model_type", "dict_type", "model_attributes_type"):
             return f"{place}: a section is needed, keys with values{got}"
-        return f"{place}: {problem['msg']}{got}" if place else f"{problem['msg']}{got}"
+        return f"{place}: {problem_text(problem, got)}" if place else problem_text(problem, got)
     *parents, last = location
     fields: Any = Recipe.model_fields
     for parent in parents:

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import math
+import re
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ConfigDict
+
+from clfa.nearest import did_you_mean
+
+_EXPECTED = re.compile(r"'([^']*)'")
 
 
 def finite_values(value: Any) -> Any:
@@ -19,6 +24,21 @@ def finite_values(value: Any) -> Any:
             raise ValueError(f"{key} is {part}; it must be a finite number")
         finite_values(part)
     return value
+
+
+def problem_text(problem: Any, got: str = "") -> str:
+    """Return what is wrong with a value, with the closest of the values that are possible.
+
+    Args:
+        problem: One of the errors of a ``pydantic.ValidationError``.
+        got: The value, as it stands behind the problem.
+    """
+    text = str(problem["msg"]).removeprefix("Value error, ") + got
+    given = problem["input"]
+    if problem["type"] != "literal_error" or not isinstance(given, str):
+        return text
+    hint = did_you_mean(given, _EXPECTED.findall(problem["ctx"]["expected"]))
+    return f"{text}.{hint}" if hint else text
 
 
 # Options for a class that checks them itself.

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from clfa.cli.default_folder import default_folder
 from clfa.terminal import console, echo
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ def experiment(
     from clfa.files import require_writable
 
     described = load_experiment(source, data_dir)
-    target = output or Path("runs") / described.name
+    target = output or default_folder(described.name)
     chosen = select_rows(plan_runs(described), only or [])
     check_names_known(chosen)
     if not dry_run:

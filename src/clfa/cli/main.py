@@ -14,6 +14,7 @@ import typer
 
 from clfa.cli.access_options import AllowOutside, AllowUrls, allowed_urls
 from clfa.cli.data import app as data_app
+from clfa.cli.default_folder import default_folder
 from clfa.cli.experiment import experiment, report
 from clfa.cli.explain import explain
 from clfa.cli.export import app as export_app
@@ -113,7 +114,7 @@ def train(
     from clfa.runs.run_summary import show_run
     from clfa.runs.train import train as run
 
-    target = output or Path("runs") / settings.name
+    target = output or default_folder(settings.name)
     result = run(settings, target, resume=resume, strict=strict, score_test=not no_test)
     if process_number() == 0:
         show_run(result.metrics, target, console())

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
+from clfa.cli.default_folder import default_folder
 from clfa.errors import RecipeError
 from clfa.terminal import echo
 
@@ -47,7 +48,7 @@ def tune(
         chosen = ", ".join(f"{key}={value}" for key, value in trial.params.items())
         echo(f"trial {trial.number}: {score}  {chosen}")
 
-    found = search(settings, output or Path("runs") / f"{settings.name}-tuned", trials, report=show)
+    found = search(settings, output or default_folder(settings.name, "-tuned"), trials, report=show)
     counts = ", ".join(f"{count} {state}" for state, count in found.states.items())
     chosen = ", ".join(f"{key}={value}" for key, value in found.settings.items())
     echo(f"{counts}. Best on validation: {found.score:.4f} with {chosen}")

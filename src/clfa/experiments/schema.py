@@ -13,7 +13,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from clfa.errors import RecipeError
 from clfa.files import atomic_write
 from clfa.nearest import did_you_mean, path_hint, suggestion
-from clfa.strict_model import StrictModel
+from clfa.strict_model import StrictModel, problem_text
 from clfa.yaml_text import parse_yaml
 
 _RANGE = re.compile(r"(\d+)\.\.(\d+)")
@@ -226,7 +226,7 @@ def _explain(problem: Any) -> str:
     place = ".".join(str(part) for part in problem["loc"])
     if problem["type"] != "extra_forbidden":
         got = "" if isinstance(problem["input"], (dict, list)) else f" (got {problem['input']!r})"
-        return f"{place + ': ' if place else ''}{problem['msg'].removeprefix('Value error, ')}{got}"
+        return f"{place + ': ' if place else ''}{problem_text(problem, got)}"
     *parents, last = problem["loc"]
     section: Any = Experiment
     for parent in parents:

@@ -26,6 +26,7 @@ from clfa.guides.maps import FeatureMap, FittedSettings, fit_maps
 from clfa.guides.whitening import Whitening
 from clfa.modeling.frozen_encoder import FrozenEncoder
 from clfa.store import mean_row
+from clfa.strict_model import problem_text
 
 logger = logging.getLogger(__name__)
 
@@ -350,9 +351,10 @@ def _settings(options: dict[str, Any]) -> FittedSettings:
     try:
         return TypeAdapter(FittedSettings).validate_python(options)
     except ValidationError as error:
-        problems = (
-            f"guide.{problem['loc'][0]}: {problem['msg']} (got {problem['input']!r})" for problem in error.errors()
-        )
+        problems = []
+        for found in error.errors():
+            got = f" (got {found['input']!r})"
+            problems.append(f"guide.{found['loc'][0]}: {problem_text(found, got)}")
         raise RecipeError("; ".join(problems)) from error
 
 

@@ -10,6 +10,7 @@ from pydantic_core import PydanticCustomError
 
 from clfa.errors import DataError, RecipeError
 from clfa.nearest import did_you_mean
+from clfa.strict_model import problem_text
 from clfa.targets import PROBLEM_TYPES
 from clfa.targets.fields import SINGLE_LABEL
 from clfa.targets.label_types import label_text
@@ -108,7 +109,7 @@ def parse_specs(targets: Mapping[str, Any]) -> dict[str, TargetSpec]:
         try:
             specs[str(name)] = TargetSpec.model_validate({} if value is None else value)
         except ValidationError as error:
-            problems = [f"{'.'.join(map(str, p['loc'])) or 'value'}: {p['msg']}" for p in error.errors()]
+            problems = [f"{'.'.join(map(str, p['loc'])) or 'value'}: {problem_text(p)}" for p in error.errors()]
             unknown = [str(p["loc"][-1]) for p in error.errors() if p["type"] == "extra_forbidden"]
             hint = did_you_mean(unknown[0], TargetSpec.model_fields) if unknown else ""
             raise DataError(
