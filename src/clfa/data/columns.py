@@ -20,7 +20,6 @@ from clfa.tables.access import current_reading
 from clfa.tables.cells import as_text, read_id, read_image, read_text
 from clfa.tables.columns import Columns, find_columns
 from clfa.tables.gate import PictureGate
-from clfa.tables.memory import undecoded
 from clfa.tables.paths import absolute_root
 from clfa.tables.pictures import as_cell, no_picture, pictures_of
 from clfa.targets.cells import UnusableCell
@@ -310,7 +309,7 @@ def _to_schema(part: TablePart, names: Columns, rows: _Rows, targets: list[Targe
 
 def _image_cells(part: TablePart, column: str) -> Sequence[Any]:
     """Return the cells of a column of images, encoded; those of mixed types (a path, a list, bytes) as they are."""
-    cells: Sequence[Any] = part.mixed[column] if column in part.mixed else undecoded(part.data)[column][:]
+    cells: Sequence[Any] = part.mixed[column] if column in part.mixed else part.data[column][:]
     return cells
 
 
@@ -325,7 +324,6 @@ def _image_column(kept: Dataset, column: str | None, part: TablePart, positions:
         only = kept.select_columns([column])
         if column != "image":
             only = only.rename_column(column, "image")
-        only = undecoded(only)
         kind = only.features["image"]
         if (isinstance(kind, Image) or kind == List(feature)) and not _names_files(only):
             return only

@@ -8,6 +8,8 @@ from typing import Any
 
 from datasets import Dataset
 
+from clfa.tables.memory import undecoded
+
 
 @dataclass(frozen=True)
 class TablePart:
@@ -16,7 +18,7 @@ class TablePart:
     Args:
         split: Name of the split; ``None`` if a column or a random draw decides.
         source: File or other source, for messages.
-        data: Rows of the table.
+        data: Rows of the table; their pictures stay encoded (:func:`clfa.tables.memory.undecoded`).
         image_root: Base folder or address of relative image paths; rows may name the pictures there.
         numbers: Number of each row in its table; by default counted from 1.
         separator: Field separator, for CSV and TSV files.
@@ -33,3 +35,7 @@ class TablePart:
     separator: str | None = None
     mixed: Mapping[str, list[Any]] = field(default_factory=dict)
     gated: bool = False
+
+    def __post_init__(self) -> None:
+        # Here, so that no reader can forget it.
+        object.__setattr__(self, "data", undecoded(self.data))

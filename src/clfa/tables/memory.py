@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from clfa.errors import DataError
@@ -78,15 +79,28 @@ def frame_of(rows: Sequence[Mapping[str, Any]]) -> Any:
 
 
 def undecoded(data: Any) -> Any:
-    """Return a ``datasets.Dataset`` whose images, also those in lists, stay encoded when they are read."""
-    from datasets import Image, List
+    """Return a ``datasets.Dataset`` whose pictures and sounds, in whatever column and however deep, stay as they are.
 
-    for name, feature in data.features.items():
-        if isinstance(feature, Image):
-            data = data.cast_column(name, Image(decode=False))
-        elif isinstance(feature, List) and isinstance(feature.feature, Image):
-            data = data.cast_column(name, List(Image(decode=False)))
+    A Parquet file says itself which of its columns are pictures, and ``datasets`` would open the paths and addresses in
+    them when a cell is read, without a permission.
+    """
+    features = {name: _undecoded(feature) for name, feature in data.features.items()}
+    for name, feature in features.items():
+        if feature != data.features[name]:
+            data = data.cast_column(name, feature)
     return data
+
+
+def _undecoded(feature: Any) -> Any:
+    """Return a feature of ``datasets`` that decodes nothing."""
+    if isinstance(feature, dict):
+        return {name: _undecoded(part) for name, part in feature.items()}
+    if isinstance(feature, list):
+        return [_undecoded(part) for part in feature]
+    changes = {"decode": False} if getattr(feature, "decode", False) else {}
+    if hasattr(feature, "feature"):
+        changes["feature"] = _undecoded(feature.feature)
+    return replace(feature, **changes) if changes else feature
 
 
 def _is_a(module: str, name: str, data: Any) -> bool:

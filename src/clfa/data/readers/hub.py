@@ -14,7 +14,6 @@ from clfa.data.schema import Corpus
 from clfa.data.splits import RATIOS, split_name
 from clfa.data.table_part import TablePart
 from clfa.errors import DataError
-from clfa.tables.memory import undecoded
 from clfa.targets.spec import parse_specs
 
 
@@ -78,7 +77,7 @@ def read(
     for key, data in loaded.items():
         if isinstance(data, IterableDataset) or (split := split_name(str(key))) is None:
             continue
-        parts.append(TablePart(split, f"{data_dir}[{key}]", undecoded(data), root))
+        parts.append(TablePart(split, f"{data_dir}[{key}]", data, root))
     if not parts:
         raise DataError(f"{data_dir}: no split train, validation or test; its splits are {', '.join(map(str, loaded))}")
     names = {"text": text, "image": image, "label": label, "id": id, "knowledge": knowledge}
