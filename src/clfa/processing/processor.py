@@ -22,6 +22,7 @@ from clfa.nearest import did_you_mean
 from clfa.pretrained import pretrained, require_model
 from clfa.processing.padded_texts import reads_padding
 from clfa.processing.pictures import pad_pictures
+from clfa.processing.pixel_table import PixelTable
 from clfa.processing.sparse import dense
 from clfa.processing.terms import TERMS_FILE, Terms, pad_terms
 from clfa.processing.tokenizers import require_same_copy
@@ -79,6 +80,7 @@ class CLFAProcessor(ProcessorMixin):
         self.knowledge = KnowledgeRecipe.model_validate(knowledge) if isinstance(knowledge, dict) else knowledge
         self._word_graphs: WordGraphs | None = None
         self._graph_fingerprint: str | None = None
+        self._pixel_table: PixelTable | None = None
         super().__init__(image_processor, tokenizer, **kwargs)
 
     def check_argument_for_proper_class(self, argument_name: str, argument: Any) -> Any:
@@ -274,7 +276,7 @@ class CLFAProcessor(ProcessorMixin):
 
     def __getstate__(self) -> dict[str, Any]:
         # WordNet has open files, which cannot be pickled; worker processes load it again.
-        return {**self.__dict__, "_word_graphs": None}
+        return {**self.__dict__, "_word_graphs": None, "_pixel_table": None}
 
     @property
     def word_graphs(self) -> WordGraphs | None:
@@ -327,7 +329,9 @@ class CLFAProcessor(ProcessorMixin):
 
     def pixel_array(self, images: Sequence[Any]) -> np.ndarray:
         """Resize and normalise PIL images; return (B, 3, H, W). This needs no PyTorch."""
-        return np.stack(self.image_processor(images=list(images))["pixel_values"])
+        if self._pixel_table is None or not self._pixel_table.holds(self.image_processor):
+            self._pixel_table = PixelTable(self.image_processor)
+        return self._pixel_table(images)
 
     def picture_pixels(self, images: Sequence[Any]) -> torch.Tensor | None:
         """Return the pixels of one sample's PIL images: (3, H, W) of one, (n, 3, H, W) of several, else ``None``."""
