@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 import shutil
 import warnings
 from collections.abc import Iterator, Sequence
@@ -207,9 +208,16 @@ def _export(model: CLFAForClassification, processor: CLFAProcessor, path: Path) 
             )
     except Exception as error:  # The exporter's steps raise almost anything.
         kind = model.config.baseline or f"fusion {model.config.fusion}"
-        reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
-        problem = f"this model ({kind}) cannot be exported to ONNX: {reason}. Predict with "
+        problem = f"this model ({kind}) cannot be exported to ONNX: {_first_cause(error)}. Predict with "
         raise ModelError(problem, Argument("engine", "torch"), ".") from error
+
+
+def _first_cause(error: BaseException) -> str:
+    """Return the first line of the error that the exporter's others were raised from; those only name its steps."""
+    while (before := error.__cause__ or error.__context__) is not None:
+        error = before
+    lines = re.sub(r"\x1b\[[0-9;]*m", "", str(error)).strip().splitlines()
+    return lines[0].rstrip(".") if lines else type(error).__name__
 
 
 def _difference(model: CLFAForClassification, processor: CLFAProcessor, exported: OnnxRuntime) -> float:
