@@ -61,6 +61,21 @@ def test_posts_in_any_form(loaded: CLFAPredictor, rows: list[dict[str, Any]], po
     assert loaded.embed(given).shape == (4, 16)
 
 
+def test_one_post_as_a_row_of_a_frame_or_as_a_tuple(loaded: CLFAPredictor, rows: list[dict[str, Any]]) -> None:
+    expected = loaded.predict(rows)
+    frame = pd.DataFrame(rows, index=["a", "b", "c", "d"])
+    assert [loaded.predict(row) for _, row in frame.iterrows()] == expected
+    assert [loaded.predict(pair) for pair in _pairs(rows)] == expected
+    assert asked(pd.Series({"words": "so", "photo": "a.jpg"})).table == [{"words": "so", "photo": "a.jpg"}]
+    # A series of texts, and two texts for a model that needs no picture, are several posts.
+    assert asked(pd.Series(["so", "sunny"], index=["x", "y"]), needs_image=False).table == [
+        {"text": "so"},
+        {"text": "sunny"},
+    ]
+    assert not asked(("so", "sunny"), needs_image=False).single
+    assert asked(("so", Image.new("RGB", (2, 2))), needs_image=False).single
+
+
 def test_a_frame_and_a_series_keep_their_index(loaded: CLFAPredictor, rows: list[dict[str, Any]]) -> None:
     frame = pd.DataFrame(rows, index=[7, 3, 9, 1])
     labels = loaded.predict(frame, as_pandas=True)

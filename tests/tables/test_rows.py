@@ -186,3 +186,9 @@ def test_a_parquet_file_that_is_damaged_inside(tmp_path: Path) -> None:
     path.write_bytes(content)
     with pytest.raises(DataError, match=r"t.parquet is damaged after row 0: "):
         list(iter_rows(path))
+
+
+def test_a_misspelt_file_has_a_hint(tmp_path: Path) -> None:
+    (tmp_path / "new.csv").write_text("text\nso\n", encoding="utf-8")
+    with pytest.raises(DataError, match=r"input file .*nwe\.csv does not exist\. Did you mean .*new\.csv"):
+        list(iter_rows(tmp_path / "nwe.csv"))

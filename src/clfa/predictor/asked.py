@@ -72,6 +72,11 @@ def asked(
         names = {column_key(name) for name in (*USUAL_NAMES["text"], text_column or "")}
         columns = _columns(given, names)
         return Asked([dict(given)], single=True) if columns is None else Asked(columns, index=_first_index(given))
+    if _is_row(given, text_column):
+        return Asked([given.to_dict()], single=True)
+    # Of two texts, the model could not read any but the first.
+    if isinstance(given, tuple) and reads_text and _is_pair(given, strict=not needs_image):
+        return Asked([{"text": given[0], "image": given[1]}], single=True)
     index = getattr(given, "index", None) if hasattr(given, "iloc") else None
     if _is_series(given) or (getattr(given, "ndim", 0) == 1 and hasattr(given, "tolist")):
         given = given.tolist()
@@ -132,6 +137,14 @@ def _is_pair(item: Any, *, strict: bool = False) -> bool:
 
 def _is_series(value: Any) -> bool:
     return hasattr(value, "iloc") and hasattr(value, "tolist")
+
+
+def _is_row(value: Any, text_column: str | None) -> bool:
+    """Return whether a value is one row of a data frame: a series with the names of columns as its index."""
+    if not _is_series(value) or not hasattr(value, "index"):
+        return False
+    names = {column_key(name) for name in (*USUAL_NAMES["text"], *USUAL_NAMES["image"], text_column or "")}
+    return any(isinstance(label, str) and column_key(label) in names for label in value.index)
 
 
 def _is_list(value: Any) -> bool:

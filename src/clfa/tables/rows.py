@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from clfa.errors import DataError
+from clfa.nearest import path_hint
 from clfa.tables.content import check_content
 from clfa.tables.formats import TABLE_FORMATS, known_suffixes, table_suffix
 from clfa.tables.paths import is_address
@@ -39,7 +40,7 @@ def open_rows(path: str | Path, options: TableOptions | None = None) -> Table:
     if suffix not in TABLE_FORMATS:
         raise DataError(f"{name}: unknown suffix {suffix!r}; use one of {', '.join(known_suffixes())}.")
     if not is_address(name) and not os.path.isfile(name):
-        raise DataError(f"input file {name} does not exist.")
+        raise DataError(f"input file {name} does not exist.{path_hint(name)}")
     if not is_address(name):
         check_content(name, suffix)
     with damage(name):
