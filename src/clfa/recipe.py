@@ -233,6 +233,8 @@ class TrainingRecipe(StrictModel, TrainingFields, _Schedule, OptimizerFields, _A
         yardsticks: Whether to compute the plain baselines of :mod:`clfa.yardsticks` beside the model.
         blend: Whether to blend the network with the yardsticks (:mod:`clfa.runs.blend`), with weights fitted to the
             validation split.
+        blend_agreement: Whether the agreement of text and image is a part of the blend, by a linear map that is fitted
+            to the validation split, too. It needs a readout that compares them (``model.readout=relation``).
         time_limit: Seconds after which a training ends, at a whole epoch and after at least one; reading and encoding
             of the data count, the scoring at the end does not. Another network of ``members`` begins only if it is
             expected to end in time; the first one always. ``null`` for no limit.
@@ -255,6 +257,7 @@ class TrainingRecipe(StrictModel, TrainingFields, _Schedule, OptimizerFields, _A
     alignment_where: str | None = None
     yardsticks: bool = True
     blend: bool = False
+    blend_agreement: bool = False
     members: int = Field(default=1, ge=1, le=20)
     time_limit: float | None = Field(default=None, gt=0, le=1e9)
     lora: LoraRecipe | None = None
@@ -346,6 +349,8 @@ class Recipe(StrictModel):
                 "training.blend needs training.yardsticks=true and frozen encoders (model.freeze_text_encoder=true, "
                 "model.freeze_vision_encoder=true)"
             )
+        if training.blend_agreement and (not training.blend or model.readout == "pooled"):
+            raise ValueError("training.blend_agreement needs training.blend=true and model.readout=relation")
         return self
 
     @model_validator(mode="after")

@@ -134,8 +134,9 @@ def test_a_blend_is_not_blended_again() -> None:
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
-        ({"num_members": 2}, "several members and wide need blended=true"),
-        ({"wide": True}, "several members and wide need blended=true"),
+        ({"num_members": 2}, "several members, wide and blend_agreement need blended=true"),
+        ({"blend_agreement": True}, "several members, wide and blend_agreement need blended=true"),
+        ({"wide": True}, "several members, wide and blend_agreement need blended=true"),
         ({"blended": True, "num_terms": 3}, "num_terms needs wide=true"),
         ({"num_members": 0}, "num_members is 0, num_terms 0; 1 and 0 are the least"),
     ],
@@ -143,3 +144,31 @@ def test_a_blend_is_not_blended_again() -> None:
 def test_fields_of_a_blend_that_do_not_fit(fields: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         make(0, **fields)
+
+
+def test_the_agreement_adds_a_line_of_it() -> None:
+    first, second = members(2, readout="relation", allow_missing_modalities=True)
+    given = batch()
+    given["attention_mask"][1] = 0
+    with torch.no_grad():
+        each = [copy.deepcopy(model)(**given) for model in (first, second)]
+    line = torch.tensor([2.0, -1.0]), torch.tensor([0.5, 0.25])
+    first.join([second], torch.tensor([[0.5, 0.5], [0.25, 0.25]]), None, line)
+    with torch.no_grad():
+        found = first(**given)
+    expected = (each[0].logits * 0.5) + (each[1].logits * 0.25)
+    mean = (each[0].agreement + each[1].agreement) / 2
+    assert mean.isnan().tolist() == [False, True, False]
+    # A post without a text has none.
+    expected = expected + torch.where(mean.isnan()[:, None], 0.0, mean[:, None] * line[0] + line[1])
+    torch.testing.assert_close(found.logits, expected)
+    torch.testing.assert_close(found.agreement, mean, equal_nan=True)
+
+
+def test_the_agreement_is_saved(tmp_path: Path) -> None:
+    (model,) = members(1, readout="relation")
+    model.join([], torch.ones(1, 2), None, (torch.tensor([2.0, -1.0]), torch.tensor([0.5, 0.25])))
+    model.save_pretrained(tmp_path)
+    again = CLFAForClassification.from_pretrained(tmp_path).eval()
+    with torch.no_grad():
+        torch.testing.assert_close(again(**batch()).logits, model(**batch()).logits)

@@ -50,6 +50,14 @@ def joined(table: Path, tiny_overrides: list[str], tmp_path_factory: pytest.Temp
     return path
 
 
+@pytest.fixture(scope="module")
+def agreeing(table: Path, tiny_overrides: list[str], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("runs") / "agreeing"
+    overrides = [*tiny_overrides, *FURTHER, "training.members=2", "training.blend_agreement=true", f"data.dir={table}"]
+    train(load_recipe("offline", overrides), path)
+    return path
+
+
 def metrics_of(run: Path) -> dict:
     return json.loads((run / "metrics.json").read_text())
 
@@ -61,7 +69,15 @@ def test_the_weights_of_all_parts_are_reported(blended: Path) -> None:
     assert min(found["weights"]["label"].values()) >= 0
 
 
-@pytest.mark.parametrize("run", ["blended", "joined"])
+def test_the_agreement_is_a_part_where_it_is_asked_for(agreeing: Path, blended: Path) -> None:
+    assert list(metrics_of(agreeing)["blend"]["weights"]["label"]) == ["network", "tfidf", "pooled_tfidf", "agreement"]
+    model = CLFAForClassification.from_pretrained(agreeing / "model")
+    assert model.config.blend_agreement
+    assert model.blend.agreement_weight.abs().max() > 0
+    assert not CLFAForClassification.from_pretrained(blended / "model").config.blend_agreement
+
+
+@pytest.mark.parametrize("run", ["blended", "joined", "agreeing"])
 def test_the_saved_blend_predicts_what_was_scored(
     run: str, table: Path, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
@@ -77,8 +93,9 @@ def test_the_saved_blend_predicts_what_was_scored(
     assert model.config.num_terms == len(CLFAProcessor.from_pretrained(path / "model").terms)
 
 
+@pytest.mark.parametrize("overrides", [[], ["training.blend_agreement=true"]], ids=["yardsticks", "agreement"])
 def test_the_model_is_the_weighted_sum_of_the_network_and_the_yardsticks(
-    tiny_recipe: MakeRecipe, table: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    overrides: list[str], tiny_recipe: MakeRecipe, table: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     whole, found = blend.blend, []
 
@@ -87,7 +104,7 @@ def test_the_model_is_the_weighted_sum_of_the_network_and_the_yardsticks(
         return found[0]
 
     monkeypatch.setattr(blend, "blend", kept)
-    train(tiny_recipe(table, *FURTHER, "training.calibrate=false"), tmp_path / "run")
+    train(tiny_recipe(table, *FURTHER, *overrides, "training.calibrate=false"), tmp_path / "run")
     # Summed before the linear models were folded into one map.
     expected = softmax(found[0].logits)
     rows = read_jsonl(tmp_path / "run/predictions-validation.jsonl")
@@ -184,6 +201,14 @@ def test_more_members_than_posts(tiny_recipe: MakeRecipe, table: Path, tmp_path:
         (
             ["training.blend=true", "model.freeze_text_encoder=false"],
             "training.blend needs training.yardsticks=true and",
+        ),
+        (
+            ["training.blend_agreement=true", "model.readout=relation"],
+            "training.blend_agreement needs training.blend=true and model.readout=relation",
+        ),
+        (
+            ["training.blend_agreement=true", "training.blend=true"],
+            "training.blend_agreement needs training.blend=true and model.readout=relation",
         ),
     ],
 )

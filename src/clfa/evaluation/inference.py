@@ -25,12 +25,15 @@ class Inference:
         text_embeds: Projected text features (N, D), or ``None`` in an image-only model.
         image_embeds: Projected image features (N, D), or ``None`` in a text-only model.
         pooled: Fused vectors (N, ``hidden_size``).
+        agreement: Cosines of the aligned text and image (N,), NaN where one is missing; ``None`` for models whose
+            readout does not compare them.
     """
 
     logits: np.ndarray
     text_embeds: np.ndarray | None
     image_embeds: np.ndarray | None
     pooled: np.ndarray
+    agreement: np.ndarray | None = None
 
 
 def by_length(dataset: Any) -> list[int]:
@@ -91,7 +94,8 @@ def infer(
         collate_fn=collator,
         num_workers=num_workers,
     )
-    outputs: dict[str, list[np.ndarray]] = {"logits": [], "text_embeds": [], "image_embeds": [], "pooler_output": []}
+    names = ("logits", "text_embeds", "image_embeds", "pooler_output", "agreement")
+    outputs: dict[str, list[np.ndarray]] = {name: [] for name in names}
     with busy(), track(len(dataset), description) as advance:
         for batch in loader:
             inputs = {
@@ -116,4 +120,5 @@ def infer(
             f"the model's outputs for {len(wrong):,} samples are not finite numbers, {', '.join(map(repr, ids))} "
             "first; look at these samples, or use another precision."
         )
-    return Inference(joined["logits"], joined["text_embeds"], joined["image_embeds"], joined["pooler_output"])
+    embeds = joined["text_embeds"], joined["image_embeds"]
+    return Inference(joined["logits"], *embeds, joined["pooler_output"], joined["agreement"])

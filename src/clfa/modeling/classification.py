@@ -134,8 +134,9 @@ class CLFAForClassification(CLFAPreTrainedModel):
             members = [member(**output.encoded) for member in self.members]
             present = {"text": output.text_present, "image": output.image_present}
             each = [logits, *(member.logits for member in members)]
-            logits = self.blend(each, output.encoded, present, term_ids, term_weights)
             agreements += [member.agreement for member in members if member.agreement is not None]
+            agreed = torch.stack(agreements).mean(dim=0) if agreements else None
+            logits = self.blend(each, output.encoded, present, term_ids, term_weights, agreed)
         alignment = self._align(
             embeds,
             {"text": guide_text_embeds, "image": guide_image_embeds},
@@ -168,7 +169,11 @@ class CLFAForClassification(CLFAPreTrainedModel):
         )
 
     def join(
-        self, others: Sequence[CLFAForClassification], scale: torch.Tensor, wide: Mapping[str, torch.Tensor] | None
+        self,
+        others: Sequence[CLFAForClassification],
+        scale: torch.Tensor,
+        wide: Mapping[str, torch.Tensor] | None,
+        agreement: tuple[torch.Tensor, torch.Tensor] | None = None,
     ) -> None:
         """Make this trained model a blend with others that have the same configuration and the same encoders.
 
@@ -176,6 +181,7 @@ class CLFAForClassification(CLFAPreTrainedModel):
             others: Further members; their encoders are left out.
             scale: Weight of each member, this one first, by output (1 + number of others, L).
             wide: State of :class:`clfa.modeling.wide.WideBranch`; ``None`` for a blend without it.
+            agreement: Weight and bias (L,) of the agreement; ``None`` for a blend without it.
 
         Raises:
             ValueError: When this model or another one is a blend already.
@@ -187,7 +193,7 @@ class CLFAForClassification(CLFAPreTrainedModel):
         terms = None if wide is None else wide.get("terms_weight")
         config: CLFAConfig = self.config  # type: ignore[assignment]
         config.num_members = 1 + len(others)
-        config.blended, config.wide = True, wide is not None
+        config.blended, config.wide, config.blend_agreement = True, wide is not None, agreement is not None
         config.num_terms = 0 if terms is None else len(terms)
         self.members = nn.ModuleList(others)
         self.blend = Blend(config)
@@ -195,6 +201,9 @@ class CLFAForClassification(CLFAPreTrainedModel):
         if wide is not None:
             assert self.blend.wide is not None
             self.blend.wide.load_state_dict(dict(wide))
+        if agreement is not None:
+            for name, values in zip(("agreement_weight", "agreement_bias"), agreement, strict=True):
+                self.blend.get_buffer(name).copy_(values)
         self.blend.to(self.device)
 
     def _students(self, output: CLFAModelOutput) -> dict[str, Student]:
@@ -286,7 +295,7 @@ def _single(config: CLFAConfig) -> CLFAConfig:
     """Return the configuration of one member of a blend."""
     single = copy.deepcopy(config)
     single.num_members, single.num_terms = 1, 0
-    single.blended = single.wide = False
+    single.blended = single.wide = single.blend_agreement = False
     return single
 
 

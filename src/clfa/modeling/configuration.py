@@ -41,6 +41,7 @@ class CLFAConfig(PreTrainedConfig, ModelFields):
         wide: Whether a linear map of encoder features and terms is part of the blend.
         num_terms: Number of terms that the linear map reads.
         blended: Whether outputs are a blend (:class:`clfa.modeling.blend.Blend`).
+        blend_agreement: Whether the agreement of text and image is a part of the blend.
         targets: What the model predicts, as :meth:`clfa.targets.target.Target.to_dict` has it; ``None`` for the one
             default label, whose classes are in ``id2label``. Given, they decide on ``id2label`` and ``problem_type``.
         further: Fields of :class:`clfa.fields.model.ModelFields`.
@@ -87,6 +88,7 @@ class CLFAConfig(PreTrainedConfig, ModelFields):
     wide: bool = False
     num_terms: int = 0
     blended: bool = False
+    blend_agreement: bool = False
     targets: list[dict[str, Any]] | None = None
 
     def __post_init__(self, **kwargs: Any) -> None:
@@ -103,8 +105,8 @@ class CLFAConfig(PreTrainedConfig, ModelFields):
             raise ValueError("use_knowledge needs a text encoder: knowledge is text.")
         if self.num_members < 1 or self.num_terms < 0:
             raise ValueError(f"num_members is {self.num_members}, num_terms {self.num_terms}; 1 and 0 are the least.")
-        if not self.blended and (self.num_members > 1 or self.wide):
-            raise ValueError("several members and wide need blended=true.")
+        if not self.blended and (self.num_members > 1 or self.wide or self.blend_agreement):
+            raise ValueError("several members, wide and blend_agreement need blended=true.")
         if self.num_terms and not self.wide:
             raise ValueError("num_terms needs wide=true.")
         if self.targets is not None:

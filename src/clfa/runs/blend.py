@@ -11,10 +11,12 @@ from typing import Any
 import numpy as np
 from datasets import Dataset
 
+from clfa.blending.agreement import agreement_map
 from clfa.blending.fold import folded
 from clfa.blending.weights import PULL, blend_weights
 from clfa.data import Corpus
 from clfa.errors import DataError
+from clfa.evaluation.inference import Inference
 from clfa.modeling import CLFAForClassification
 from clfa.modeling.blend import wide_widths
 from clfa.modeling.configuration import CLFAConfig
@@ -32,6 +34,7 @@ from clfa.yardsticks.compute import blend_outputs
 logger = logging.getLogger(__name__)
 
 NETWORK = "network"
+AGREEMENT = "agreement"
 
 
 @dataclass(frozen=True)
@@ -44,6 +47,7 @@ class Fold:
         labels: Labels of these posts (N, W).
         data: Data of the yardsticks; all folds have the same terms and scales.
         outputs: Outputs of the yardsticks by name, with those for the held-out posts as ``validation``.
+        agreement: Agreement of text and image of the held-out posts (N,), if it is to be a part of the blend.
     """
 
     model: CLFAForClassification
@@ -51,6 +55,27 @@ class Fold:
     labels: np.ndarray
     data: YardstickData
     outputs: Mapping[str, YardstickOutputs]
+    agreement: np.ndarray | None = None
+
+    @classmethod
+    def of(
+        cls,
+        recipe: Recipe,
+        model: CLFAForClassification,
+        inference: Inference,
+        labels: np.ndarray,
+        data: YardstickData,
+        outputs: Mapping[str, YardstickOutputs],
+    ) -> Fold:
+        """Return the fold of a network with its outputs for the held-out posts.
+
+        Args:
+            recipe: It says whether the agreement is a part of the blend.
+            model: See the class, also for the further arguments.
+            inference: Outputs of the network.
+        """
+        agreement = inference.agreement if recipe.training.blend_agreement else None
+        return cls(model, inference.logits, labels, data, outputs, agreement)
 
 
 @dataclass(frozen=True)
@@ -81,19 +106,31 @@ def blend(folds: Sequence[Fold], targets: Sequence[Target]) -> Blended:
     labels = np.concatenate([fold.labels for fold in folds])
     network = np.concatenate([fold.logits for fold in folds])
     outputs = {name: np.concatenate([fold.outputs[name].logits["validation"] for fold in folds]) for name in names}
+    agreements = [fold.agreement for fold in folds if fold.agreement is not None]
+    agreed = np.concatenate(agreements) if agreements else None
+    slope, offset = np.zeros(network.shape[1]), np.zeros(network.shape[1])
     scale, held_out = np.zeros(network.shape[1]), np.zeros(network.shape)
     shares = {name: np.zeros(network.shape[1]) for name in names}
     report: dict[str, dict[str, float]] = {}
     for (target, columns), (_, own) in zip(logit_slices(targets), label_slices(targets), strict=True):
-        parts = [NETWORK, *(names if target.kind.linear_logits else [])]
+        linear = target.kind.linear_logits
+        parts = [NETWORK, *(names if linear else [])]
         logits = [network[:, columns], *(outputs[name][:, columns] for name in parts[1:])]
+        if agreed is not None and linear:
+            line = agreement_map(target, agreed, labels[:, own])
+            parts.append(AGREEMENT)
+            logits.append(line(agreed))
         weights = blend_weights(target, logits, labels[:, own])
         report[target.name] = {name: round(float(weight), 4) for name, weight in zip(parts, weights, strict=True)}
         held_out[:, columns] = np.tensordot(weights, np.stack(logits), axes=1)
         scale[columns] = weights[0]
         for name, weight in zip(parts[1:], weights[1:], strict=True):
-            shares[name][columns] = weight
-    return Blended(_joined(folds, scale, shares), held_out, {"pull": PULL, "weights": report})
+            if name == AGREEMENT:
+                slope[columns], offset[columns] = weight * line.weight, weight * line.bias
+            else:
+                shares[name][columns] = weight
+    agreement = None if agreed is None else (slope, offset)
+    return Blended(_joined(folds, scale, shares, agreement), held_out, {"pull": PULL, "weights": report})
 
 
 def blend_run(
@@ -122,11 +159,12 @@ def blend_run(
         The model, and the entry ``blend`` of ``metrics.json``.
     """
     targets = model.config.target_list
-    logits = infer_split(model, validation_set, "validation", recipe).logits
+    inference = infer_split(model, validation_set, "validation", recipe)
     terms = run_terms(corpus.splits["train"], encoders)
     data = yardsticks.data(targets, as_read=True, terms=terms)
     outputs = blend_outputs(data, cache or cache_dir())
-    found = blend([Fold(model, logits, label_matrix(corpus.splits["validation"]), data, outputs)], targets)
+    labels = label_matrix(corpus.splits["validation"])
+    found = blend([Fold.of(recipe, model, inference, labels, data, outputs)], targets)
     encoders.processor.terms = terms if found.model.config.num_terms else None
     return found.model, found.report
 
@@ -146,7 +184,12 @@ def _linear(fold: Fold, name: str) -> LinearMap | None:
     return fold.outputs[name].linear if name in fold.outputs else None
 
 
-def _joined(folds: Sequence[Fold], scale: np.ndarray, shares: Mapping[str, np.ndarray]) -> CLFAForClassification:
+def _joined(
+    folds: Sequence[Fold],
+    scale: np.ndarray,
+    shares: Mapping[str, np.ndarray],
+    agreement: tuple[np.ndarray, np.ndarray] | None,
+) -> CLFAForClassification:
     import torch
 
     first, count = folds[0], len(folds)
@@ -162,5 +205,6 @@ def _joined(folds: Sequence[Fold], scale: np.ndarray, shares: Mapping[str, np.nd
             {block: first.data.scale(block) for block in blocks},
         )
     scales = torch.tensor(np.repeat(scale[None] / count, count, axis=0), dtype=torch.float32)
-    first.model.join([fold.model for fold in folds[1:]], scales, wide)
+    line = None if agreement is None else (torch.from_numpy(agreement[0]), torch.from_numpy(agreement[1]))
+    first.model.join([fold.model for fold in folds[1:]], scales, wide, line)
     return first.model

@@ -232,12 +232,13 @@ def _blended(
             train_one(one, member, resume=begun, score_test=False, corpus=own, cache=cache, targets=targets)
         seconds.append(member.read_metrics()["resources"]["seconds_total"])
         model, _ = load_trained(member)
-        logits = infer_split(model, encode_split(recipe, splits["validation"], encoders), "held-out", recipe).logits
+        held_set = encode_split(recipe, splits["validation"], encoders)
+        inference = infer_split(model, held_set, "held-out", recipe)
         data = RunYardsticks(recipe, own, encoders, score_test=False).data(
             targets, as_read=True, terms=terms, scales=scales
         )
         outputs = blend_outputs(data, cache or cache_dir())
-        folds.append(Fold(model, logits, label_matrix(splits["validation"]), data, outputs))
+        folds.append(Fold.of(recipe, model, inference, label_matrix(splits["validation"]), data, outputs))
     found = blend(folds, targets)
     encoders.processor.terms = terms if found.model.config.num_terms else None
     return found
