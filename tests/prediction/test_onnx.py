@@ -369,13 +369,14 @@ def test_models_that_cannot_be_exported(
     def fails(*args: Any, **kwargs: Any) -> None:
         # As the exporter: the steps are errors that were raised from the first one.
         try:
-            raise ValueError("\nCannot branch on u0.\nmore")
+            raise ValueError("\nThese conflict:\nbranch on u0.\nmore")
         except ValueError as error:
             raise RuntimeError("Failed to export. \x1b[96mThis is step 1/3\x1b[0m") from error
 
     monkeypatch.setattr(torch.onnx, "export", fails)
     with pytest.raises(
-        ModelError, match=r"this model \(fusion cross_attention\) cannot be exported to ONNX: Cannot branch on u0\. P"
+        ModelError,
+        match=r"this model \(fusion cross_attention\) cannot be exported to ONNX: These conflict: branch on u0\. P",
     ):
         export_onnx(plain, tmp_path / "exported")
     assert {path.name for path in tmp_path.iterdir()} == {"plain"}

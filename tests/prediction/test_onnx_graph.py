@@ -17,7 +17,7 @@ from clfa.modeling.baselines import BASELINES
 from clfa.modeling.fusion import FUSIONS
 from clfa.prediction import onnx_export
 from clfa.prediction.engines.graph_inputs import graph_inputs
-from clfa.prediction.onnx_graph import Graph, input_names
+from clfa.prediction.onnx_graph import Graph, changing_axes, input_names
 from clfa.processing.processor import CLFAProcessor
 
 SMALL = {"hidden_size": 8, "projection_hidden_size": 8, "intermediate_size": 8, "num_attention_heads": 2}
@@ -53,6 +53,27 @@ def test_every_fusion_with_knowledge_and_several_pictures(
         torch.testing.assert_close(found[1], expected.pooler_output)
         seen |= {("knowledge_input_ids" in batch, batch["pixel_values"].dim())}
     assert seen == {(True, 5), (True, 4), (False, 4)}
+
+
+@pytest.mark.parametrize("lacking", [False, True], ids=["complete", "may lack"])
+@pytest.mark.parametrize("fusion", FUSIONS.names())
+def test_the_graph_of_every_fusion_takes_any_number_of_posts(
+    fusion: str, lacking: bool, tiny_bert_dir: Path, tiny_vit_dir: Path
+) -> None:
+    settings: dict[str, Any] = {"fusion": fusion, "use_knowledge": lacking, "allow_missing_modalities": lacking}
+    model = CLFAForClassification.from_encoders(tiny_bert_dir, tiny_vit_dir, ["a", "b"], **SMALL, **settings).eval()
+    processor = CLFAProcessor.from_encoders(tiny_bert_dir, tiny_vit_dir, max_length=12)
+    names = input_names(model, processor)
+    batch = {name: tensor.numpy() for name, tensor in onnx_export._batch(model, processor, 3, 9).items()}
+    inputs = {name: torch.from_numpy(array) for name, array in graph_inputs(names, batch, PICTURE).items()}
+    shapes = {name: dict.fromkeys(range(changing_axes(name)), torch.export.Dim.DYNAMIC) for name in names}
+    with torch.no_grad():
+        traced = torch.export.export(Graph(model), (), kwargs=inputs, dynamic_shapes=shapes, strict=False)
+    symbols = [
+        node.meta["val"].shape[0] for node in traced.graph.nodes if node.op == "placeholder" and node.name in names
+    ]
+    assert len(symbols) == len(names)
+    assert not [size for size in symbols if isinstance(size, int)]
 
 
 def test_pictures_are_listed_once() -> None:

@@ -291,7 +291,7 @@ class CLFAModel(CLFAPreTrainedModel):
         present: dict[str, torch.Tensor] = {}
         if self.missing is not None:
             first = next(iter(features.values())).hidden
-            everywhere = torch.ones(len(first), dtype=torch.bool, device=first.device)
+            everywhere = torch.ones(first.shape[0], dtype=torch.bool, device=first.device)
             has = {
                 "text": everywhere if attention_mask is None else attention_mask.bool().any(dim=1),
                 "image": everywhere if encoded["image_present"] is None else encoded["image_present"].bool(),
@@ -302,7 +302,7 @@ class CLFAModel(CLFAPreTrainedModel):
                 features[name] = (
                     self.missing.fill(name, features[name], own)
                     if name in features
-                    else self.missing.stand_in(name, len(first))
+                    else self.missing.stand_in(name, first.shape[0])
                 )
         if "text" in features:
             features["text"] = features["text"]._replace(bias=encoded["text_bias"])

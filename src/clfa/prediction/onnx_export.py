@@ -213,11 +213,13 @@ def _export(model: CLFAForClassification, processor: CLFAProcessor, path: Path) 
 
 
 def _first_cause(error: BaseException) -> str:
-    """Return the first line of the error that the exporter's others were raised from; those only name its steps."""
+    """Return the beginning of the error that the exporter's others were raised from; those only name its steps."""
     while (before := error.__cause__ or error.__context__) is not None:
         error = before
     lines = re.sub(r"\x1b\[[0-9;]*m", "", str(error)).strip().splitlines()
-    return lines[0].rstrip(".") if lines else type(error).__name__
+    # A line that ends so has its content in the next.
+    kept = lines[:2] if lines and lines[0].endswith(":") else lines[:1]
+    return " ".join(kept).rstrip(".") or type(error).__name__
 
 
 def _difference(model: CLFAForClassification, processor: CLFAProcessor, exported: OnnxRuntime) -> float:

@@ -118,8 +118,8 @@ class CMGCN(Baseline):
         ).to(features.device)
         between = kind[:, None] != kind[None, :]
         edges = torch.relu(features @ features.transpose(1, 2)) * between
-        edges = edges + torch.eye(len(kind), device=features.device) * ~between
+        edges = edges + torch.eye(kind.shape[0], device=features.device) * ~between
         length = nodes["text"].hidden.shape[1]
-        within = F.pad(window_edges(length, self.window, features.device), (0, len(kind) - length) * 2)
+        within = F.pad(window_edges(length, self.window, features.device), (0, kind.shape[0] - length) * 2)
         edges = torch.maximum(edges, within.to(edges.dtype))
         return edges * (exists.unsqueeze(1) & exists.unsqueeze(2))

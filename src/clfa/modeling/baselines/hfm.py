@@ -81,7 +81,7 @@ class HFM(Baseline):
         tokens: dict[str, Stream] = {"image": streams["image"]}
         guides = {"image": masked_mean(streams["image"].hidden, streams["image"].mask)}
         initial = None
-        everywhere = torch.ones(len(guides["image"]), dtype=torch.bool, device=guides["image"].device)
+        everywhere = torch.ones(guides["image"].shape[0], dtype=torch.bool, device=guides["image"].device)
         present = {"text": everywhere, "image": everywhere}
         if self.knowledge_width:
             attributes = tokens["knowledge"] = knowledge_or_nothing(streams, self.knowledge_width)

@@ -64,7 +64,7 @@ class MultiSentiNet(Baseline):
 
     def _visual(self, name: str, streams: dict[str, Stream], states: torch.Tensor) -> torch.Tensor:
         if name not in streams:
-            return states.new_zeros(len(states), states.shape[-1])
+            return states.new_zeros(states.shape[0], states.shape[-1])
         hidden, mask, _ = streams[name]
         vector = torch.tanh(self.visual[name](masked_mean(hidden, mask)))
         return vector if mask is None else vector * mask.bool().any(dim=1, keepdim=True)

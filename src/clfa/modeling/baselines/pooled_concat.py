@@ -36,7 +36,7 @@ class PooledConcat(Baseline):
         parts = [
             masked_mean(streams[name].hidden, streams[name].mask)
             if name in streams
-            else first.new_zeros(len(first), width)
+            else first.new_zeros(first.shape[0], width)
             for name, width in self.widths.items()
         ]
         pooled = self.dropout(torch.cat(parts, dim=-1))

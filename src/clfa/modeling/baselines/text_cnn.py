@@ -62,7 +62,7 @@ class TextCNN(Baseline):
     def forward(self, streams: dict[str, Stream]) -> Stream:
         """See :meth:`Baseline.forward`; a text shorter than a filter is padded with zeros to its height."""
         hidden, mask, _ = streams["text"]
-        lengths = torch.full((len(hidden),), hidden.shape[1], device=hidden.device)
+        lengths = torch.full((hidden.shape[0],), hidden.shape[1], device=hidden.device)
         if mask is not None:
             order = mask.int().argsort(dim=1, descending=True, stable=True)
             hidden = (hidden * mask.unsqueeze(-1)).gather(1, order.unsqueeze(-1).expand_as(hidden))

@@ -50,7 +50,7 @@ def text_vector(stream: Stream, config: CLFAConfig) -> torch.Tensor:
         return stream.hidden[:, 0]
     positions = torch.arange(stream.hidden.shape[1], device=stream.hidden.device)
     last = (keep_of(stream) * positions).amax(dim=1)
-    return stream.hidden[torch.arange(len(last), device=last.device), last]
+    return stream.hidden[torch.arange(last.shape[0], device=last.device), last]
 
 
 def image_vector(stream: Stream, config: CLFAConfig) -> torch.Tensor:
@@ -74,5 +74,5 @@ def knowledge_or_nothing(streams: dict[str, Stream], width: int) -> Stream:
         stream = streams["knowledge"]
         return stream._replace(mask=keep_of(stream))
     like = next(iter(streams.values())).hidden
-    hidden = like.new_zeros(len(like), 1, width)
+    hidden = like.new_zeros(like.shape[0], 1, width)
     return Stream(hidden, torch.zeros(hidden.shape[:2], dtype=torch.bool, device=like.device))

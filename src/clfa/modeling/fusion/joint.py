@@ -53,7 +53,7 @@ class JointFusion(Fusion):
             return None
         queries, others = ordered[0].hidden.shape[1], sum(stream.hidden.shape[1] for stream in ordered[1:])
         blocks = [
-            stream.hidden.new_zeros(len(stream.hidden), queries, stream.hidden.shape[1])
+            stream.hidden.new_zeros(stream.hidden.shape[0], queries, stream.hidden.shape[1])
             if stream.bias is None
             else stream.bias.to(stream.hidden.dtype)
             for stream in ordered

@@ -25,11 +25,11 @@ def stream_means(streams: Mapping[str, Stream], names: Sequence[str]) -> Stream:
     means, present = [], []
     for name in names:
         if name not in streams:
-            means.append(first.new_zeros(len(first), first.shape[-1]))
-            present.append(torch.zeros(len(first), dtype=torch.bool, device=first.device))
+            means.append(first.new_zeros(first.shape[0], first.shape[-1]))
+            present.append(torch.zeros(first.shape[0], dtype=torch.bool, device=first.device))
             continue
         hidden, mask, _ = streams[name]
         means.append(masked_mean(hidden, mask))
-        everywhere = torch.ones(len(hidden), dtype=torch.bool, device=hidden.device)
+        everywhere = torch.ones(hidden.shape[0], dtype=torch.bool, device=hidden.device)
         present.append(everywhere if mask is None else mask.bool().any(dim=1))
     return Stream(torch.stack(means, dim=1), torch.stack(present, dim=1))
