@@ -39,7 +39,8 @@ def gradients(probe: Probe, steps: int = STEPS) -> Attribution:
         )
     captum = _captum()
     inputs = probe.inputs()
-    names = [name for name in ("text_features", "image_features") if name in inputs]
+    explained = {"text_features": bool(probe.text), "image_features": probe.has_regions}
+    names = [name for name, wanted in explained.items() if wanted and name in inputs]
     if not names:
         return Attribution([] if probe.text is not None else None, None)
     features = tuple(torch.from_numpy(inputs.pop(name)).to(model.device) for name in names)

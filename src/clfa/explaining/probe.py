@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from functools import cached_property
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,7 +10,6 @@ import numpy as np
 from clfa.errors import Argument, DataError, ModelError
 from clfa.explaining.explanation import Without
 from clfa.explaining.words import without_spans, word_spans
-from clfa.modeling.encoders import encode_image, encode_text, pool_grid
 from clfa.nearest import did_you_mean
 from clfa.prediction.post import Post
 from clfa.prediction.post_classifier import PostClassifier
@@ -21,13 +19,16 @@ from clfa.targets.target import Target, logit_slices
 MAX_WORDS = 128
 # Cells of a picture along each side that are hidden one by one.
 GRID = 3
+# Inputs of the model that come of the picture, and those that the text encoder reads.
+_PICTURE = ("pixel_values", "image_features", "image_attention_mask", "image_present")
+_TOKENS = ("input_ids", "attention_mask", "token_type_ids")
 
 
 class Probe:
     """One post and the class whose probability is explained, or the number.
 
-    Encoders run once for what does not change between questions. Nothing of the classifier is changed, so that several
-    threads may explain at the same time.
+    Encoders run once for what does not change between questions, and for questions that are equal. Nothing of the
+    classifier is changed, so that several threads may explain at the same time.
 
     Args:
         classifier: A trained model.
@@ -50,7 +51,8 @@ class Probe:
         self.knowledge = classifier.knowledge_of(post, found.text)
         spans = word_spans(self.text or "") if classifier.processor.tokenizer is not None else []
         self.spans, self.words_left_out = spans[:MAX_WORDS], len(spans[MAX_WORDS:])
-        self.logits = self._ask(self._inputs([self.text], True))[:, self.columns]
+        self._whole = self._encoded({**self._read([self.text]), **self._seen([self.pixels])})
+        self.logits = self._ask(self._whole)
         if not np.isfinite(self.logits).all():
             raise DataError("the model's output is not a finite number")
         self.label = self._class_index(label)
@@ -91,9 +93,23 @@ class Probe:
         Args:
             hidden: Positions of the words that are left out, for each of N texts.
         """
-        text = self.text or ""
-        texts = [without_spans(text, [self.spans[place] for place in places]) for places in hidden]
-        return self._scores(self._inputs(part, False) for part in _parts(texts, self.classifier.batch_size))
+        if not hidden:
+            return np.empty(0)
+        text, size = self.text or "", self.classifier.batch_size
+        asked = self._read([without_spans(text, [self.spans[place] for place in places]) for places in hidden])
+        # Equal without words behind the last token that the model reads, and without one of the same words in a row.
+        first, question = distinct(list(asked.values()))
+        asked = _rows(asked, first)
+        # Questions with the same tokens may differ in their terms.
+        tokens = [asked[name] for name in _TOKENS if name in asked] if self._encodes else list(asked.values())
+        first, encoding = distinct(tokens)
+        found = np.empty(len(encoding))
+        for part in _parts(np.arange(len(first)), size):
+            given = self._encoded(self._with_texts(_rows(asked, first[part])))
+            for rows in _parts(np.flatnonzero(np.isin(encoding, part)), size):
+                own = {name: array for name, array in _rows(asked, rows).items() if name in given}
+                found[rows] = self.scores(self._ask({**_rows(given, encoding[rows] - part[0]), **own}))
+        return found[question]
 
     def without_cells(self, hidden: Sequence[np.ndarray]) -> np.ndarray:
         """Return the scores (N,) with some cells of the picture in its mean colour.
@@ -109,7 +125,8 @@ class Probe:
                 np.arange(size) * side // size for size, side in zip(self.pixels.shape[1:], cells.shape, strict=True)
             )
             pictures.append(np.where(cells[np.ix_(rows, columns)], mean, self.pixels))
-        return self._scores(self._pictured(part) for part in _parts(pictures, self.classifier.batch_size))
+        parts = _parts(pictures, self.classifier.batch_size)
+        return np.concatenate([self.scores(self._ask(self._with_pictures(part))) for part in parts])
 
     def ablations(self) -> dict[str, Without]:
         """Return the answers without the text and without the picture, if the post has both."""
@@ -118,78 +135,58 @@ class Probe:
         may_lack = self.classifier.config.allow_missing_modalities
         grey = np.zeros_like(self.pixels) + self.pixels.mean(axis=(-2, -1), keepdims=True)
         asked = {
-            "text": self._inputs([None if may_lack else ""], True),
-            "image": self._inputs([self.text], True, pixels=None if may_lack else grey),
+            "text": self._with_texts(self._read([None if may_lack else ""])),
+            "image": self._with_pictures([None if may_lack else grey]),
         }
         how = {"text": "an empty text", "image": "a picture of its mean colour"}
         found = {}
         for name, inputs in asked.items():
-            logits = self._ask(inputs)[:, self.columns]
+            logits = self._ask(inputs)
             value = self.target.kind.describe(self.target.kind.values(logits)[0])
             found[name] = Without(value, float(self.scores(logits)[0]), "withheld" if may_lack else how[name])
         return found
 
-    @cached_property
-    def features(self) -> dict[str, np.ndarray]:
-        """Outputs of the encoders for the post, as the model reads them: ``text_features``, ``image_features``.
-
-        Empty for an exported model, and without what the post lacks.
-        """
-        model = getattr(self.classifier.runtime, "model", None)
-        if model is None:
-            return {}
-        import torch
-
-        found = {}
-        whole = self._inputs([self.text], True)
-        inputs = {name: torch.from_numpy(array).to(model.device) for name, array in whole.items()}
-        with torch.inference_mode():
-            if self.has_regions and model.clfa.vision_encoder is not None:
-                tokens = encode_image(model.clfa.vision_encoder, inputs["pixel_values"])
-                found["image_features"] = pool_grid(tokens, model.config.image_grid_size)
-            if self.text and model.clfa.text_encoder is not None:
-                found["text_features"] = encode_text(
-                    model.clfa.text_encoder, inputs["input_ids"], inputs["attention_mask"], None
-                )
-        return {name: tensor.float().cpu().numpy() for name, tensor in found.items()}
-
     def inputs(self) -> dict[str, np.ndarray]:
-        """Return what the model reads of the post, with features in the place of ids and pixels where there are any."""
-        found = self._inputs([self.text], True)
-        for name, raw in (("text_features", "input_ids"), ("image_features", "pixel_values")):
-            if name in self.features:
-                found.pop(raw, None)
-                found[name] = self.features[name]
+        """Return what the model reads of the post, with features in the place of ids and pixels, except in exports."""
+        return dict(self._whole)
+
+    @property
+    def _encodes(self) -> bool:
+        return hasattr(self.classifier.runtime, "encode")
+
+    def _encoded(self, inputs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        encode: Any = getattr(self.classifier.runtime, "encode", dict)
+        found: dict[str, np.ndarray] = encode(inputs)
         return found
 
-    def _inputs(self, texts: Sequence[str | None], whole: bool, **changed: Any) -> dict[str, np.ndarray]:
-        """Return inputs for N texts with the picture; its features unless ``whole``."""
-        processor, count = self.classifier.processor, len(texts)
-        reads_text = processor.tokenizer is not None
-        knowledge = None if self.knowledge is None else [self.knowledge] * count
-        found = dict(processor(text=list(texts) if reads_text else None, knowledge=knowledge, return_tensors="np"))
-        pixels = changed.get("pixels", self.pixels)
-        if processor.image_processor is None:
-            return found
-        if not whole and "image_features" in self.features:
-            return {**found, "image_features": np.repeat(self.features["image_features"], count, axis=0)}
-        return {**found, **processor.image_inputs([pixels] * count)}
+    def _read(self, texts: Sequence[str | None]) -> dict[str, np.ndarray]:
+        """Return the inputs of N texts with the knowledge of the post, without its picture."""
+        processor = self.classifier.processor
+        knowledge = None if self.knowledge is None else [self.knowledge] * len(texts)
+        given = None if processor.tokenizer is None else list(texts)
+        return dict(processor(text=given, knowledge=knowledge, return_tensors="np"))
 
-    def _pictured(self, pictures: Sequence[np.ndarray]) -> dict[str, np.ndarray]:
-        """Return inputs for N pictures with the text; its features where there are any."""
-        found = {
-            name: np.repeat(array, len(pictures), axis=0)
-            for name, array in self.inputs().items()
-            if name not in ("pixel_values", "image_present", "image_features")
-        }
-        return {**found, **self.classifier.processor.image_inputs(list(pictures))}
+    def _seen(self, pictures: Sequence[np.ndarray | None]) -> dict[str, np.ndarray]:
+        """Return the inputs of N pictures."""
+        processor = self.classifier.processor
+        return {} if processor.image_processor is None else processor.image_inputs(list(pictures))
 
-    def _scores(self, batches: Any) -> np.ndarray:
-        found = [self.scores(self._ask(inputs)[:, self.columns]) for inputs in batches]
-        return np.concatenate(found) if found else np.empty(0)
+    def _with_texts(self, texts: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """Return inputs of N texts with the picture and the knowledge of the post, as they were encoded."""
+        same = {name: array for name, array in self._whole.items() if name in (*_PICTURE, "knowledge_features")}
+        own = dict(texts)
+        if "knowledge_features" in same:
+            own.pop("knowledge_input_ids", None)
+        return {**own, **_repeated(same, len(next(iter(texts.values()))))}
+
+    def _with_pictures(self, pictures: Sequence[np.ndarray | None]) -> dict[str, np.ndarray]:
+        """Return inputs of N pictures with the text and the knowledge of the post, as they were encoded."""
+        same = {name: array for name, array in self._whole.items() if name not in _PICTURE}
+        return {**_repeated(same, len(pictures)), **self._seen(pictures)}
 
     def _ask(self, inputs: dict[str, np.ndarray]) -> np.ndarray:
-        return self.classifier.runtime(inputs).logits
+        """Return the outputs of the explained target."""
+        return self.classifier.runtime(inputs).logits[:, self.columns]
 
     def _class_index(self, label: str | None) -> int | None:
         names = list(self.target.label_names)
@@ -227,5 +224,35 @@ def find_target(classifier: PostClassifier, name: str | None) -> tuple[Target, s
     return known[name]
 
 
-def _parts(items: Sequence[Any], size: int) -> list[Sequence[Any]]:
+def distinct(arrays: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+    """Return the places of different rows, and which of them each row equals.
+
+    Args:
+        arrays: Arrays of N rows; a row is the rows of all of them side by side.
+
+    Example:
+        >>> [found.tolist() for found in distinct([np.array([[7], [8], [7]])])]
+        [[0, 1], [0, 1, 0]]
+    """
+    known: dict[bytes, int] = {}
+    places: list[int] = []
+    which: list[int] = []
+    for place in range(len(arrays[0])):
+        row = b"".join(array[place].tobytes() for array in arrays)
+        if row not in known:
+            known[row] = len(places)
+            places.append(place)
+        which.append(known[row])
+    return np.array(places), np.array(which)
+
+
+def _rows(inputs: Mapping[str, np.ndarray], places: np.ndarray) -> dict[str, np.ndarray]:
+    return {name: array[places] for name, array in inputs.items()}
+
+
+def _repeated(inputs: Mapping[str, np.ndarray], count: int) -> dict[str, np.ndarray]:
+    return {name: np.repeat(array, count, axis=0) for name, array in inputs.items()}
+
+
+def _parts(items: Any, size: int) -> list[Any]:
     return [items[start : start + size] for start in range(0, len(items), size)]

@@ -173,21 +173,23 @@ class CLFAModel(CLFAPreTrainedModel):
             ValueError: When a modality of the model is absent from the batch.
             ModelError: When samples have several images and the baseline reads only one.
         """
-        encoded = self._encoded(
-            {"text": (input_ids, text_features), "image": (pixel_values, image_features)},
-            attention_mask,
-            token_type_ids,
-            image_attention_mask,
-            image_present,
+        encoded = self.encode(
+            input_ids=input_ids,
+            attention_mask=attention_mask,
+            token_type_ids=token_type_ids,
+            pixel_values=pixel_values,
+            image_attention_mask=image_attention_mask,
+            image_present=image_present,
+            knowledge_input_ids=knowledge_input_ids,
+            knowledge_attention_mask=knowledge_attention_mask,
+            text_features=text_features,
+            image_features=image_features,
+            knowledge_features=knowledge_features,
         )
-        if "text" in self.config.modalities:
-            if encoded["text_features"] is None:
-                # The token of a missing text is not in any graph.
-                text_bias = knowledge_bias = None
-            if self.config.use_knowledge and knowledge_features is None and knowledge_input_ids is not None:
-                knowledge_features = self._encode_text(knowledge_input_ids, knowledge_attention_mask, None)
-        encoded |= {"text_bias": text_bias, "knowledge_bias": knowledge_bias, "knowledge_features": knowledge_features}
-        encoded["knowledge_attention_mask"] = knowledge_attention_mask
+        if "text" in self.config.modalities and encoded["text_features"] is None:
+            # The token of a missing text is not in any graph.
+            text_bias = knowledge_bias = None
+        encoded |= {"text_bias": text_bias, "knowledge_bias": knowledge_bias}
         features, present = self._features(encoded)
         students: dict[str, torch.Tensor] = {}
         streams: dict[str, Stream] | None = None
@@ -212,6 +214,49 @@ class CLFAModel(CLFAPreTrainedModel):
             streams=streams,
             encoded=encoded,
         )
+
+    def encode(
+        self,
+        *,
+        input_ids: torch.Tensor | None = None,
+        attention_mask: torch.Tensor | None = None,
+        token_type_ids: torch.Tensor | None = None,
+        pixel_values: torch.Tensor | None = None,
+        image_attention_mask: torch.Tensor | None = None,
+        image_present: torch.Tensor | None = None,
+        knowledge_input_ids: torch.Tensor | None = None,
+        knowledge_attention_mask: torch.Tensor | None = None,
+        text_features: torch.Tensor | None = None,
+        image_features: torch.Tensor | None = None,
+        knowledge_features: torch.Tensor | None = None,
+    ) -> dict[str, torch.Tensor | None]:
+        """Run the encoders alone, where their outputs are not given.
+
+        Args:
+            input_ids: See :meth:`forward`, also for the further arguments.
+
+        Returns:
+            What :meth:`forward` reads instead, by argument: features, masks, and whether images exist.
+
+        Raises:
+            ValueError: When a modality of the model is absent from the batch.
+            ModelError: When samples have several images and the baseline reads only one.
+        """
+        encoded = self._encoded(
+            {"text": (input_ids, text_features), "image": (pixel_values, image_features)},
+            attention_mask,
+            token_type_ids,
+            image_attention_mask,
+            image_present,
+        )
+        wanted = "text" in self.config.modalities and self.config.use_knowledge and knowledge_features is None
+        if wanted and knowledge_input_ids is not None:
+            knowledge_features = self._encode_text(knowledge_input_ids, knowledge_attention_mask, None)
+        return {
+            **encoded,
+            "knowledge_features": knowledge_features,
+            "knowledge_attention_mask": knowledge_attention_mask,
+        }
 
     def _project(self, name: str, stream: Stream) -> Stream:
         projection = self.image_projection if name == "image" else self.text_projection

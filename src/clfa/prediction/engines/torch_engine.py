@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
@@ -59,14 +60,36 @@ class TorchRuntime:
     @torch.inference_mode()
     def __call__(self, inputs: Mapping[str, np.ndarray]) -> RuntimeOutput:
         """See :class:`clfa.prediction.engines.base.Runtime`."""
-        kind = torch.device(self.device).type
-        with torch.autocast(kind, torch.bfloat16) if self.precision == "bf16" else nullcontext():
-            output = self.model(**{name: torch.from_numpy(array).to(self.device) for name, array in inputs.items()})
+        with self._autocast():
+            output = self.model(**self._tensors(inputs))
         return RuntimeOutput(
             _array(output.logits),
             _array(output.pooler_output),
             None if output.agreement is None else _array(output.agreement),
         )
+
+    @torch.inference_mode()
+    def encode(self, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """Return a batch with the encoders' outputs in the place of ids and pixels; the model answers the same on both.
+
+        Args:
+            inputs: A batch from the processor; with features in the place of some ids or pixels, these stay.
+        """
+        known = signature(self.model.clfa.encode).parameters
+        with self._autocast():
+            encoded = self.model.clfa.encode(**self._tensors({k: v for k, v in inputs.items() if k in known}))
+        found = {name: array for name, array in inputs.items() if name not in known}
+        for name, tensor in encoded.items():
+            if tensor is not None:
+                found[name] = _array(tensor) if tensor.is_floating_point() else tensor.cpu().numpy()
+        return found
+
+    def _autocast(self) -> AbstractContextManager[Any]:
+        kind = torch.device(self.device).type
+        return torch.autocast(kind, torch.bfloat16) if self.precision == "bf16" else nullcontext()
+
+    def _tensors(self, inputs: Mapping[str, np.ndarray]) -> dict[str, torch.Tensor]:
+        return {name: torch.from_numpy(array).to(self.device) for name, array in inputs.items()}
 
 
 class TorchEngine(Engine):
