@@ -14,6 +14,7 @@ from __future__ import annotations
 import argparse
 import io
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -204,13 +205,16 @@ def draw_flame(path: Path, arguments: Sequence[str]) -> None:
         process.stdout.readline()
         subprocess.run(
             [
-                *(spy, "record", "--threads", "--format", "flamegraph", "--output", str(path)),
+                *(spy, "record", "--function", "--format", "flamegraph", "--output", str(path)),
                 *("--pid", str(process.pid), "--rate", str(_FLAME_RATE), "--duration", str(_FLAME_SECONDS - 2)),
             ],
             check=True,
             stdout=subprocess.DEVNULL,
         )
         process.terminate()
+    # The title is the command, with the paths of this machine.
+    drawn = path.read_text(encoding="utf-8")
+    path.write_text(re.sub(r'(<text id="title"[^>]*>)[^<]*', r"\1clfa: prediction", drawn), encoding="utf-8")
 
 
 def main(arguments: list[str] | None = None) -> None:
