@@ -1,12 +1,13 @@
-"""The pydantic base of configuration sections: unknown keys are errors."""
+"""The pydantic base of configuration sections: unknown keys are errors, and numbers are numbers."""
 
 from __future__ import annotations
 
 import math
 import re
-from typing import Annotated, Any
+from collections.abc import Iterator
+from typing import Annotated, Any, get_args
 
-from pydantic import AfterValidator, BaseModel, ConfigDict
+from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationInfo, field_validator
 
 from clfa.nearest import did_you_mean
 
@@ -45,7 +46,40 @@ def problem_text(problem: Any, got: str = "") -> str:
 Options = Annotated[dict[str, Any], AfterValidator(finite_values)]
 
 
+def require_number(value: Any, annotation: Any) -> Any:
+    """Return a value of a field; refuse a truth value where the field is a number: pydantic takes ``yes`` for 1.
+
+    Args:
+        value: The value.
+        annotation: Type of the field.
+
+    Raises:
+        ValueError: If the value is ``True`` or ``False``, and the field has a number and no truth value.
+    """
+    kinds = set(_kinds(annotation))
+    if isinstance(value, bool) and kinds & {int, float} and bool not in kinds:
+        raise ValueError(f"it must be a number; {'true, yes and on' if value else 'false, no and off'} are none")
+    return value
+
+
+def _kinds(annotation: Any) -> Iterator[Any]:
+    parts = get_args(annotation)
+    for part in parts:
+        yield from _kinds(part)
+    if not parts:
+        yield annotation
+
+
 class StrictModel(BaseModel):
-    """A section of a configuration that refuses unknown keys and numbers that are not finite."""
+    """A section of a configuration that refuses unknown keys, numbers that are not finite, and truth values as numbers.
+
+    ``True`` is a number for pydantic; in a recipe, ``learning_rate: yes`` is a mistake.
+    """
 
     model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _numbers(cls, value: Any, info: ValidationInfo) -> Any:
+        field = cls.model_fields.get(str(info.field_name))
+        return value if field is None else require_number(value, field.annotation)

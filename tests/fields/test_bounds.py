@@ -11,6 +11,8 @@ import pytest
 from pydantic import TypeAdapter
 
 from clfa.errors import RecipeError
+from clfa.guides.base import check_options
+from clfa.guides.fitted import _settings
 from clfa.guides.maps import FittedSettings
 from clfa.recipe import Recipe, load_recipe
 from clfa.training import CLFATrainingArguments
@@ -92,3 +94,45 @@ def test_all_fields_are_covered() -> None:
         "map",
         "conse",
     }
+
+
+# What YAML reads as a truth value, in every field that is a number.
+@pytest.mark.parametrize("value", ["true", "yes", "on", "no", "off"])
+@pytest.mark.parametrize("path", [path for path, _ in NUMBERS if "*" not in path and not path.startswith("guide.")])
+def test_truth_values_are_no_numbers(path: str, value: str) -> None:
+    with pytest.raises(RecipeError, match=rf"{path}: Value error, it must be a number; (true|false), (yes|no) and o"):
+        load_recipe("offline", [f"{path}={value}"])
+
+
+@pytest.mark.parametrize("settings", [{"temperature": True}, {"epochs": False}, {"dim": True}])
+def test_truth_values_are_no_numbers_of_a_guide(settings: dict[str, Any]) -> None:
+    (name,) = settings
+    with pytest.raises(RecipeError, match=rf"guide\.{name}: it must be a number; "):
+        _settings(settings)
+
+
+def test_a_truth_value_is_no_weight_of_a_target() -> None:
+    with pytest.raises(RecipeError, match=r"data\.targets\.mood\.weight: Value error, it must be a number; true"):
+        load_recipe("offline", ["data.targets={mood: {weight: yes}}"])
+
+
+def test_switches_are_truth_values() -> None:
+    recipe = load_recipe(
+        "offline", ["training.calibrate=no", "model.freeze_text_encoder=yes", "training.num_workers=2.0"]
+    )
+    assert recipe.training.calibrate is False
+    assert recipe.model.freeze_text_encoder is True
+    assert recipe.training.num_workers == 2
+
+
+@pytest.mark.parametrize("field", ["learning_rate", "early_stopping_patience"])
+def test_truth_values_are_no_training_arguments(field: str) -> None:
+    with pytest.raises(ValueError, match=f"{field} is True; it must be "):
+        CLFATrainingArguments(output_dir="x", **{field: True})
+
+
+@pytest.mark.parametrize("size", [True, 0, -1, 2.5, "8", 10**7, None])
+def test_sizes_of_batches_of_guides_are_bounded(size: Any) -> None:
+    with pytest.raises(RecipeError, match=r"guide\.batch_size is .*; give a whole number from 1 to 1,000,000"):
+        check_options("clip", {"batch_size": size}, ("model", "batch_size"))
+    check_options("clip", {"batch_size": 8}, ("model", "batch_size"))

@@ -33,7 +33,8 @@ def check_fields(values: object, source: type, names: tuple[str, ...] | None = N
         if get_origin(hint) is Literal and value not in get_args(hint):
             raise ValueError(f"{name} is {value!r}; choose one of {', '.join(get_args(hint))}.")
         bounds = list(_bounds(hint))
-        if not all(_holds(value, kind, bound) for kind, bound in bounds):
+        # In Python, True is 1.
+        if (bounds and isinstance(value, bool)) or not all(_holds(value, kind, bound) for kind, bound in bounds):
             words = " and ".join(f"{_BOUNDS[kind]} {bound}" for kind, bound in bounds)
             raise ValueError(f"{name} is {value!r}; it must be {words}.")
 

@@ -19,6 +19,9 @@ from clfa.nearest import did_you_mean
 from clfa.pretrained import cache_dir
 from clfa.store import ABSENT_KEY, FeatureStore, mean_row, text_key
 
+# Upper bound of numbers of samples in a batch.
+_MOST = 1_000_000
+
 
 @dataclass
 class Pairs:
@@ -90,7 +93,7 @@ class GuideContext:
 
 
 def check_options(guide: str, options: Mapping[str, Any], known: Sequence[str]) -> None:
-    """Check the names of a recipe's guide options.
+    """Check the names of a recipe's guide options, and the value of ``batch_size``.
 
     Args:
         guide: Name of the guide.
@@ -98,11 +101,14 @@ def check_options(guide: str, options: Mapping[str, Any], known: Sequence[str]) 
         known: Names of the options that the guide accepts.
 
     Raises:
-        RecipeError: When an option is unknown; the message names it and the nearest known one.
+        RecipeError: When an option is unknown, with the nearest known one, or ``batch_size`` is none.
     """
     for option in sorted(set(options) - set(known)):
         hint = did_you_mean(option, known)
         raise RecipeError(f"unknown key 'guide.{option}'; the {guide} guide takes: {', '.join(known)}.{hint}")
+    size = options.get("batch_size", 1)
+    if "batch_size" in known and (type(size) is not int or not 1 <= size <= _MOST):
+        raise RecipeError(f"guide.batch_size is {size!r}; give a whole number from 1 to {_MOST:,}.")
 
 
 class Guide(ABC):

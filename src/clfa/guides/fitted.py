@@ -11,7 +11,7 @@ from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from tempfile import TemporaryFile
-from typing import Any, ClassVar
+from typing import Any, ClassVar, get_type_hints
 
 import numpy as np
 from pydantic import TypeAdapter, ValidationError
@@ -26,7 +26,7 @@ from clfa.guides.maps import FeatureMap, FittedSettings, fit_maps
 from clfa.guides.whitening import Whitening
 from clfa.modeling.frozen_encoder import FrozenEncoder
 from clfa.store import mean_row
-from clfa.strict_model import problem_text
+from clfa.strict_model import problem_text, require_number
 
 logger = logging.getLogger(__name__)
 
@@ -348,6 +348,12 @@ def _whitened(
 
 
 def _settings(options: dict[str, Any]) -> FittedSettings:
+    kinds = get_type_hints(FittedSettings)
+    for name, value in options.items():
+        try:
+            require_number(value, kinds[name])
+        except ValueError as error:
+            raise RecipeError(f"guide.{name}: {error} (got {value!r})") from None
     try:
         return TypeAdapter(FittedSettings).validate_python(options)
     except ValidationError as error:

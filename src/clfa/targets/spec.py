@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import AfterValidator, Field, ValidationError, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
 from clfa.errors import DataError, RecipeError
 from clfa.nearest import did_you_mean
-from clfa.strict_model import problem_text
+from clfa.strict_model import StrictModel, problem_text
 from clfa.targets import PROBLEM_TYPES
 from clfa.targets.fields import SINGLE_LABEL
 from clfa.targets.label_types import label_text
@@ -32,7 +32,7 @@ def _registered(name: str) -> str:
 ProblemTypeName = Annotated[str, AfterValidator(_registered)]
 
 
-class TargetSpec(BaseModel):
+class TargetSpec(StrictModel):
     """One target of a table.
 
     Args:
@@ -45,8 +45,6 @@ class TargetSpec(BaseModel):
         empty_is_none: Whether an empty cell of a multi-label target means that the post has none of the classes. By
             default the label is missing, and the post is used to train the other targets only.
     """
-
-    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
 
     column: str | None = None
     columns: dict[str, str] | None = None

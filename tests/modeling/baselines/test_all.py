@@ -179,6 +179,23 @@ def test_unknown_option_lists_the_known() -> None:
         build("hfm", baseline_options={"window": 1})
 
 
+@pytest.mark.parametrize(
+    ("name", "options", "message"),
+    [
+        ("bi_lstm", {"num_layers": 10**12}, r"num_layers: Input should be less than or equal to 65536 \(got 10000"),
+        ("bi_lstm", {"num_layers": True}, r"num_layers: Input should be a valid integer \(got True\)"),
+        ("bi_lstm", {"lstm_size": 2.5}, r"lstm_size: Input should be a valid integer \(got 2.5\)"),
+        ("text_cnn", {"num_filters": "many"}, r"num_filters: Input should be a valid integer \(got many\)"),
+        ("text_cnn", {"filter_sizes": 3}, r"filter_sizes: Input should be a valid list \(got 3\)"),
+        ("clmlf", {"data_weight": 1e30}, r"data_weight: Input should be less than or equal to 10000 \(got 1e\+30\)"),
+        ("clmlf", {"temperature": float("nan")}, r"temperature: Input should be .* \(got nan\)"),
+    ],
+)
+def test_values_of_options_are_checked(name: str, options: dict[str, Any], message: str) -> None:
+    with pytest.raises(ModelError, match=rf"model\.baseline_options\.{message}"):
+        build(name, baseline_options=options)
+
+
 def test_views_get_a_classifier_each() -> None:
     model, batch = build("multiview_clip").eval(), make_batch()
     assert len(model.classifiers) == 3

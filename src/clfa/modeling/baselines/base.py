@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
@@ -13,7 +12,7 @@ from clfa.errors import ModelError
 from clfa.modeling.baselines import BASELINES
 from clfa.modeling.configuration import CLFAConfig
 from clfa.modeling.fusion.base import Stream
-from clfa.nearest import did_you_mean
+from clfa.modeling.options import check_options
 
 
 class Baseline(nn.Module):
@@ -116,13 +115,8 @@ def build_baseline(name: str, config: CLFAConfig, widths: Mapping[str, int], opt
 
     Raises:
         RecipeError: When there is no baseline of that name.
-        ModelError: When the baseline has no such option, or needs a stream that the model does not have.
+        ModelError: When the baseline has no such option or value, or needs a stream that the model does not have.
     """
     baseline_class = BASELINES.get(name)
-    known = list(inspect.signature(baseline_class).parameters)[2:]
-    for option in options:
-        if option not in known:
-            takes = ", ".join(known) or "none"
-            hint = did_you_mean(option, known)
-            raise ModelError(f"baseline {name!r} has no option {option!r}; it takes: {takes}.{hint}")
+    check_options("baseline", name, baseline_class, options, taken=2)
     return baseline_class(config, widths, **options)

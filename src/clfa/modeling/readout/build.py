@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import inspect
-
 from clfa.errors import ModelError
 from clfa.modeling.configuration import CLFAConfig
+from clfa.modeling.options import check_options
 from clfa.modeling.readout import READOUTS, Readout
-from clfa.nearest import did_you_mean
 
 
 def build_readout(config: CLFAConfig) -> Readout:
@@ -20,12 +18,7 @@ def build_readout(config: CLFAConfig) -> Readout:
     check_readout(config.readout, config.baseline, both=len(config.modalities) == 2)
     readout_class = READOUTS.get(config.readout)
     options = config.readout_options or {}
-    known = list(inspect.signature(readout_class).parameters)[1:]
-    for option in options:
-        if option not in known:
-            takes = ", ".join(known) or "none"
-            hint = did_you_mean(option, known)
-            raise ModelError(f"readout {config.readout!r} has no option {option!r}; it takes: {takes}.{hint}")
+    check_options("readout", config.readout, readout_class, options, taken=1)
     readout: Readout = readout_class(config, **options)
     return readout
 
