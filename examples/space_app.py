@@ -6,6 +6,8 @@ Gradio.
 
     pip install gradio
     MODEL=runs/mine python examples/space_app.py
+
+Tried with Gradio 6.31.
 """
 
 from __future__ import annotations
@@ -49,7 +51,8 @@ def build(classifier: PostClassifier) -> Any:
         try:
             found = answer(classifier, text or "", picture)
         except ValueError as error:
-            raise gr.Error(str(error)) from None
+            # Shown on the page; a post that cannot be read is no fault of the program.
+            raise gr.Error(str(error), print_exception=False) from None
         return [found[name] for name in names] if len(names) > 1 else found[names[0]]
 
     return gr.Interface(
