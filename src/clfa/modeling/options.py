@@ -38,7 +38,7 @@ def check_options(kind: str, name: str, part: type, options: Mapping[str, Any], 
         ModelError: If there is no such option, or a value cannot be; the message names the option.
     """
     known = list(inspect.signature(part).parameters)[taken:]
-    hints = get_type_hints(part.__init__)
+    hints = get_type_hints(part.__init__)  # type: ignore[misc]
     for option, value in options.items():
         if option not in known:
             takes = ", ".join(known) or "none"
