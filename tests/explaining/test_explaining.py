@@ -20,11 +20,11 @@ from clfa.cli.main import app
 from clfa.errors import CLFAError, DataError, ModelError, RecipeError
 from clfa.explaining import METHODS
 from clfa.explaining.explain import explain_post
-from clfa.explaining.explanation import Explanation, Neighbour, WordScore
+from clfa.explaining.explanation import Explanation, Neighbour, Without, WordScore
 from clfa.explaining.gradients import log_likelihood, square
 from clfa.explaining.neighbours import NeighbourIndex, aligned_vector
 from clfa.explaining.page import MAX_TEXT, ExplainedPost, render_page
-from clfa.explaining.picture import data_url, headline, seen_picture, with_regions, write_png
+from clfa.explaining.picture import data_url, headline, seen_picture, with_regions, without_lines, write_png
 from clfa.explaining.probe import GRID, MAX_WORDS, Probe
 from clfa.explaining.words import without_spans, word_spans
 from clfa.prediction.post import Post
@@ -254,7 +254,10 @@ def test_pictures(classifier: PostClassifier, post: Post, tmp_path: Path) -> Non
     assert shown[0, 0, 0] > 180 > 150 > shown[0, 0, 2]
     assert shown[-1, -1, 2] > shown[-1, -1, 0]
     assert with_regions(grey, None) is grey
-    assert (np.asarray(with_regions(grey, [[0.0]])) == 128).all()
+    assert with_regions(grey, [[0.0]]) is grey
+    assert with_regions(grey, [[0.004, -0.001]], least=found.least) is grey
+    assert with_regions(grey, [[0.006, -0.001]], least=found.least) is not grey
+    assert replace(found, label=None).least < 1e-6
     assert data_url(grey).startswith("data:image/jpeg;base64,")
     write_png(found, seen, tmp_path / "why.png")
     assert Image.open(tmp_path / "why.png").size[0] > 600
@@ -311,3 +314,27 @@ def test_a_post_that_cannot_be_read_is_an_error_of_the_command(tiny_run: Path) -
     result = CliRunner().invoke(app, ["explain", str(tiny_run), "--text", "x", "--image", "none.png"])
     assert isinstance(result.exception, CLFAError)
     assert "cannot predict on this post: " in str(result.exception)
+
+
+def test_small_changes_are_no_reasons(classifier: PostClassifier, post: Post) -> None:
+    found = explain_post(classifier, post)
+    words = [replace(word, score=0.004 * (-1) ** place) for place, word in enumerate(found.words)]
+    quiet = render_page([ExplainedPost("1", replace(found, words=words))], "posts.csv", 1)
+    assert "<mark" not in quiet
+    words[0] = replace(words[0], score=-0.006)
+    assert '<mark class="against10"' in render_page([ExplainedPost("1", replace(found, words=words))], "posts.csv", 1)
+
+
+def test_the_answers_without_a_part_in_words(classifier: PostClassifier, post: Post) -> None:
+    found = explain_post(classifier, post)
+    text = Without("sincere", 0.1234, "withheld")
+    picture = Without("sincere", 0.5, "a picture of its mean colour")
+    without = {"text": text, "image": picture}
+    assert without_lines(replace(found, label="sarcastic", without=without)) == [
+        "without the text: sincere (12.3% for sarcastic; withheld)",
+        "without the picture: sincere (50.0% for sarcastic; in its place a picture of its mean colour)",
+    ]
+    number = {"text": Without(3.0, 3.0, "an empty text")}
+    assert without_lines(replace(found, label=None, without=number)) == [
+        "without the text: 3.0 (3; in its place an empty text)"
+    ]

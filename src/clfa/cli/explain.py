@@ -109,8 +109,13 @@ def _one(classifier: PostClassifier, post: Any, output: Path | None, chosen: dic
     if found.error is not None:
         raise CLFAError(f"cannot predict on this post: {found.error}")
     echo(headline(found))
-    for word in sorted(found.words, key=lambda word: -abs(word.score))[:_SHOWN]:
-        echo(f"  {word.score:+.3f}  {word.text}")
+    words = sorted(found.words, key=lambda word: -abs(word.score))[:_SHOWN]
+    if words and abs(words[0].score) < found.least:
+        echo("No word alone changes the answer.")
+        words = []
+    for word in words:
+        # Nothing is rounded to a negative zero.
+        echo(f"  {round(word.score, 3) + 0.0:+.3f}  {word.text}")
     _show_rest(found)
     if output is None:
         return
@@ -122,10 +127,10 @@ def _one(classifier: PostClassifier, post: Any, output: Path | None, chosen: dic
 
 
 def _show_rest(found: Explanation) -> None:
-    for name, one in found.without.items():
-        share = f"{one.score:.4g}" if found.label is None else f"{one.score:.1%} for {found.label}"
-        place = one.how if one.how == "withheld" else f"in its place {one.how}"
-        echo(f"without the {'picture' if name == 'image' else name}: {one.value} ({share}; {place})")
+    from clfa.explaining.picture import without_lines
+
+    for line in without_lines(found):
+        echo(line)
     for near in found.neighbours:
         echo(f"near: {near.id} ({near.label}), {near.similarity:.2f}")
 
@@ -164,7 +169,7 @@ def _table(
                 seen = seen_picture(classifier, row.post)
             except DataError:
                 seen = None
-            picture = None if seen is None else data_url(with_regions(seen, found.regions))
+            picture = None if seen is None else data_url(with_regions(seen, found.regions, found.least))
         posts.append(ExplainedPost(row.id, found, picture))
     with atomic_write(output) as file:
         file.write(render_page(posts, source.name, count))

@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+# Smaller changes of a probability would look like reasons, and are none.
+LEAST = 0.005
+
 
 @dataclass(frozen=True)
 class WordScore:
@@ -96,6 +99,11 @@ class Explanation:
     without: dict[str, Without] = field(default_factory=dict)
     neighbours: list[Neighbour] = field(default_factory=list)
     error: str | None = None
+
+    @property
+    def least(self) -> float:
+        """The smallest score that is shown as a reason: half a point of probability; for a number any."""
+        return 1e-9 if self.label is None else LEAST
 
     def to_dict(self, digits: int = 6) -> dict[str, Any]:
         """Return JSON values; for a post without an explanation only ``error``."""

@@ -73,6 +73,7 @@ def _card(post: ExplainedPost) -> dict[str, Any]:
 def _pieces(found: Explanation) -> list[dict[str, Any]]:
     """Return the text in pieces: words with side and strength (0 to 10), and what is between them."""
     most = max((abs(word.score) for word in found.words), default=0.0)
+    most = most if most >= found.least else 0.0
     pieces: list[dict[str, Any]] = []
     end = 0
     for word in found.words:

@@ -42,20 +42,20 @@ def seen_picture(classifier: PostClassifier, post: Post) -> Image.Image | None:
     return Image.fromarray((255 * (values - low) / max(high - low, 1e-6)).astype(np.uint8))
 
 
-def with_regions(picture: Image.Image, regions: list[list[float]] | None, most: float | None = None) -> Image.Image:
+def with_regions(picture: Image.Image, regions: list[list[float]] | None, least: float = 1e-9) -> Image.Image:
     """Return a picture under its regions: orange for the answer, blue against it, the stronger the less transparent.
 
     Args:
         picture: From :func:`seen_picture`.
         regions: Rows of scores.
-        most: The score of the strongest colour; the largest one when not given.
+        least: Without a larger score the picture is returned as it is (:attr:`Explanation.least`).
     """
     from PIL import Image
 
-    if regions is None:
+    if regions is None or np.abs(regions).max() < least:
         return picture
     scores = np.array(regions, np.float32)
-    strength = np.abs(scores) / max(most or float(np.abs(scores).max()), 1e-9)
+    strength = np.abs(scores) / float(np.abs(scores).max())
     colours = np.where((scores > 0)[..., None], FOR, AGAINST)
     layer = np.concatenate([colours, 190 * np.minimum(strength, 1)[..., None]], axis=-1).astype(np.uint8)
     # Smooth transparency; the colours themselves are not mixed.
@@ -90,6 +90,8 @@ def write_png(explanation: Explanation, picture: Image.Image | None, path: Path)
         for own, panel in zip(axes, panels, strict=False):
             panel(own, explanation, words, picture)
         figure.suptitle(headline(explanation), fontsize=11)
+        lines = without_lines(explanation)
+        figure.text(0.5, 0.0, "\n".join(lines), ha="center", va="top", fontsize=9)
 
     write_plot(path, 5.2 * max(len(panels), 1), 4.2, draw)
 
@@ -101,10 +103,22 @@ def headline(explanation: Explanation) -> str:
     return f"{explanation.label}: {explanation.score:.0%}"
 
 
+def without_lines(explanation: Explanation) -> list[str]:
+    """Return a line for each answer without a part: ``without the text: sincere (12.0% for sarcastic; withheld)``."""
+    lines = []
+    for name, one in explanation.without.items():
+        share = f"{one.score:.4g}" if explanation.label is None else f"{one.score:.1%} for {explanation.label}"
+        place = one.how if one.how == "withheld" else f"in its place {one.how}"
+        lines.append(f"without the {'picture' if name == 'image' else name}: {one.value} ({share}; {place})")
+    return lines
+
+
 def _draw_picture(axes: Any, explanation: Explanation, words: Any, picture: Any) -> None:
-    axes.imshow(with_regions(picture, explanation.regions))
+    axes.imshow(with_regions(picture, explanation.regions, explanation.least))
     axes.set_axis_off()
-    axes.set_title("as the model sees it", fontsize=9)
+    shown = explanation.regions is not None and np.abs(explanation.regions).max() >= explanation.least
+    title = "regions for (orange) and against (blue)" if shown else "as the model sees it: no region alone decides"
+    axes.set_title(title if explanation.regions is not None else "as the model sees it", fontsize=9)
 
 
 def _draw_words(axes: Any, explanation: Explanation, words: Any, picture: Any) -> None:
@@ -113,7 +127,10 @@ def _draw_words(axes: Any, explanation: Explanation, words: Any, picture: Any) -
     axes.set_yticks(range(len(words)), [_short(word.text) for word in words])
     axes.invert_yaxis()
     axes.axvline(0, color="grey", linewidth=0.8)
-    axes.set_title("words for (orange) and against (blue)", fontsize=9)
+    shown = max(abs(word.score) for word in words) >= explanation.least
+    if not shown:
+        axes.set_xlim(-10 * explanation.least, 10 * explanation.least)
+    axes.set_title("words for (orange) and against (blue)" if shown else "no word alone decides", fontsize=9)
 
 
 def _short(word: str) -> str:
