@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import json
 import logging
 import tracemalloc
@@ -19,6 +20,7 @@ from clfa.errors import DataError, ModelError, RecipeError
 from clfa.guides import GuideContext, fitted, retrieval_report
 from clfa.guides.base import Pairs
 from clfa.guides.fitted import FittedGuide
+from clfa.guides.fitted_on import count_fitted_on, write_fitted_on
 from clfa.modeling.encoders import load_encoder
 from clfa.modeling.frozen_encoder import FrozenEncoder
 from clfa.processing.processor import CLFAProcessor
@@ -408,3 +410,39 @@ def test_a_damaged_guide_is_fitted_anew_or_refused(
     caplog.clear()
     assert FittedGuide.from_context(context, **options).fingerprint == guide.fingerprint
     assert "damaged" not in caplog.text
+
+
+def test_a_guide_with_weights_that_are_not_finite_is_refused(context: GuideContext, tmp_path: Path) -> None:
+    guide = FittedGuide.from_context(context, **{**OPTIONS, "epochs": 1})
+    guide.text_map.weight[0, 0] = np.nan
+    guide.save(tmp_path / "saved")
+    with pytest.raises(ModelError, match=r"the guide in .*saved' has weights that are not finite numbers"):
+        FittedGuide.load(tmp_path / "saved", context)
+
+
+def test_an_error_of_the_system_is_no_damage_of_a_guide(
+    context: GuideContext, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    options = {**OPTIONS, "epochs": 1}
+    FittedGuide.from_context(context, **options)
+    (kept,) = (context.cache / "guides" / "fitted").iterdir()
+    read = Path.read_bytes
+
+    def fail(path: Path) -> bytes:
+        if path.name == "guide.safetensors":
+            raise OSError(errno.EMFILE, "Too many open files", str(path))
+        return read(path)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "read_bytes", fail)
+        with pytest.raises(OSError, match="Too many open files"):
+            FittedGuide.from_context(context, **options)
+    assert (kept / "guide.safetensors").is_file()
+
+
+def test_a_damaged_record_of_what_a_guide_was_fitted_on_is_named(tmp_path: Path) -> None:
+    write_fitted_on(tmp_path, bytes(32))
+    assert count_fitted_on(tmp_path, {bytes(16)}) == 1
+    cut(tmp_path / "fitted-on.safetensors")
+    with pytest.raises(ModelError, match=r"fitted-on\.safetensors is damaged \(.*\); fit the guide again"):
+        count_fitted_on(tmp_path, {bytes(16)})

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -115,3 +116,20 @@ def test_auto_config_knows_it(tmp_path: Path) -> None:
     loaded: PreTrainedConfig = AutoConfig.from_pretrained(tmp_path)
     assert type(loaded) is CLFAConfig
     assert loaded.hidden_size == 64
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"class_weights": [math.nan, 1.0]}, "class_weights are .*; they must be finite numbers"),
+        ({"class_weights": [math.inf, 1.0]}, "class_weights are .*; they must be finite numbers"),
+        ({"layer_norm_eps": math.nan}, "layer_norm_eps is nan; it must be a number from 0 to 1"),
+        ({"layer_norm_eps": -1}, "layer_norm_eps is -1; it must be a number from 0 to 1"),
+        ({"guide_dim": 0}, "guide_dim is 0; it must be a number from 1 to 1,000,000"),
+        ({"guide_dim": 10**12}, "guide_dim is 1000000000000; it must be"),
+    ],
+)
+def test_numbers_have_bounds(fields: dict[str, Any], message: str) -> None:
+    encoders = {"text_config": BertConfig().to_dict(), "vision_config": ViTConfig().to_dict()}
+    with pytest.raises(ValueError, match=message):
+        CLFAConfig(**encoders, **fields)

@@ -335,3 +335,29 @@ def test_of_many_absent_classes_five_are_named() -> None:
     kind = Target("t", "single_label_classification", tuple(names)).kind
     found = kind.obstacle(np.zeros((3, 1)), "validation")
     assert found == "no validation sample of class 'c1', 'c2', 'c3', 'c4', 'c5', ... (8 classes) of target 't'"
+
+
+MULTI_LABEL = {"problem_type": "multi_label_classification", "label_names": ["a", "b"]}
+
+
+@pytest.mark.parametrize("number", [math.nan, math.inf, -math.inf, True, "1", None, 10**400])
+@pytest.mark.parametrize(
+    ("field", "values"),
+    [
+        ("weight", {"label_names": ["a", "b"]}),
+        ("mean", {"problem_type": "regression"}),
+        ("sd", {"problem_type": "regression"}),
+        ("class_weights", {"label_names": ["a", "b"]}),
+        ("thresholds", MULTI_LABEL),
+    ],
+)
+def test_numbers_of_a_saved_target_are_finite(field: str, values: dict[str, Any], number: Any) -> None:
+    own = [number, 1.0] if field in ("class_weights", "thresholds") else number
+    with pytest.raises(DataError, match=f"target 't': {field} has .*; give finite numbers"):
+        Target("t", **values, **{field: own})
+
+
+@pytest.mark.parametrize("values", [{"samples": -1}, {"samples": 2.0}, {"samples": True}, {"temperature": True}])
+def test_numbers_of_a_saved_calibration_are_checked(values: dict[str, Any]) -> None:
+    with pytest.raises(DataError, match=r"target 't': calibration: (samples|the temperature) is .*; it must be"):
+        Target("t", label_names=("a", "b"), calibration=values)  # type: ignore[arg-type]

@@ -106,8 +106,12 @@ class NeighbourIndex:
                 found = cls(facts["ids"], facts["labels"], content["vectors"], facts["model"])
         except Exception as error:  # NumPy and zipfile raise almost anything for a damaged file.
             raise DataError(f"{path} is no index of neighbours: {error}") from error
-        if not len(found.ids) == len(found.labels) == len(found.vectors):
+        whole = found.vectors.ndim == 2 and np.issubdtype(found.vectors.dtype, np.floating)
+        if not whole or not len(found.ids) == len(found.labels) == len(found.vectors):
             raise DataError(f"{path} is no whole index of neighbours; build it again.")
+        # Comparisons with NaN are false, so that such a vector would have any place.
+        if not np.isfinite(found.vectors).all():
+            raise DataError(f"{path} has vectors that are not finite numbers; build it again.")
         return found
 
 

@@ -16,7 +16,7 @@ from typing import Any, ClassVar, get_type_hints
 import numpy as np
 from pydantic import TypeAdapter, ValidationError
 from safetensors import SafetensorError
-from safetensors.numpy import load_file
+from safetensors.numpy import load
 
 from clfa.errors import DataError, ModelError, RecipeError
 from clfa.files import atomic_folder, save_tensors, write_json
@@ -242,9 +242,12 @@ class FittedGuide(Guide):
                 "use the same text and vision encoder, or leave out guide.path to fit a new guide."
             )
         try:
-            arrays = load_file(directory / _WEIGHTS_FILE)
+            # Not from the path: safetensors says of any error of the system that there is no file.
+            arrays = load((directory / _WEIGHTS_FILE).read_bytes())
         except (FileNotFoundError, SafetensorError) as error:
             raise _DamagedGuideError(f"the guide in {str(directory)!r} is damaged ({error}).") from error
+        if not all(np.isfinite(array).all() for array in arrays.values()):
+            raise _DamagedGuideError(f"the guide in {str(directory)!r} has weights that are not finite numbers.")
 
         def whitenings(name: str) -> list[Whitening]:
             count = sum(key.startswith(f"{name}_whitening.") and key.endswith(".mean") for key in arrays)

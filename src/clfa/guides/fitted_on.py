@@ -6,8 +6,10 @@ from collections.abc import Container
 from pathlib import Path
 
 import numpy as np
-from safetensors.numpy import load_file
+from safetensors import SafetensorError
+from safetensors.numpy import load
 
+from clfa.errors import ModelError
 from clfa.files import save_tensors
 from clfa.store import KEY_BYTES
 
@@ -31,7 +33,15 @@ def count_fitted_on(directory: Path, keys: Container[bytes]) -> int:
     Args:
         directory: The guide's folder.
         keys: Content keys of texts and images.
+
+    Raises:
+        ModelError: If the record is damaged.
     """
-    if not (directory / _FILE).is_file():
+    path = directory / _FILE
+    if not path.is_file():
         return 0
-    return sum(row.tobytes() in keys for row in load_file(directory / _FILE)["keys"])
+    try:
+        rows = load(path.read_bytes())["keys"]
+    except (SafetensorError, KeyError) as error:
+        raise ModelError(f"{path} is damaged ({error}); fit the guide again, or copy its folder again.") from error
+    return sum(row.tobytes() in keys for row in rows)

@@ -17,7 +17,10 @@ from clfa.nearest import did_you_mean
 from clfa.packages.efficientnet_lite_config import EfficientNetLiteConfig  # noqa: F401 - registers it
 from clfa.targets.calibration import Calibration
 from clfa.targets.default_label import default_label, is_default_label
+from clfa.targets.finite import is_finite_number
 from clfa.targets.target import Target, from_dicts, output_names
+
+_WIDEST = 1_000_000
 
 
 @strict
@@ -109,9 +112,15 @@ class CLFAConfig(PreTrainedConfig, ModelFields):
             raise ValueError("several members, wide and blend_agreement need blended=true.")
         if self.num_terms and not self.wide:
             raise ValueError("num_terms needs wide=true.")
+        if not (is_finite_number(self.layer_norm_eps) and 0 <= self.layer_norm_eps <= 1):
+            raise ValueError(f"layer_norm_eps is {self.layer_norm_eps!r}; it must be a number from 0 to 1.")
+        if self.guide_dim is not None and not 1 <= self.guide_dim <= _WIDEST:
+            raise ValueError(f"guide_dim is {self.guide_dim!r}; it must be a number from 1 to {_WIDEST:,}.")
         if self.targets is not None:
             self._take_targets()
             return
+        if not all(map(is_finite_number, self.class_weights or ())):
+            raise ValueError(f"class_weights are {self.class_weights}; they must be finite numbers.")
         for name in ("class_weights", "label_types"):
             values = getattr(self, name)
             if values is not None and len(values) != len(self.label_names):

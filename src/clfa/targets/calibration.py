@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from clfa.targets.finite import is_finite_number
+
 if TYPE_CHECKING:
     import numpy as np
 
@@ -26,7 +28,8 @@ class Calibration:
         scores: Nonconformity of their true labels by method, ascending, of the same form.
 
     Raises:
-        ValueError: If the temperature is not a finite number above 0, or another value is not finite.
+        ValueError: If the temperature is not a finite number above 0, the number of samples is none, or another value
+            is not finite.
     """
 
     temperature: float = 1.0
@@ -35,8 +38,10 @@ class Calibration:
     scores: Mapping[str, tuple[float, ...]] = field(default_factory=dict, hash=False)
 
     def __post_init__(self) -> None:
-        if not (isinstance(self.temperature, int | float) and 0 < self.temperature < math.inf):
+        if not (is_finite_number(self.temperature) and self.temperature > 0):
             raise ValueError(f"the temperature is {self.temperature!r}; it must be a finite number above 0")
+        if type(self.samples) is not int or self.samples < 0:
+            raise ValueError(f"samples is {self.samples!r}; it must be a whole number of 0 or more")
         # JSON has lists.
         object.__setattr__(self, "confidences", _finite("confidences", self.confidences))
         scores = {name: _finite(f"scores of {name}", values) for name, values in self.scores.items()}
@@ -75,7 +80,7 @@ class Calibration:
 
 def _finite(name: str, values: Sequence[Any]) -> tuple[float, ...]:
     found = tuple(values)
-    if not all(isinstance(value, int | float) and math.isfinite(value) for value in found):
+    if not all(map(is_finite_number, found)):
         raise ValueError(f"the {name} are not all finite numbers")
     return found
 

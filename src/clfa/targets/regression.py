@@ -21,6 +21,12 @@ if TYPE_CHECKING:
     import torch
 
 
+# Squares of larger values have no place in single precision, nor have the differences of values that differ less.
+_LARGEST, _LEAST_SD = 1e30, 1e-30
+# Largest rounding of a value, in standard deviations.
+_LOST = 0.01
+
+
 class Regression(ProblemType):
     """Regression: a value in the user's unit, with squared error of the standardised value and correlations."""
 
@@ -64,10 +70,14 @@ class Regression(ProblemType):
         try:
             # Python takes "1_000" for a number.
             value = math.inf if isinstance(cell, str) and "_" in cell else float(cell)
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, OverflowError):
             value = math.inf
         if math.isinf(value):
             raise UnusableCell("not a number", f"{str(cell)[:80]!r} is not a finite number")
+        if abs(value) > _LARGEST:
+            raise UnusableCell(
+                "number too large", f"{value:g} is beyond {_LARGEST:g}, which models compute with; use another unit"
+            )
         return [value]
 
     def describe(self, values: np.ndarray) -> float:
@@ -80,9 +90,20 @@ class Regression(ProblemType):
 
     def obstacle(self, values: np.ndarray, split: str) -> str | None:
         """See :meth:`ProblemType.obstacle`."""
-        if split == "train" and np.ptp(values) == 0:
-            name = self.target.name
+        if split != "train":
+            return None
+        name = self.target.name
+        if np.ptp(values) == 0:
             return f"target {name!r} is {values[0, 0]:g} in every training sample; there is nothing to learn"
+        sd = float(values.std())
+        # Trainings compute in single precision: without this check, times in seconds would all be one value.
+        lost = float(np.abs(values.astype(np.float32).astype(np.float64) - values).max())
+        if sd < _LEAST_SD or lost > _LOST * sd:
+            return (
+                f"target {name!r} has values from {values.min():.12g} to {values.max():.12g} with a standard deviation "
+                f"of {sd:.3g}, which single precision cannot tell apart; subtract {values.min():.12g} from all of "
+                "them, or use another unit"
+            )
         return None
 
     def fit(self, values: np.ndarray, class_weights: Any) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from clfa.errors import DataError, RecipeError
 from clfa.targets import PROBLEM_TYPES
 from clfa.targets.calibration import Calibration
 from clfa.targets.fields import LABEL, TargetFields
+from clfa.targets.finite import is_finite_number
 from clfa.targets.problem_type import ProblemType
 
 # Names are used in file names and log keys.
@@ -47,6 +48,14 @@ class Target(TargetFields):
                 object.__setattr__(self, "calibration", Calibration(**self.calibration))
             except (TypeError, ValueError, AttributeError) as error:
                 raise DataError(f"target {self.name!r}: calibration: {error}") from None
+        for field in ("weight", "mean", "sd", "class_weights", "thresholds"):
+            value = getattr(self, field)
+            values = value if isinstance(value, tuple) else () if value is None else (value,)
+            wrong = [number for number in values if not is_finite_number(number)]
+            # JSON that was not written by clfa may have NaN; comparisons with it are false.
+            if wrong or (value is None and field in ("weight", "mean", "sd")):
+                found = str(wrong[0] if wrong else value)[:80]
+                raise DataError(f"target {self.name!r}: {field} has {found}; give finite numbers")
         repeated = [name for name, count in Counter(self.label_names).items() if count > 1]
         if repeated:
             raise DataError(f"target {self.name!r}: class {repeated[0]!r} occurs twice in label_names")
