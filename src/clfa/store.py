@@ -27,10 +27,13 @@ ABSENT_KEY = b""
 _SEAL = b"CLFA-INDEX"
 _DIGEST_BYTES = 16
 # What NumPy and zipfile raise for damaged bytes.
-_UNREADABLE = (
+UNREADABLE = (
     EOFError,
     KeyError,
     ValueError,
+    TypeError,
+    OverflowError,
+    MemoryError,
     NotImplementedError,
     RuntimeError,
     zipfile.BadZipFile,
@@ -131,7 +134,7 @@ class FeatureStore:
             raise DataError(f"feature cache {self.directory} cannot be read: {error}") from error
         try:
             width, dtype, self._positions = _parsed(sealed)
-        except _UNREADABLE as error:
+        except UNREADABLE as error:
             if not self._lost:
                 problem = "Feature cache %s is damaged (index.npz: %s) and is computed anew."
                 logger.warning(problem, self.directory, error)

@@ -11,6 +11,7 @@ import pytest
 
 from clfa.data import image_check, images
 from clfa.data.image_check import MISSING, UNREADABLE, ImageChecker
+from clfa.errors import ImageError
 from posts import picture
 
 PASSING = [
@@ -79,4 +80,36 @@ def test_a_result_of_decoding_is_remembered(tmp_path: Path, monkeypatch: pytest.
 def test_a_cache_of_another_form_is_ignored(tmp_path: Path, content: str) -> None:
     path, cache = picture(tmp_path / "a.jpg", "red"), tmp_path / "cache.json"
     cache.write_text(content.replace("PATH", str(path)))
+    assert check(path, cache) is None
+
+
+@pytest.mark.parametrize(
+    "entry", [["unreadable imagf", "x"], [1, "x"], ["unreadable image", None], ["", "x"], [None, ""]]
+)
+def test_a_damaged_entry_is_ignored(tmp_path: Path, entry: list[Any]) -> None:
+    path, cache = picture(tmp_path / "a.jpg", "red"), tmp_path / "cache.json"
+    assert check(path, cache) is None
+    (stamp,) = json.loads(cache.read_text()).values()
+    cache.write_text(json.dumps({str(path): [*stamp[:2], *entry]}))
+    assert check(path, cache) is None
+
+
+@pytest.mark.parametrize(
+    "error", [OSError("out of memory error when reading image file"), OSError(errno.EIO, "input/output error")]
+)
+def test_an_error_of_the_system_behind_a_decoder_is_not_remembered(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: OSError
+) -> None:
+    path, cache = picture(tmp_path / "a.jpg", "red"), tmp_path / "cache.json"
+
+    def fail(*args: Any) -> Any:
+        try:
+            raise error
+        except OSError as cause:
+            raise ImageError("cannot be decoded") from cause
+
+    with monkeypatch.context() as patch:
+        patch.setattr(images, "to_rgb", fail)
+        assert check(path, cache) is not None
+    assert not cache.exists()
     assert check(path, cache) is None

@@ -19,7 +19,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from clfa.errors import DataError
-from clfa.jobs import process
+from clfa.jobs import parts, process
 from clfa.jobs.identity import HEAD_BYTES
 from clfa.jobs.journal import Journal
 from clfa.jobs.outputs import parquet
@@ -406,3 +406,61 @@ def test_memory_is_the_same_for_any_number_of_rows(
     assert peaks[8_000] < peaks[1_000] + 100_000
     assert peaks[8_000] < (tmp_path / "8000.jsonl").stat().st_size / 4
     assert pq.read_metadata(tmp_path / "8000.parquet").num_row_groups == 40
+
+
+def flip(path: Path, place: int) -> None:
+    content = bytearray(path.read_bytes())
+    content[place] ^= 1
+    path.write_bytes(content)
+
+
+@pytest.mark.parametrize("place", [40, 700])
+def test_a_flipped_bit_in_unfinished_work_is_noticed(stand_in: Any, tmp_path: Path, place: int) -> None:
+    source, output = write_jsonl(tmp_path / "posts.jsonl", make_rows(100)), tmp_path / "out.jsonl"
+    interrupted(stand_in, source, output)
+    work = tmp_path / "out.jsonl.partial"
+    flip(work / RECORDS, place)
+    with pytest.raises(
+        DataError, match=r"cannot go on with .*out.jsonl: .*records.jsonl is damaged: it has another ch"
+    ):
+        predict_file(stand_in, source, output)
+    flip(work / RECORDS, place)
+    # A digit, so that the file stays JSON.
+    flip(work / PLAN, (work / PLAN).read_bytes().index(b'"rows": ') + len('"rows": '))
+    with pytest.raises(
+        DataError, match=r"_plan.json, the record of unfinished work, is damaged \(it has another digest"
+    ):
+        predict_file(stand_in, source, output)
+    assert predict_file(stand_in, source, output, restart=True).rows == 100
+
+
+def test_a_flipped_bit_in_a_finished_part_is_noticed(stand_in: Any, tmp_path: Path) -> None:
+    source, output = write_jsonl(tmp_path / "posts.jsonl", make_rows(60)), tmp_path / "out"
+    predict_file(stand_in, source, output, shard_rows=30)
+    (output / "_manifest.json").unlink()
+    part = output / "part-000000.parquet"
+    column = pq.read_metadata(part).row_group(0).column(2)
+    end = (column.dictionary_page_offset or column.data_page_offset) + column.total_compressed_size
+    for place in (end - 2, end - 9):
+        flip(part, place)
+        with pytest.raises(DataError, match=r"part-000000.parquet is damaged or of another origin; delete it"):
+            predict_file(stand_in, source, output, shard_rows=30)
+        flip(part, place)
+    assert predict_file(stand_in, source, output, shard_rows=30).resumed == 60
+
+
+def test_a_part_that_cannot_be_read_now_is_not_called_damaged(
+    stand_in: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source, output = write_jsonl(tmp_path / "posts.jsonl", make_rows(60)), tmp_path / "out"
+    predict_file(stand_in, source, output, shard_rows=30)
+    (output / "_manifest.json").unlink()
+
+    def fail(*args: Any, **options: Any) -> Any:
+        raise OSError(errno.EIO, "Input/output error")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(parts.pq, "ParquetFile", fail)
+        with pytest.raises(StorageError, match=r"part-000000.parquet cannot be read: .*Input/output error"):
+            predict_file(stand_in, source, output, shard_rows=30)
+    assert predict_file(stand_in, source, output, shard_rows=30).resumed == 60

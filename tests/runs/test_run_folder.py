@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 import shutil
@@ -13,11 +14,14 @@ import pytest
 
 from clfa.errors import DataError, ModelError, RecipeError
 from clfa.recipe import Recipe
+from clfa.runs import checkpoints
 from clfa.runs import train_one as train_module
 from clfa.runs.checkpoints import fault, last_whole
 from clfa.runs.run_folder import RunFolder
 from clfa.runs.train import train
 from clfa.tables.columns import Columns
+from clfa.training import checksums
+from clfa.training.checksums import write_checksums
 
 SMALL = ("guide={name: none}", "model.alpha=0", "training.yardsticks=false")
 
@@ -123,7 +127,7 @@ DAMAGES = [
     *((how, name) for how in (cut, empty, Path.unlink) for name in ("trainer_state.json", "optimizer.pt")),
     *((how, "unfrozen_weights.safetensors") for how in (cut, empty, Path.unlink)),
     *((how, "scheduler.pt") for how in (cut, empty, Path.unlink)),
-    (flip, "optimizer.pt"),
+    *((flip, name) for name in ("optimizer.pt", "unfrozen_weights.safetensors", "trainer_state.json", "scheduler.pt")),
     (cut, "rng_state.pth"),
 ]
 
@@ -189,6 +193,7 @@ def test_a_checkpoint_whose_best_one_is_broken_is_not_continued_from(
     state = json.loads((folder / "checkpoint-8" / "trainer_state.json").read_text())
     state["best_model_checkpoint"] = os.fspath(Path("elsewhere") / "checkpoint-4")
     (folder / "checkpoint-8" / "trainer_state.json").write_text(json.dumps(state))
+    write_checksums(folder / "checkpoint-8")
     assert last_whole(folder) == folder / "checkpoint-8"
     shutil.rmtree(folder / "checkpoint-4")
     assert fault(folder / "checkpoint-8") == "the best checkpoint so far, checkpoint-4: trainer_state.json is missing"
@@ -218,3 +223,34 @@ def test_columns_of_a_damaged_run(tmp_path: Path, content: str, said: str) -> No
     (tmp_path / "recipe.yaml").write_text("name: x\ndata: {options: {text: [a]}}\n")
     with pytest.raises(ModelError, match=r"recipe.yaml: data.options: the column of 'text' is \['a'\]\."):
         RunFolder(tmp_path).read_columns()
+
+
+def test_checkpoints_of_earlier_versions_have_no_checksums(unfinished: tuple[Recipe, Path], tmp_path: Path) -> None:
+    shutil.copytree(unfinished[1], tmp_path / "run")
+    newest = tmp_path / "run" / "checkpoints" / "checkpoint-8"
+    (newest / "checksums.json").unlink()
+    assert fault(newest) is None
+    flip(newest / "optimizer.pt")
+    assert (fault(newest) or "").startswith("optimizer.pt: ")
+
+
+@pytest.mark.parametrize("with_checksums", [True, False])
+def test_a_checkpoint_that_cannot_be_read_now_is_kept(
+    unfinished: tuple[Recipe, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, with_checksums: bool
+) -> None:
+    recipe, whole = unfinished
+    shutil.copytree(whole, tmp_path / "run")
+    newest = tmp_path / "run" / "checkpoints" / "checkpoint-8"
+    if not with_checksums:
+        (newest / "checksums.json").unlink()
+
+    def fail(path: Any, *args: Any, **options: Any) -> Any:
+        if str(path).endswith("unfrozen_weights.safetensors"):
+            raise OSError(errno.EMFILE, "Too many open files", str(path))
+        return open(path, *args, **options)
+
+    for module in (checkpoints, checksums):
+        monkeypatch.setattr(module, "open", fail, raising=False)
+    with pytest.raises(OSError, match="Too many open files"):
+        RunFolder(tmp_path / "run").begin(recipe)
+    assert newest.is_dir()

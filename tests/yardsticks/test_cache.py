@@ -79,3 +79,15 @@ def test_a_damaged_file_is_computed_again(content: bytes | None, data: Yardstick
     assert (again.logits["test"] == first.logits["test"]).all()
     cached_outputs("counted", Counted(), data, tmp_path)
     assert Counted.computed == 2
+
+
+def test_a_flipped_bit_anywhere_is_harmless(data: YardstickData, tmp_path: Path) -> None:
+    first, _ = cached_outputs("counted", Counted(), data, tmp_path)
+    (path,) = tmp_path.glob("yardsticks/counted-*.npz")
+    content = path.read_bytes()
+    for bit in range(0, 8 * len(content), 101):
+        damaged = bytearray(content)
+        damaged[bit // 8] ^= 1 << bit % 8
+        path.write_bytes(damaged)
+        again, _ = cached_outputs("counted", Counted(), data, tmp_path)
+        assert all((again.logits[name] == logits).all() for name, logits in first.logits.items())

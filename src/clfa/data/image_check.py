@@ -74,7 +74,8 @@ class ImageChecker:
         stamp = _stamp(image) if self._cache_path is not None else None
         if stamp is not None:
             known = self._known.get(stamp[0])
-            if isinstance(known, list) and len(known) == 4 and known[:2] == list(stamp[1:]):
+            # Anything else is damage: it would be a reason that nothing knows, or none.
+            if known in ([*stamp[1:], "", ""], [*stamp[1:], UNREADABLE, _detail(known)]):
                 return (known[2], known[3]) if known[2] else None
         problem, lasting = _problem(image)
         if stamp is not None and lasting:
@@ -98,8 +99,22 @@ def _problem(image: ImageSource | None) -> tuple[tuple[str, str] | None, bool]:
         load_image(image if content is None else {**image, "bytes": content})  # type: ignore[dict-item]
     except ImageError as error:
         reason = reason_of(error)
-        return (reason, str(error)), reason == UNREADABLE and not isinstance(error.__cause__, MemoryError)
+        return (reason, str(error)), reason == UNREADABLE and not _may_pass(error)
     return None, True
+
+
+def _may_pass(error: BaseException | None) -> bool:
+    """Return whether an error of decoding is a lack of memory or an error of the system, also behind others."""
+    if error is None:
+        return False
+    # Pillow's decoders have a code of their own for a lack of memory.
+    passing = isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno is not None)
+    return passing or "out of memory" in str(error) or _may_pass(error.__cause__ or error.__context__)
+
+
+def _detail(known: Any) -> str | None:
+    """Return the explanation in an entry of the cache; ``None`` if it has none."""
+    return known[3] if isinstance(known, list) and len(known) == 4 and isinstance(known[3], str) else None
 
 
 def _stamp(image: ImageSource | None) -> tuple[str, int, int] | None:

@@ -86,7 +86,7 @@ def _show_table(results: dict[str, RunResult]) -> None:
 
 
 def _show_predictions(result: RunResult, data: Path, output: Path) -> None:
-    rows = [json.loads(line) for line in (data / "test.jsonl").read_text(encoding="utf-8").splitlines()]
+    rows = [json.loads(line) for line in (data / "test.jsonl").read_text(encoding="utf-8").split("\n") if line]
     chosen = [rows[0], next(row for row in rows if row["label"] != rows[0]["label"]), rows[-1]]
     predictor = PostClassifier.load(result.folder.path)
     predictions = predictor([Post(row["text"], str(data / row["image"])) for row in chosen])

@@ -72,7 +72,7 @@ def _place(field: pa.Field, cache: Path) -> tuple[Path, int, str]:
 
 def _batches(part: Path, field: pa.Field) -> Iterator[pa.RecordBatch]:
     key = field.metadata[KEY].decode()
-    with pq.ParquetFile(part) as file:
+    with pq.ParquetFile(part, page_checksum_verification=True) as file:
         if file.schema_arrow.field(field.name).metadata.get(STORE) != field.metadata[STORE]:
             raise DataError(f"{part} was computed by another model than the first part.")
         more = [MORE_IMAGES] if key == "image_key" and MORE_IMAGES in file.schema_arrow.names else []

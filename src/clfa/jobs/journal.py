@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterator, Sequence
+import zlib
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
@@ -24,7 +25,8 @@ class Journal(Record):
     """Record in ``records.jsonl`` and ``failures.jsonl``; ``_plan.json`` holds the size of their committed content.
 
     Lines are appended first; then the plan is replaced atomically. If the process is killed, the next run truncates the
-    files to the committed size, so that each row is written exactly once, in order.
+    files to the committed size, so that each row is written exactly once, in order. The plan has a checksum of the
+    committed lines as well.
 
     Args:
         folder: Folder of these files; created if it does not exist.
@@ -41,6 +43,8 @@ class Journal(Record):
         self._lock: OutputLock | None = None
         self._files: dict[str, IO[bytes]] = {}
         self._sizes: dict[str, int] = {RECORDS: 0, FAILURES: 0}
+        # Of all content that was written, committed or not.
+        self._checksums: dict[str, int] = {RECORDS: 0, FAILURES: 0}
         # The current piece, and the number of its rows that were written.
         self._piece = self._rows = 0
         self._summary = Summary()
@@ -80,11 +84,27 @@ class Journal(Record):
                 self._piece, self._rows = plan["piece"], plan["rows"]
                 self._summary = Summary.from_dict(plan["summary"])
                 self._summary.resumed = self._committed = self._summary.rows
+                self._check(plan.get("checksums", {}))
             for name, size in self._sizes.items():
                 self._open(name, size)
         except BaseException:
             self.close()
             raise
+
+    def _check(self, expected: Mapping[str, int]) -> None:
+        """Compare the committed content with its checksums, which earlier versions did not write."""
+        for name, size in self._sizes.items():
+            path = self.folder / name
+            if not path.exists() or path.stat().st_size < size:
+                continue
+            self._checksums[name] = _checksum(path, size)
+            if self._checksums[name] != expected.get(name, self._checksums[name]):
+                raise DataError(
+                    f"cannot go on with {self.output}: {path} is damaged: it has another checksum than the plan beside "
+                    "it says. To discard that work and begin anew, give ",
+                    Argument("restart", True),
+                    ".",
+                )
 
     def _open(self, name: str, size: int) -> None:
         path = self.folder / name
@@ -121,10 +141,14 @@ class Journal(Record):
         """Write results of the current piece."""
         with storage(self.folder):
             for result in results:
-                self._files[RECORDS].write(record_line(result).encode())
+                self._append(RECORDS, record_line(result).encode())
                 if result.outcome.error is not None:
-                    self._files[FAILURES].write(failure_line(result).encode())
+                    self._append(FAILURES, failure_line(result).encode())
         self._rows += len(results)
+
+    def _append(self, name: str, line: bytes) -> None:
+        self._files[name].write(line)
+        self._checksums[name] = zlib.crc32(line, self._checksums[name])
 
     def commit(self, finished: bool = False) -> None:
         """Commit all results written so far.
@@ -140,7 +164,8 @@ class Journal(Record):
                 os.fsync(file.fileno())
             sizes = {name: file.tell() for name, file in self._files.items()}
             position = {"piece": self._piece, "rows": self._rows}
-            state = {"finished": finished, **position, "bytes": sizes, "summary": self._summary.to_dict()}
+            content = {"bytes": sizes, "checksums": self._checksums}
+            state = {"finished": finished, **position, **content, "summary": self._summary.to_dict()}
             write_plan(self.folder, self._identity, state)
         self._sizes, self._finished, self._committed = sizes, finished, self._summary.rows
 
@@ -160,6 +185,16 @@ class Journal(Record):
         if self._lock is not None:
             self._lock.release()
             self._lock = None
+
+
+def _checksum(path: Path, size: int) -> int:
+    """Return the checksum (CRC-32) of the first ``size`` bytes of a file."""
+    value = 0
+    with open(path, "rb") as file:
+        while size > 0 and (content := file.read(min(size, 1 << 20))):
+            value = zlib.crc32(content, value)
+            size -= len(content)
+    return value
 
 
 class _JournalPart(Part):

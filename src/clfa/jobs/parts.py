@@ -24,7 +24,7 @@ from clfa.jobs.pieces import Piece
 from clfa.jobs.plan import LOCK, PART, take_over, write_plan
 from clfa.jobs.record import Part, Record, Result
 from clfa.jobs.summary import Summary
-from clfa.jobs.trouble import storage
+from clfa.jobs.trouble import StorageError, storage
 from clfa.jobs.worker import ResultShape
 
 _SUMMARY = b"clfa.shard"
@@ -101,7 +101,7 @@ class LineForm(PartForm):
 
 
 def _rows(part: Path, columns: list[str]) -> Iterator[dict[str, Any]]:
-    with pq.ParquetFile(part) as file:
+    with pq.ParquetFile(part, page_checksum_verification=True) as file:
         for batch in file.iter_batches(batch_size=1000, columns=columns):
             yield from batch.to_pylist()
 
@@ -172,7 +172,7 @@ class Parts(Record):
         present = set(os.listdir(self.folder))
         for piece in pieces:
             if self.file(piece).name in present:
-                self.summaries[piece.number] = self._read_summary(piece)
+                self.summaries[piece.number] = self._read_summary(piece, whole=True)
         self._resumed = self.committed
         return [piece for piece in pieces if piece.number not in self.summaries]
 
@@ -191,15 +191,23 @@ class Parts(Record):
         """
         return self._read_summary(piece) if self.file(piece).is_file() else None
 
-    def _read_summary(self, piece: Piece) -> Summary:
+    def _read_summary(self, piece: Piece, *, whole: bool = False) -> Summary:
+        """Return the summary in a part; compare all pages of a ``whole`` one with their checksums."""
         part = self.file(piece)
         try:
-            metadata = pq.read_metadata(part)
-            summary = Summary.from_dict(json.loads((metadata.metadata or {})[_SUMMARY]))
-        except (pa.ArrowException, OSError, KeyError, ValueError) as error:
+            with pq.ParquetFile(part, page_checksum_verification=True) as file:
+                metadata = file.metadata
+                summary = Summary.from_dict(json.loads((metadata.metadata or {})[_SUMMARY]))
+                if whole and not file.schema_arrow.equals(self.form.schema):
+                    raise ValueError("it has other columns")
+                rows = sum(batch.num_rows for batch in file.iter_batches(batch_size=1000)) if whole else summary.rows
+        except (pa.ArrowException, OSError, KeyError, ValueError, TypeError) as error:
+            if isinstance(error, OSError) and error.errno is not None:
+                # Of the system, not of the content: the part may be whole.
+                raise StorageError(f"{part} cannot be read: {error}.") from error
             raise DataError(f"{part} is damaged or of another origin; delete it and run again. ({error})") from error
-        if not metadata.num_rows == summary.rows == piece.rows:
-            raise DataError(f"{part} has {metadata.num_rows} rows instead of {piece.rows}; delete it and run again.")
+        if not metadata.num_rows == rows == summary.rows == piece.rows:
+            raise DataError(f"{part} has {rows} rows instead of {piece.rows}; delete it and run again.")
         return summary
 
     @contextmanager
@@ -247,7 +255,7 @@ class Parts(Record):
 @contextmanager
 def _writer(file: Any, schema: pa.Schema) -> Iterator[Any]:
     """Yield a Parquet writer; an error of closing it does not hide the error of the block."""
-    writer = pq.ParquetWriter(file, schema, compression="zstd")
+    writer = pq.ParquetWriter(file, schema, compression="zstd", write_page_checksum=True)
     try:
         yield writer
     finally:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import re
@@ -18,6 +19,7 @@ RECORDS, FAILURES = "records.jsonl", "failures.jsonl"
 PART = re.compile(r"part-\d+\.parquet")
 _TEMPORARY = re.compile(r"\.(part-\d+\.parquet|_plan\.json|_manifest\.json)\..+\.tmp")
 VERSION = 2
+_DIGEST = "digest"
 
 
 def read_plan(folder: Path, output: Path) -> dict[str, Any] | None:
@@ -29,8 +31,12 @@ def read_plan(folder: Path, output: Path) -> dict[str, Any] | None:
     try:
         plan: dict[str, Any] = json.loads((folder / PLAN).read_text(encoding="utf-8"))
         if plan["version"] == VERSION and isinstance(plan["identity"], dict):
-            return plan
-        problem = "of another version of clfa"
+            # Earlier versions wrote no digest.
+            if plan.pop(_DIGEST, None) in (None, _digest(plan)):
+                return plan
+            problem = "damaged (it has another digest)"
+        else:
+            problem = "of another version of clfa"
     except FileNotFoundError:
         return None
     except (ValueError, KeyError, TypeError) as error:
@@ -52,7 +58,12 @@ def write_plan(folder: Path, identity: Identity, progress: Mapping[str, Any]) ->
         identity: Identity of the job.
         progress: Further values to write.
     """
-    write_json(folder / PLAN, {"version": VERSION, **progress, "identity": identity})
+    plan = {"version": VERSION, **progress, "identity": identity}
+    write_json(folder / PLAN, {**plan, _DIGEST: _digest(plan)})
+
+
+def _digest(plan: Mapping[str, Any]) -> str:
+    return hashlib.blake2b(json.dumps(plan, sort_keys=True).encode(), digest_size=16).hexdigest()
 
 
 def take_over(folder: Path, identity: Identity, output: Path, restart: bool) -> dict[str, Any] | None:

@@ -119,7 +119,8 @@ def _predictions(folder: Path, split: str) -> dict[str, dict[str, Any]]:
     path = folder / f"predictions-{split}.jsonl"
     if not path.is_file():
         return {}
-    lines = (json.loads(line) for line in path.read_text(encoding="utf-8").splitlines())
+    # Not splitlines(), which ends lines at characters that ids and classes may have, such as U+2028.
+    lines = (json.loads(line) for line in path.read_text(encoding="utf-8").split("\n") if line)
     # Numbers are left out, because a predicted number is hardly ever exactly right.
     return {line["id"]: line for line in lines if line.get("label") is not None and "probabilities" in line}
 

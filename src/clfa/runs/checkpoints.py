@@ -6,9 +6,12 @@ import json
 import logging
 import shutil
 import zipfile
+import zlib
 from pathlib import Path
 
 from safetensors import SafetensorError, safe_open
+
+from clfa.training.checksums import altered
 
 logger = logging.getLogger(__name__)
 
@@ -19,6 +22,18 @@ _PARTS = {
     "the optimiser's state": ("optimizer*",),
     "scheduler.pt": ("scheduler.pt",),
 }
+
+
+# What JSON, safetensors and zipfile raise for damaged bytes.
+_UNREADABLE = (
+    ValueError,
+    SafetensorError,
+    zipfile.BadZipFile,
+    zlib.error,
+    EOFError,
+    NotImplementedError,
+    RuntimeError,
+)
 
 
 def last_whole(folder: Path) -> Path | None:
@@ -47,10 +62,14 @@ def remove_broken(folder: Path) -> None:
 def fault(checkpoint: Path) -> str | None:
     """Return what is wrong with the files of a checkpoint or of the best one that it refers to; ``None`` if nothing is.
 
-    Archives of PyTorch are compared with their checksums, safetensors with the sizes that they state.
+    All files are compared with the checksums that the training wrote. In checkpoints of earlier versions, archives of
+    PyTorch are compared with their own checksums, safetensors with the sizes that they state.
 
     Args:
         checkpoint: A ``checkpoint-STEP`` folder.
+
+    Raises:
+        OSError: If a file cannot be read now, which says nothing about its content.
     """
     found = _own_fault(checkpoint)
     if found is None:
@@ -68,7 +87,14 @@ def _own_fault(checkpoint: Path) -> str | None:
     for part, patterns in _PARTS.items():
         if not any(any(checkpoint.glob(pattern)) for pattern in patterns):
             return f"{part} is missing"
+    if (found := altered(checkpoint)) is not None:
+        return found
     for path in sorted(checkpoint.rglob("*")):
+        if not path.is_file():
+            continue
+        # safetensors says of any error of the system that there is no file.
+        with open(path, "rb"):
+            pass
         try:
             if path.suffix == ".json":
                 content = json.loads(path.read_text(encoding="utf-8"))
@@ -82,7 +108,7 @@ def _own_fault(checkpoint: Path) -> str | None:
                     damaged = archive.testzip()
                 if damaged is not None:
                     return f"{path.name}: {damaged} has another checksum"
-        except (ValueError, SafetensorError, zipfile.BadZipFile, FileNotFoundError) as error:
+        except _UNREADABLE as error:
             return f"{path.name}: {error}"
     return None
 

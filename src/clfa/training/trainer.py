@@ -19,7 +19,7 @@ from torch import nn
 from torch.utils.data import DataLoader
 from transformers import EarlyStoppingCallback, EvalPrediction, Trainer
 from transformers.trainer_callback import PrinterCallback, ProgressCallback
-from transformers.trainer_utils import seed_worker
+from transformers.trainer_utils import PREFIX_CHECKPOINT_DIR, seed_worker
 
 from clfa.cpu import busy, clip_gradients, speed_up
 from clfa.errors import DataError, ModelError, RecipeError, TrainingError
@@ -36,6 +36,7 @@ from clfa.training.alpha_schedules import ALPHA_SCHEDULES
 from clfa.training.arguments import CLFATrainingArguments
 from clfa.training.averaging import WeightAverage
 from clfa.training.best_beside import BestBeside
+from clfa.training.checksums import write_checksums
 from clfa.training.divergence import diverged, first_not_finite, not_finite, sample_names
 from clfa.training.fixed_tensors import fixed_tensors
 from clfa.training.length_groups import LengthGroupedSampler
@@ -315,6 +316,10 @@ class CLFATrainer(Trainer):
             self._in_checkpoint = True
             try:
                 super()._save_checkpoint(model, trial)
+                # Of several processes, each writes files of its own, at any time.
+                if self.args.world_size == 1:
+                    name = f"{PREFIX_CHECKPOINT_DIR}-{self.state.global_step}"
+                    write_checksums(Path(str(self.args.output_dir)) / name)
             except RuntimeError as error:
                 if not any(part in str(error) for part in ("PytorchStreamWriter", "iostream")):
                     raise

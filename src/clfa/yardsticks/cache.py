@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-import zipfile
 from importlib.metadata import version
 from pathlib import Path
 
@@ -13,6 +12,7 @@ import numpy as np
 
 from clfa.files import atomic_path
 from clfa.locks import file_lock
+from clfa.store import UNREADABLE
 from clfa.yardsticks.base import BLOCKS, LinearMap, Yardstick, YardstickData, YardstickOutputs
 
 # Increased when blocks or linear models give other outputs.
@@ -79,10 +79,10 @@ def _read(path: Path) -> tuple[YardstickOutputs, float] | None:
             linear = None
             if facts["blocks"] is not None:
                 linear = LinearMap({name: content[f"weights-{name}"] for name in facts["blocks"]}, content["bias"])
-    except (OSError, EOFError, KeyError, ValueError, zipfile.BadZipFile):
+            return YardstickOutputs(logits, facts["settings"], linear), float(facts["seconds"])
+    except UNREADABLE:
         # A damaged file is computed and written again.
         return None
-    return YardstickOutputs(logits, facts["settings"], linear), float(facts["seconds"])
 
 
 def _write(path: Path, outputs: YardstickOutputs, seconds: float) -> None:
