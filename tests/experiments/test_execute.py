@@ -1,16 +1,22 @@
 from __future__ import annotations
 
+import re
+import shutil
 import threading
 from pathlib import Path
 
 import pytest
 
 from clfa.errors import RecipeError
-from clfa.experiments import Experiment, plan_runs
+from clfa.experiments import Experiment, plan_runs, write_results
 from clfa.experiments.corpora import Corpora
 from clfa.experiments.execute import execute, is_finished, read_error, run_lock, run_path
+from clfa.experiments.plan import PlannedRun
 from clfa.runs.run_folder import RunFolder
 from clfa.runs.train import train
+from posts import picture
+
+SMALL = ("guide={name: none}", "training.yardsticks=false", "training.calibrate=false")
 
 
 def changed(experiment: Experiment, **fields: object) -> Experiment:
@@ -116,3 +122,54 @@ def test_corpora_are_shared_only_where_they_are_equal(tiny_experiment: Experimen
     other = corpora.get(recipe.model_copy(update={"data": limited, "seed": recipe.seed + 1}))
     assert other is not few
     assert len(corpora._kept) == 2
+
+
+@pytest.fixture
+def finished(tiny_experiment: Experiment, posts_csv: Path, tmp_path: Path) -> tuple[PlannedRun, Path, Path]:
+    """A finished run, the folder of its experiment, and its table."""
+    shutil.copytree(posts_csv.parent, tmp_path / "posts")
+    table = tmp_path / "posts" / posts_csv.name
+    data = tiny_experiment.data.model_copy(update={"dir": str(table)})
+    run = plan_runs(changed(tiny_experiment, data=data, overrides=[*tiny_experiment.overrides, *SMALL]))[0]
+    assert execute(run, tmp_path / "out", Corpora()).status == "finished"
+    return run, tmp_path / "out", table
+
+
+def test_a_finished_run_on_other_data_is_not_skipped(finished: tuple[PlannedRun, Path, Path]) -> None:
+    # The table of results had scores of both.
+    run, folder, table = finished
+    content = table.read_text(encoding="utf-8")
+    lines = content.splitlines()
+    table.write_text("\n".join([lines[0], *lines[:0:-1], ""]), encoding="utf-8")
+    assert execute(run, folder, Corpora()).status == "skipped"
+    table.write_text("\n".join([*lines[:5], *lines[6:], ""]), encoding="utf-8")
+    outcome = execute(run, folder, Corpora())
+    assert outcome.status == "failed"
+    assert re.search(
+        r"the data has changed since .* was made: 1 sample \('p4'\) is gone; .*give another output", outcome.error
+    )
+    assert (run_path(folder, run) / "metrics.json").is_file()
+    table.write_text(content, encoding="utf-8")
+    picture(table.parent / "images" / "3.jpg", "white", 77)
+    outcome = execute(run, folder, Corpora())
+    assert "has another content" in outcome.error
+
+
+def test_a_finished_run_whose_data_is_not_there_is_skipped(
+    finished: tuple[PlannedRun, Path, Path], caplog: pytest.LogCaptureFixture
+) -> None:
+    run, folder, table = finished
+    table.unlink()
+    with caplog.at_level("WARNING"):
+        assert execute(run, folder, Corpora()).status == "skipped"
+    assert "It cannot be checked whether the data of finished runs has changed: " in caplog.text
+
+
+def test_a_run_with_damaged_metrics_is_done_again(finished: tuple[PlannedRun, Path, Path]) -> None:
+    run, folder, _ = finished
+    metrics = run_path(folder, run) / "metrics.json"
+    whole = metrics.read_bytes()
+    metrics.write_bytes(whole[:-20])
+    assert len(write_results(folder, [run])) == 0
+    assert execute(run, folder, Corpora()).status == "finished"
+    assert write_results(folder, [run])["status"].tolist() == ["finished"]

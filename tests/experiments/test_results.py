@@ -125,3 +125,11 @@ def test_scores_are_named_scaled_and_ordered() -> None:
     columns = ["test.samples", "test.arousal.mae", "test.student_retrieval.rank1", "validation.accuracy"]
     assert shown_metrics(["accuracy"], columns, "validation") == ["accuracy"]
     assert shown_metrics(["accuracy"], columns, "test") == ["arousal.mae"]
+
+
+def test_a_damaged_table_is_named(tmp_path: Path) -> None:
+    write_results(tmp_path, [])
+    path = tmp_path / "results.parquet"
+    path.write_bytes(path.read_bytes()[:-9])
+    with pytest.raises(DataError, match=r"results\.parquet is damaged \(.*\); `clfa experiment` with the same arg"):
+        read_results(tmp_path)

@@ -100,7 +100,7 @@ def test_all_fields_are_covered() -> None:
 @pytest.mark.parametrize("value", ["true", "yes", "on", "no", "off"])
 @pytest.mark.parametrize("path", [path for path, _ in NUMBERS if "*" not in path and not path.startswith("guide.")])
 def test_truth_values_are_no_numbers(path: str, value: str) -> None:
-    with pytest.raises(RecipeError, match=rf"{path}: Value error, it must be a number; (true|false), (yes|no) and o"):
+    with pytest.raises(RecipeError, match=rf"{path}: it must be a number; (true|false), (yes|no) and o"):
         load_recipe("offline", [f"{path}={value}"])
 
 
@@ -112,7 +112,7 @@ def test_truth_values_are_no_numbers_of_a_guide(settings: dict[str, Any]) -> Non
 
 
 def test_a_truth_value_is_no_weight_of_a_target() -> None:
-    with pytest.raises(RecipeError, match=r"data\.targets\.mood\.weight: Value error, it must be a number; true"):
+    with pytest.raises(RecipeError, match=r"data\.targets\.mood\.weight: it must be a number; true"):
         load_recipe("offline", ["data.targets={mood: {weight: yes}}"])
 
 

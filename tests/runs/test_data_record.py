@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from safetensors.torch import load_file, save_file
 
 from clfa.errors import DataError
 from clfa.recipe import Recipe
@@ -175,3 +176,48 @@ def test_ids_that_restart_in_each_split_are_told_apart(tiny_recipe: Callable[...
     predictions = read_jsonl(tmp_path / "run" / "predictions-test.jsonl")
     train(recipe, tmp_path / "run", resume=True)
     assert read_jsonl(tmp_path / "run" / "predictions-test.jsonl") == predictions
+
+
+def scaled(folder: Path, to: Path) -> None:
+    """Copy a model with one weight of another value over ``to``."""
+    shutil.copytree(folder, to, dirs_exist_ok=True)
+    path = to / "model.safetensors"
+    tensors = load_file(path)
+    name = next(name for name in sorted(tensors) if tensors[name].ndim > 1)
+    tensors[name] = tensors[name] * 1.5
+    save_file(tensors, path, {"format": "pt"})
+
+
+@pytest.mark.parametrize("part", ["text encoder", "vision encoder", "guide"])
+def test_a_run_is_not_resumed_with_another_encoder_or_guide(
+    tiny_recipe: Callable[..., Recipe],
+    tiny_bert_dir: Path,
+    tiny_vit_dir: Path,
+    tiny_clip_dir: Path,
+    tmp_path: Path,
+    part: str,
+) -> None:
+    # Checkpoints have no frozen encoders: the run would have been half of one, half of another.
+    places = {"text encoder": tiny_bert_dir, "vision encoder": tiny_vit_dir, "guide": tiny_clip_dir}
+    for name, place in places.items():
+        shutil.copytree(place, tmp_path / name)
+    table = write_csv(tmp_path / "posts.csv", make_posts(tmp_path, 40))
+    recipe = tiny_recipe(
+        table,
+        f"model.text_encoder={tmp_path / 'text encoder'}",
+        f"model.vision_encoder={tmp_path / 'vision encoder'}",
+        f"guide={{name: clip, model: {json.dumps(str(tmp_path / 'guide'))}}}",
+        "training.epochs=1",
+        "training.yardsticks=false",
+    )
+    train(recipe, tmp_path / "run")
+    parts = json.loads((tmp_path / "run" / "data.json").read_text(encoding="utf-8"))["parts"]
+    assert sorted(parts) == ["the guide", "the text encoder", "the vision encoder"]
+    (tmp_path / "run" / "metrics.json").unlink()
+    scaled(places[part], tmp_path / part)
+    with pytest.raises(
+        DataError, match=rf"the {part} of the run in .*run is not as when the run began; resume=True nee"
+    ):
+        train(recipe, tmp_path / "run", resume=True)
+    shutil.copytree(places[part], tmp_path / part, dirs_exist_ok=True)
+    assert train(recipe, tmp_path / "run", resume=True).metrics["training"]["epochs_run"] == 1

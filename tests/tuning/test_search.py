@@ -8,8 +8,9 @@ from typing import Any
 import optuna
 import pytest
 
-from clfa.errors import CLFAError, RecipeError, TrainingError
+from clfa.errors import CLFAError, DataError, RecipeError, TrainingError
 from clfa.recipe import Recipe, load_recipe
+from clfa.runs.data_record import DataRecord
 from clfa.tuning import search
 
 SPACE = [
@@ -52,6 +53,7 @@ def recipe() -> Recipe:
 def use(monkeypatch: pytest.MonkeyPatch, trainings: Trainings) -> Trainings:
     monkeypatch.setattr(search, "train", trainings)
     monkeypatch.setattr(search.Corpora, "get", lambda self, recipe: None)
+    monkeypatch.setattr(search.Corpora, "record", lambda self, recipe: None)
     return trainings
 
 
@@ -150,3 +152,19 @@ def test_real_trainings(tiny_overrides: list[str], posts_csv: Path, tmp_path: Pa
         ),
     )
     assert [sorted(trial.intermediate_values) for trial in study.trials] == [[1, 2], [1, 2]]
+
+
+def test_a_search_is_not_continued_on_changed_data(
+    recipe: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    use(monkeypatch, Trainings())
+    targets = [{"name": "label", "problem_type": "single_label_classification", "label_names": ["a", "b"]}]
+    records = iter([DataRecord({"train": ["p1"]}, {"train": [digest]}, targets) for digest in ("x", "x", "y")])
+    monkeypatch.setattr(search.Corpora, "record", lambda self, recipe: next(records))
+    search.tune(recipe, tmp_path, 2)
+    search.tune(recipe, tmp_path, 3)
+    with pytest.raises(
+        DataError, match=r"the data has changed since .* was made: 1 sample \('p1'\) has another content"
+    ):
+        search.tune(recipe, tmp_path, 4)
+    assert len(rows(tmp_path)) == 3

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import gc
+import json
 import logging
 import shutil
 import time
@@ -82,12 +83,20 @@ def is_finished(directory: Path, run: PlannedRun) -> bool:
     from clfa.recipe import load_recipe
 
     folder = run_path(directory, run)
-    if not (folder / "metrics.json").is_file():
+    if not is_whole(folder / "metrics.json"):
         return False
     names = {"name", "description"}
     if load_recipe(folder / "recipe.yaml").model_dump(exclude=names) != run.recipe.model_dump(exclude=names):
         raise RecipeError(f"{folder} holds a finished run of another recipe; move it away to run {run.label}.")
     return True
+
+
+def is_whole(path: Path) -> bool:
+    """Return whether a run's file of metrics is there and not damaged; a run without is done again."""
+    try:
+        return isinstance(json.loads(path.read_text(encoding="utf-8")), dict)
+    except (FileNotFoundError, ValueError):
+        return False
 
 
 def execute(run: PlannedRun, directory: Path, corpora: Corpora, *, wait: bool = False) -> RunOutcome:
@@ -116,6 +125,7 @@ def execute(run: PlannedRun, directory: Path, corpora: Corpora, *, wait: bool = 
         started = time.perf_counter()
         try:
             if is_finished(directory, run):
+                _require_same_data(run, folder, corpora)
                 prune(folder, run)
                 return RunOutcome("skipped")
             shutil.rmtree(folder.path, ignore_errors=True)
@@ -133,6 +143,20 @@ def execute(run: PlannedRun, directory: Path, corpora: Corpora, *, wait: bool = 
             return RunOutcome("failed", error=line)
     finally:
         lock.release()
+
+
+def _require_same_data(run: PlannedRun, folder: RunFolder, corpora: Corpora) -> None:
+    """Check that a finished run was made with the data as it is now; one that recorded nothing passes.
+
+    Raises:
+        DataError: If samples are gone, new, changed or in another split.
+    """
+    from clfa.runs.data_record import DataRecord
+
+    before = DataRecord.read(folder.path)
+    now = None if before is None else corpora.record(run.recipe, strict=run.strict)
+    if before is not None and now is not None:
+        before.require_same(now, folder.path)
 
 
 def run_lock(directory: Path, run: PlannedRun) -> BaseFileLock:

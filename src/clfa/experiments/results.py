@@ -8,9 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 
 from clfa.errors import DataError
-from clfa.experiments.execute import read_error, run_path
+from clfa.experiments.execute import is_whole, read_error, run_path
 from clfa.experiments.plan import PlannedRun
 from clfa.files import atomic_path, atomic_write
 from clfa.locks import file_lock
@@ -53,7 +55,7 @@ class Results:
         for run in self.runs:
             if run.slug not in self._finished:
                 metrics = run_path(self.directory, run) / "metrics.json"
-                if not metrics.is_file():
+                if not is_whole(metrics):
                     error = read_error(self.directory, run)
                     if error:
                         lines.append({**_planned(run), "status": "failed", "error": error})
@@ -75,7 +77,7 @@ class Results:
             with atomic_write(self.directory / "results.csv") as file:
                 write_frame(file, frame)
             with atomic_path(self.directory / "results.parquet") as temporary:
-                frame.to_parquet(temporary, index=False)
+                frame.to_parquet(temporary, index=False, write_page_checksum=True)
         return frame
 
 
@@ -88,14 +90,21 @@ def read_results(directory: Path) -> pd.DataFrame:
     """Read the table of an experiment.
 
     Raises:
-        DataError: When the folder holds no table.
+        DataError: When the folder holds no table, or a damaged one.
     """
     path = directory / "results.parquet"
     if not path.is_file():
         raise DataError(
             f"{directory} holds no results.parquet; make it with `clfa experiment FILE --output {directory}`."
         )
-    return pd.read_parquet(path)
+    try:
+        return pq.read_table(path, page_checksum_verification=True).to_pandas()
+    except (pa.ArrowException, OSError, ValueError) as error:
+        if isinstance(error, OSError) and error.errno is not None:
+            raise
+        raise DataError(
+            f"{path} is damaged ({error}); `clfa experiment` with the same arguments writes it anew."
+        ) from error
 
 
 def _planned(run: PlannedRun) -> dict[str, Any]:

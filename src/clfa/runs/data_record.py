@@ -7,15 +7,17 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from datasets import Dataset, DatasetDict, concatenate_datasets
 
 from clfa.data import Corpus
+from clfa.data.images import pictures_key
 from clfa.errors import Argument, DataError
 from clfa.files import write_json
+from clfa.guides import Guide
 from clfa.recipe import Recipe
-from clfa.runs.encoders import Encoders
+from clfa.runs.encoders import Encoders, Keys
 from clfa.runs.run_folder import RunFolder
 
 SPLITS_FILE = "splits.json"
@@ -25,6 +27,29 @@ UNLABELLED = "unlabelled"
 _DIGEST_BYTES = 8
 # Ids in a message.
 _NAMED = 3
+
+
+class HasKeys(Protocol):
+    """What a record needs of encoders: the content keys of the pictures of a split."""
+
+    def keys(self, split: Dataset) -> Keys:
+        """Return the keys."""
+        ...
+
+
+class PictureKeys:
+    """The content keys of pictures without encoders.
+
+    Args:
+        recipe: The run's recipe; a text-only run reads no pictures.
+    """
+
+    def __init__(self, recipe: Recipe) -> None:
+        self._reads_images = recipe.model.vision_encoder is not None
+
+    def keys(self, split: Dataset) -> Keys:
+        """Return the keys; see :class:`HasKeys`."""
+        return Keys(image=[pictures_key(image) for image in split["image"][:]] if self._reads_images else [])
 
 
 @dataclass(frozen=True)
@@ -40,15 +65,17 @@ class DataRecord:
         targets: Name, problem type and classes of each target.
         guide: Identity of what the guide was fitted on or read from beside the data: of ``guide.pairs`` or
             ``guide.path``; ``None`` without either.
+        parts: Identity of what checkpoints do not hold, by its name in messages; see :meth:`with_parts`.
     """
 
     ids: Mapping[str, list[str]]
     digests: Mapping[str, list[str]]
     targets: list[dict[str, Any]]
     guide: str | None = field(default=None, compare=False)
+    parts: Mapping[str, str] = field(default_factory=dict, compare=False)
 
     @classmethod
-    def of(cls, recipe: Recipe, corpus: Corpus, encoders: Encoders, only: Sequence[str] | None = None) -> DataRecord:
+    def of(cls, recipe: Recipe, corpus: Corpus, encoders: HasKeys, only: Sequence[str] | None = None) -> DataRecord:
         """Return the record of a corpus.
 
         Args:
@@ -81,7 +108,7 @@ class DataRecord:
         try:
             ids = json.loads((folder / SPLITS_FILE).read_text(encoding="utf-8"))
             content = json.loads((folder / DIGESTS_FILE).read_text(encoding="utf-8"))
-            record = cls(ids, content["digests"], content["targets"], content.get("guide"))
+            record = cls(ids, content["digests"], content["targets"], content.get("guide"), content.get("parts", {}))
             whole = {name: len(own) for name, own in ids.items()} == {n: len(own) for n, own in record.digests.items()}
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise DataError(f"{folder}: {SPLITS_FILE} or {DIGESTS_FILE} is damaged ({error!r}).") from error
@@ -92,7 +119,8 @@ class DataRecord:
     def save(self, folder: Path) -> None:
         """Write ``splits.json`` and ``data.json``, each atomically."""
         guide = {} if self.guide is None else {"guide": self.guide}
-        write_json(folder / DIGESTS_FILE, {"targets": self.targets, **guide, "digests": self.digests})
+        parts = {"parts": self.parts} if self.parts else {}
+        write_json(folder / DIGESTS_FILE, {"targets": self.targets, **guide, **parts, "digests": self.digests})
         write_json(folder / SPLITS_FILE, self.ids)
 
     def with_guide(self, identity: str | None, folder: Path) -> DataRecord:
@@ -114,6 +142,46 @@ class DataRecord:
                 ".",
             )
         return replace(self, guide=identity)
+
+    def with_parts(self, parts: Mapping[str, str], folder: Path) -> DataRecord:
+        """Return the record with the identities of frozen encoders, guides and word graphs.
+
+        Args:
+            parts: Identity by name, for messages.
+            folder: The run folder, for messages.
+
+        Raises:
+            DataError: If the record has another identity of one of them: a run would be half of one, half of another.
+        """
+        changed = [name for name, identity in self.parts.items() if parts.get(name, identity) != identity]
+        if changed:
+            raise DataError(
+                f"{' and '.join(changed)} of the run in {folder} {_are(changed)} not as when the run began; ",
+                Argument("resume", True),
+                " needs the same. Restore the files, or train again with another ",
+                Argument("output"),
+                ".",
+            )
+        return replace(self, parts=dict(parts))
+
+    def require_same(self, found: DataRecord, folder: Path) -> None:
+        """Check that a finished run was made with the data as it is now, in the same splits.
+
+        Args:
+            found: The record of the data as it is now.
+            folder: The run folder, for the message.
+
+        Raises:
+            DataError: If it was not.
+        """
+        problems = self._differences(found) or self._moved(found)
+        if problems:
+            raise DataError(
+                f"the data has changed since {folder} was made: {'; '.join(problems)}. Results of both do not "
+                "belong in one table: restore the data, or give another ",
+                Argument("output"),
+                ".",
+            )
 
     def restore(self, recipe: Recipe, corpus: Corpus, found: DataRecord, folder: Path) -> Corpus:
         """Return the corpus in the recorded splits and order.
@@ -224,6 +292,25 @@ def begun_with(folder: RunFolder) -> DataRecord | None:
     return record
 
 
+def fixed_parts(recipe: Recipe, encoders: Encoders, guide: Guide | None) -> dict[str, str]:
+    """Return the identities of what a run needs and its checkpoints do not hold, by name.
+
+    Args:
+        recipe: The run's recipe.
+        encoders: The run's encoders; only frozen ones count.
+        guide: The run's guide; a fitted one follows from the data and the encoders.
+    """
+    frozen = {
+        "the text encoder": encoders.text if recipe.model.freeze_text_encoder is True else None,
+        "the vision encoder": encoders.image if recipe.model.freeze_vision_encoder is True else None,
+    }
+    parts = {name: encoder.fingerprint for name, encoder in frozen.items() if encoder is not None}
+    if guide is not None and not guide.is_fitted:
+        parts["the guide"] = guide.fingerprint
+    graphs = encoders.processor.word_graphs if recipe.model.use_knowledge else None
+    return parts if graphs is None else {**parts, "the lexicon": graphs.fingerprint}
+
+
 def recorded_split(recipe: Recipe, corpus: Corpus, encoders: Encoders, folder: Path, split: str) -> Dataset:
     """Return a split of a run's data as the run had it; as it is now, if the run recorded none.
 
@@ -260,7 +347,7 @@ def _parts(recipe: Recipe, corpus: Corpus) -> Iterator[tuple[str, Dataset | None
         yield UNLABELLED, corpus.unlabelled
 
 
-def _digests(recipe: Recipe, corpus: Corpus, name: str, part: Dataset, encoders: Encoders) -> list[str]:
+def _digests(recipe: Recipe, corpus: Corpus, name: str, part: Dataset, encoders: HasKeys) -> list[str]:
     images = encoders.keys(part).image or [b""] * len(part)
     knowledge = part["knowledge"][:] if recipe.model.use_knowledge else [None] * len(part)
     labels = [None] * len(part) if name == UNLABELLED else corpus.labels(name)

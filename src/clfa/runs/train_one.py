@@ -24,7 +24,7 @@ from clfa.runs.arguments import training_arguments
 from clfa.runs.blend import blend_run
 from clfa.runs.concerns import run_concerns
 from clfa.runs.corpus import load_corpus
-from clfa.runs.data_record import DataRecord, begun_with
+from clfa.runs.data_record import DataRecord, begun_with, fixed_parts
 from clfa.runs.encoded_splits import cache_features, encode_split
 from clfa.runs.encoders import load_encoders
 from clfa.runs.fit_outputs import fit_outputs
@@ -112,6 +112,7 @@ def train_one(
         others = other_pairs(recipe, corpus, encoders)
         guide = make_guide(recipe, corpus, encoders, others)
         record = record.with_guide(guide_identity(recipe, guide, others), folder.path)
+        record = record.with_parts(fixed_parts(recipe, encoders, guide), folder.path)
         if guide is not None:
             guide_figures = guide_metrics(guide, check_guide(recipe, guide, corpus, encoders), others)
         train_set = encode_split(recipe, train_rows, encoders, guide, student_part)

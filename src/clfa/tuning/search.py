@@ -21,6 +21,7 @@ from clfa.fields.space import Range
 from clfa.files import atomic_write, require_writable
 from clfa.jobs.lock import OutputLock
 from clfa.recipe import Recipe, load_recipe, validate_recipe
+from clfa.runs.data_record import DataRecord
 from clfa.runs.run_folder import RunFolder
 from clfa.runs.train import train
 from clfa.sheets import SheetWriter
@@ -70,6 +71,7 @@ def tune(
     Raises:
         RecipeError: If the recipe declares no space or an impossible one, the folder has a search of another recipe, or
             no trial could be trained.
+        DataError: If the data has changed since the search began.
         CLFAError: If the output cannot be written, or the data cannot be read.
     """
     if not recipe.tune:
@@ -100,11 +102,14 @@ def _search(
     report: Callable[[optuna.trial.FrozenTrial], None] | None,
 ) -> Found:
     declared = folder / "recipe.yaml"
-    if declared.is_file():
-        if load_recipe(declared).model_dump() != recipe.model_dump():
-            raise RecipeError(f"{folder} holds a search of another recipe; give another ", Argument("output"), ".")
-    else:
-        recipe.save(declared)
+    if declared.is_file() and load_recipe(declared).model_dump() != recipe.model_dump():
+        raise RecipeError(f"{folder} holds a search of another recipe; give another ", Argument("output"), ".")
+    found, before = corpora.record(recipe), DataRecord.read(folder)
+    if found is not None and before is not None:
+        before.require_same(found, folder)
+    elif found is not None:
+        found.save(folder)
+    recipe.save(declared)
     study = _study(folder / "trials.journal", recipe)
     problems = dict[str, None]()
     while _ended(study) < trials:
