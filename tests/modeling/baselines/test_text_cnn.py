@@ -68,7 +68,12 @@ def test_the_image_is_not_read() -> None:
     close(baseline({"text": text, "image": image}).hidden.detach(), baseline({"text": text}).hidden.detach())
 
 
-@pytest.mark.parametrize("options", [{"filter_sizes": []}, {"filter_sizes": [3, 0]}, {"num_filters": 0}])
+def test_no_sizes() -> None:
+    with pytest.raises(ModelError, match=r"model.baseline_options.filter_sizes: Value should have at least 1 item"):
+        build("text_cnn", "text", filter_sizes=[])
+
+
+@pytest.mark.parametrize("options", [{"filter_sizes": [3, 0]}, {"num_filters": 0}])
 def test_sizes_below_1(options: dict[str, Any]) -> None:
     with pytest.raises(ModelError, match=r"'text_cnn' needs filter_sizes and num_filters of at least 1; they are \["):
         build("text_cnn", "text", **options)
