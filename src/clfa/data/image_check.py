@@ -75,7 +75,8 @@ class ImageChecker:
         if stamp is not None:
             known = self._known.get(stamp[0])
             # Anything else is damage: it would be a reason that nothing knows, or none.
-            if known in ([*stamp[1:], "", ""], [*stamp[1:], UNREADABLE, _detail(known)]):
+            detail = _detail(known)
+            if detail is not None and known in ([*stamp[1:], "", ""], [*stamp[1:], UNREADABLE, detail]):
                 return (known[2], known[3]) if known[2] else None
         problem, lasting = _problem(image)
         if stamp is not None and lasting:
