@@ -79,7 +79,9 @@ def test_strict_names_the_row_and_leaves_no_output(predictor: PostClassifier, po
 def test_output_appears_only_when_it_is_whole(
     predictor: PostClassifier, posts: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    source = write_jsonl(tmp_path / "posts.jsonl", posts * 5)
+    # Equal posts would be computed once.
+    rows = [{**row, "text": f"{row['text']} {n}"} for n in range(5) for row in posts]
+    source = write_jsonl(tmp_path / "posts.jsonl", rows)
     output = tmp_path / "out.jsonl"
     output.write_text("an earlier result\n")
     sizes = []
@@ -110,7 +112,9 @@ def test_output_appears_only_when_it_is_whole(
 def test_memory_does_not_grow_with_the_file(
     predictor: PostClassifier, posts: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    source = write_jsonl(tmp_path / "posts.jsonl", posts * 9)
+    # Equal posts would be computed once.
+    rows = [{**row, "text": f"{row['text']} {n}"} for n in range(9) for row in posts]
+    source = write_jsonl(tmp_path / "posts.jsonl", rows)
     read, predicted = [0], []
     rows_of = process.piece_rows
 
@@ -128,7 +132,7 @@ def test_memory_does_not_grow_with_the_file(
     predict_file(predictor, source, tmp_path / "out.jsonl")
     # Of the 32 rows of a window, the next one is read when two batches are left to compute.
     windows = [32] * 6 + [64] * 8 + [90] * 9
-    assert predicted == [(4 if n < 22 else 2, rows) for n, rows in enumerate(windows)]
+    assert predicted == [(4 if n < 22 else 2, seen) for n, seen in enumerate(windows)]
 
 
 def test_odd_rows_and_ids(predictor: PostClassifier, posts: Any, tmp_path: Path) -> None:

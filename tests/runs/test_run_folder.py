@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from clfa.training.checksums import write_checksums
 
 from clfa.errors import DataError, ModelError, RecipeError
 from clfa.recipe import Recipe
@@ -21,7 +22,6 @@ from clfa.runs.run_folder import RunFolder
 from clfa.runs.train import train
 from clfa.tables.columns import Columns
 from clfa.training import checksums
-from clfa.training.checksums import write_checksums
 
 SMALL = ("guide={name: none}", "model.alpha=0", "training.yardsticks=false")
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from safetensors import SafetensorError, safe_open
 
-from clfa.training.checksums import altered
+from clfa.checksums import altered
 
 logger = logging.getLogger(__name__)
 

@@ -21,6 +21,7 @@ from transformers import EarlyStoppingCallback, EvalPrediction, Trainer
 from transformers.trainer_callback import PrinterCallback, ProgressCallback
 from transformers.trainer_utils import PREFIX_CHECKPOINT_DIR, seed_worker
 
+from clfa.checksums import write_checksums
 from clfa.cpu import busy, clip_gradients, speed_up
 from clfa.errors import DataError, ModelError, RecipeError, TrainingError
 from clfa.evaluation.inference import by_length
@@ -36,7 +37,6 @@ from clfa.training.alpha_schedules import ALPHA_SCHEDULES
 from clfa.training.arguments import CLFATrainingArguments
 from clfa.training.averaging import WeightAverage
 from clfa.training.best_beside import BestBeside
-from clfa.training.checksums import write_checksums
 from clfa.training.divergence import diverged, first_not_finite, not_finite, sample_names
 from clfa.training.fixed_tensors import fixed_tensors
 from clfa.training.length_groups import LengthGroupedSampler

@@ -1,4 +1,4 @@
-"""Checksums of the files of a checkpoint: a changed bit in a weight would be a silent change of the result."""
+"""Checksums of the files of a folder: a changed bit in a weight would be a silent change of the result."""
 
 from __future__ import annotations
 
@@ -12,27 +12,27 @@ CHECKSUMS_FILE = "checksums.json"
 _CHUNK = 1 << 20
 
 
-def write_checksums(checkpoint: Path) -> None:
-    """Write the checksums (CRC-32) of all files of a complete checkpoint.
+def write_checksums(folder: Path) -> None:
+    """Write the checksums (CRC-32) of all files of a complete folder, such as a checkpoint, into it.
 
     Args:
-        checkpoint: A ``checkpoint-STEP`` folder.
+        folder: The folder.
     """
-    files = sorted(path for path in checkpoint.rglob("*") if path.is_file() and path.name != CHECKSUMS_FILE)
-    found = {path.relative_to(checkpoint).as_posix(): _checksum(path) for path in files}
-    write_json(checkpoint / CHECKSUMS_FILE, found)
+    files = sorted(path for path in folder.rglob("*") if path.is_file() and path.name != CHECKSUMS_FILE)
+    found = {path.relative_to(folder).as_posix(): _checksum(path) for path in files}
+    write_json(folder / CHECKSUMS_FILE, found)
 
 
-def altered(checkpoint: Path) -> str | None:
-    """Return which file of a checkpoint is not as it was written; ``None`` if all are, or it has no checksums.
+def altered(folder: Path) -> str | None:
+    """Return which file of a folder is not as it was written; ``None`` if all are, or it has no checksums.
 
     Args:
-        checkpoint: A ``checkpoint-STEP`` folder.
+        folder: The folder.
 
     Raises:
         OSError: If a file cannot be read now.
     """
-    path = checkpoint / CHECKSUMS_FILE
+    path = folder / CHECKSUMS_FILE
     if not path.is_file():
         return None
     try:
@@ -41,7 +41,7 @@ def altered(checkpoint: Path) -> str | None:
         return f"{CHECKSUMS_FILE}: {error}"
     for name, value in expected.items():
         try:
-            found = _checksum(checkpoint / name)
+            found = _checksum(folder / name)
         except FileNotFoundError:
             return f"{name} is missing"
         if found != value:
