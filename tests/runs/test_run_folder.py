@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from clfa.training.checksums import write_checksums
 
+from clfa.checksums import write_checksums
 from clfa.errors import DataError, ModelError, RecipeError
 from clfa.recipe import Recipe
 from clfa.runs import checkpoints
