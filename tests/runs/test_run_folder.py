@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from clfa import checksums
 from clfa.checksums import write_checksums
 from clfa.errors import DataError, ModelError, RecipeError
 from clfa.recipe import Recipe
@@ -21,7 +22,6 @@ from clfa.runs.checkpoints import fault, last_whole
 from clfa.runs.run_folder import RunFolder
 from clfa.runs.train import train
 from clfa.tables.columns import Columns
-from clfa.training import checksums
 
 SMALL = ("guide={name: none}", "model.alpha=0", "training.yardsticks=false")
 
