@@ -204,7 +204,7 @@ def test_pictures_of_equal_posts_that_are_left_out_are_counted_each_time(
     predictor = PostClassifier.load(tiny_run, batch_size=4)
     rows = [Post("so", [images[0], "absent.jpg"]), Post("so", images)]
     predictor([rows[0], rows[1], rows[0], rows[0]])
-    assert "3 images of posts with several cannot be read and were left out" in caplog.text
+    assert "3 images cannot be read and were left out" in caplog.text
     assert "1 images were ignored: the model reads the first 9 of a post" in caplog.text
 
 

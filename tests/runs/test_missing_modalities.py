@@ -81,6 +81,19 @@ def test_metrics_tell_what_was_incomplete_and_what_each_modality_is_worth(run: P
     assert metrics["guide"]["validation_retrieval"]["candidates"] == 8
 
 
+def test_a_picture_that_cannot_be_read_is_told(run: Path, gappy_csv: Path, caplog: pytest.LogCaptureFixture) -> None:
+    # The wrong folder: each answer would be that of the text alone, without a word.
+    predictor = PostClassifier.load(run, batch_size=5)
+    posts = [Post("so sunny", "nowhere/a.jpg"), Post("so sunny", None), Post("so rainy", "nowhere/b.jpg")]
+    found = predictor([*posts, posts[0]])
+    assert [one.error for one in found] == [None] * 4
+    assert found[0].probabilities == found[1].probabilities
+    assert [record.message for record in caplog.records] == [
+        "3 images cannot be read and were left out: their posts were predicted without them; for instance "
+        "nowhere/b.jpg: image file not found"
+    ]
+
+
 def test_prediction_equals_evaluation_and_withholding(run: Path, recipe: Recipe, gappy_csv: Path) -> None:
     evaluated = {row["id"]: row["probabilities"]["good"] for row in read_jsonl(run / "predictions-test.jsonl")}
     predictor = PostClassifier.load(run, batch_size=5)

@@ -243,7 +243,10 @@ def test_posts_with_several_pictures(run: Path, caplog: pytest.LogCaptureFixture
     assert found[0].probabilities != pytest.approx(found[5].probabilities, abs=1e-5)
     assert [one.reason for one in found[6:]] == ["missing image", "missing image"]
     assert found[7].error == "absent.jpg: image file not found"
-    message = "1 images of posts with several cannot be read and were left out; for instance absent.jpg: image file"
+    message = (
+        "1 images cannot be read and were left out: their posts were predicted without them; for instance "
+        "absent.jpg: image file"
+    )
     assert message in caplog.text
     caplog.clear()
     with caplog.at_level(logging.WARNING):

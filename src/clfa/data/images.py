@@ -14,6 +14,7 @@ from PIL import Image, UnidentifiedImageError
 
 from clfa.data.limits import FORMATS, check_opened, shrunk, unknown_format
 from clfa.data.png import without_texts
+from clfa.data.read_again import read_again
 from clfa.data.rgb import from_array, to_rgb
 from clfa.errors import ImageError
 from clfa.tables.paths import is_address
@@ -113,19 +114,23 @@ def _read_path(path: str, max_bytes: int) -> bytes:
         if is_address(path):
             from clfa.data.fetch import fetch
 
-            return fetch(path, max_bytes)
-        # Before it is opened, because opening some devices does something.
-        _require_regular(path, os.stat(path).st_mode)
-        with open(path, "rb", opener=_open_at_once) as file:
-            # The name may stand for something else by now.
-            _require_regular(path, os.fstat(file.fileno()).st_mode)
-            return file.read(max_bytes + 1)
+            return read_again(lambda: fetch(path, max_bytes))
+        return read_again(lambda: _read_file(path, max_bytes))
     except FileNotFoundError:
         raise MissingImageError(f"{path}: image file not found") from None
     except ImageError as error:
         raise error if str(error).startswith(path) else ImageError(f"{path}: {error}") from error
     except Exception as error:  # Remote file systems raise their own types.
         raise ImageError(f"{path}: image cannot be read: {type(error).__name__}: {error}") from error
+
+
+def _read_file(path: str, max_bytes: int) -> bytes:
+    # Before it is opened, because opening some devices does something.
+    _require_regular(path, os.stat(path).st_mode)
+    with open(path, "rb", opener=_open_at_once) as file:
+        # The name may stand for something else by now.
+        _require_regular(path, os.fstat(file.fileno()).st_mode)
+        return file.read(max_bytes + 1)
 
 
 def _require_regular(path: str, mode: int) -> None:

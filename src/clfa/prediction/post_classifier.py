@@ -104,7 +104,7 @@ class Readable:
         text: The text.
         pixels: One image (3, H, W), or several (n, 3, H, W).
         ignored: Number of images beyond the largest number.
-        unreadable: Messages about images that are left out, because others of the post can be read.
+        unreadable: Messages about images that are left out, because the rest of the post can be read.
     """
 
     text: str | None
@@ -262,8 +262,8 @@ class PostClassifier:
         return predictions
 
     def warn(self) -> None:
-        """Log warnings about the posts since the last call: images of posts with several that were not used, and texts
-        in a language that the text encoder does not know.
+        """Log warnings about the posts since the last call: images that were not used, although their posts have a
+        prediction, and texts in a language that the text encoder does not know.
         """
         if self._tokens is not None:
             if (line := self._tokens.concern("posts")) is not None:
@@ -271,7 +271,7 @@ class PostClassifier:
             self._tokens.clear()
         if self._left_out["unreadable"]:
             logger.warning(
-                "%d images of posts with several cannot be read and were left out; for instance %s",
+                "%d images cannot be read and were left out: their posts were predicted without them; for instance %s",
                 self._left_out["unreadable"],
                 self._example,
             )
@@ -456,7 +456,7 @@ class PostClassifier:
         if not pixels:
             if not (may_lack and text):
                 raise errors[0]
-            return Readable(text, None)
+            return Readable(text, None, unreadable=tuple(map(str, errors)) if pictures else ())
         joined = pixels[0] if len(pixels) == 1 else np.stack(pixels)
         return Readable(text or None, joined, len(given) - len(pictures), tuple(map(str, errors)))
 
