@@ -12,6 +12,7 @@ import pytest
 
 from clfa.errors import RecipeError
 from clfa.modeling import CLFAForClassification
+from clfa.modeling.readout.relation import RelationReadout
 from clfa.prediction.predict import predict_file
 from clfa.predictor import CLFAPredictor
 from clfa.processing.processor import CLFAProcessor
@@ -215,6 +216,16 @@ def test_more_members_than_posts(tiny_recipe: MakeRecipe, table: Path, tmp_path:
 def test_recipes_that_cannot_be_blended(overrides: list[str], message: str) -> None:
     with pytest.raises(RecipeError, match=message):
         load_recipe("offline", overrides)
+
+
+def test_a_readout_that_compares_nothing_gives_the_blend_no_agreement(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(RelationReadout, "compares", False)
+    overrides = ["training.blend=true", "training.blend_agreement=true", "model.readout=relation"]
+    with pytest.raises(RecipeError, match="needs a readout that compares text and image; 'relation' does not"):
+        train(load_recipe("offline", overrides), tmp_path / "run")
+    assert not (tmp_path / "run").exists()
 
 
 @pytest.mark.slow

@@ -11,7 +11,6 @@ from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, nullcontext
-from copy import deepcopy
 from dataclasses import dataclass, replace
 from functools import cached_property
 from math import isnan
@@ -28,6 +27,7 @@ from clfa.prediction.engines.base import Precision, Runtime
 from clfa.prediction.fitting import fitting
 from clfa.prediction.post import Post, Prediction
 from clfa.prediction.repeats import distinct
+from clfa.prediction.window import Window
 from clfa.pretrained import cache_dir
 from clfa.processing.processor import CLFAProcessor
 from clfa.processing.tokenizers import tokenizer_digest
@@ -60,40 +60,6 @@ READ_AHEAD = 2
 READER_THREADS = min(4, os.cpu_count() or 1)
 # Reason of a post without a prediction.
 NOT_FINITE = "the model's output is not a finite number"
-
-
-@dataclass
-class _Window:
-    """Different posts that are sorted by length together, and their predictions so far.
-
-    Args:
-        posts: The posts.
-        places: For each post of the caller, the position of its equal.
-        results: Predictions of ``posts``.
-        rules: See :meth:`PostClassifier.stream`.
-        batches: Number of batches without predictions.
-    """
-
-    posts: Sequence[Post]
-    places: Sequence[int]
-    results: list[Prediction | None]
-    rules: Rules | None = None
-    batches: int = 0
-
-    @cached_property
-    def times(self) -> Counter[int]:
-        """How often each post occurs."""
-        return Counter(self.places)
-
-    def whole(self) -> Iterator[Prediction]:
-        """Yield the prediction of each post of the caller."""
-        seen = set()
-        for place in self.places:
-            found = self.results[place]
-            assert found is not None
-            # Nobody who changes the prediction of one row should change that of another.
-            yield deepcopy(found) if place in seen else found
-            seen.add(place)
 
 
 @dataclass(frozen=True)
@@ -305,12 +271,12 @@ class PostClassifier:
         """
         reads_images = self.processor.image_processor is not None
         pool = ThreadPoolExecutor(self.readers, "read-posts") if reads_images else None
-        waiting: deque[tuple[_Window, list[int], list[Future[Readable | Prediction]]]] = deque()
+        waiting: deque[tuple[Window, list[int], list[Future[Readable | Prediction]]]] = deque()
         try:
             for given in windows:
                 gated = [replace(post, image=callers_pictures(post.image, self.access)) for post in given]
                 posts, places = distinct(gated)
-                window = _Window(posts, places, [None] * len(posts), rules)
+                window = Window(posts, places, [None] * len(posts), rules)
                 batches = self._batches(posts)
                 window.batches = len(batches)
                 if not batches:
@@ -330,7 +296,7 @@ class PostClassifier:
         return [order[start : start + self.batch_size] for start in range(0, len(order), self.batch_size)]
 
     def _drain(
-        self, waiting: deque[tuple[_Window, list[int], list[Future[Readable | Prediction]]]], left: int
+        self, waiting: deque[tuple[Window, list[int], list[Future[Readable | Prediction]]]], left: int
     ) -> Iterator[list[Prediction]]:
         """Compute batches until ``left`` remain; yield windows as they are completed."""
         while len(waiting) > left:
