@@ -33,6 +33,8 @@ from clfa.data.images import load_image
 from clfa.devices import best_device
 from clfa.evaluation.inference import infer
 from clfa.modeling import CLFAConfig, CLFAForClassification
+from clfa.prediction.engines import ENGINES
+from clfa.prediction.onnx_export import export_onnx
 from clfa.prediction.post import Post
 from clfa.prediction.post_classifier import PostClassifier
 from clfa.processing.collator import CLFACollator
@@ -143,6 +145,9 @@ def checks(subject: Subject) -> list[Check]:
         Check(
             "caching pays", "time of a step with encoders, over one on cached features", s.caching_pays, 3.0, AT_LEAST
         ),
+        Check("equal posts", "forward passes for a window of equal posts", s.equal_posts_passes, 1.0),
+        Check("pixels", "time of resizing and normalising, over that of the image processor", s.pixels, 0.9),
+        Check("exported", "time of a batch with OpenVINO, over PyTorch", s.exported, 1.3),
         Check("image loading", "its time over plain Pillow and NumPy", s.image_loading, 1.6),
         Check("help", "time of `clfa --help` over importing PyTorch and Transformers", s.help_time, 0.2),
         Check("help imports", "heavy packages that `clfa --help` imports", s.help_imports, 0.0),
@@ -308,6 +313,38 @@ class Subject:
         with calls(model) as count:
             predictor(posts)
         return len(count) / 2
+
+    def equal_posts_passes(self) -> float:
+        """Forward passes for four batches of the same post."""
+        encoders, _, model = self.prepared()
+        predictor = PostClassifier(model, encoders.processor, BATCH)
+        with calls(model) as count:
+            predictor([Post("w1 w2 w3", str(self.posts / "images" / "0.jpg"))] * (4 * BATCH))
+        return len(count)
+
+    def pixels(self) -> float:
+        """From decoded pictures to arrays, over the image processor of Transformers itself."""
+        processor = self.prepared()[0].processor
+        pictures = [load_image(path) for path in sorted((self.posts / "images").glob("*.jpg"))[:16]]
+        return self._ratio(
+            lambda: processor.pixel_array(pictures),
+            lambda: np.stack(processor.image_processor(images=pictures)["pixel_values"]),
+        )
+
+    def exported(self) -> float:
+        """A batch by the engine ``openvino`` over one by ``torch``, from the same inputs."""
+        encoders, _, model = self.prepared()
+        place = self.work / "exported"
+        model.save_pretrained(place / "model")
+        encoders.processor.save_pretrained(place / "model")
+        export_onnx(place / "model", place / "onnx")
+        batch = self.batches[0]
+        inputs = {name: batch[name].numpy() for name in ("input_ids", "attention_mask", "pixel_values")}
+        ours = ENGINES.get("openvino")().load(str(place / "onnx"), "fp32")[0]
+        other = ENGINES.get("torch")().load(str(place / "model"), "fp32")[0]
+        np.testing.assert_allclose(ours(inputs).logits, other(inputs).logits, atol=1e-3)
+        with ours.busy(), other.busy():
+            return self._ratio(lambda: ours(inputs), lambda: other(inputs))
 
     def encoder_runs(self) -> float:
         """Forward passes of frozen encoders while a model goes over data whose features are cached."""

@@ -12,6 +12,7 @@ from benchmarks.levers import with_padding
 
 from benchmarks import guard as module
 from clfa.modeling import CLFAForClassification
+from clfa.prediction import post_classifier
 from clfa.processing.collator import CLFACollator
 
 
@@ -134,3 +135,10 @@ def test_running_every_batch_twice_is_caught(tmp_path: Path, monkeypatch: pytest
     once = module.infer
     monkeypatch.setattr(module, "infer", lambda *args, **kwargs: (once(*args, **kwargs), once(*args, **kwargs)))
     assert not limit("evaluation", subject).holds(subject.evaluation_passes())
+
+
+def test_equal_posts_that_are_computed_each_are_caught(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    subject = Subject(tmp_path, repetitions=1)
+    assert limit("equal posts", subject).holds(subject.equal_posts_passes())
+    monkeypatch.setattr(post_classifier, "distinct", lambda posts: (posts, list(range(len(posts)))))
+    assert not limit("equal posts", subject).holds(subject.equal_posts_passes())
