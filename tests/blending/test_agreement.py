@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from sklearn.linear_model import LogisticRegression
 
-from clfa.blending.agreement import RIDGE, agreement_map
+from clfa.blending.agreement import RIDGE, agreement_map, weights_with_agreement
+from clfa.blending.weights import blend_weights
 from clfa.targets.target import Target
 
 _CLASSES = Target("label", label_names=("no", "yes"))
@@ -60,3 +61,34 @@ def test_nothing_to_fit(agreement: np.ndarray, labels: np.ndarray) -> None:
     found = agreement_map(_CLASSES, agreement, labels)
     np.testing.assert_array_equal(found.weight, [0, 0])
     np.testing.assert_array_equal(found.bias, [0, 0])
+
+
+def _parts(agreement: np.ndarray, labels: np.ndarray) -> list[np.ndarray]:
+    """Logits of a network that knows a little, and of the agreement."""
+    draw = np.random.default_rng(1)
+    hint = (labels[:, 0] - 0.5) * 0.5 + draw.normal(0, 1, len(labels))
+    return [np.stack([-hint, hint], axis=1), agreement_map(_CLASSES, agreement, labels)(agreement)]
+
+
+def test_an_agreement_that_tells_the_classes_apart_takes_part() -> None:
+    agreement, labels = _drawn()
+    parts = _parts(agreement, labels)
+    without = blend_weights(_CLASSES, parts[:1], labels)
+    found = weights_with_agreement(_CLASSES, parts, labels, without)
+    np.testing.assert_allclose(found, blend_weights(_CLASSES, parts, labels))
+    assert found[1] > 0.4
+
+
+def test_an_agreement_that_says_nothing_does_not_draw_the_blend_to_the_frequent_class(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    agreement = np.random.default_rng(2).normal(0.3, 0.1, 400)
+    labels = (np.arange(400) % 5 == 0).astype(float)[:, None]
+    parts = _parts(agreement, labels)
+    without = blend_weights(_CLASSES, parts[:1], labels)
+    # By the loss alone it would have a weight.
+    assert blend_weights(_CLASSES, parts, labels)[1] > 0.2
+    with caplog.at_level("INFO"):
+        found = weights_with_agreement(_CLASSES, parts, labels, without)
+    np.testing.assert_array_equal(found, [*without, 0])
+    assert "The agreement takes no part in the blend for 'label': macro_f1 on validation is" in caplog.text

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from clfa.blending.weights import blend_weights
 from clfa.errors import RecipeError
 from clfa.modeling import CLFAForClassification
 from clfa.modeling.readout.relation import RelationReadout
@@ -21,6 +22,7 @@ from clfa.runs import blend, members
 from clfa.runs.evaluate import evaluate
 from clfa.runs.train import train
 from clfa.targets.probabilities import softmax
+from clfa.targets.target import Target
 from posts import make_posts, read_jsonl, write_csv
 
 MakeRecipe = Callable[..., Recipe]
@@ -55,8 +57,14 @@ def joined(table: Path, tiny_overrides: list[str], tmp_path_factory: pytest.Temp
 def agreeing(table: Path, tiny_overrides: list[str], tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("runs") / "agreeing"
     overrides = [*tiny_overrides, *FURTHER, "training.members=2", "training.blend_agreement=true", f"data.dir={table}"]
-    train(load_recipe("offline", overrides), path)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(blend, "weights_with_agreement", with_agreement_always)
+        train(load_recipe("offline", overrides), path)
     return path
+
+
+def with_agreement_always(target: Target, logits: list[np.ndarray], labels: np.ndarray, _: np.ndarray) -> np.ndarray:
+    return blend_weights(target, logits, labels)
 
 
 def metrics_of(run: Path) -> dict:
@@ -105,6 +113,7 @@ def test_the_model_is_the_weighted_sum_of_the_network_and_the_yardsticks(
         return found[0]
 
     monkeypatch.setattr(blend, "blend", kept)
+    monkeypatch.setattr(blend, "weights_with_agreement", with_agreement_always)
     train(tiny_recipe(table, *FURTHER, *overrides, "training.calibrate=false"), tmp_path / "run")
     # Summed before the linear models were folded into one map.
     expected = softmax(found[0].logits)

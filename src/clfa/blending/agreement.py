@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 
+from clfa.blending.weights import blend_weights
 from clfa.targets.target import Target
+
+logger = logging.getLogger(__name__)
 
 # Penalty on the slope, for an agreement of standard deviation 1, in posts.
 RIDGE = 1.0
@@ -72,3 +77,35 @@ def agreement_map(target: Target, agreement: np.ndarray, labels: np.ndarray) -> 
     found = minimize(loss, np.zeros(2 * outputs), jac=True, method="L-BFGS-B", options=exact)
     slope, offset = found.x.reshape(2, outputs)
     return AgreementMap(slope / deviation, offset - slope * mean / deviation)
+
+
+def weights_with_agreement(
+    target: Target, logits: Sequence[np.ndarray], labels: np.ndarray, without: np.ndarray
+) -> np.ndarray:
+    """Return the weights with the agreement, the last part, if these score higher than those without it.
+
+    A line of a number that says nothing is the same answer for all posts. Its loss is low where classes are rare, and
+    the blend would be drawn to the most frequent one.
+
+    Args:
+        target: The target.
+        logits: Logits of each part (N, ``logit_width``).
+        labels: Labels (N, ``width``), NaN where missing.
+        without: Weights of the other parts (K - 1,), from :func:`clfa.blending.weights.blend_weights`.
+
+    Returns:
+        (K,) float64; the last one is 0 if the headline metric of the target is not higher with the agreement.
+    """
+    both = np.append(without, 0.0), blend_weights(target, logits, labels)
+    reports = [target.kind.report(labels, np.tensordot(weights, np.stack(logits), axes=1)) for weights in both]
+    scores = [report.get(target.kind.headline) or 0.0 for report in reports]
+    if scores[1] > scores[0]:
+        return both[1]
+    logger.info(
+        "The agreement takes no part in the blend for %r: %s on validation is %.4f with it, %.4f without.",
+        target.name,
+        target.kind.headline,
+        scores[1],
+        scores[0],
+    )
+    return both[0]

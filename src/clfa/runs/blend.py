@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from datasets import Dataset
 
-from clfa.blending.agreement import agreement_map
+from clfa.blending.agreement import agreement_map, weights_with_agreement
 from clfa.blending.fold import folded
 from clfa.blending.weights import PULL, blend_weights
 from clfa.data import Corpus
@@ -116,11 +116,12 @@ def blend(folds: Sequence[Fold], targets: Sequence[Target]) -> Blended:
         linear = target.kind.linear_logits
         parts = [NETWORK, *(names if linear else [])]
         logits = [network[:, columns], *(outputs[name][:, columns] for name in parts[1:])]
+        weights = blend_weights(target, logits, labels[:, own])
         if agreed is not None and linear:
             line = agreement_map(target, agreed, labels[:, own])
             parts.append(AGREEMENT)
             logits.append(line(agreed))
-        weights = blend_weights(target, logits, labels[:, own])
+            weights = weights_with_agreement(target, logits, labels[:, own], weights)
         report[target.name] = {name: round(float(weight), 4) for name, weight in zip(parts, weights, strict=True)}
         held_out[:, columns] = np.tensordot(weights, np.stack(logits), axes=1)
         scale[columns] = weights[0]
@@ -129,7 +130,7 @@ def blend(folds: Sequence[Fold], targets: Sequence[Target]) -> Blended:
                 slope[columns], offset[columns] = weight * line.weight, weight * line.bias
             else:
                 shares[name][columns] = weight
-    agreement = None if agreed is None else (slope, offset)
+    agreement = (slope, offset) if slope.any() or offset.any() else None
     return Blended(_joined(folds, scale, shares, agreement), held_out, {"pull": PULL, "weights": report})
 
 
