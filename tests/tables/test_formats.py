@@ -12,6 +12,7 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import openpyxl
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -308,6 +309,19 @@ def test_excel_files_that_cannot_be_read(tmp_path: Path, monkeypatch: pytest.Mon
     monkeypatch.setitem(sys.modules, "openpyxl", None)
     with pytest.raises(DataError, match=r"reading Excel files needs openpyxl: pip install 'clfa\[excel\]'"):
         open_rows(tmp_path / "c.xlsx")
+
+
+def test_parquet_that_states_rows_without_end_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "t.parquet"
+    equal = pa.DictionaryArray.from_arrays(pa.array(np.zeros(12_000_000, np.int8)), ["so sunny"])
+    table = pa.table({"text": equal})
+    pq.write_table(table, path, row_group_size=len(table), data_page_size=1 << 30, max_rows_per_page=len(table))
+    assert path.stat().st_size < 1_000
+    with pytest.raises(DataError, match=r"states 12,000,000 rows in \d+ bytes: no table of posts has so many"):
+        open_rows(path)
+    # As writers do it: pages of 20,000 rows.
+    pq.write_table(table, path)
+    assert open_rows(path).known_length() == 12_000_000
 
 
 def test_parquet(tmp_path: Path) -> None:

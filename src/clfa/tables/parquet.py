@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -15,6 +16,9 @@ from clfa.tables.table import Stretch, Table
 # Rows in memory at once. A hundred rows with encoded images may take megabytes.
 _BATCH_ROWS = 256
 _BUFFER = 1 << 20
+# A file of some hundred bytes can state billions of equal rows. Writers reach a few hundred rows per byte, if all
+# values of a column are equal.
+_MAX_ROWS_PER_BYTE = 10_000
 
 
 class ParquetTable(Table):
@@ -27,6 +31,8 @@ class ParquetTable(Table):
         import pyarrow as pa
 
         try:
+            with open_binary(path) as content:
+                size = content.seek(0, os.SEEK_END)
             with self._open() as file:
                 self._groups = [file.metadata.row_group(n).num_rows for n in range(file.num_row_groups)]
                 names = [name for name in file.schema_arrow.names if not name.startswith("__index_level_")]
@@ -34,6 +40,11 @@ class ParquetTable(Table):
             if isinstance(error, OSError) and error.errno is not None:
                 raise
             raise DataError(f"{path} is not a Parquet file: {error}") from error
+        if (rows := sum(self._groups)) > _MAX_ROWS_PER_BYTE * max(size, 1_000):
+            raise DataError(
+                f"{path} states {rows:,} rows in {size:,} bytes: no table of posts has so many equal rows, and reading "
+                "them would not end. Check where the file comes from."
+            )
         self._stored = dict(zip(column_names(names, path, "the schema"), names, strict=True)) if names else {}
         self.columns = tuple(self._stored)
 
