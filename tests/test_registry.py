@@ -1,11 +1,14 @@
 from __future__ import annotations
 
+import importlib
 import math
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+import clfa
 from clfa.errors import RecipeError
 from clfa.registry import Registry
 
@@ -120,3 +123,66 @@ def test_names_that_exist_win_over_entry_points(install: Any, caplog: pytest.Log
 def test_known_names_do_not_look_for_packages(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("clfa.registry.entry_points", None)
     assert Registry("number", {"pi": "math:pi"}).get("pi") == math.pi
+
+
+# Classes that objects of other packages are derived from.
+
+
+def shapes() -> Registry:
+    return Registry("shape", {"own": "math:pi"}, base="abc_shapes:Shape")
+
+
+@pytest.fixture
+def abc_shapes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+    lines = ("from abc import abstractmethod", "class Shape:", "    @abstractmethod", "    def area(self): ...")
+    (tmp_path / "abc_shapes.py").write_text("\n".join(lines), encoding="utf-8")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "abc_shapes", raising=False)
+    return importlib.import_module("abc_shapes")
+
+
+def test_own_names_are_not_checked_and_import_no_base() -> None:
+    assert shapes().get("own") == math.pi
+
+
+def test_what_is_registered_is_derived_from_the_base(abc_shapes: Any) -> None:
+    registry = shapes()
+    registry.register("square", type("Square", (abc_shapes.Shape,), {"area": lambda self: 1}))
+    assert registry.get("square")().area() == 1
+    registry.register("number", 2)
+    with pytest.raises(
+        RecipeError, match=r"^the shape 'number' is 2; it must be a class derived from abc_shapes\.Shape"
+    ):
+        registry.get("number")
+    registry.register("other", "pathlib:Path")
+    with pytest.raises(RecipeError, match=r"the shape 'other' is <class 'pathlib.*it must be a class derived from"):
+        registry.get("other")
+
+
+def test_what_a_class_lacks_is_named(abc_shapes: Any) -> None:
+    registry = shapes()
+    registry.register("own", type("Mine", (abc_shapes.Shape,), {}), replace=True)
+    with pytest.raises(RecipeError, match=r"^the shape 'own' does not define area; see abc_shapes\.Shape for what it"):
+        registry.get("own")
+
+
+def test_an_import_path_is_no_name() -> None:
+    said = (
+        r"unknown shape 'my\.module:Thing'; known: own\. Import paths are no names: declare an entry point in the group"
+    )
+    with pytest.raises(RecipeError, match=said):
+        shapes().get("my.module:Thing")
+
+
+REGISTRIES = [
+    *("FUSIONS", "READOUTS", "BASELINES", "ALIGNMENTS", "GUIDES", "YARDSTICKS", "PROBLEM_TYPES", "KNOWLEDGE_SOURCES"),
+    *("ENGINES", "OUTPUTS"),
+]
+
+
+@pytest.mark.parametrize("name", REGISTRIES)
+def test_the_names_of_clfa_are_derived_from_the_base(name: str) -> None:
+    registry = getattr(clfa, name)
+    assert registry.base is not None
+    for entry in registry._own:
+        assert registry._require_base(entry, registry.get(entry)) is registry.get(entry)

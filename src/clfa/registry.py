@@ -26,6 +26,8 @@ class Registry:
     Args:
         kind: Kind of the entries, for messages and for the group (``"fusion"``, ``"knowledge source"``).
         entries: Name -> ``"module:attribute"``.
+        base: ``"module:class"`` that the objects of other packages must be derived from; ``None`` where they are
+            functions. It is imported with the first of them.
 
     Attributes:
         group: Group of the entry points: ``"clfa.fusions"``, ``"clfa.knowledge_sources"``.
@@ -40,8 +42,10 @@ class Registry:
         ('clfa.numbers', ['pi', 'zero'])
     """
 
-    def __init__(self, kind: str, entries: Mapping[str, str]) -> None:
+    def __init__(self, kind: str, entries: Mapping[str, str], base: str | None = None) -> None:
         self.kind = kind
+        self.base = base
+        self._own = dict(entries)
         self.group = f"clfa.{kind.replace(' ', '_')}s"
         self._entries: dict[str, Any] = dict(entries)
         self._found: dict[str, EntryPoint] | None = None
@@ -95,23 +99,48 @@ class Registry:
         """
         if name not in self:
             known = self.names()
-            hint = did_you_mean(name, known) or " If it is a plugin's, install the package that declares it."
+            hint = did_you_mean(name, known)
+            if not hint and ":" in name:
+                # A downloaded model could name any code.
+                hint = (
+                    f" Import paths are no names: declare an entry point in the group {self.group}, or call register()."
+                )
+            elif not hint:
+                hint = " If it is a plugin's, install the package that declares it, or import what registers it."
             raise RecipeError(f"unknown {self.kind} {name!r}; known: {', '.join(known)}.{hint}")
 
     def get(self, name: str) -> Any:
         """Return the object with the given name.
 
         Raises:
-            RecipeError: If the name is unknown (the message lists the known names and the nearest), or its entry point
-                cannot be imported.
+            RecipeError: If the name is unknown (the message lists the known names and the nearest), its entry point
+                cannot be imported, or it is not derived from the class that it has to be.
         """
         if name not in self._entries:
-            return self._load_plugin(name)
+            return self._require_base(name, self._load_plugin(name))
         value = self._entries[name]
-        if not isinstance(value, str):
-            return value
-        module, _, attribute = value.partition(":")
-        return getattr(importlib.import_module(module), attribute)
+        found = _imported(value) if isinstance(value, str) else value
+        own = isinstance(value, str) and value == self._own.get(name)
+        return found if own else self._require_base(name, found)
+
+    def _require_base(self, name: str, found: Any) -> Any:
+        """Return an object of another package, after a check that it can be used where it is needed."""
+        if self.base is None:
+            return found
+        base = _imported(self.base)
+        if not isinstance(found, type) or not issubclass(found, base):
+            raise RecipeError(
+                f"the {self.kind} {name!r} is {found!r}; it must be a class derived from "
+                f"{base.__module__}.{base.__name__}."
+            )
+        # Also without ABCMeta, and methods of the class, which Python would call.
+        lacking = [part for part in dir(found) if getattr(getattr(found, part, None), "__isabstractmethod__", False)]
+        if lacking:
+            raise RecipeError(
+                f"the {self.kind} {name!r} does not define {', '.join(lacking)}; see "
+                f"{base.__module__}.{base.__name__} for what it has to do."
+            )
+        return found
 
     def _load_plugin(self, name: str) -> Any:
         self.require(name)
@@ -141,6 +170,11 @@ class Registry:
                 else:
                     self._found[plugin.name] = plugin
         return self._found
+
+
+def _imported(place: str) -> Any:
+    module, _, attribute = place.partition(":")
+    return getattr(importlib.import_module(module), attribute)
 
 
 def _origin(plugin: EntryPoint) -> str:

@@ -7,7 +7,7 @@ import pytest
 from clfa.errors import RecipeError
 from clfa.recipe import load_recipe
 from clfa.runs.names import check_names
-from clfa.training.alpha_schedules import ALPHA_SCHEDULES
+from clfa.training.alpha_schedules import ALPHA_SCHEDULES, alpha_factor
 from clfa.training.arguments import CLFATrainingArguments
 
 
@@ -28,3 +28,12 @@ def test_a_registered_schedule_is_one_of_the_arguments(monkeypatch: pytest.Monke
     monkeypatch.setattr(ALPHA_SCHEDULES, "_entries", dict(ALPHA_SCHEDULES._entries))
     ALPHA_SCHEDULES.register("half", lambda progress: 0.5)
     assert CLFATrainingArguments(output_dir=str(tmp_path), alpha_schedule="half").alpha_schedule == "half"
+
+
+@pytest.mark.parametrize(("value", "shown"), [(None, "None"), (float("nan"), "nan")])
+def test_a_schedule_returns_a_number(monkeypatch: pytest.MonkeyPatch, value: Any, shown: str) -> None:
+    monkeypatch.setitem(ALPHA_SCHEDULES._entries, "half", lambda progress: value if progress else 0.5)
+    assert alpha_factor("half", 0) == 0.5
+    said = f"^training.alpha_schedule 'half' returned {shown} at 25 % of the training; it has to return a finite number"
+    with pytest.raises(RecipeError, match=said):
+        alpha_factor("half", 0.25)

@@ -101,7 +101,8 @@ class EmbedWorker(Worker):
 
     def __init__(self, job: EmbedJob) -> None:
         # Imported here because a worker's environment variables must be set first.
-        from clfa.guides import GUIDES, GuideContext
+        from clfa.guides import GuideContext
+        from clfa.guides.create import create_guide
         from clfa.recipe import validate_recipe
         from clfa.runs.encoders import load_encoders
         from clfa.runs.names import check_names
@@ -133,7 +134,7 @@ class EmbedWorker(Worker):
                     "give guide.path=RUN/guide here and in the recipe of the large run."
                 )
             context = GuideContext(self._cache, model.text_encoder, model.vision_encoder, encoders.text, encoders.image)
-            self._guide = GUIDES.get(recipe.guide.name).from_context(context, **recipe.guide.options)
+            self._guide = create_guide(recipe.guide.name, context, recipe.guide.options)
             for side in ("text", "image"):
                 place = f"guides/{self._guide.name}-{self._guide.fingerprint}/{side}"
                 columns.append(_Column(f"guide_{side}", side, place, self._guide.dim, "float32", False))

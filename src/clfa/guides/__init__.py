@@ -20,6 +20,7 @@ GUIDES = Registry(
         "fitted": "clfa.guides.fitted:FittedGuide",
         "conse": "clfa.guides.conse:ConSEGuide",
     },
+    base="clfa.guides.base:Guide",
 )
 
 _MODULES = {"Guide": "base", "GuideContext": "base", "RetrievalReport": "retrieval", "retrieval_report": "retrieval"}

@@ -13,7 +13,7 @@ import numpy as np
 from clfa.cpu import busy
 from clfa.data.images import pictures_key
 from clfa.data.single_pictures import single_pictures
-from clfa.errors import RecipeError
+from clfa.errors import ModelError, RecipeError
 from clfa.modeling.frozen_encoder import FrozenEncoder
 from clfa.nearest import did_you_mean
 from clfa.pretrained import cache_dir
@@ -199,6 +199,23 @@ class Guide(ABC):
             with busy(), store.writer() as write:
                 for start in range(0, len(absent), 1024):
                     chunk = absent[start : start + 1024]
-                    for position, row in zip(chunk, embed([singles[i] for i in chunk]), strict=True):
+                    rows = self._checked(side, embed([singles[i] for i in chunk]), len(chunk))
+                    for position, row in zip(chunk, rows, strict=True):
                         write(own_keys[position], row[None])
         return store
+
+    def _checked(self, side: str, embedded: Any, count: int) -> np.ndarray:
+        """Return what :meth:`embed_texts` or :meth:`embed_images` returned, before it is kept for all later runs."""
+        rows = np.asarray(embedded, np.float32)
+        if rows.shape != (count, self.dim):
+            raise ModelError(
+                f"embed_{side}s of the guide {self.name!r} returned an array of shape {rows.shape} for {count} {side}s; "
+                f"it has to return {(count, self.dim)}, by its dim."
+            )
+        if not np.isfinite(rows).all():
+            wrong = int((~np.isfinite(rows).all(axis=1)).sum())
+            raise ModelError(
+                f"embed_{side}s of the guide {self.name!r} returned NaN or infinite numbers for {wrong} of {count} "
+                f"{side}s; it has to return finite ones, and zeros where there is nothing to embed."
+            )
+        return rows

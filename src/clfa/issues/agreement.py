@@ -10,6 +10,7 @@ from clfa.data.schema import Corpus
 from clfa.errors import DataError
 from clfa.guides import GUIDES, GuideContext
 from clfa.guides.base import Pairs
+from clfa.guides.create import create_guide
 from clfa.guides.fitted import MIN_PAIRS, FittedGuide
 from clfa.issues.posts import Posts
 from clfa.recipe import Recipe
@@ -54,7 +55,8 @@ def agreement(
     found = np.full(len(posts), np.nan)
     for number in np.unique(fold):
         others = fitting & (fold != number)
-        guide = GUIDES.get(recipe.guide.name).from_context(
+        guide = create_guide(
+            recipe.guide.name,
             GuideContext(
                 cache=encoders.cache,
                 text_encoder=recipe.model.text_encoder,
@@ -64,7 +66,7 @@ def agreement(
                 pairs=pairs.select(np.flatnonzero(others)),
                 seed=recipe.seed,
             ),
-            **recipe.guide.options,
+            recipe.guide.options,
         )
         held = np.flatnonzero(complete & (fold == number))
         text, image = guide.embed_pairs(pairs.select(held), encoders.cache)

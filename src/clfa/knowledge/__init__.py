@@ -14,6 +14,7 @@ KNOWLEDGE_SOURCES = Registry(
         "caption": "clfa.knowledge.caption:CaptionSource",
         "hashtags": "clfa.knowledge.hashtags:HashtagSource",
     },
+    base="clfa.knowledge.base:KnowledgeSource",
 )
 
 LEXICONS = Registry(

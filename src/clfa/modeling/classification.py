@@ -21,6 +21,7 @@ from clfa.modeling.pooling import masked_mean
 from clfa.modeling.readout import Student
 from clfa.modeling.readout.agreement import agreement
 from clfa.modeling.readout.build import build_readout
+from clfa.modeling.returned import require_vectors
 from clfa.modeling.task_loss import TaskLoss
 
 
@@ -127,7 +128,9 @@ class CLFAForClassification(CLFAPreTrainedModel):
         output = self.clfa(input_ids, attention_mask, token_type_ids, pixel_values, labels=labels, **streams)
         students = self._students(output)
         embeds = {name: student.embeds for name, student in students.items()}
-        logits = self.readout(self._logits(output), students)
+        classified = self._logits(output)
+        logits = self.readout(classified, students)
+        require_vectors(f"readout {self.config.readout!r}", logits, classified.shape[-1])
         agreements = [agreement(students["text"], students["image"])] if self.readout.compares else []
         if self.blend is not None:
             assert output.encoded is not None

@@ -27,6 +27,7 @@ from clfa.modeling.missing import MissingTokens
 from clfa.modeling.outputs import CLFAModelOutput
 from clfa.modeling.pooling import POOLINGS, masked_mean
 from clfa.modeling.projection import ProjectionMLP
+from clfa.modeling.returned import require_stream, require_vectors
 from clfa.processing.processor import CLFAProcessor
 
 
@@ -196,16 +197,19 @@ class CLFAModel(CLFAPreTrainedModel):
         auxiliary: torch.Tensor | None = None
         if self.config.baseline is not None:
             fused = self.baseline(features)
+            require_stream(f"baseline {self.config.baseline!r}", fused, self.config.hidden_size)
             if self.training and labels is not None:
                 auxiliary = self.baseline.auxiliary_loss(features, fused, labels)
         else:
             streams = {name: self._project(name, stream) for name, stream in features.items()}
             fused = self.fusion(streams)
+            require_stream(f"fusion {self.config.fusion!r}", fused, self.config.hidden_size)
             students = {name: masked_mean(streams[name].hidden, streams[name].mask) for name in self.config.modalities}
+        pooled = self.pooling(fused.hidden, fused.mask)
         return CLFAModelOutput(
             last_hidden_state=fused.hidden,
             fused_mask=fused.mask,
-            pooler_output=self.pooling(fused.hidden, fused.mask),
+            pooler_output=require_vectors(f"pooling {self.config.pooling!r}", pooled, self.config.hidden_size),
             text_embeds=students.get("text"),
             image_embeds=students.get("image"),
             text_present=present.get("text"),

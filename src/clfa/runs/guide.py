@@ -13,6 +13,7 @@ from clfa.data import Corpus
 from clfa.errors import DataError, RecipeError
 from clfa.guides import GUIDES, Guide, GuideContext, RetrievalReport, retrieval_report
 from clfa.guides.base import Pairs
+from clfa.guides.create import create_guide
 from clfa.guides.fitted_on import count_fitted_on
 from clfa.guides.pair_tables import PairTables
 from clfa.modeling.alignment import ALIGNMENTS
@@ -54,7 +55,7 @@ def make_guide(recipe: Recipe, corpus: Corpus, encoders: Encoders, others: PairT
         other_pairs=others,
         seed=recipe.seed,
     )
-    guide = guide_class.from_context(context, **recipe.guide.options)
+    guide = create_guide(recipe.guide.name, context, recipe.guide.options)
     if others is not None:
         logger.info("guide.pairs: %s", pairs_line(others))
     if isinstance(path := recipe.guide.options.get("path"), str):

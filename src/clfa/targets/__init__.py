@@ -10,6 +10,7 @@ PROBLEM_TYPES = Registry(
         "regression": "clfa.targets.regression:Regression",
         "ordinal": "clfa.targets.ordinal:Ordinal",
     },
+    base="clfa.targets.problem_type:ProblemType",
 )
 
 # Functions of a problem type (:class:`clfa.targets.problem_type.ProblemType`) and the training labels (N, width),

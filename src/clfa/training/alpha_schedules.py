@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import math
+from numbers import Real
+
+from clfa.errors import RecipeError
 from clfa.registry import Registry
 
 ALPHA_SCHEDULES = Registry(
@@ -35,3 +39,22 @@ def linear_decay(progress: float) -> float:
         Factor of ``alpha``.
     """
     return max(0.0, 1.0 - progress)
+
+
+def alpha_factor(name: str, progress: float) -> float:
+    """Return the factor of ``alpha`` by a schedule.
+
+    Args:
+        name: Name in :data:`ALPHA_SCHEDULES`.
+        progress: Completed fraction of the training, 0 to 1.
+
+    Raises:
+        RecipeError: When the schedule is unknown, or returns no finite number.
+    """
+    factor = ALPHA_SCHEDULES.get(name)(progress)
+    if not isinstance(factor, Real) or not math.isfinite(factor):
+        raise RecipeError(
+            f"training.alpha_schedule {name!r} returned {factor!r} at {100 * progress:.0f} % of the training; it has to "
+            "return a finite number."
+        )
+    return float(factor)

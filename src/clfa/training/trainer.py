@@ -33,7 +33,7 @@ from clfa.processing.collator import INDEX, CLFACollator
 from clfa.store import key_numbers
 from clfa.targets.default_label import logged_losses, logged_metrics
 from clfa.targets.target import Target
-from clfa.training.alpha_schedules import ALPHA_SCHEDULES
+from clfa.training.alpha_schedules import alpha_factor
 from clfa.training.arguments import CLFATrainingArguments
 from clfa.training.averaging import WeightAverage
 from clfa.training.best_beside import BestBeside
@@ -196,7 +196,7 @@ class CLFATrainer(Trainer):
                 if outputs.get(f"loss_{name}_alignment") is not None
             }
             progress = self.state.global_step / max(self.state.max_steps, 1)
-            alpha = module.config.alpha * ALPHA_SCHEDULES.get(self.args.alpha_schedule)(progress)
+            alpha = module.config.alpha * alpha_factor(self.args.alpha_schedule, progress)
             loss = module.total_loss(outputs.loss_classification, alignment, alpha, outputs.get("loss_auxiliary"))
             if self.args.world_size > 1:
                 # DistributedDataParallel expects a gradient for all parameters that contribute to the outputs.

@@ -12,6 +12,7 @@ YARDSTICKS = Registry(
         "pooled": "clfa.yardsticks.pooled:Pooled",
         "pooled_tfidf": "clfa.yardsticks.pooled_tfidf:PooledTfidf",
     },
+    base="clfa.yardsticks.base:Yardstick",
 )
 
 __all__ = ["YARDSTICKS"]

@@ -17,8 +17,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from class_indices import class_indices
-from clfa.data import read_corpus, validate
-from clfa.errors import DataError
+from clfa.data import READERS, read_corpus, validate
+from clfa.errors import DataError, RecipeError
 from clfa.prediction.post import Post
 from clfa.prediction.table_posts import table_posts
 from clfa.tables.access import Access
@@ -443,3 +443,9 @@ def test_pictures_of_any_two_kinds_in_a_column_are_those_of_prediction(one: Any,
             posts = [post for post in table_posts(table, Columns(), ()) if isinstance(post, Post)]
             assert list(map(opened, trained)) == [opened(post.image) for post in posts], (one, other)
             assert not any("passwd" in str(place) for cell in trained for place in opened(cell))
+
+
+def test_a_reader_of_another_package_returns_a_corpus(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(READERS._entries, "mine", lambda data_dir: None)
+    with pytest.raises(RecipeError, match=r"^the mine reader returned None; a reader has to return a clfa\.Corpus\.$"):
+        read_corpus("mine", "posts")

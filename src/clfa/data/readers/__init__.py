@@ -112,7 +112,13 @@ def read_corpus(
     outer = current_reading()
     needed = outer.required if required is None else required
     with reading(access or outer.access, (*outer.folders, *_data_folder(data_dir)), needed):
-        return read(data_dir, **options)
+        found = read(data_dir, **options)
+    from clfa.data.schema import Corpus
+
+    if not isinstance(found, Corpus):
+        shown = "None" if found is None else f"a {type(found).__name__}"
+        raise RecipeError(f"the {name} reader returned {shown}; a reader has to return a clfa.Corpus.")
+    return found
 
 
 def _data_folder(data_dir: Any) -> tuple[str, ...]:

@@ -22,6 +22,7 @@ OUTPUTS = Registry(
         ".parquet": "clfa.jobs.outputs.parquet:ParquetOutput",
         FOLDER: "clfa.jobs.outputs.folder:FolderOutput",
     },
+    base="clfa.jobs.outputs.base:Output",
 )
 
 

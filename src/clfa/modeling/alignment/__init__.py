@@ -22,6 +22,7 @@ ALIGNMENTS = Registry(
         "students": "clfa.modeling.alignment.students:StudentsAlignment",
         "both": "clfa.modeling.alignment.both:BothAlignment",
     },
+    base="clfa.modeling.alignment.base:Alignment",
 )
 
 _MODULES = {"Alignment": "base", "AlignmentInputs": "base", "GuideBank": "bank", "GuidedContrastiveLoss": "contrastive"}

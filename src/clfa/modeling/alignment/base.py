@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from dataclasses import dataclass, field
 from typing import ClassVar
 
@@ -66,6 +67,7 @@ class Alignment(nn.Module):
         self.batch_loss = GuidedContrastiveLoss(temperature)
         self.bank_loss = BankContrastiveLoss(temperature)
 
+    @abstractmethod
     def forward(self, inputs: AlignmentInputs) -> dict[str, torch.Tensor]:
         """Return scalar losses by modality; a modality that cannot be aligned has no entry.
 

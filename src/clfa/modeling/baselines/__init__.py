@@ -25,6 +25,7 @@ BASELINES = Registry(
         "multiview_clip": "clfa.modeling.baselines.multiview_clip:MultiViewCLIP",
         "interclip_mep": "clfa.modeling.baselines.interclip_mep:InterCLIPMEP",
     },
+    base="clfa.modeling.baselines.base:Baseline",
 )
 
 __all__ = ["BASELINES"]

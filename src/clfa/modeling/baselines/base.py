@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
@@ -57,6 +58,7 @@ class Baseline(nn.Module):
         """
         return True
 
+    @abstractmethod
     def forward(self, streams: dict[str, Stream]) -> Stream:
         """Fuse the streams.
 

@@ -26,6 +26,7 @@ FUSIONS = Registry(
         "bilinear": "clfa.modeling.fusion.bilinear:BilinearFusion",
         "late": "clfa.modeling.fusion.late:LateFusion",
     },
+    base="clfa.modeling.fusion.base:Fusion",
 )
 
 _MODULES = {"Fusion": "base", "Stream": "base", "stream_names": "base"}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from typing import ClassVar, NamedTuple
 
 import torch
@@ -41,6 +42,7 @@ class Fusion(nn.Module):
     def __init__(self, config: CLFAConfig) -> None:
         super().__init__()
 
+    @abstractmethod
     def forward(self, streams: dict[str, Stream]) -> Stream:
         """Fuse the streams.
 

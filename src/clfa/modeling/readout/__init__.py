@@ -17,6 +17,7 @@ READOUTS = Registry(
         "pooled": "clfa.modeling.readout.pooled:PooledReadout",
         "relation": "clfa.modeling.readout.relation:RelationReadout",
     },
+    base="clfa.modeling.readout.base:Readout",
 )
 
 _MODULES = {"Readout": "base", "Student": "base"}

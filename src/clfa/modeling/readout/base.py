@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Mapping
 from typing import ClassVar, NamedTuple
 
@@ -47,6 +48,7 @@ class Readout(nn.Module):
     def __init__(self, config: CLFAConfig) -> None:
         super().__init__()
 
+    @abstractmethod
     def forward(self, logits: torch.Tensor, students: Mapping[str, Student]) -> torch.Tensor:
         """Compute the logits of the model.
 

@@ -15,4 +15,5 @@ ENGINES = Registry(
         "openvino": "clfa.prediction.engines.openvino_engine:OpenVinoEngine",
         "ray": "clfa.prediction.engines.ray_engine:RayEngine",
     },
+    base="clfa.prediction.engines.base:Engine",
 )
