@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -22,7 +21,7 @@ SMALL = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "i
 
 
 @pytest.fixture
-def use(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+def use(monkeypatch: pytest.MonkeyPatch) -> Any:
     """Put an object under the name ``mine`` into a registry, and run a model with it."""
 
     def run(registry: Registry, value: Any, **options: Any) -> Any:
@@ -42,7 +41,7 @@ def use(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
         model = CLFAForClassification(config).eval()
         return model(input_ids=torch.ones(2, 4, dtype=torch.long), pixel_values=torch.zeros(2, 3, 32, 32)).logits
 
-    yield run
+    return run
 
 
 def fusion(answer: Any) -> type[Fusion]:

@@ -209,8 +209,8 @@ class Guide(ABC):
         rows = np.asarray(embedded, np.float32)
         if rows.shape != (count, self.dim):
             raise ModelError(
-                f"embed_{side}s of the guide {self.name!r} returned an array of shape {rows.shape} for {count} {side}s; "
-                f"it has to return {(count, self.dim)}, by its dim."
+                f"embed_{side}s of the guide {self.name!r} returned an array of shape {rows.shape} for {count} "
+                f"{side}s; it has to return {(count, self.dim)}, by its dim."
             )
         if not np.isfinite(rows).all():
             wrong = int((~np.isfinite(rows).all(axis=1)).sum())

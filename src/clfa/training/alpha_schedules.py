@@ -54,7 +54,7 @@ def alpha_factor(name: str, progress: float) -> float:
     factor = ALPHA_SCHEDULES.get(name)(progress)
     if not isinstance(factor, Real) or not math.isfinite(factor):
         raise RecipeError(
-            f"training.alpha_schedule {name!r} returned {factor!r} at {100 * progress:.0f} % of the training; it has to "
-            "return a finite number."
+            f"training.alpha_schedule {name!r} returned {factor!r} at {100 * progress:.0f} % of the training; it "
+            "has to return a finite number."
         )
     return float(factor)
