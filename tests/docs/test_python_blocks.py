@@ -50,7 +50,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory, tiny_run: Path, tiny_bert_d
 
 def prelude(folder: Path) -> dict[str, Any]:
     """Return the names that pages use without making them."""
-    from sklearn.model_selection import cross_val_score
+    from sklearn.model_selection import GridSearchCV, cross_val_score
 
     frame = pd.read_csv(folder / "posts.csv")
     new = pd.read_csv(folder / "new.csv")
@@ -62,6 +62,7 @@ def prelude(folder: Path) -> dict[str, Any]:
         "posts": new,
         "new_posts": new,
         "cross_val_score": cross_val_score,
+        "GridSearchCV": GridSearchCV,
     }
 
 

@@ -111,7 +111,7 @@ def test_labels_in_another_order_than_the_rows_are_refused(tiny_run: Path) -> No
 def test_cross_validation_gives_rows_and_labels(monkeypatch: pytest.MonkeyPatch) -> None:
     fitted: list[Any] = []
 
-    def train(recipe: Any, folder: Path, source: Any) -> Any:
+    def train(recipe: Any, folder: Path, source: Any, **more: Any) -> Any:
         fitted.append(source)
         return SimpleNamespace(metrics={})
 

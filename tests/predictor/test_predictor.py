@@ -220,10 +220,11 @@ def test_a_preset_that_does_not_exist_or_beside_a_recipe() -> None:
 def test_fit_again(frame: pd.DataFrame, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folders: list[Path] = []
 
-    def train(recipe: Any, output: Path, source: Any) -> Any:
+    def train(recipe: Any, output: Path, source: Any, **more: Any) -> Any:
         folders.append(output)
         output.mkdir(parents=True)
         (output / "recipe.yaml").touch()
+        (output / "metrics.json").touch()
         return SimpleNamespace(metrics={})
 
     monkeypatch.setattr("clfa.runs.train.train", train)

@@ -153,7 +153,7 @@ class Answers:
 
         The columns are the names of the classes. With several targets they have two levels, target and class;
         regressions have none. The index is that of the table if this is a data frame. Of one post it is a series over
-        the classes.
+        the classes. ``[:, 1]`` are the values of the second column, as of an array.
 
         Args:
             table: Posts; see the class.
@@ -168,6 +168,8 @@ class Answers:
         """
         import pandas as pd
 
+        from clfa.predictor.probabilities import Probabilities
+
         targets = self._trained().targets
         classified = [target for target in targets if target.label_names]
         if not classified:
@@ -175,14 +177,14 @@ class Answers:
         asked = self._asked(table, image)
         found = self._answers(asked, None, errors, progress, separator, sheet)
         if len(targets) < 2:
-            frame = pd.DataFrame(
+            frame = Probabilities(
                 [p.probabilities for p in found], asked.index, self._trained().label_names, dtype=float
             )
         else:
             keys = [(target.name, label) for target in classified for label in target.label_names]
             rows = [[_probability(p, *key) for key in keys] for p in found]
             columns = pd.MultiIndex.from_tuples(keys, names=["target", "class"])
-            frame = pd.DataFrame(rows, asked.index, columns, dtype=float)
+            frame = Probabilities(rows, asked.index, columns, dtype=float)
         return frame.iloc[0] if asked.single else frame
 
     def embed(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import shutil
-import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,6 +15,7 @@ from clfa.prediction.failures import OnErrors
 from clfa.predictor.answers import Answers
 from clfa.predictor.asked import as_table
 from clfa.predictor.estimator import Estimator, is_labels
+from clfa.predictor.folder import LEFT_OUT, RunPlace
 from clfa.predictor.leaderboard import leaderboard
 from clfa.predictor.shown import shown_training
 from clfa.recipe import Recipe, load_recipe, validate_recipe
@@ -37,7 +37,7 @@ logger = logging.getLogger("clfa.predictor")
 PRESETS = ("fast", "good", "best")
 
 
-class CLFAPredictor(Answers, Estimator):
+class CLFAPredictor(RunPlace, Answers, Estimator):
     """Fit, predict, embed and evaluate on tables.
 
     A table is a pandas DataFrame, a Datasets ``Dataset``, a list of dictionaries, a dictionary of columns, or the path
@@ -108,16 +108,15 @@ class CLFAPredictor(Answers, Estimator):
             "overrides": overrides,
             "presets": presets,
         }
-        self._temporary = None if path is not None else tempfile.mkdtemp(prefix="clfa-")
-        self.path = Path(path) if path is not None else Path(str(self._temporary)) / "run"
+        self._temporary = self._begun = None
+        if path is None:
+            self._make_temporary()
+        else:
+            self.path = Path(path)
         self.columns = {"text": text, "image": image, "label": label}
         self.image_root = image_root
         self._classifier: PostClassifier | None = None
         self._loaded_with: dict[str, Any] = {}
-
-    def __del__(self) -> None:
-        if getattr(self, "_temporary", None) is not None:
-            shutil.rmtree(str(self._temporary), ignore_errors=True)
 
     @classmethod
     def load(
@@ -150,7 +149,6 @@ class CLFAPredictor(Answers, Estimator):
         from clfa.prediction.post_classifier import PostClassifier
 
         predictor = cls.__new__(cls)
-        predictor._temporary = None
         predictor._parameters = None
         predictor._loaded_with = {"engine": engine, "precision": precision, "batch_size": batch_size}
         predictor._classifier = PostClassifier.load(path, batch_size, engine=engine, precision=precision)
@@ -173,6 +171,7 @@ class CLFAPredictor(Answers, Estimator):
         separator: str | None = None,
         sheet: str | None = None,
         progress: bool | None = None,
+        resume: bool = False,
     ) -> CLFAPredictor:
         """Train on a table. Without a validation table, a stratified tenth is held out for model selection.
 
@@ -194,6 +193,8 @@ class CLFAPredictor(Answers, Estimator):
             sheet: Sheet of Excel files; the first one when not given.
             progress: Whether to print progress and a summary on standard error, as ``clfa train`` does; by default on a
                 terminal and in a notebook.
+            resume: Continue a training that was interrupted: that of this object, or the one in ``path``. Everything
+                else must be as it was, the table too.
 
         Returns:
             Itself.
@@ -207,7 +208,7 @@ class CLFAPredictor(Answers, Estimator):
 
         if self.recipe is None:
             raise ModelError(f"{self.path} is a model without a recipe; make a new CLFAPredictor to train.")
-        folder = self._new_folder()
+        self._begun = folder = self._training_folder(resume)
         if is_labels(validation):
             table, validation = self._labelled(table, validation), None
         source: Any = as_table(table)
@@ -230,7 +231,14 @@ class CLFAPredictor(Answers, Estimator):
         settings = validate_recipe(recipe)
         settings = settings.model_copy(update={"data": settings.data.with_access(self.access)})
         with shown_training(progress) as show:
-            metrics = train(settings, folder, source=source).metrics
+            try:
+                metrics = train(settings, folder, source=source, resume=resume).metrics
+            except KeyboardInterrupt:
+                if RunFolder(folder).last_checkpoint() is not None:
+                    logger.warning(
+                        "The training was interrupted. fit(..., resume=True) continues it after its last epoch."
+                    )
+                raise
             show(metrics, folder)
         found = standing(metrics)
         if found is not None:
@@ -239,24 +247,8 @@ class CLFAPredictor(Answers, Estimator):
         self._loaded_with = {}
         if folder != self.path:
             shutil.rmtree(self.path, ignore_errors=True)
-        self.path = folder
+        self.path, self._begun = folder, None
         return self
-
-    def _new_folder(self) -> Path:
-        """Return the folder of the next run.
-
-        Raises:
-            RecipeError: When the folder that was given holds a run, or something else.
-        """
-        if self._temporary is not None:
-            return self.path if not self.path.exists() else Path(tempfile.mkdtemp(dir=self._temporary)) / "run"
-        holds = "a run" if is_run_folder(self.path) else "other files"
-        if self.path.is_dir() and any(not path.name.startswith(".") for path in self.path.iterdir()):
-            raise RecipeError(
-                f"{self.path} holds {holds} already; make a CLFAPredictor with another path, or without one to train "
-                "any number of times. CLFAPredictor.load() reads a finished run."
-            )
-        return self.path
 
     @property
     def label_names(self) -> list[str]:
@@ -401,7 +393,7 @@ class CLFAPredictor(Answers, Estimator):
         if target.exists():
             raise DataError(f"{target} exists already; give another path.")
         with atomic_folder(target) as folder:
-            shutil.copytree(self.path, folder, ignore=shutil.ignore_patterns("checkpoints", ".*"), dirs_exist_ok=True)
+            shutil.copytree(self.path, folder, ignore=shutil.ignore_patterns(*LEFT_OUT), dirs_exist_ok=True)
         return target
 
     def push_to_hub(
