@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from clfa.errors import DataError
-from clfa.files import atomic_write, require_apart, require_writable, write_json, write_jsonl
+from clfa.files import atomic_write, read_json, require_apart, require_writable, write_json, write_jsonl
 from clfa.jobs.lines import json_line
 
 
@@ -64,6 +64,33 @@ def test_finished_files_follow_the_umask(tmp_path: Path) -> None:
     with atomic_write(tmp_path / "atomic.txt") as file:
         file.write("x")
     assert (tmp_path / "atomic.txt").stat().st_mode == plain.stat().st_mode
+
+
+def test_json_of_clfa_is_read(tmp_path: Path) -> None:
+    write_json(tmp_path / "a.json", {"text": "\u8bbd"})
+    assert read_json(tmp_path / "a.json", dict, "train again") == {"text": "\u8bbd"}
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (b"", "Expecting value"),
+        (b'{"a": [1, 2', "Expecting ','"),
+        (b"\xff\xfe\x00", ""),
+        (b"[" * 100_000, "recursion"),
+        (b"null", "it holds no object"),
+        (b"[]", "it holds no object"),
+    ],
+    ids=["empty", "half", "bytes", "deep", "null", "list"],
+)
+def test_damaged_json_is_one_error_with_advice(tmp_path: Path, content: bytes, reason: str) -> None:
+    path = tmp_path / "a.json"
+    path.write_bytes(content)
+    with pytest.raises(DataError) as error:
+        read_json(path, dict, "train again")
+    assert str(error.value).startswith(f"{path} is damaged ({'it' if reason.startswith('it') else ''}")
+    assert reason in str(error.value)
+    assert str(error.value).endswith("); train again.")
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf"), np.float64("nan")])

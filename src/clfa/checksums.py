@@ -37,7 +37,7 @@ def altered(folder: Path) -> str | None:
         return None
     try:
         expected = {str(name): int(value) for name, value in json.loads(path.read_text(encoding="utf-8")).items()}
-    except (ValueError, TypeError, AttributeError) as error:
+    except (ValueError, TypeError, AttributeError, RecursionError) as error:
         return f"{CHECKSUMS_FILE}: {error}"
     for name, value in expected.items():
         try:

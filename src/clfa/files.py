@@ -25,6 +25,7 @@ _ATTEMPTS = 100
 _TEMPORARY = re.compile(r"\.(.+)\.[0-9a-f]{8}-[0-9]+-[0-9a-f]{8}\.(?:tmp|old)", re.DOTALL)
 # Temporary files and folders are called .NAME.HOST-PROCESS-RANDOM.tmp, folders that are being replaced ....old.
 _HOST = hashlib.blake2b(socket.gethostname().encode(), digest_size=4).hexdigest()
+_KINDS = {dict: "object", list: "list"}
 _SPECIAL = "it is a device, a pipe or a socket"
 
 
@@ -286,6 +287,43 @@ def _finite(content: Any) -> Any:
     if isinstance(content, list | tuple):
         return [_finite(value) for value in content]
     return None if isinstance(content, float) and not math.isfinite(content) else content
+
+
+def read_json(path: str | os.PathLike[str], kind: type, advice: str) -> Any:
+    """Return the content of a JSON file that clfa has written.
+
+    Args:
+        path: The file.
+        kind: What its content must be: ``dict`` or ``list``.
+        advice: What to do when it is damaged, for the message.
+
+    Raises:
+        DataError: If it is damaged: no text, no JSON, nested too deeply, or another kind of content.
+        OSError: If it cannot be read.
+    """
+    with open(path, "rb") as file:
+        return parse_json(file.read(), kind, os.fspath(path), advice)
+
+
+def parse_json(text: str | bytes, kind: type, where: str, advice: str) -> Any:
+    """Return the content of a JSON text that clfa has written, such as a line of a file; see :func:`read_json`.
+
+    Args:
+        text: The text, or its bytes in UTF-8.
+        kind: What its content must be.
+        where: Where it is, for the message.
+        advice: What to do when it is damaged, for the message.
+
+    Raises:
+        DataError: If it is damaged.
+    """
+    try:
+        content = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise DataError(f"{where} is damaged ({error}); {advice}.") from error
+    if not isinstance(content, kind):
+        raise DataError(f"{where} is damaged (it holds no {_KINDS[kind]}); {advice}.")
+    return content
 
 
 def write_json(path: str | os.PathLike[str], content: Any) -> None:

@@ -169,6 +169,8 @@ def test_a_run_with_damaged_metrics_is_done_again(finished: tuple[PlannedRun, Pa
     run, folder, _ = finished
     metrics = run_path(folder, run) / "metrics.json"
     whole = metrics.read_bytes()
+    metrics.write_bytes(b"[" * 100_000)
+    assert len(write_results(folder, [run])) == 0
     metrics.write_bytes(whole[:-20])
     assert len(write_results(folder, [run])) == 0
     assert execute(run, folder, Corpora()).status == "finished"

@@ -182,6 +182,9 @@ def test_imports_that_are_refused(embedded: Path, tmp_path: Path) -> None:
     write_json(tmp_path / "predicted" / MANIFEST, {"kind": "predict", "parts": []})
     with pytest.raises(DataError, match=r"holds results of 'predict', not embeddings"):
         import_features(tmp_path / "predicted", tmp_path / "cache")
+    (tmp_path / "predicted" / MANIFEST).write_text('{"kind": ')
+    with pytest.raises(DataError, match=r"_manifest\.json is damaged \(.*\); delete .*predicted and run the same"):
+        import_features(tmp_path / "predicted", tmp_path / "cache")
 
     def changed(name: str, metadata: dict[bytes, bytes]) -> Path:
         folder = tmp_path / name

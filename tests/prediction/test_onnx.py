@@ -16,7 +16,7 @@ from transformers import AutoModel
 from typer.testing import CliRunner
 
 from clfa.cli.main import app
-from clfa.errors import ModelError
+from clfa.errors import DataError, ModelError
 from clfa.modeling import CLFAForClassification
 from clfa.prediction import onnx_export
 from clfa.prediction.engines.onnx_engine import OnnxRuntime
@@ -96,6 +96,13 @@ def run(tiny_bert_dir: Path, tiny_vit_dir: Path, tmp_path_factory: pytest.TempPa
     path = save(tmp_path_factory.mktemp("onnx") / "run", tiny_bert_dir, tiny_vit_dir)
     export_onnx(path, path / "onnx")
     return path
+
+
+def test_a_damaged_report_of_an_export_is_named(run: Path, tmp_path: Path) -> None:
+    shutil.copytree(run / "onnx", tmp_path / "onnx")
+    (tmp_path / "onnx" / "export.json").write_text('{"precision"')
+    with pytest.raises(DataError, match=r"export\.json is damaged \(.*\); export the model again\.$"):
+        PostClassifier.load(tmp_path / "onnx", engine="onnx")
 
 
 def test_tables_and_posts_are_predicted_without_pytorch(run: Path, posts: list[dict[str, Any]], tmp_path: Path) -> None:

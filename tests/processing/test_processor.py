@@ -196,7 +196,7 @@ def test_a_saved_processor_that_lost_a_part(processor: CLFAProcessor, tmp_path: 
         CLFAProcessor.from_pretrained(tmp_path)
 
 
-@pytest.mark.parametrize("content", ["{", "[1]", '{"max_length": "many"}'])
+@pytest.mark.parametrize("content", ["{", "[1]", '{"max_length": "many"}', "[" * 100_000], ids=range(4))
 def test_damaged_settings(processor: CLFAProcessor, tmp_path: Path, content: str) -> None:
     processor.save_pretrained(tmp_path)
     (tmp_path / "processor_config.json").write_text(content, encoding="utf-8")

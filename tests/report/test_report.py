@@ -183,6 +183,24 @@ def test_pictures_may_be_gone(finished_experiment: Path, tmp_path: Path) -> None
     assert all(sample.text is None for sample in gone.gains)
 
 
+@pytest.mark.parametrize(
+    ("file", "place"),
+    [("history.json", ""), ("metrics.json", ""), ("predictions-test.jsonl", " line 1")],
+)
+def test_damaged_files_of_a_run_are_named(finished_experiment: Path, file: str, place: str) -> None:
+    study = Study.read(finished_experiment)
+    damaged = next(iter(study.folders("text-only").values())) / file
+    content = damaged.read_bytes()
+    damaged.write_bytes(content[: content.index(b":") + 1])
+    try:
+        with pytest.raises(DataError) as error:
+            build(study)
+    finally:
+        damaged.write_bytes(content)
+    assert str(error.value).startswith(f"{damaged}{place} is damaged (")
+    assert str(error.value).endswith(f"delete {damaged.parent} and run the experiment again.")
+
+
 def test_markdown(pages: tuple[str, str], finished_experiment: Path) -> None:
     markdown = pages[1]
     assert (

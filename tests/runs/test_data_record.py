@@ -137,9 +137,11 @@ def test_a_run_that_recorded_nothing_is_not_resumed(tiny_recipe: Callable[..., R
     [
         ("splits.json", '{"train": ["a"', "splits.json or data.json is damaged"),
         ("splits.json", "[]", "splits.json or data.json is damaged"),
+        ("data.json", "[" * 100_000, "splits.json or data.json is damaged"),
         ("data.json", "{}", "splits.json or data.json is damaged"),
         ("splits.json", '{"train": []}', "splits.json and data.json do not belong together"),
     ],
+    ids=range(5),
 )
 def test_a_damaged_record_is_named(tiny_run: Path, tmp_path: Path, file: str, content: str, message: str) -> None:
     for name in ("splits.json", "data.json"):

@@ -51,7 +51,7 @@ class ImageChecker:
         if self._cache_path is not None and self._cache_path.is_file():
             try:
                 self._known = dict(json.loads(self._cache_path.read_text(encoding="utf-8")))
-            except (OSError, ValueError, TypeError):
+            except (OSError, ValueError, TypeError, RecursionError):
                 self._known = {}  # Ignore an unreadable cache; it is written again.
 
     def check(self, images: Iterable[ImageSource | None]) -> Iterator[tuple[str, str] | None]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import gc
-import json
 import logging
 import shutil
 import time
@@ -15,9 +14,9 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from filelock import BaseFileLock, Timeout
 
-from clfa.errors import CLFAError, RecipeError
+from clfa.errors import CLFAError, DataError, RecipeError
 from clfa.experiments.plan import PlannedRun
-from clfa.files import atomic_write
+from clfa.files import atomic_write, read_json
 from clfa.locks import file_lock
 
 if TYPE_CHECKING:
@@ -94,9 +93,10 @@ def is_finished(directory: Path, run: PlannedRun) -> bool:
 def is_whole(path: Path) -> bool:
     """Return whether a run's file of metrics is there and not damaged; a run without is done again."""
     try:
-        return isinstance(json.loads(path.read_text(encoding="utf-8")), dict)
-    except (FileNotFoundError, ValueError):
+        read_json(path, dict, "run the experiment again")
+    except (FileNotFoundError, DataError):
         return False
+    return True
 
 
 def execute(run: PlannedRun, directory: Path, corpora: Corpora, *, wait: bool = False) -> RunOutcome:

@@ -37,10 +37,10 @@ def import_features(source: str | Path, cache: Path) -> dict[str, int]:
     """
     folder = Path(source)
     manifest = read_manifest(folder)
-    if manifest["kind"] != EmbedJob.kind:
-        raise DataError(f"{folder} holds results of {manifest['kind']!r}, not embeddings of `clfa data embed`.")
-    parts = [folder / part["file"] for part in manifest["parts"]]
+    if manifest.get("kind") != EmbedJob.kind:
+        raise DataError(f"{folder} holds results of {manifest.get('kind')!r}, not embeddings of `clfa data embed`.")
     try:
+        parts = [folder / part["file"] for part in manifest["parts"]]
         fields = [field for field in pq.read_schema(parts[0]) if STORE in (field.metadata or {})]
         added = {}
         for field in fields:

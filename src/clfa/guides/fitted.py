@@ -286,7 +286,7 @@ def _description(directory: Path) -> dict[str, Any]:
         if {"sources", "settings"} <= set(description) and len(description["sources"]) == 3:
             return description
         problem = "keys are missing"
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, RecursionError) as error:
         problem = str(error)
     raise _DamagedGuideError(f"the guide in {str(directory)!r} is damaged ({_GUIDE_FILE}: {problem}).")
 

@@ -39,7 +39,7 @@ def read_plan(folder: Path, output: Path) -> dict[str, Any] | None:
             problem = "of another version of clfa"
     except FileNotFoundError:
         return None
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         problem = f"damaged ({error!r})"
     raise DataError(
         f"{folder / PLAN}, the record of unfinished work, is {problem}. To discard that work and begin anew, give ",

@@ -96,7 +96,7 @@ def _recorded(folder: RunFolder) -> set[str] | None:
         return None
     try:
         return set(json.loads(path.read_text(encoding="utf-8"))[_SPLIT])
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise DataError(f"{path} is damaged ({error!r}); give ", Argument("calibration", ...), ".") from error
 
 

@@ -152,7 +152,7 @@ class CLFAProcessor(ProcessorMixin):
                 name: int(settings.get(name, default))
                 for name, default in (("max_length", 77), ("knowledge_max_length", 66), ("max_images", MAX_IMAGES))
             }
-        except (ValueError, TypeError, AttributeError) as error:
+        except (ValueError, TypeError, AttributeError, RecursionError) as error:
             raise ModelError(f"{path} is damaged ({error}); save the processor again.") from error
         processor = cls(
             pretrained(AutoImageProcessor, place) if "image" in modalities else None,

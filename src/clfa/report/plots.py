@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections import defaultdict
 from collections.abc import Sequence
@@ -15,8 +14,10 @@ from matplotlib.ticker import MaxNLocator
 
 from clfa.experiments.scores import factor, title
 from clfa.figures import MAX_WRITTEN_CLASSES, Plot, plot_address, series_label
+from clfa.files import read_json
 from clfa.report.projection import Projection
 from clfa.report.size_curves import SizeCurve
+from clfa.report.study import again
 from clfa.report.tables import HeadlineRow
 
 _INK, _GREY = "#22304a", "#8a94a6"
@@ -164,7 +165,7 @@ def size_plot(curves: Sequence[SizeCurve], metric: str) -> Plot | None:
 
 def _history(folder: Path) -> list[dict[str, Any]]:
     path = folder / "history.json"
-    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else []
+    return read_json(path, list, again(folder)) if path.is_file() else []
 
 
 def confusion_plot(matrix: np.ndarray, names: Sequence[str], heading: str) -> Plot | None:

@@ -14,8 +14,9 @@ from typing import Any
 
 from clfa.data.images import load_image
 from clfa.errors import CLFAError
+from clfa.files import parse_json
 from clfa.recipe import load_recipe
-from clfa.report.study import Study
+from clfa.report.study import Study, again
 from clfa.tables.pictures import pictures_of
 
 logger = logging.getLogger(__name__)
@@ -120,7 +121,11 @@ def _predictions(folder: Path, split: str) -> dict[str, dict[str, Any]]:
     if not path.is_file():
         return {}
     # Not splitlines(), which ends lines at characters that ids and classes may have, such as U+2028.
-    lines = (json.loads(line) for line in path.read_text(encoding="utf-8").split("\n") if line)
+    lines = (
+        parse_json(line, dict, f"{path} line {number}", again(folder))
+        for number, line in enumerate(path.read_bytes().split(b"\n"), start=1)
+        if line
+    )
     # Numbers are left out, because a predicted number is hardly ever exactly right.
     return {line["id"]: line for line in lines if line.get("label") is not None and "probabilities" in line}
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +13,7 @@ from clfa.errors import DataError
 from clfa.experiments import Experiment, load_experiment, plan_runs, write_results
 from clfa.experiments.plan import PlannedRun
 from clfa.experiments.scores import shown_metrics
+from clfa.files import read_json
 from clfa.nearest import did_you_mean, path_hint
 from clfa.runs.run_folder import is_run_folder
 
@@ -156,11 +156,14 @@ class Study:
 
     def run_warnings(self, row: str) -> list[str]:
         """Read the warnings about the data of a row's finished runs, of those whose folders are still there."""
-        files = (folder / "metrics.json" for folder in self.folders(row).values())
-        found = (json.loads(file.read_text(encoding="utf-8")) for file in files if file.is_file())
-        return [line for metrics in found for line in metrics.get("warnings", ())]
+        return [line for metrics in self.run_metrics(row) for line in metrics.get("warnings", ())]
 
     def run_metrics(self, row: str) -> list[dict[str, Any]]:
         """Read ``metrics.json`` of a row's finished runs."""
         files = (folder / "metrics.json" for folder in self.folders(row).values())
-        return [json.loads(file.read_text(encoding="utf-8")) for file in files if file.is_file()]
+        return [read_json(file, dict, again(file.parent)) for file in files if file.is_file()]
+
+
+def again(folder: Path) -> str:
+    """Return what to do about a damaged file of a run's folder."""
+    return f"delete {folder} and run the experiment again"

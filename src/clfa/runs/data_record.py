@@ -110,7 +110,7 @@ class DataRecord:
             content = json.loads((folder / DIGESTS_FILE).read_text(encoding="utf-8"))
             record = cls(ids, content["digests"], content["targets"], content.get("guide"), content.get("parts", {}))
             whole = {name: len(own) for name, own in ids.items()} == {n: len(own) for n, own in record.digests.items()}
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise DataError(f"{folder}: {SPLITS_FILE} or {DIGESTS_FILE} is damaged ({error!r}).") from error
         if not whole:
             raise DataError(f"{folder}: {SPLITS_FILE} and {DIGESTS_FILE} do not belong together.")

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from clfa.errors import Argument, DataError, ModelError, RecipeError
-from clfa.files import write_jsonl
+from clfa.files import read_json, write_jsonl
 from clfa.jobs.lock import OutputLock
 from clfa.nearest import path_hint
 from clfa.recipe import Recipe, load_recipe
@@ -134,8 +134,13 @@ class RunFolder:
         return self
 
     def read_metrics(self) -> dict[str, Any]:
-        """Return the content of ``metrics.json``."""
-        metrics: dict[str, Any] = json.loads(self.metrics.read_text(encoding="utf-8"))
+        """Return the content of ``metrics.json``.
+
+        Raises:
+            DataError: If it is damaged.
+        """
+        advice = f"delete {self.metrics} and train the run again"
+        metrics: dict[str, Any] = read_json(self.metrics, dict, advice)
         return metrics
 
     def read_columns(self) -> Columns:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from clfa.errors import Argument, DataError
-from clfa.files import write_json
+from clfa.files import read_json, write_json
 from clfa.jobs.identity import Identity
 from clfa.jobs.outputs.base import Output
 from clfa.jobs.parts import FlatForm, Parts
@@ -84,11 +83,11 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     """Return the content of a finished folder's manifest.
 
     Raises:
-        DataError: When the work is not finished, or this is no such folder.
+        DataError: When the work is not finished, the manifest is damaged, or this is no such folder.
     """
     place = folder / MANIFEST
     if not place.is_file():
         state = "is unfinished; run the same command again" if (folder / PLAN).is_file() else "has no results"
         raise DataError(f"{folder} {state}: it has no {MANIFEST}.")
-    content: dict[str, Any] = json.loads(place.read_text(encoding="utf-8"))
+    content: dict[str, Any] = read_json(place, dict, f"delete {folder} and run the same command again")
     return content

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
@@ -14,6 +13,7 @@ import numpy as np
 
 from clfa.cpu import busy
 from clfa.errors import Argument, ModelError
+from clfa.files import read_json
 from clfa.modeling import CLFAConfig
 from clfa.prediction.engines.base import Engine, Precision, RuntimeOutput
 from clfa.prediction.engines.graph_inputs import IMAGE_INDEX, graph_inputs
@@ -41,6 +41,7 @@ class ExportedRuntime(ABC):
 
     Raises:
         ModelError: When there is no export, or it cannot be loaded.
+        DataError: When its report is damaged.
     """
 
     kind: ClassVar[str]
@@ -117,7 +118,7 @@ class ExportedRuntime(ABC):
     @property
     def report(self) -> dict[str, Any]:
         """Return the report of the export: precision, package versions, the largest difference from PyTorch."""
-        content: dict[str, Any] = json.loads((self.directory / REPORT_FILE).read_text(encoding="utf-8"))
+        content: dict[str, Any] = read_json(self.directory / REPORT_FILE, dict, "export the model again")
         return content
 
 
