@@ -25,7 +25,7 @@ _ATTEMPTS = 100
 _TEMPORARY = re.compile(r"\.(.+)\.[0-9a-f]{8}-[0-9]+-[0-9a-f]{8}\.(?:tmp|old)", re.DOTALL)
 # Temporary files and folders are called .NAME.HOST-PROCESS-RANDOM.tmp, folders that are being replaced ....old.
 _HOST = hashlib.blake2b(socket.gethostname().encode(), digest_size=4).hexdigest()
-_KINDS = {dict: "object", list: "list"}
+_KINDS: dict[type, str] = {dict: "object", list: "list"}
 _SPECIAL = "it is a device, a pipe or a socket"
 
 
@@ -141,15 +141,14 @@ def remove_leftovers(target: Path) -> None:
 
 
 def final_name(path: str | bytes) -> str:
-    """Return the final path of a temporary one of this module; other paths as they are.
+    """Return the final path of a temporary one of this module, or of a file in a temporary folder; others as they are.
 
     Example:
         >>> final_name("runs/.metrics.json.0a1b2c3d-77-4e5f6a7b.tmp")
         'runs/metrics.json'
     """
-    folder, name = os.path.split(os.fsdecode(path))
-    found = _TEMPORARY.fullmatch(name)
-    return os.path.join(folder, name if found is None else found[1])
+    parts = re.split(r"([\\/]+)" if os.name == "nt" else "(/+)", os.fsdecode(path))
+    return "".join(found[1] if (found := _TEMPORARY.fullmatch(part)) else part for part in parts)
 
 
 def _alive(process: int) -> bool:

@@ -93,6 +93,7 @@ def test_other_names_are_left_as_they_are() -> None:
     for name in ("a.tmp", ".hidden", ".a.tmp", "dir/.x.csv.12345678-1.tmp"):
         assert final_name(name) == name
     assert final_name(b"d/.x.y.12345678-9-abcdef01.old") == "d/x.y"
+    assert final_name("/a//.onnx.12345678-9-abcdef01.tmp/model.onnx") == "/a//onnx/model.onnx"
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import json
 import shutil
 import subprocess
@@ -17,6 +18,7 @@ from typer.testing import CliRunner
 
 from clfa.cli.main import app
 from clfa.errors import DataError, ModelError
+from clfa.files import final_name
 from clfa.modeling import CLFAForClassification
 from clfa.prediction import onnx_export
 from clfa.prediction.engines.onnx_engine import OnnxRuntime
@@ -96,6 +98,24 @@ def run(tiny_bert_dir: Path, tiny_vit_dir: Path, tmp_path_factory: pytest.TempPa
     path = save(tmp_path_factory.mktemp("onnx") / "run", tiny_bert_dir, tiny_vit_dir)
     export_onnx(path, path / "onnx")
     return path
+
+
+def test_a_full_disk_is_no_fault_of_the_model(run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*args: Any, **options: Any) -> None:
+        try:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        except OSError as error:
+            raise RuntimeError("a step of the exporter failed") from error
+
+    place = tmp_path / "onnx"
+    shutil.copytree(run / "onnx", place)
+    before = {path: path.read_bytes() for path in place.rglob("*") if path.is_file()}
+    monkeypatch.setattr(onnx_export.torch.onnx, "export", full)
+    with pytest.raises(OSError, match="No space left on device") as error:
+        export_onnx(run, place)
+    assert error.value.errno == errno.ENOSPC
+    assert final_name(error.value.filename) == str(place / "model.onnx")
+    assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
 
 
 def test_a_damaged_report_of_an_export_is_named(run: Path, tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import re
 import shutil
 import warnings
@@ -207,15 +208,25 @@ def _export(model: CLFAForClassification, processor: CLFAProcessor, path: Path) 
                 verbose=False,
             )
     except Exception as error:  # The exporter's steps raise almost anything.
+        causes = list(_causes(error))
+        for cause in causes:
+            # A full disk says nothing about the model. Errors of the system have a number; inspect's have none.
+            if isinstance(cause, OSError) and cause.errno is not None:
+                raise OSError(cause.errno, cause.strerror, os.fspath(path)) from error
         kind = model.config.baseline or f"fusion {model.config.fusion}"
-        problem = f"this model ({kind}) cannot be exported to ONNX: {_first_cause(error)}. Predict with "
+        problem = f"this model ({kind}) cannot be exported to ONNX: {_first_line(causes[-1])}. Predict with "
         raise ModelError(problem, Argument("engine", "torch"), ".") from error
 
 
-def _first_cause(error: BaseException) -> str:
-    """Return the beginning of the error that the exporter's others were raised from; those only name its steps."""
-    while (before := error.__cause__ or error.__context__) is not None:
-        error = before
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    """Yield an error and those that it was raised from. Those of the exporter only name its steps, but for the first."""
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__
+
+
+def _first_line(error: BaseException) -> str:
+    """Return the beginning of the message of an error."""
     lines = re.sub(r"\x1b\[[0-9;]*m", "", str(error)).strip().splitlines()
     # A line that ends so has its content in the next.
     kept = lines[:2] if lines and lines[0].endswith(":") else lines[:1]
