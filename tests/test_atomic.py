@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import subprocess
 import sys
@@ -208,3 +209,18 @@ def test_other_hosts_keep_their_temporary_files(tmp_path: Path, monkeypatch: pyt
         path.touch()
     remove_leftovers(tmp_path / "a")
     assert list(tmp_path.iterdir()) == [theirs]
+
+
+def test_a_full_disk_names_the_file(tmp_path: Path) -> None:
+    for name, write in (("a.csv", atomic_path), ("folder", atomic_folder)):
+        with pytest.raises(OSError, match="No space") as full, write(tmp_path / name):
+            raise OSError(errno.ENOSPC, "No space left on device")
+        assert full.value.filename == str(tmp_path / name)
+        # Another error of the system may be about something that was read.
+        with pytest.raises(OSError, match="Input/output") as other, write(tmp_path / name):
+            raise OSError(errno.EIO, "Input/output error")
+        assert other.value.filename is None
+        with pytest.raises(OSError, match="No space") as inner, write(tmp_path / name):
+            raise OSError(errno.ENOSPC, "No space left on device", "inner")
+        assert inner.value.filename == "inner"
+    assert list(tmp_path.iterdir()) == []

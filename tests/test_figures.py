@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import base64
+import errno
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from matplotlib.text import Text
 from PIL import Image
 
 from clfa import figures, fonts
+from clfa.errors import DataError
 from clfa.figures import legend_file, plot_address, series_label, write_plot
 from clfa.report.plots import confusion_plot
 from clfa.targets.plots import plot_class_f1, plot_confusion_matrix
@@ -107,6 +109,24 @@ def test_an_installed_font_with_the_characters_is_used(
     assert CJK in drawn[-1]["texts"]
     assert [file.name for file in tmp_path.glob("c*")] == ["c.png"]
     assert fonts.choose_fonts([CJK + KOREAN], ["sans-serif"]) == (["sans-serif", other_font], set(KOREAN))
+
+
+def test_a_needed_plot_is_written_or_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(figure: Figure) -> None:
+        raise ValueError("no")
+
+    path = tmp_path / "why.png"
+    with pytest.raises(DataError, match=r"why\.png: this plot could not be drawn: ValueError: no$"):
+        write_plot(path, 2, 2, broken, needed=True)
+
+    def full(*args: Any, **options: Any) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Figure, "savefig", full)
+    with pytest.raises(OSError, match="No space left on device") as error:
+        write_plot(path, 2, 2, lambda figure: None, needed=True)
+    assert error.value.filename == str(path)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_without_a_font_names_are_numbers_with_a_legend(

@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from clfa.errors import DataError
 from clfa.files import atomic_path, atomic_write
 from clfa.fonts import choose_fonts, drawable
 
@@ -46,6 +47,18 @@ class Plot:
 
 
 @contextmanager
+def _fatal(path: Path) -> Iterator[None]:
+    """Return a context in which an error of drawing names the plot."""
+    try:
+        yield
+    except OSError:
+        # A full disk: it names the file itself.
+        raise
+    except Exception as error:
+        raise DataError(f"{path}: this plot could not be drawn: {type(error).__name__}: {error}") from error
+
+
+@contextmanager
 def never_fatal(name: str | Path) -> Iterator[None]:
     """Return a context in which an error is a warning that names the plot, so that no run ends by a plot.
 
@@ -58,11 +71,13 @@ def never_fatal(name: str | Path) -> Iterator[None]:
         logger.warning("%s: this plot could not be drawn: %s: %s", name, type(error).__name__, error)
 
 
-def write_plot(path: Path, width: float, height: float, draw: Callable[[Figure], None], *, dpi: int = 120) -> None:
+def write_plot(
+    path: Path, width: float, height: float, draw: Callable[[Figure], None], *, dpi: int = 120, needed: bool = False
+) -> None:
     """Write a plot as PNG, atomically.
 
     If some of its texts cannot be drawn, they are numbers in the plot, and the text file beside it
-    (:func:`legend_file`) has them. An error is a warning.
+    (:func:`legend_file`) has them. An error is a warning, unless the plot is needed.
 
     Args:
         path: File to write.
@@ -70,8 +85,13 @@ def write_plot(path: Path, width: float, height: float, draw: Callable[[Figure],
         height: Height in inches.
         draw: Draws on an empty figure; it may be called twice.
         dpi: Pixels per inch.
+        needed: The plot is the result that was asked for, and not a part of one.
+
+    Raises:
+        OSError: If a needed plot cannot be written.
+        DataError: If a needed plot cannot be drawn.
     """
-    with never_fatal(path):
+    with _fatal(path) if needed else never_fatal(path):
         with _drawn(width, height, draw) as (figure, legend), atomic_path(path) as temporary:
             figure.savefig(temporary, dpi=dpi, format="png", bbox_inches="tight")
         names = legend_file(path)

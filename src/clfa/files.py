@@ -26,6 +26,10 @@ _TEMPORARY = re.compile(r"\.(.+)\.[0-9a-f]{8}-[0-9]+-[0-9a-f]{8}\.(?:tmp|old)", 
 # Temporary files and folders are called .NAME.HOST-PROCESS-RANDOM.tmp, folders that are being replaced ....old.
 _HOST = hashlib.blake2b(socket.gethostname().encode(), digest_size=4).hexdigest()
 _KINDS: dict[type, str] = {dict: "object", list: "list"}
+# Errors of writing that the system reports without the name of the file.
+DISK_FULL = frozenset(
+    code for name in ("ENOSPC", "EDQUOT", "EFBIG") if (code := getattr(errno, name, None)) is not None
+)
 _SPECIAL = "it is a device, a pipe or a socket"
 
 
@@ -55,8 +59,9 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
         # Some libraries replace the file by a private one.
         os.chmod(temporary, mode)
         os.replace(temporary, target)
-    except BaseException:
+    except BaseException as error:
         temporary.unlink(missing_ok=True)
+        _name_file(error, target)
         raise
 
 
@@ -81,8 +86,17 @@ def atomic_folder(path: str | os.PathLike[str], *, unless: str | None = None) ->
         yield temporary
         follow_umask(temporary)
         _put(temporary, target, unless)
+    except OSError as error:
+        _name_file(error, target)
+        raise
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _name_file(error: BaseException, target: Path) -> None:
+    """Name the file in the error of a full disk, which only says so."""
+    if isinstance(error, OSError) and error.errno in DISK_FULL and error.filename is None:
+        error.filename = os.fspath(target)
 
 
 def _put(folder: Path, target: Path, unless: str | None) -> None:

@@ -261,6 +261,8 @@ def test_pictures(classifier: PostClassifier, post: Post, tmp_path: Path) -> Non
     assert data_url(grey).startswith("data:image/jpeg;base64,")
     write_png(found, seen, tmp_path / "why.png")
     assert Image.open(tmp_path / "why.png").size[0] > 600
+    with pytest.raises(OSError, match="Is a directory"):
+        write_png(found, seen, tmp_path)
     write_png(replace(found, words=[]), None, tmp_path / "bare.png")
     assert headline(replace(found, label=None, target="mood", score=1.5)) == "mood: 1.5"
 

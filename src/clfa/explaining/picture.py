@@ -79,6 +79,10 @@ def write_png(explanation: Explanation, picture: Image.Image | None, path: Path)
         explanation: One without an error.
         picture: From :func:`seen_picture`.
         path: File to write.
+
+    Raises:
+        OSError: If the file cannot be written.
+        DataError: If the picture cannot be drawn.
     """
     words = sorted(explanation.words, key=lambda word: -abs(word.score))[:_BARS]
     words.sort(key=lambda word: word.start)
@@ -93,7 +97,7 @@ def write_png(explanation: Explanation, picture: Image.Image | None, path: Path)
         lines = without_lines(explanation)
         figure.text(0.5, 0.0, "\n".join(lines), ha="center", va="top", fontsize=9)
 
-    write_plot(path, 5.2 * max(len(panels), 1), 4.2, draw)
+    write_plot(path, 5.2 * max(len(panels), 1), 4.2, draw, needed=True)
 
 
 def headline(explanation: Explanation) -> str:

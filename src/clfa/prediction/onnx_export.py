@@ -219,7 +219,7 @@ def _export(model: CLFAForClassification, processor: CLFAProcessor, path: Path) 
 
 
 def _causes(error: BaseException | None) -> Iterator[BaseException]:
-    """Yield an error and those that it was raised from. Those of the exporter only name its steps, but for the first."""
+    """Yield an error and those that it was raised from; in the exporter, all but the last only name its steps."""
     while error is not None:
         yield error
         error = error.__cause__ or error.__context__
