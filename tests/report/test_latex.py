@@ -38,7 +38,14 @@ def report() -> Any:
     second = HeadlineRow(HOSTILE, "", {"accuracy": mean(75.5, 1.25)}, 2, 1, 1, 1, {"accuracy"}, significant=True)
     compared = [ComparisonRow(HOSTILE, "text_only", difference(5.38, 0.01), 0.02)]
     experiment = SimpleNamespace(name="50% & more", baseline_row="text_only")
-    study = SimpleNamespace(experiment=experiment, metrics=["accuracy", "macro_f1"], split="test", synthetic=False)
+    study = SimpleNamespace(
+        experiment=experiment,
+        metrics=["accuracy", "macro_f1"],
+        split="test",
+        synthetic=False,
+        nested=False,
+        over_folds=False,
+    )
     groups = [("one modality", [first]), ("", [second])]
     return SimpleNamespace(study=study, rows=[first, second], groups=groups, compared=compared)
 
@@ -51,7 +58,7 @@ def test_the_tables(report: Any) -> None:
     ]
     assert r" & accuracy & macro-F1 & runs \\" in lines
     assert r"\multicolumn{4}{l}{\textit{one modality}} \\" in lines
-    assert r"text\_only & 70.1 $\pm$ 0.5 & 69.0 & 2 \\" in lines
+    assert r"text\_only & \underline{70.1} $\pm$ 0.5 & \textbf{69.0} & 2 \\" in lines
     (best,) = [line for line in lines if "75.5" in line]
     assert best.endswith(r" & \textbf{75.5}$^{\dagger}$ $\pm$ 1.2 & -- & 2 \\")
     assert any(line.startswith(r"\caption{50\% \& more. Scores of the test split.") for line in lines)
@@ -60,6 +67,32 @@ def test_the_tables(report: Any) -> None:
     (tested,) = [line for line in lines if "5.4" in line]
     assert tested.endswith(r" $-$ text\_only & +5.4 & +4.4 to +6.4 & 0.010 & \textbf{0.020} \\")
     assert "\\input{/" not in "\n".join(lines)
+
+
+def test_equal_figures_are_equally_good(report: Any) -> None:
+    third = HeadlineRow("third", "", {"accuracy": mean(75.46, 1), "macro_f1": mean(68, 1)}, 2, 1, 1, 1)
+    fourth = HeadlineRow("fourth", "", {"accuracy": mean(70.14, 1), "macro_f1": mean(67, 1)}, 2, 1, 1, 1)
+    report.rows += [third, fourth]
+    report.groups.append(("", [third, fourth]))
+    lines = render_latex(report).splitlines()
+    # As printed: 75.5 and 75.46, 70.12 and 70.14.
+    assert r"third & \textbf{75.5} $\pm$ 1.0 & \underline{68.0} $\pm$ 1.0 & 2 \\" in lines
+    assert r"fourth & \underline{70.1} $\pm$ 1.0 & 67.0 $\pm$ 1.0 & 2 \\" in lines
+    assert sum(r"\textbf{75.5}" in line for line in lines) == 2
+    assert sum(r"\underline{70.1}" in line for line in lines) == 2
+
+
+@pytest.mark.parametrize(
+    ("nested", "over_folds", "said"),
+    [(False, False, "seeds"), (False, True, "folds"), (True, True, "folds, each the mean of its seeds")],
+)
+def test_what_the_deviation_is_over(report: Any, nested: bool, over_folds: bool, said: str) -> None:
+    report.study.nested, report.study.over_folds = nested, over_folds
+    assert f"Mean $\\pm$ standard deviation over {said}; the best mean" in render_latex(report)
+
+
+def test_hyperparameters_in_names() -> None:
+    assert tex('λ = 0.5, Δ ≥ 2 × "a"') == r"$\lambda$ = 0.5, $\Delta$ $\geq$ 2 $\times$ {\char34}a{\char34}"
 
 
 def test_without_tests_there_is_one_table(report: Any) -> None:

@@ -6,7 +6,7 @@ import math
 import re
 from collections.abc import Sequence
 
-from clfa.experiments.scores import factor, title
+from clfa.experiments.scores import factor, lower_is_better, title
 from clfa.report import words
 from clfa.report.content import ReportContent
 from clfa.report.format import digits, number, p_value
@@ -28,7 +28,8 @@ def render_latex(report: ReportContent) -> str:
     marked = any(row.significant for row in report.rows)
     # The explanation is a formula; all other notes are texts.
     caption = " ".join(tex(note) for note in notes if note) + (
-        " Mean $\\pm$ standard deviation; the best mean, yardsticks apart, is bold."
+        f" Mean $\\pm$ standard deviation over {_over(report)}; the best mean, yardsticks apart, is bold, "
+        "the second underlined."
     )
     if marked:
         baseline = tex(str(study.experiment.baseline_row))
@@ -44,23 +45,38 @@ def _scores(report: ReportContent) -> list[str]:
     metrics = report.study.metrics
     header = " & ".join(["", *(tex(title(metric)) for metric in metrics), "runs"])
     lines = [rf"\begin{{tabular}}{{l{'c' * len(metrics)}r}}", r"\toprule", rf"{header} \\"]
+    places = {metric: _places(report.rows, metric) for metric in metrics}
     for group, rows in report.groups:
         lines.append(r"\midrule")
         if group:
             lines.append(rf"\multicolumn{{{len(metrics) + 2}}}{{l}}{{\textit{{{tex(group)}}}}} \\")
         for row in rows:
-            cells = [_score(row, metric, tested=metric == metrics[0]) for metric in metrics]
+            cells = [
+                _score(row, metric, places[metric].get(row.name), tested=metric == metrics[0]) for metric in metrics
+            ]
             lines.append(rf"{' & '.join([tex(row.name), *cells, str(row.runs)])} \\")
     return [*lines, r"\bottomrule", r"\end{tabular}"]
 
 
-def _score(row: HeadlineRow, metric: str, *, tested: bool) -> str:
+def _over(report: ReportContent) -> str:
+    study = report.study
+    return "folds, each the mean of its seeds" if study.nested else "folds" if study.over_folds else "seeds"
+
+
+def _places(rows: Sequence[HeadlineRow], metric: str) -> dict[str, int]:
+    """Return 0 for the rows with the best mean of a metric as it is printed, 1 for those with the second best."""
+    printed = {row.name: round(row.scores[metric].mean, digits(metric)) for row in rows if metric in row.scores}
+    values = sorted(set(printed.values()), reverse=not lower_is_better(metric))
+    return {name: values.index(value) for name, value in printed.items() if value in values[:2]}
+
+
+def _score(row: HeadlineRow, metric: str, place: int | None, *, tested: bool) -> str:
     score: Mean | None = row.scores.get(metric)
     if score is None:
         return "--"
     text = tex(number(score.mean, digits(metric)))
-    if metric in row.best:
-        text = rf"\textbf{{{text}}}"
+    if place is not None:
+        text = rf"\{('textbf', 'underline')[place]}{{{text}}}"
     if tested and row.significant:
         text += r"$^{\dagger}$"
     return text if math.isnan(score.sd) else rf"{text} $\pm$ {tex(number(score.sd, digits(metric)))}"

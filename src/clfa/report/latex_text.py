@@ -4,6 +4,43 @@ from __future__ import annotations
 
 import re
 
+# Hyperparameters in the names of rows; pdfLaTeX and the usual fonts of others lack these letters.
+_GREEK = {
+    "α": "alpha",
+    "β": "beta",
+    "γ": "gamma",
+    "δ": "delta",
+    "ε": "varepsilon",
+    "ζ": "zeta",
+    "η": "eta",
+    "θ": "theta",
+    "ι": "iota",
+    "κ": "kappa",
+    "λ": "lambda",
+    "μ": "mu",
+    "ν": "nu",
+    "ξ": "xi",
+    "π": "pi",
+    "ρ": "rho",
+    "σ": "sigma",
+    "τ": "tau",
+    "υ": "upsilon",
+    "φ": "varphi",
+    "χ": "chi",
+    "ψ": "psi",
+    "ω": "omega",
+    "Γ": "Gamma",
+    "Δ": "Delta",
+    "Θ": "Theta",
+    "Λ": "Lambda",
+    "Ξ": "Xi",
+    "Π": "Pi",
+    "Σ": "Sigma",
+    "Φ": "Phi",
+    "Ψ": "Psi",
+    "Ω": "Omega",
+}
+
 _ESCAPES = {
     "\\": r"\textbackslash{}",
     "{": r"\{",
@@ -19,7 +56,8 @@ _ESCAPES = {
     ">": r"\textgreater{}",
     "|": r"\textbar{}",
     "`": r"\textasciigrave{}",
-    '"': r"\textquotedbl{}",
+    # By its number: \textquotedbl is an error in the font encoding of a document without fontenc.
+    '"': r"{\char34}",
     # After the end of a row they would be its options.
     "[": "{[}",
     "]": "{]}",
@@ -28,7 +66,12 @@ _ESCAPES = {
     "−": r"$-$",
     "–": "--",
     "→": r"$\rightarrow$",
-    "α": r"$\alpha$",
+    "×": r"$\times$",
+    "≤": r"$\leq$",
+    "≥": r"$\geq$",
+    "≈": r"$\approx$",
+    "∞": r"$\infty$",
+    **{letter: rf"$\{name}$" for letter, name in _GREEK.items()},
     "◦": r"$\circ$",
 }
 # Control characters, halves of characters, and those that change the direction of what follows.
