@@ -28,6 +28,8 @@ HOSTILE = [
     "$x$ __b__ ~~s~~",
     "&lt;b&gt;",
     "\\[x](y)\\",
+    "@",
+    "a@b.co",
 ]
 parts = st.sampled_from(
     [*HOSTILE, "[", "](", ")", "*", "_", "`", "|", "<", ">", "\\", "&", "a", " ", "\n", "#", "-", "1."]
@@ -40,6 +42,8 @@ def shown(markdown: str) -> tuple[str, set[str]]:
     tokens = MarkdownIt("gfm-like", {"linkify": False, "html": True}).parse(markdown)
     kinds = {token.type for token in tokens}
     leaves = [leaf for token in tokens for leaf in token.children or []]
+    # Comments are not shown.
+    leaves = [leaf for leaf in leaves if leaf.content != "<!-- -->"]
     return "".join(leaf.content for leaf in leaves), kinds | {leaf.type for leaf in leaves}
 
 
@@ -67,6 +71,18 @@ def test_addresses_do_not_become_links(text: str) -> None:
     written = inline(text)
     assert not re.search(r"://|www\.", written, re.IGNORECASE)
     assert shown(written)[0] == text
+
+
+@pytest.mark.parametrize("text", ["me@example.org", "by @someone", "xmpp:a@b.co/c", "\u8bbd@x.org", "a@@b.co", "3 @ 4"])
+def test_addresses_of_mail_and_users_do_not_become_links(text: str) -> None:
+    written = inline(text)
+    assert not re.search(r"@\w", written)
+    assert shown(written)[0] == text
+
+
+@pytest.mark.parametrize("text", ["a\u2028b\u2029c", "a\u0085b\x0bc", "a\ud83db \udcffc"])
+def test_line_separators_and_halves_of_characters_are_spaces(text: str) -> None:
+    assert inline(text) == "a b c"
 
 
 def test_markup_of_our_own_is_not_escaped_again() -> None:

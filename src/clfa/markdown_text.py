@@ -15,7 +15,9 @@ _SPECIAL = re.compile(r"[\\`*\[\]|~$]|(?<![^\W_])_|_(?![^\W_])")
 _ADDRESS = re.compile(r"(?<=:)(?=//)|(?<=www)(?=\.)", re.IGNORECASE)
 _BLOCK = re.compile(r"\A(\d*)(?=[#>+=.)-])")
 # Control characters, and those that change the direction of what follows.
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+# What would become an address of mail or the mention of a user. A backslash before it has no effect on GitHub.
+_AT = re.compile(r"@(?=\w)")
 
 
 def inline(text: str) -> Inline:
@@ -29,7 +31,7 @@ def inline(text: str) -> Inline:
         return text
     line = " ".join(_CONTROL.sub(" ", text).split())
     line = _ADDRESS.sub(r"\\", _SPECIAL.sub(r"\\\g<0>", line))
-    return Inline(line.replace("&", "&amp;").replace("<", "&lt;"))
+    return Inline(_AT.sub("@<!-- -->", line.replace("&", "&amp;").replace("<", "&lt;")))
 
 
 def bold(text: str) -> Inline:

@@ -118,3 +118,7 @@ def test_pdflatex_takes_it(report: Any, tmp_path: Path) -> None:
     page = r"\documentclass{article}\usepackage{booktabs}\begin{document}\input{tables}\end{document}"
     (tmp_path / "page.tex").write_text(page, encoding="utf-8")
     subprocess.run(["pdflatex", "-halt-on-error", "-no-shell-escape", "page"], cwd=tmp_path, check=True, timeout=60)
+
+
+def test_no_two_characters_become_another() -> None:
+    assert tex("--a ,,b ''c - , ' –") == "-{}-a ,{},b '{}'c - , ' --"

@@ -74,6 +74,8 @@ _ESCAPES = {
     **{letter: rf"$\{name}$" for letter, name in _GREEK.items()},
     "◦": r"$\circ$",
 }
+# Two of these become one other character.
+_LIGATURES = frozenset("-,'")
 # Control characters, halves of characters, and those that change the direction of what follows.
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 
@@ -82,8 +84,11 @@ def tex(text: str) -> str:
     r"""Return a text as LaTeX that shows it in one line: no command, group, formula, comment or end of a cell.
 
     Example:
-        >>> print(tex(r"50% of \input{x} & [a_b]"))
-        50\% of \textbackslash{}input\{x\} \& {[}a\_b{]}
+        >>> print(tex(r"50% of \input{x} & [a_b] --c"))
+        50\% of \textbackslash{}input\{x\} \& {[}a\_b{]} -{}-c
     """
     line = " ".join(_CONTROL.sub(" ", text).split())
-    return "".join(_ESCAPES.get(character, character) for character in line)
+    return "".join(
+        _ESCAPES.get(character, character) + ("{}" if character in _LIGATURES and character == after else "")
+        for character, after in zip(line, f"{line} "[1:], strict=True)
+    )
