@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import csv
 import json
 import shutil
 from collections.abc import Callable
@@ -159,3 +160,23 @@ def test_not_a_run(tiny_run: Path, tmp_path: Path) -> None:
     shutil.copy(tiny_run / "metrics.json", tmp_path)
     with pytest.raises(ModelError, match="model"):
         evaluate(tmp_path)
+
+
+def test_posts_that_the_model_was_trained_on_are_told(
+    tiny_run: Path, posts_csv: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    # The table of the run: 32 of its 64 posts are the training split.
+    assert evaluate(tiny_run, data_dir=str(posts_csv), output=tmp_path / "whole")["samples"] == 64
+    assert [record.message for record in caplog.records if record.levelname == "WARNING"] == [
+        "posts: 32 of 64 posts are ones that the model was trained on, with their labels. The scores are better than "
+        "those of new posts; leave these rows out."
+    ]
+    caplog.clear()
+    with posts_csv.open(encoding="utf-8") as file:
+        rows = [row for row in csv.DictReader(file) if row["split"] == "test"]
+    held_out = write_csv(tmp_path / "held-out.csv", rows)
+    assert (
+        evaluate(tiny_run, data_dir=str(held_out), output=tmp_path / "o", image_root=posts_csv.parent)["samples"] == 16
+    )
+    evaluate(tiny_run, "test", output=tmp_path / "own")
+    assert not [record for record in caplog.records if record.levelname == "WARNING"]

@@ -340,6 +340,23 @@ def recorded_split(recipe: Recipe, corpus: Corpus, encoders: Encoders, folder: P
         ) from error
 
 
+def trained_on(recipe: Recipe, corpus: Corpus, encoders: HasKeys, folder: Path, split: str) -> int:
+    """Return how many samples of other data a run was trained on, with the same label.
+
+    Args:
+        recipe: The run's recipe.
+        corpus: The other data.
+        encoders: The run's encoders.
+        folder: The run folder.
+        split: Name of the split of ``corpus``.
+    """
+    record = DataRecord.read(folder)
+    if record is None:
+        return 0
+    known = set(record.digests.get("train", ()))
+    return sum(digest in known for digest in _digests(recipe, corpus, split, corpus.splits[split], encoders))
+
+
 def _parts(recipe: Recipe, corpus: Corpus) -> Iterator[tuple[str, Dataset | None]]:
     """Yield the splits, and the unlabelled pairs if the training uses them."""
     yield from corpus.splits.items()

@@ -14,7 +14,7 @@ from clfa.modeling import CLFAForClassification
 from clfa.nearest import did_you_mean
 from clfa.recipe import Recipe, load_recipe
 from clfa.runs.corpus import load_corpus
-from clfa.runs.data_record import recorded_split
+from clfa.runs.data_record import recorded_split, trained_on
 from clfa.runs.encoded_splits import encode_split
 from clfa.runs.encoders import Encoders
 from clfa.runs.run_folder import RunFolder
@@ -47,7 +47,8 @@ def evaluate(
     Args:
         run: Run folder.
         split: ``train``, ``validation`` or ``test``.
-        data_dir: Other data than the run's; a table file is scored whole.
+        data_dir: Other data than the run's; a table file is scored whole. Posts in it that the model was trained on
+            are counted in a warning.
         output: Folder for metrics, predictions and plot; the run folder's ``evaluation-SPLIT`` when not given, so that
             what the training wrote stays as it was.
         strict: Make the first bad sample an error.
@@ -98,6 +99,14 @@ def evaluate(
     encoders = Encoders(recipe.model, model.clfa.text_encoder, model.clfa.vision_encoder, processor, cache)
     if data_dir is None and source is None:
         corpus.splits[split] = recorded_split(recipe, corpus, encoders, folder.path, split)
+    elif seen := trained_on(recipe, corpus, encoders, folder.path, split):
+        logger.warning(
+            "%s: %d of %d posts are ones that the model was trained on, with their labels. The scores are better than "
+            "those of new posts; leave these rows out.",
+            corpus.name,
+            seen,
+            len(corpus.splits[split]),
+        )
     dataset = encode_split(recipe, corpus.splits[split], encoders)
     metrics = score_split(model, dataset, split, corpus, target, recipe)
     target.write_dropped(corpus.dropped)
