@@ -111,6 +111,18 @@ def test_an_installed_font_with_the_characters_is_used(
     assert fonts.choose_fonts([CJK + KOREAN], ["sans-serif"]) == (["sans-serif", other_font], set(KOREAN))
 
 
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("count", [2, 3, 6])
+def test_long_names_leave_room_for_the_matrix(count: int, drawn: list[dict[str, Any]]) -> None:
+    """A warning of a layout that was not applied would be an error, and there would be no plot."""
+    for length, written in ((12, True), (30, True), (44, True), (79, False)):
+        names = [f"{number}{'x' * (length - 1)}" for number in range(count)]
+        plot = confusion_plot(np.eye(count, dtype=int), names, "run")
+        assert plot is not None
+        assert (set(names) <= set(drawn[-1]["texts"])) is written
+        assert list(plot.legend.values()) == ([] if written else names)
+
+
 def test_a_needed_plot_is_written_or_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def broken(figure: Figure) -> None:
         raise ValueError("no")

@@ -11,6 +11,7 @@ from __future__ import annotations
 import base64
 import io
 import logging
+import unicodedata
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -31,6 +32,9 @@ INK = "#2b3a55"
 MAX_WRITTEN_CLASSES = 60
 # Inches, and characters of a label on an axis. Larger pictures take minutes, and fail from 65,536 pixels on.
 _MAX_SIZE, _MAX_LABEL = 40.0, 80
+# Inches of a character of a label, and the share of a plot of fixed size that labels may have: without room for its
+# axes it could not be read.
+CHARACTER, _LABEL_SHARE = 0.085, 0.65
 
 
 @dataclass(frozen=True)
@@ -177,7 +181,8 @@ def _drawn(
         with rc_context({"font.family": fonts}):
             if fonts != usual:
                 figure = new()
-            yield figure, _number(figure, absent)
+            room = _MAX_LABEL if layout is None else int(figure.get_figwidth() * _LABEL_SHARE / CHARACTER)
+            yield figure, _number(figure, absent, min(room, _MAX_LABEL))
 
 
 def _texts(figure: Figure) -> list[str]:
@@ -195,20 +200,30 @@ def _labels(axis: Any) -> list[str]:
     return [label.get_text() for label in axis.get_majorticklabels()]
 
 
-def _number(figure: Figure, absent: set[str]) -> dict[int, str]:
+def shown_width(text: str) -> int:
+    """Return the width of a text in characters of usual width; Chinese characters have twice that.
+
+    Example:
+        >>> shown_width("a\u5fc3")
+        3
+    """
+    return sum(2 if unicodedata.east_asian_width(character) in "WF" else 1 for character in text)
+
+
+def _number(figure: Figure, absent: set[str], longest_label: int) -> dict[int, str]:
     """Replace the texts that cannot be drawn by numbers in brackets; return them by number."""
     from matplotlib.text import Text
 
     numbers: dict[str, int] = {}
 
     def shown(text: str, longest: int | None = None) -> str:
-        if absent.isdisjoint(text) and (longest is None or len(text) <= longest):
+        if absent.isdisjoint(text) and (longest is None or shown_width(text) <= longest):
             return drawable(text)
         return f"[{numbers.setdefault(text, len(numbers) + 1)}]"
 
     for axis in _axes(figure):
         labels = _labels(axis)
-        drawn = [shown(label, _MAX_LABEL) for label in labels]
+        drawn = [shown(label, longest_label) for label in labels]
         if drawn != labels:
             # Labels are written anew whenever the axis is drawn.
             axis.set_ticks(axis.get_majorticklocs(), drawn)

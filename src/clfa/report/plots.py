@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from clfa.experiments.scores import factor, title
-from clfa.figures import MAX_WRITTEN_CLASSES, Plot, plot_address, series_label
+from clfa.figures import CHARACTER, MAX_WRITTEN_CLASSES, Plot, plot_address, series_label, shown_width
 from clfa.files import read_json
 from clfa.report.projection import Projection
 from clfa.report.size_curves import SizeCurve
@@ -35,6 +35,8 @@ _STYLE: Any = {
     "svg.hashsalt": "clfa",
     "svg.fonttype": "path",
 }
+# Characters of a class's name beside a confusion matrix that need no more room, and most that get it.
+_USUAL, _WIDEST = 12, 44
 
 
 def interval_plot(
@@ -177,7 +179,8 @@ def confusion_plot(matrix: np.ndarray, names: Sequence[str], heading: str) -> Pl
         heading: Title of the plot.
     """
     shares = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
-    size = 1.7 + 0.72 * len(names)
+    widths = [width for width in map(shown_width, names) if width <= _WIDEST]
+    size = 1.7 + 0.72 * len(names) + CHARACTER * max(0, max(widths, default=0) - _USUAL)
 
     def draw(figure: Figure) -> None:
         axes = figure.add_subplot()
