@@ -24,7 +24,16 @@ from clfa.errors import DataError
 
 @pytest.mark.parametrize(
     ("name", "expected"),
-    [("train", "train"), ("Val", "validation"), (" DEV ", "validation"), ("test2", "test"), ("holdout", None)],
+    [
+        ("train", "train"),
+        ("Val", "validation"),
+        (" DEV ", "validation"),
+        ("test2", "test"),
+        ("holdout", None),
+        ("训练集", "train"),
+        (" 验证", "validation"),
+        ("数据", None),
+    ],
 )
 def test_split_name(name: str, expected: str | None) -> None:
     assert split_name(name) == expected

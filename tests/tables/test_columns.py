@@ -28,6 +28,12 @@ def test_blanks_dashes_and_underscores_do_not_count(name: str) -> None:
         find_columns(("text", "-"), "t", given={"text": "_"})
 
 
+def test_chinese_names() -> None:
+    found = find_columns(("编号", "文本", "图片", "标签", "划分"), "t")
+    assert found == Columns(id="编号", text="文本", image="图片", label="标签", split="划分")
+    assert find_columns(("文本", "text"), "t").text == "text"
+
+
 def test_given_columns() -> None:
     assert find_columns(HEADER, "t", given={"text": "tweet", "label": "mood"}) == Columns(
         id=" ID", text="Tweet", image="photo", label="mood"

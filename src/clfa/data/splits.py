@@ -29,6 +29,12 @@ _ALIASES = {
     "test": "test",
     "test2": "test",
     "testing": "test",
+    "训练": "train",
+    "训练集": "train",
+    "验证": "validation",
+    "验证集": "validation",
+    "测试": "test",
+    "测试集": "test",
 }
 _FOLD_FILES = {"train": "train.txt", "validation": "val.txt", "test": "test.txt"}
 

@@ -12,12 +12,15 @@ from clfa.nearest import close_name, did_you_mean
 
 # Usual column names, in order of preference; compared by `column_key`.
 USUAL_NAMES: dict[str, tuple[str, ...]] = {
-    "id": ("id", "image_id", "tweet_id", "post_id", "uid"),
-    "text": ("text", "tweet", "sentence", "caption", "content", "post", "title"),
-    "image": ("image", "image_path", "img", "img_path", "image_file", "file_name", "filename", "picture", "photo"),
+    "id": ("id", "image_id", "tweet_id", "post_id", "uid", "编号"),
+    "text": ("text", "tweet", "sentence", "caption", "content", "post", "title", "文本", "内容", "正文"),
+    "image": (
+        *("image", "image_path", "img", "img_path", "image_file", "file_name", "filename", "picture", "photo"),
+        *("图片", "图像", "图片路径"),
+    ),
     "knowledge": ("knowledge",),
-    "label": ("label", "labels", "class", "target", "sentiment", "sarcasm", "category"),
-    "split": ("split", "set", "fold", "partition"),
+    "label": ("label", "labels", "class", "target", "sentiment", "sarcasm", "category", "标签", "类别"),
+    "split": ("split", "set", "fold", "partition", "划分"),
 }
 
 
