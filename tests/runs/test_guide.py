@@ -31,7 +31,10 @@ def test_a_guide_is_fitted_on_training_and_unlabelled_pairs_alone(
     assert corpus.unlabelled is not None
     assert len(corpus.unlabelled) == 2
     seen: list[GuideContext] = []
-    monkeypatch.setattr(CLIPGuide, "from_context", lambda context, **options: seen.append(context))
+    loaded = CLIPGuide.from_context
+    monkeypatch.setattr(
+        CLIPGuide, "from_context", lambda given, **options: seen.append(given) or loaded(given, **options)
+    )
     make_guide(recipe, corpus, load_encoders(recipe, tmp_path / "cache"))
 
     def paths(split: Any) -> list[str]:
