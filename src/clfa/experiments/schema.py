@@ -12,9 +12,9 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 
 from clfa.errors import RecipeError
 from clfa.files import atomic_write
-from clfa.nearest import did_you_mean, path_hint, suggestion
+from clfa.named_yaml import read_named_yaml
+from clfa.nearest import suggestion
 from clfa.strict_model import StrictModel, problem_text
-from clfa.yaml_text import parse_yaml
 
 _RANGE = re.compile(r"(\d+)\.\.(\d+)")
 _MAX_NUMBERS = 10_000
@@ -184,18 +184,7 @@ def load_experiment(source: str | os.PathLike[str], data_dir: str | None = None)
         RecipeError: When there is no such experiment, it is not YAML, or a key or value is wrong; the message names the
             key and the nearest known one.
     """
-    path = Path(source)
-    if not path.is_file():
-        known = experiment_dir() / f"{path.name.removesuffix('.yaml')}.yaml"
-        if not known.is_file():
-            names = experiment_names()
-            hint = did_you_mean(path.name.removesuffix(".yaml"), names) or path_hint(path)
-            raise RecipeError(f"no experiment {str(source)!r}; give a YAML file or one of: {', '.join(names)}.{hint}")
-        path = known
-    try:
-        content = parse_yaml(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise RecipeError(f"{path} is not valid YAML: {error}") from error
+    path, content = read_named_yaml(source, experiment_dir(), "experiment")
     if not isinstance(content, dict):
         raise RecipeError(f"{path} is not an experiment; its top level needs the keys {', '.join(_required())}.")
     content.setdefault("name", path.stem)

@@ -13,7 +13,7 @@ from pydantic import ValidationError
 
 from clfa.errors import RecipeError
 from clfa.knowledge.recipe import KnowledgeRecipe
-from clfa.nearest import did_you_mean, path_hint
+from clfa.named_yaml import read_named_yaml
 from clfa.recipe.explain import explain, override_of
 from clfa.recipe.recipe import Recipe
 from clfa.yaml_text import parse_yaml
@@ -44,19 +44,7 @@ def load_recipe(source: str | os.PathLike[str], overrides: Sequence[str] = ()) -
     if isinstance(overrides, (str, Mapping)):
         kind = type(overrides).__name__
         raise RecipeError(f"overrides is a list of texts, such as ['training.epochs=1']; got one of type {kind}.")
-    path = Path(source)
-    if not path.is_file():
-        known = recipe_dir() / f"{path.name.removesuffix('.yaml')}.yaml"
-        if not known.is_file():
-            hint = did_you_mean(path.name.removesuffix(".yaml"), recipe_names()) or path_hint(path)
-            raise RecipeError(
-                f"no recipe {str(source)!r}; give a YAML file or one of: {', '.join(recipe_names())}.{hint}"
-            )
-        path = known
-    try:
-        content = parse_yaml(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise RecipeError(f"{path} is not valid YAML: {error}") from error
+    path, content = read_named_yaml(source, recipe_dir(), "recipe")
     if not isinstance(content, dict):
         raise RecipeError(f"{path} is not a recipe; its top level needs the keys {', '.join(Recipe.model_fields)}.")
     content.setdefault("name", path.stem)
